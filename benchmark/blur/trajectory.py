@@ -1,0 +1,125 @@
+"""Motion kernels from random camera trajectories: the Boracchi-Foi model in DeblurGAN's parametrisation.
+
+A particle moves with constant speed through the plane; inertia, a Gaussian shake, a pull towards its origin
+and rare impulsive reversals bend its path. Positions are complex numbers, real part = column, imaginary part = row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark.blur.convolution import rotate_180
+from benchmark.types import Array, InputError
+
+Path = NDArray[np.complex128]
+
+POINTS = 2000  # the process is not scale-free in the number of points: never lower it for speed
+ANXIETIES = (0.01, 0.009, 0.008, 0.007, 0.005, 0.003)  # of which the release draws one per trajectory
+SMALLEST_EXTENT = 1.5  # pixels; shorter paths are deltas and are drawn again
+
+
+@dataclass(frozen=True)
+class TrajectoryDraws:
+    """Every random number of one trajectory, so that a path can be recomputed from a record."""
+
+    centripetal: float  # pull towards the origin, U(0, 0.7)
+    impulse_probability: float  # of a reversal, times the anxiety, U(0, 0.2)
+    shake: float  # strength of the Gaussian term, U(0, 10)
+    angle: float  # initial direction in degrees, U(0, 360)
+    anxiety: float  # how strongly the direction changes; 0 gives a straight line
+    impulse_uniforms: NDArray[np.float64]  # (POINTS - 1,): a step reverses where below the probability
+    impulse_angles: NDArray[np.float64]  # (POINTS - 1,) in [0, 1): of the reversal, used only there
+    normals: NDArray[np.float64]  # (POINTS - 1, 2): the Gaussian term
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, anxiety: float) -> "TrajectoryDraws":
+        """Fresh draws for one trajectory."""
+        steps = POINTS - 1
+        return cls(
+            centripetal=0.7 * rng.random(),
+            impulse_probability=0.2 * rng.random(),
+            shake=10.0 * rng.random(),
+            angle=360.0 * rng.random(),
+            anxiety=anxiety,
+            impulse_uniforms=rng.random(steps),
+            impulse_angles=rng.random(steps),
+            normals=rng.standard_normal((steps, 2)),
+        )
+
+
+def trace_path(draws: TrajectoryDraws, length: float) -> Path:
+    """The trajectory (POINTS,) in pixels, starting at 0, of total `length` pixels."""
+    points = len(draws.impulse_uniforms) + 1
+    speed = length / (points - 1)
+    anxiety = draws.anxiety
+    position = 0j
+    velocity = np.exp(1j * np.deg2rad(draws.angle)) * (anxiety if anxiety > 0 else speed)
+    path = np.zeros(points, dtype=np.complex128)
+    for t in range(points - 1):
+        reversal = 0j
+        if draws.impulse_uniforms[t] < draws.impulse_probability * anxiety:
+            reversal = 2 * velocity * np.exp(1j * (np.pi + draws.impulse_angles[t] - 0.5))
+        gaussian = draws.shake * (draws.normals[t, 0] + 1j * draws.normals[t, 1])
+        velocity = velocity + reversal + anxiety * (gaussian - draws.centripetal * position) * speed
+        velocity = velocity / abs(velocity) * speed
+        position = position + velocity
+        path[t + 1] = position
+    return path
+
+
+def rasterise(path: Path, shape: tuple[int, int], fraction: float = 1.0) -> NDArray[np.float64]:
+    """Splat the first `fraction` of `path` bilinearly on a grid of `shape`.
+
+    Each point but the first weighs 1 / (number of points), so the sum is about `fraction`: a model of
+    exposure time. The path must lie inside the grid.
+    """
+    exposed = fraction * len(path)
+    weights = np.clip(exposed - np.arange(len(path)) + 1, 0, 1)  # the last point may count in part
+    weights[0] = 0.0
+    image = np.zeros(shape)
+    columns, rows = np.floor(path.real).astype(int), np.floor(path.imag).astype(int)
+    right, down = path.real - columns, path.imag - rows
+    for row_step, row_share in ((0, 1 - down), (1, down)):
+        for column_step, column_share in ((0, 1 - right), (1, right)):
+            # A share of exactly zero may point one pixel past the grid.
+            share = weights * row_share * column_share
+            used = share > 0
+            np.add.at(image, (rows[used] + row_step, columns[used] + column_step), share[used])
+    return image / len(path)
+
+
+def trajectory_kernel(size: int, rng: np.random.Generator) -> Array:
+    """A random motion kernel (size, size), float32, true-convolution form, sum 1, its bounding box centred.
+
+    Length U(0.4, 1.6) times `size` pixels, half or full exposure. Paths that leave the inner
+    (size - 2) x (size - 2) or hardly move are drawn again. Raises InputError unless `size` is odd and at least 5.
+    """
+    if size < 5 or size % 2 == 0:
+        raise InputError(f"a trajectory kernel needs an odd size of at least 5 pixels, not {size}")
+    while True:
+        draws = TrajectoryDraws.draw(rng, anxiety=float(rng.choice(ANXIETIES)))
+        path = trace_path(draws, length=size * rng.uniform(0.4, 1.6))
+        fraction = float(rng.choice((0.5, 1.0)))
+        kernel = centred_in_box(path[: int(fraction * len(path)) + 1], size)
+        if kernel is not None:
+            correlation_form = torch.from_numpy(kernel)
+            return rotate_180(correlation_form).numpy().astype(np.float32)
+
+
+def centred_in_box(path: Path, size: int) -> NDArray[np.float64] | None:
+    """`path` as a kernel whose support sits in the middle of (size, size); None when it does not fit."""
+    path = path - complex(path.real.min(), path.imag.min())
+    extent = max(path.real.max(), path.imag.max())
+    if not SMALLEST_EXTENT <= extent <= size - 3:
+        return None
+    image = rasterise(path, (size, size))
+    rows, columns = np.nonzero(image.sum(1))[0], np.nonzero(image.sum(0))[0]
+    box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if max(box.shape) > size - 2:
+        return None
+    kernel = np.zeros((size, size))
+    top, left = (size - box.shape[0]) // 2, (size - box.shape[1]) // 2
+    kernel[top : top + box.shape[0], left : left + box.shape[1]] = box
+    return kernel / kernel.sum()

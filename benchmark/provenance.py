@@ -1,0 +1,83 @@
+"""What decides whether a result is stale: settings, observation, weights, and the method's own modules."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmark.schema import ROOT
+
+# The packages whose modules make a method or an observation what it is.
+OWN = ("methods", "benchmark.blur", "benchmark.synthesis", "benchmark.seeds")
+
+
+def digest(*parts: Any) -> str:
+    """A short hash of JSON-serialisable parts and bytes."""
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode())
+        sha.update(b"\x1f")
+    return sha.hexdigest()[:16]
+
+
+@cache
+def code_hash(module: str) -> str:
+    """Hash of `module` and of all modules of the project's numerical part that it imports, directly or not.
+
+    The registry is left out: it names the methods but computes nothing.
+    """
+    closure: dict[str, bytes] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        if name in closure or name == "methods.registry":
+            continue
+        source = _source(name)
+        if source is None:
+            continue
+        closure[name] = source
+        pending += [found for found in _imports(source) if found.startswith(OWN)]
+    return digest(*(part for name in sorted(closure) for part in (name, closure[name])))
+
+
+def code_version() -> str:
+    """`git describe` of the checkout with a dirty mark, else the word 'unknown'."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=ROOT, capture_output=True, text=True, check=True, timeout=20,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def _source(module: str) -> bytes | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin).read_bytes()
+
+
+def _imports(source: bytes) -> list[str]:
+    """Every dotted name that `source` may import a module by."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def as_json(settings: Mapping[str, Any]) -> str:
+    """Settings in one canonical spelling."""
+    return json.dumps(settings, sort_keys=True)

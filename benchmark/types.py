@@ -1,0 +1,132 @@
+"""What flows through the suite: cases, observations, restorations.
+
+One direction only: a `Case` is synthesised into an `Observation`, a method turns that into a
+`Restoration`, and scoring compares the restoration with what the case kept back.
+
+Images are float32 arrays of shape (C, H, W), values in [0, 1] (8-bit file value / 255), C = 1 or 3 (RGB).
+Kernels are float arrays of shape (P, h, w) in true-convolution form, y = x * k, non-negative, sum 1 each;
+P = 1 when the blur is uniform.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+BlurModel = Literal["uniform", "nonuniform"]
+Boundary = Literal["valid", "zero", "grey", "replicate", "circular"]
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong. The message is one line: what, where, and what to do instead."""
+
+
+class NotSupportedError(Exception):
+    """A method declines a case that it cannot treat; the message is the reason shown to the user."""
+
+
+class Status(Enum):
+    """How the restoration of one case ended. The value is the word in `runs.csv`."""
+
+    OK = "ok"
+    DIVERGED = "diverged"
+    OUT_OF_MEMORY = "out_of_memory"
+    NOT_SUPPORTED = "not_supported"
+    FAILED = "failed"
+
+    @property
+    def sentence(self) -> str:
+        """What happened and what to try, as one sentence."""
+        return _SENTENCES[self]
+
+    @property
+    def final(self) -> bool:
+        """Whether the same job would end the same way again (memory and crashes may pass)."""
+        return self in (Status.OK, Status.DIVERGED, Status.NOT_SUPPORTED)
+
+
+_SENTENCES = {
+    Status.OK: "The method ran to its end.",
+    Status.DIVERGED: "The loss became non-finite twice; lower the learning rates or raise the iterations.",
+    Status.OUT_OF_MEMORY: "The machine ran out of memory; use a smaller image or a narrower network.",
+    Status.NOT_SUPPORTED: "The method does not treat this kind of case.",
+    Status.FAILED: "The method stopped with an error; the reason stands beside the status.",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One item of a dataset, with all that is known about it.
+
+    Synthetic cases have a `scene` and `kernels`; real photographs have neither, only `photograph`.
+    """
+
+    dataset: str
+    group: str  # what averages are grouped by: an image, a category
+    id: str
+    kernel_size: tuple[int, int] | None  # declared to the methods, (h, w)
+    scene: Array | None = None  # sharp image with the margin that 'valid' blur consumes
+    kernels: Array | None = None
+    noise_sigma: float = 0.0  # standard deviation of the Gaussian noise, in [0, 1] units
+    photograph: Array | None = None  # the blurry image, where it was not synthesised
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All that a method may know of a case."""
+
+    dataset: str
+    case: str
+    blurry: Array  # (C, H, W)
+    kernel_size: tuple[int, int] | None  # declared support (h, w); None when unknown
+    blur_model: BlurModel = "uniform"
+    boundary: Boundary = "valid"
+
+    def __post_init__(self) -> None:
+        if self.blurry.ndim != 3 or self.blurry.shape[0] not in (1, 3):
+            raise InputError(f"{self.name}: an image is (1 or 3, H, W), not {self.blurry.shape}")
+        if not np.isfinite(self.blurry).all():
+            raise InputError(f"{self.name}: the image holds NaN or infinite pixels; replace them first")
+        if self.kernel_size is None:
+            return
+        height, width = self.blurry.shape[1:]
+        if min(self.kernel_size) < 1:
+            raise InputError(f"{self.name}: the kernel size must be positive, not {min(self.kernel_size)}")
+        if self.kernel_size[0] > height or self.kernel_size[1] > width:
+            raise InputError(
+                f"{self.name}: the kernel ({self.kernel_size[0]} x {self.kernel_size[1]}) is larger than the "
+                f"image ({height} x {width}); declare a smaller kernel size"
+            )
+
+    @property
+    def name(self) -> str:
+        """`dataset/case`, as shown to people."""
+        return f"{self.dataset}/{self.case}"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What scoring knows and methods do not. Empty for real photographs."""
+
+    group: str
+    sharp: Array | None = None  # (C, H, W), the frame of the blurry image
+    kernels: Array | None = None
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What a method returns for one observation."""
+
+    status: Status
+    reason: str = ""  # empty when `status` is OK
+    image: Array | None = None  # (C, H, W) in [0, 1]; None unless `status` is OK
+    kernels: Array | None = None  # (P, h, w); None for methods that estimate none
+    trace: tuple[Mapping[str, float | str], ...] = field(default=(), repr=False)  # a row per logged iteration
+    iterations: int = 0
+    seconds: float = 0.0  # wall clock spent iterating, over all resumed parts
+    peak_memory_mib: float = 0.0  # of the device (GPU) or of the process (CPU)
+    device: str = "cpu"

@@ -1,0 +1,135 @@
+"""Joint optimisation of an image prior and a kernel prior: the problem that most methods here compose.
+
+    minimise over the parameters of (image prior, kernel prior):  objective( operator(image, kernels), blurry )
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.blur.convolution import central_crop
+from methods.image_priors.skip import DeepImagePrior
+from methods.losses import Estimate, Objective
+from methods.solver import Step
+
+Operator = Callable[[Tensor, Tensor], Tensor]  # (image, kernels) -> re-blurred image
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of iterations under one objective."""
+
+    name: str
+    iterations: int
+    objective: Objective
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Adam's learning rates; each milestone, from its own iteration on, multiplies both by `factor`."""
+
+    image: float
+    kernel: float
+    milestones: Sequence[int] = ()
+    factor: float = 0.5
+
+    def at(self, iteration: int) -> tuple[float, float]:
+        """(image rate, kernel rate) at a 0-based iteration."""
+        scale = self.factor ** sum(milestone <= iteration for milestone in self.milestones)
+        return self.image * scale, self.kernel * scale
+
+
+class Fit:
+    """A `Problem` (see `methods/solver.py`): one Adam over both priors, from the first stage to the last."""
+
+    def __init__(
+        self,
+        *,
+        image: DeepImagePrior,
+        kernel: nn.Module,  # forward() -> kernels (P, h, w)
+        operator: Operator,
+        stages: Sequence[Stage],
+        rates: Rates,
+        frame: tuple[int, int],  # (H, W) of the restored image: the middle of the latent image
+        rng: torch.Generator,  # of the image prior's perturbations; lives on the device of the priors
+    ) -> None:
+        self.image, self.kernel, self.operator = image, kernel, operator
+        self.stages, self.rates, self.frame, self.rng = stages, rates, frame, rng
+        self.device = image.code.device
+        self.iterations = sum(stage.iterations for stage in stages)
+        self.adam = torch.optim.Adam(
+            [
+                {"params": list(image.parameters()), "lr": rates.image},
+                {"params": list(kernel.parameters()), "lr": rates.kernel},
+            ],
+            fused=True,  # one call for all parameters instead of a dozen for each
+        )
+        self.slowdown = 1.0
+
+    def step(self, iteration: int) -> Step:
+        """One joint gradient step on both priors."""
+        stage = self._stage_at(iteration)
+        for group, rate in zip(self.adam.param_groups, self.rates.at(iteration), strict=True):
+            group["lr"] = rate * self.slowdown
+        self.adam.zero_grad(set_to_none=True)
+        loss = stage.objective(self._estimate(self._perturbation()))
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.adam.step()
+        return Step(stage.name, loss.detach())
+
+    def slow_down(self) -> None:
+        """Halve both rates for the rest of the run."""
+        self.slowdown *= 0.5
+
+    @torch.no_grad()
+    def estimate(self) -> tuple[Tensor, Tensor]:
+        """Read-out after the last update: the unperturbed code, batch norm still in training mode."""
+        estimate = self._estimate(None)
+        return central_crop(estimate.image, self.frame), estimate.kernels
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters, Adam's moments, the generator and the slowdown."""
+        return {
+            "image": self.image.state_dict(),
+            "kernel": self.kernel.state_dict(),
+            "adam": self.adam.state_dict(),
+            "rng": self.rng.get_state(),
+            "slowdown": self.slowdown,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.image.load_state_dict(state["image"])
+        self.kernel.load_state_dict(state["kernel"])
+        self.adam.load_state_dict(state["adam"])
+        self.rng.set_state(state["rng"].cpu())
+        self.slowdown = state["slowdown"]
+
+    def _stage_at(self, iteration: int) -> Stage:
+        for stage in self.stages:
+            if iteration < stage.iterations:
+                return stage
+            iteration -= stage.iterations
+        raise IndexError(f"the stages end before iteration {iteration}")
+
+    def _perturbation(self) -> Tensor | None:
+        if not self.image.noise_scale:
+            return None
+        code = self.image.code
+        return torch.randn(code.shape, generator=self.rng, dtype=code.dtype, device=code.device)
+
+    def _estimate(self, noise: Tensor | None) -> Estimate:
+        image, kernels = self.image(noise), self.kernel()
+        return Estimate(image, kernels, self.operator(image, kernels))
+
+
+@contextmanager
+def initialised_from(rng: torch.Generator) -> Iterator[None]:
+    """Modules built inside draw their initial weights from `rng`; the global generator is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        yield

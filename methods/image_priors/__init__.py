@@ -1,0 +1,1 @@
+"""Parametrisations of the latent image."""

@@ -1,0 +1,1 @@
+"""Parametrisations of the blur kernel."""

@@ -1,0 +1,63 @@
+"""Which methods there are. A module of this package that defines `METHOD` is a method; nothing else is needed.
+
+Other packages add theirs through the entry-point group `blindbench.methods`, each entry a `Method`.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+import torch
+
+import methods
+from benchmark.types import BlurModel, InputError, Observation
+from methods.solver import Problem
+
+Build = Callable[[Observation, Any, torch.Generator, torch.device], Problem]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method and where it comes from."""
+
+    name: str
+    title: str  # as it stands in tables
+    paper: str  # authors, venue, year, and the equations or sections implemented
+    licence: str  # of the paper's own code, when it has any
+    blur_models: tuple[BlurModel, ...]
+    settings: type  # a frozen dataclass, the paper's values as defaults
+    problem: Build  # (observation, settings, generator on CPU, device) -> problem
+    role: Literal["method", "floor", "ceiling"] = "method"  # the controls bound every table
+
+
+@cache
+def built_in() -> dict[str, Method]:
+    """The methods of this package by name, sorted."""
+    found = {}
+    for info in pkgutil.iter_modules(methods.__path__):
+        module = importlib.import_module(f"methods.{info.name}")
+        method = getattr(module, "METHOD", None)
+        if isinstance(method, Method):
+            found[method.name] = method
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Method:
+    """The method called `name`, built in or of another package. Raises InputError with close names."""
+    known = built_in()
+    if name in known:
+        return known[name]
+    plugins = entry_points(group="blindbench.methods")
+    if name in plugins.names:
+        plugin = plugins[name].load()
+        if not isinstance(plugin, Method):
+            raise InputError(f"the entry point '{name}' of blindbench.methods is no methods.registry.Method")
+        return plugin
+    close = difflib.get_close_matches(name, [*known, *plugins.names], n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    raise InputError(f"unknown method '{name}'.{hint} See: blindbench methods")

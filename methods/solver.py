@@ -1,0 +1,219 @@
+"""The loop that drives every method: progress, trace, checkpoints, divergence.
+
+A method turns an observation into a `Problem`; the solver takes a list of independent problems and yields
+their restorations. Each problem has its own parameters, optimiser and generator, so what one case gets
+does not depend on the others.
+"""
+
+import math
+import resource
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from benchmark.types import NotSupportedError, Restoration, Status
+from methods import checkpoint
+
+LOG_EVERY = 10  # iterations between trace rows; the device is read only then
+CHECKPOINT_EVERY = 100  # iterations; a multiple of LOG_EVERY
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one iteration reports, still on the device."""
+
+    stage: str  # names the objective, whose values are not comparable across stages
+    loss: Tensor
+
+
+class Problem(Protocol):
+    """One case as the solver sees it."""
+
+    iterations: int
+    device: torch.device
+
+    def step(self, iteration: int) -> Step:
+        """Do 0-based `iteration`. Must not read the device."""
+
+    def slow_down(self) -> None:
+        """Halve the learning rates for the rest of the run."""
+
+    def estimate(self) -> tuple[Tensor, Tensor | None]:
+        """The restored image (C, H, W) and the kernels (P, h, w) in true-convolution form, if estimated."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that determines the remaining iterations."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A problem to build and solve, and where its checkpoint lives."""
+
+    name: str
+    build: Callable[[], Problem]
+    checkpoint: Path | None = None  # None: keep it in memory only
+    key: str = ""  # a checkpoint with another key is ignored
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a task is; `loss` is None until the first trace row."""
+
+    name: str
+    iteration: int
+    iterations: int
+    stage: str = ""
+    loss: float | None = None
+
+
+Report = Callable[[Progress], None]
+
+
+def solve(tasks: Iterable[Task], report: Report = lambda _: None) -> Iterator[tuple[str, Restoration]]:
+    """Yield (task name, restoration) as each task ends. A task that fails is a status; the others go on."""
+    for task in tasks:
+        yield task.name, _solve_one(task, report)
+
+
+def _solve_one(task: Task, report: Report) -> Restoration:
+    try:
+        return _drive(task, task.build(), report)
+    except NotSupportedError as error:
+        return Restoration(Status.NOT_SUPPORTED, reason=str(error))
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return Restoration(Status.OUT_OF_MEMORY, reason=_first_line(error))
+    except Exception as error:
+        if "can't allocate memory" in str(error):  # torch's CPU allocator raises a bare RuntimeError
+            return Restoration(Status.OUT_OF_MEMORY, reason=_first_line(error))
+        return Restoration(Status.FAILED, reason=f"{type(error).__name__}: {_first_line(error)}")
+
+
+@dataclass
+class _Run:
+    """Where a task stands: the part of its checkpoint that belongs to the loop."""
+
+    iteration: int = 0
+    seconds: float = 0.0
+    slowed_down: bool = False
+    trace: list[dict[str, float | str]] = field(default_factory=list)
+
+
+def _drive(task: Task, problem: Problem, report: Report) -> Restoration:
+    run, saved = _resume(task, problem)
+    started = time.perf_counter() - run.seconds
+    report(Progress(task.name, run.iteration, problem.iterations))
+    while run.iteration < problem.iterations:
+        step = problem.step(run.iteration)
+        run.iteration += 1
+        last = run.iteration == problem.iterations
+        if run.iteration % LOG_EVERY and run.iteration != 1 and not last:
+            continue
+        loss = step.loss.item()
+        run.seconds = time.perf_counter() - started
+        finite = math.isfinite(loss)
+        if finite:
+            run.trace.append({"iteration": run.iteration, "stage": step.stage, "loss": loss})
+            report(Progress(task.name, run.iteration, problem.iterations, step.stage, loss))
+        checkpoint_due = last or run.iteration % CHECKPOINT_EVERY == 0
+        if finite and checkpoint_due:
+            state = problem.state_dict()
+            # The loss was finite before this step's update; the parameters may no longer be.
+            finite = _all_finite(state)
+            if finite:
+                saved = _save(task, run, state)
+        if not finite:
+            if run.slowed_down:
+                return _ended(Status.DIVERGED, run, problem)
+            run = _restored(problem, saved)
+            problem.slow_down()
+            run.slowed_down = True
+            saved = _save(task, run, problem.state_dict())
+    image, kernels = problem.estimate()
+    return replace(
+        _ended(Status.OK, run, problem),
+        image=image.detach().clamp(0, 1).float().cpu().numpy(),
+        kernels=None if kernels is None else kernels.detach().float().cpu().numpy(),
+    )
+
+
+def _resume(task: Task, problem: Problem) -> tuple[_Run, checkpoint.State]:
+    """The run as the task's checkpoint has it, or a fresh one, and the state to fall back to."""
+    state = None if task.checkpoint is None else checkpoint.load(task.checkpoint, task.key)
+    if state is None:
+        state = {"run": vars(_Run()), "problem": _copied(problem.state_dict())}
+    return _restored(problem, state), state
+
+
+def _restored(problem: Problem, saved: checkpoint.State) -> _Run:
+    problem.load_state_dict(_copied(saved["problem"]))
+    return _Run(**_copied(saved["run"]))
+
+
+def _save(task: Task, run: _Run, state: Mapping[str, Any]) -> checkpoint.State:
+    saved = {"run": _copied(vars(run)), "problem": _copied(state)}
+    if task.checkpoint is not None:
+        checkpoint.save(task.checkpoint, task.key, saved)
+    return saved
+
+
+def _ended(status: Status, run: _Run, problem: Problem) -> Restoration:
+    if problem.device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(problem.device) / 2**20
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return Restoration(
+        status=status,
+        reason="" if status is Status.OK else f"{status.sentence} (iteration {run.iteration})",
+        trace=tuple(run.trace),
+        iterations=run.iteration,
+        seconds=run.seconds,
+        peak_memory_mib=peak,
+        device=_device_name(problem.device),
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _copied(tree: Any) -> Any:
+    """`tree` with its tensors cloned, so that later steps leave it alone."""
+    if isinstance(tree, Tensor):
+        return tree.detach().clone()
+    if isinstance(tree, Mapping):
+        return {key: _copied(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_copied(value) for value in tree)
+    return tree
+
+
+def _all_finite(tree: Any) -> bool:
+    tensors = list(_floating_tensors(tree))
+    if not tensors:
+        return True
+    # One value for all tensors: a single read of the device.
+    return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+
+
+def _floating_tensors(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        if tree.is_floating_point():
+            yield tree
+    elif isinstance(tree, Mapping):
+        for value in tree.values():
+            yield from _floating_tensors(value)
+    elif isinstance(tree, list | tuple):
+        for value in tree:
+            yield from _floating_tensors(value)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
