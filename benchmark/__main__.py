@@ -1,0 +1,5 @@
+"""`python -m benchmark` is `blindbench`."""
+
+from benchmark.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""The best shift between an estimate and its reference.
+
+A blind method may move image and kernel against each other without changing their convolution, so scores are
+taken at the shift that fits best. Alignment and crop are part of a protocol and therefore of its name.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import correlate
+
+from benchmark.types import InputError
+
+Image = NDArray[np.float64]  # (C, H, W)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Two images of one size, and the shift that made them so."""
+
+    estimate: Image
+    reference: Image
+    shift: tuple[float, float]  # the estimate is sampled at (row + shift[0], column + shift[1])
+
+
+def best_shift(
+    estimate: Image, reference: Image, *, border: int = 15, max_shift: int = 10, steps_per_pixel: int = 1
+) -> Aligned:
+    """Crop `border` px from the reference and find the shift of the estimate with the least squared error.
+
+    Shifts reach `max_shift` px in both directions, in steps of 1 / `steps_per_pixel` px (bilinear). Ties go to
+    the smallest row shift, then the smallest column shift. Images are (C, H, W) of equal size.
+    Raises InputError when nothing is left inside the border, ValueError when `max_shift` exceeds `border`.
+
+    Every whole-pixel shift of one fractional image costs one FFT correlation; the few best candidates are
+    evaluated again directly, so that rounding cannot change the winner.
+    """
+    height, width = reference.shape[1:]
+    if estimate.shape != reference.shape:
+        raise InputError(f"the restored image is {estimate.shape}, the sharp one {reference.shape}")
+    if min(height, width) <= 2 * border:
+        raise InputError(f"an image of {height} x {width} px has nothing inside a border of {border} px")
+    start = border - max_shift
+    if start < 0:
+        raise ValueError(f"shifts of {max_shift} px leave the image inside a border of {border} px")
+    inner = reference[:, border : height - border, border : width - border]
+    fractions = np.arange(steps_per_pixel) / steps_per_pixel
+    errors: dict[tuple[float, float], NDArray[np.float64]] = {}  # of all whole-pixel shifts, by fraction
+    for row in fractions:
+        for column in fractions:
+            window = _interpolated(estimate, row, column)[:, start : height - start, start : width - start]
+            grid = _squared_errors(window, inner)
+            # max_shift plus a fraction would leave the range of the search
+            errors[row, column] = grid[: len(grid) - (row > 0), : len(grid) - (column > 0)]
+    threshold = min(float(grid.min()) for grid in errors.values()) + _rounding(reference)
+    candidates = [
+        (i - max_shift + row, j - max_shift + column)
+        for (row, column), grid in errors.items()
+        for i, j in np.argwhere(grid <= threshold)
+    ]
+    scored = []
+    for shift in sorted(candidates):
+        moved = _shifted(estimate, shift, border, inner.shape)
+        scored.append((float(((moved - inner) ** 2).sum()), shift, moved))
+    _, shift, moved = min(scored, key=lambda entry: entry[:2])
+    return Aligned(moved, inner, (float(shift[0]), float(shift[1])))
+
+
+def _interpolated(image: Image, row: float, column: float) -> Image:
+    """`image` sampled at (i + row, j + column), 0 <= row, column < 1; the last row and column are repeated."""
+    padded = np.pad(image, ((0, 0), (0, 1), (0, 1)), mode="edge")
+    vertical = (1 - row) * padded[:, :-1] + row * padded[:, 1:]
+    return (1 - column) * vertical[:, :, :-1] + column * vertical[:, :, 1:]
+
+
+def _squared_errors(window: Image, inner: Image) -> NDArray[np.float64]:
+    """Sum of squared differences of `inner` to each whole-pixel position inside `window`."""
+    ones = np.ones(inner.shape[1:])
+    energy = correlate((window**2).sum(0), ones, mode="valid", method="fft")
+    cross = sum(
+        correlate(a, b, mode="valid", method="fft") for a, b in zip(window, inner, strict=True)
+    )
+    errors: NDArray[np.float64] = energy - 2 * cross + (inner**2).sum()
+    return errors
+
+
+def _rounding(reference: Image) -> float:
+    """Far above the FFT's rounding of a sum of squares, far below any difference that matters."""
+    return 1e-10 * reference.size
+
+
+def _shifted(image: Image, shift: tuple[float, float], border: int, inner: tuple[int, ...]) -> Image:
+    top, left = int(np.floor(shift[0])), int(np.floor(shift[1]))
+    sampled = _interpolated(image, shift[0] - top, shift[1] - left)
+    return sampled[
+        :, border + top : border + top + inner[1], border + left : border + left + inner[2]
+    ]

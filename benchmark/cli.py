@@ -1,0 +1,367 @@
+"""The command `blindbench`. Each step of the workflow is one verb, so that it can be run by hand."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import pandas as pd
+import typer
+import yaml
+from PIL import Image
+from tabulate import tabulate
+
+from benchmark.types import InputError, Observation, Status
+
+app = typer.Typer(
+    help="A benchmark and reproducibility suite for blind motion deblurring.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+bench_app = typer.Typer(help="Measure speed, as ratios within one run.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+
+Results = Annotated[Path, typer.Option(help="The results folder, results/<profile>.")]
+Seed = Annotated[int, typer.Option(min=0, help="Which repetition: seeds the method's initial weights.")]
+ExperimentSeed = Annotated[int, typer.Option(min=0, help="Seeds kernels and noise.")]
+Cases = Annotated[str, typer.Option(help="Case names, comma-separated.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+DEMO = Path("results/demo")
+
+
+@app.command()
+def synthesize(
+    dataset: Annotated[str, typer.Argument(help="A descriptor's name, see datasets/.")],
+    results: Results = DEMO,
+    experiment_seed: ExperimentSeed = 0,
+) -> None:
+    """Blur the sharp images of a dataset and add noise: what the methods will see."""
+    from benchmark.descriptors import find_dataset, make_case
+    from benchmark.files import write_text
+    from benchmark.store import Store, observation_hash
+    from benchmark.synthesis import observe
+
+    store, descriptor, hashes = Store(results), find_dataset(dataset), {}
+    for case_id in descriptor.case_ids:
+        observation, truth = observe(make_case(descriptor, case_id, experiment_seed), experiment_seed)
+        store.write_observation(observation, truth)
+        hashes[case_id] = observation_hash(observation)
+    write_text(store.observations_manifest(dataset), json.dumps(hashes, indent=2) + "\n")
+    typer.echo(f"{dataset}: {len(hashes)} observations in {results}", err=True)
+
+
+@app.command()
+def restore(
+    dataset: Annotated[str, typer.Argument(help="A synthesised dataset.")],
+    method: Annotated[str, typer.Argument(help="A method, or <method>@<setting>.")],
+    cases: Cases,
+    results: Results = DEMO,
+    seed: Seed = 0,
+    shard: Annotated[int, typer.Option(min=0, help="Number of the manifest to write.")] = 0,
+    settings: Annotated[str, typer.Option(help="JSON object of settings that differ from the paper's.")] = "{}",
+    experiment_seed: ExperimentSeed = 0,
+    device: Device = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+) -> None:
+    """Run a method on cases of a dataset; finished cases are kept, unfinished ones continue."""
+    from benchmark.machine import prepare
+    from benchmark.progress import reporting
+    from benchmark.restore import restore_shard
+    from benchmark.store import Store
+
+    prepare(threads)
+    with reporting(f"{method} · {dataset}") as report:
+        restore_shard(
+            Store(results),
+            dataset,
+            method,
+            cases.split(","),
+            seed=seed,
+            shard=shard,
+            overrides=_json_object(settings),
+            experiment_seed=experiment_seed,
+            device=device,
+            report=report,
+        )
+
+
+@app.command()
+def score(
+    dataset: Annotated[str, typer.Argument(help="A dataset that was restored.")],
+    method: Annotated[str, typer.Argument(help="A method, or <method>@<setting>.")],
+    cases: Cases,
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")],
+    protocol: Annotated[str, typer.Option(help="plain, shift-rgb or levin-shift.")] = "shift-rgb",
+    metrics: Annotated[str, typer.Option(help="Comma-separated.")] = "psnr,ssim",
+    results: Results = DEMO,
+    seed: Seed = 0,
+) -> None:
+    """Compare restorations with the sharp images."""
+    from benchmark.protocols import PROTOCOLS
+    from benchmark.schema import did_you_mean
+    from benchmark.scoring import score_method, write_frame
+    from benchmark.store import Store
+
+    if protocol not in PROTOCOLS:
+        raise InputError(f"unknown protocol '{protocol}'. {did_you_mean(protocol, list(PROTOCOLS))}")
+    for metric in metrics.split(","):
+        if metric not in PROTOCOLS[protocol].metrics:
+            raise InputError(
+                f"unknown metric '{metric}'. {did_you_mean(metric, list(PROTOCOLS[protocol].metrics))}"
+            )
+    frame = score_method(
+        Store(results),
+        dataset,
+        method,
+        cases.split(","),
+        seed=seed,
+        protocol=protocol,
+        metrics=metrics.split(","),
+    )
+    write_frame(frame, out)
+
+
+@app.command()
+def collect(
+    files: Annotated[list[Path], typer.Argument(help="Score tables (.csv) and shard manifests (.json).")],
+    results: Results = DEMO,
+) -> None:
+    """Join all scores in scores.csv and all runs in runs.csv."""
+    from benchmark.scoring import SCORE_COLUMNS, read_frame, runs_frame, write_frame
+
+    scores = [read_frame(path, SCORE_COLUMNS) for path in files if path.suffix == ".csv"]
+    records = [record for path in files if path.suffix == ".json" for record in _json_list(path)]
+    write_frame(runs_frame(records), results / "runs.csv")
+    write_frame(pd.concat(scores, ignore_index=True), results / "scores.csv")
+    _warn_of_failures(records)
+
+
+@app.command()
+def tables(
+    name: Annotated[str, typer.Argument(help="The table's name, such as uniform.")],
+    datasets: Annotated[str, typer.Option(help="The datasets it shows, comma-separated.")],
+    caption: Annotated[str, typer.Option(help="What the table says of the profile.")] = "",
+    results: Results = DEMO,
+) -> None:
+    """Write tables/<name>.csv and .md from scores.csv and runs.csv."""
+    from benchmark.descriptors import find_dataset
+    from benchmark.files import write_text
+    from benchmark.scoring import RUN_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
+    from benchmark.tables import markdown, summary
+
+    names = datasets.split(",")
+    scores = read_frame(results / "scores.csv", SCORE_COLUMNS)
+    runs = read_frame(results / "runs.csv", RUN_COLUMNS)
+    table = summary(scores, runs, names)
+    write_frame(table, results / "tables" / f"{name}.csv")
+    page = markdown(table, {dataset: find_dataset(dataset) for dataset in names}, caption)
+    write_text(results / "tables" / f"{name}.md", page)
+    typer.echo(page, err=True)
+
+
+@app.command()
+def figures(
+    name: Annotated[str, typer.Argument(help="The figure's name, such as uniform.")],
+    dataset: Annotated[str, typer.Option(help="The dataset it shows.")],
+    cases: Cases,
+    methods: Annotated[str, typer.Option(help="Comma-separated, in the order of the columns.")],
+    results: Results = DEMO,
+    seed: Seed = 0,
+) -> None:
+    """Draw figures/<name>.png and .pdf: each method's image and kernel."""
+    from benchmark.figures import qualitative
+    from benchmark.store import Store
+
+    out = results / "figures" / name
+    qualitative(Store(results), dataset, cases.split(","), methods.split(","), seed, out)
+
+
+@app.command()
+def run(
+    targets: Annotated[list[str] | None, typer.Argument(help="Targets; the default is all tables.")] = None,
+    configfile: Annotated[Path | None, typer.Option(help="A config; the default is config/demo.yaml.")] = None,
+    cores: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
+    retry_failed: Annotated[bool, typer.Option(help="Run cases again that ended without an image.")] = False,
+) -> None:
+    """Run the workflow (the same as `snakemake`), if wanted with another try for failed cases."""
+    from benchmark.plan import Plan
+    from benchmark.schema import ROOT, read_yaml
+    from benchmark.store import forget_failed
+
+    path = configfile or ROOT / "config" / "demo.yaml"
+    plan = Plan.from_config(read_yaml(path), str(path))
+    if retry_failed:
+        typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores)]
+    command += ["--configfile", str(configfile)] if configfile else []
+    raise typer.Exit(subprocess.run([*command, *(targets or [])], check=False).returncode)
+
+
+@app.command()
+def deblur(
+    photo: Annotated[Path, typer.Argument(help="The blurry image file.")],
+    out: Annotated[Path, typer.Option(help="Where the restored image goes; the kernel goes beside it.")],
+    kernel_size: Annotated[int, typer.Option(min=1, help="Side of the square the blur fits in, in pixels.")],
+    method: Annotated[str, typer.Option(help="See: blindbench methods.")] = "selfdeblur",
+    iterations: Annotated[int | None, typer.Option(min=1, help="The default is the paper's number.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the method.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Deblur one photo."""
+    import torch
+
+    from benchmark.images import read_image, write_image, write_kernel_image
+    from benchmark.machine import prepare
+    from benchmark.plan import base_method
+    from benchmark.progress import reporting
+    from benchmark.restore import pick_device
+    from benchmark.seeds import seed_from
+    from benchmark.settings import effective
+    from methods.solver import Task, solve
+
+    _check_output(out, photo)
+    observation = Observation("deblur", photo.name, read_image(photo), (kernel_size, kernel_size))
+    spec = base_method(method)
+    overrides = dict(_key_value(text) for text in set_ or [])
+    if iterations is not None:
+        overrides["iterations"] = iterations
+    settings = effective(spec.settings, overrides, f"--set for {method}")
+    rng = torch.Generator().manual_seed(seed_from("deblur", method, seed))
+    target = pick_device(device)
+    prepare(threads=None)
+    with reporting(f"{method} ·") as report:
+        task = Task(photo.name, lambda: spec.problem(observation, settings, rng, target))
+        ((_, restoration),) = solve([task], report)
+    if restoration.image is None:
+        message = f"{photo}: {restoration.status.value}: {restoration.reason}"
+        if restoration.status is Status.NOT_SUPPORTED:
+            raise InputError(message)
+        typer.echo(message, err=True)
+        raise typer.Exit(1)
+    write_image(out, restoration.image)
+    typer.echo(f"{out}: restored in {restoration.iterations} iterations, {restoration.seconds:.0f} s")
+    if restoration.kernels is not None:
+        kernel_path = out.with_name(f"{out.stem}_kernel.png")
+        write_kernel_image(kernel_path, restoration.kernels[0])
+        typer.echo(f"{kernel_path}: the estimated kernel, white is its largest entry")
+
+
+@app.command("methods")
+def list_methods() -> None:
+    """List the methods."""
+    from methods.registry import built_in
+
+    rows = [
+        {"method": m.name, "title": m.title, "blur": ", ".join(m.blur_models), "paper": m.paper}
+        for m in built_in().values()
+    ]
+    typer.echo(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=[None, None, None, 70]))
+
+
+@app.command("datasets")
+def list_datasets() -> None:
+    """List the datasets."""
+    from benchmark.descriptors import FOLDER, find_dataset
+
+    rows = []
+    for path in sorted(FOLDER.glob("*.yaml")):
+        dataset = find_dataset(path.stem)
+        content = dataset.content
+        rows.append({"dataset": dataset.name, "cases": len(dataset.case_ids), "blur": content["blur"],
+                     "protocol": content["protocol"], "licence": content["licence"]})  # fmt: skip
+    typer.echo(tabulate(rows, headers="keys", tablefmt="simple"))
+
+
+@bench_app.command("blur")
+def bench_blur_command() -> None:
+    """Direct sum against FFT for the uniform blur."""
+    from benchmark.bench import bench_blur
+
+    typer.echo(bench_blur().round(2).to_string(index=False))
+
+
+@bench_app.command("method")
+def bench_method_command(
+    name: Annotated[str, typer.Argument(help="A method.")],
+    size: Annotated[int, typer.Option(min=1, help="Side of the image, in pixels.")] = 128,
+    kernel_size: Annotated[int, typer.Option(min=1)] = 13,
+    steps: Annotated[int, typer.Option(min=1)] = 5,
+) -> None:
+    """One step of a method at the paper's settings, freed memory kept against returned."""
+    from benchmark.bench import bench_method
+    from benchmark.plan import base_method
+
+    base_method(name)
+    typer.echo(bench_method(name, size, kernel_size, steps).round(2).to_string(index=False))
+
+
+def main() -> None:
+    """Run the command line; bad input is one line and exit code 2, never a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except InputError as error:
+        _fail(str(error), 2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped; the same command continues from the last checkpoint", 130)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"blindbench: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--settings: not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise InputError("--settings: a JSON object such as '{\"iterations\": 500}' is needed")
+    return value
+
+
+def _json_list(path: Path) -> list[dict[str, Any]]:
+    try:
+        value: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); delete it and run again") from error
+    return value
+
+
+def _key_value(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: write KEY=VALUE, such as --set channels=32")
+    return key, yaml.safe_load(value)
+
+
+def _check_output(out: Path, photo: Path) -> None:
+    """Before hours of work: the result can be written, and not over the input."""
+    if out.suffix.lower() not in Image.registered_extensions():
+        raise InputError(f"{out}: unknown image format '{out.suffix}'; write .png or .jpg")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder; create it first")
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out.parent}: cannot be written; choose another folder")
+    if out.exists() and photo.exists() and out.samefile(photo):
+        raise InputError(f"{out}: is the photo itself; choose another name")
+
+
+def _warn_of_failures(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        if record["status"] != Status.OK.value:
+            where = f"{record['method']} on {record['dataset']}/{record['case']}, seed {record['seed']}"
+            typer.echo(f"{where}: {record['status']}: {record['reason']}", err=True)

@@ -1,0 +1,57 @@
+"""Progress of long work: a bar on a terminal, a line every tenth of the way elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from methods.solver import Progress as Step
+from methods.solver import Report
+
+
+@contextmanager
+def reporting(what: str) -> Iterator[Report]:
+    """A `Report` for the solver that shows `what` is being done, how far, and until when."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=console,
+        ) as bars:
+            tasks = {}
+
+            def on_terminal(step: Step) -> None:
+                if step.name not in tasks:
+                    tasks[step.name] = bars.add_task(f"{what} {step.name}", total=step.iterations, state="")
+                bars.update(tasks[step.name], completed=step.iteration, state=_state(step))
+
+            yield on_terminal
+    else:
+        started: dict[str, tuple[float, int]] = {}
+        shown: dict[str, int] = {}
+
+        def in_lines(step: Step) -> None:
+            began, first = started.setdefault(step.name, (time.monotonic(), step.iteration))
+            tenth = 10 * step.iteration // max(1, step.iterations)
+            if shown.get(step.name) == tenth:
+                return
+            shown[step.name] = tenth
+            done = step.iteration - first
+            left = (time.monotonic() - began) / done * (step.iterations - step.iteration) if done else None
+            eta = f", {left:.0f} s left" if left else ""
+            console.print(
+                f"{what} {step.name}: {step.iteration}/{step.iterations} {_state(step)}{eta}",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+        yield in_lines
+
+
+def _state(step: Step) -> str:
+    return "" if step.loss is None else f"{step.stage} {step.loss:.3g}"

@@ -1,0 +1,119 @@
+"""Run one method on a shard of cases, and continue where a killed run stopped."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmark import provenance
+from benchmark.files import locked, remove_leftovers, write_text
+from benchmark.plan import base_method
+from benchmark.seeds import seed_from
+from benchmark.settings import effective
+from benchmark.store import Store, observation_hash, read_record, write_restoration
+from benchmark.types import InputError, NotSupportedError, Observation, Status
+from methods.registry import Method
+from methods.solver import Problem, Report, Task, solve
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def restore_shard(
+    store: Store,
+    dataset: str,
+    method_name: str,
+    cases: Sequence[str],
+    *,
+    seed: int,
+    shard: int,
+    overrides: Mapping[str, Any],
+    experiment_seed: int,
+    device: str,
+    report: Report,
+) -> None:
+    """Restore every case that is not finished yet, then write the shard's manifest.
+
+    A process that still works on the same shard (its Snakemake was killed alone) is waited for. A case whose
+    ending may not repeat (out of memory, a crash) is tried again; one that ended for good is not.
+    """
+    method = base_method(method_name)
+    settings = effective(method.settings, overrides, f"methods.{method_name}")
+    code = provenance.code_hash(method.problem.__module__)
+    target = pick_device(device)
+    folder = store.method_folder(dataset, method_name, seed)
+    with locked(folder / f".shard{shard}.lock"):
+        tasks, records = [], {}
+        for case in cases:
+            observation = store.read_observation(dataset, case)
+            parts = {
+                "settings": asdict(settings),
+                "observation": observation_hash(observation),
+                "weights": "",
+                "code": code,
+                "seeds": [experiment_seed, seed],
+            }
+            records[case] = {
+                "dataset": dataset,
+                "case": case,
+                "method": method_name,
+                "seed": seed,
+                "weights": parts["weights"],
+                "config_hash": provenance.digest(parts),
+                "provenance": parts,
+            }
+            case_folder = folder / case
+            remove_leftovers(case_folder)
+            if _finished(read_record(case_folder), records[case]["config_hash"]):
+                continue
+            names = (experiment_seed, dataset, case, method_name, seed)
+            tasks.append(
+                Task(
+                    name=case,
+                    build=_builder(method, observation, settings, seed_from(*names), target),
+                    checkpoint=case_folder / CHECKPOINT,
+                    key=records[case]["config_hash"],
+                )
+            )
+        for case, restoration in solve(tasks, report):
+            write_restoration(folder / case, restoration, records[case] | _environment())
+            (folder / case / CHECKPOINT).unlink(missing_ok=True)
+        finished = [read_record(folder / case) for case in cases]
+        write_text(folder / f"shard{shard}.json", json.dumps(finished, indent=2) + "\n")
+
+
+def pick_device(name: str) -> torch.device:
+    """'cpu', 'cuda', or 'auto' for the GPU where there is one. Raises InputError when 'cuda' is not to be had."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown device '{name}'; use auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is available here; use --device cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _finished(record: Mapping[str, Any] | None, config_hash: str) -> bool:
+    return record is not None and record["config_hash"] == config_hash and Status(record["status"]).final
+
+
+def _builder(method: Method, observation: Observation, settings: Any, seed: int, device: torch.device) -> Any:
+    def build() -> Problem:
+        if observation.blur_model not in method.blur_models:
+            raise NotSupportedError(f"{method.name} does not treat {observation.blur_model} blur")
+        return method.problem(observation, settings, torch.Generator().manual_seed(seed), device)
+
+    return build
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "code_version": provenance.code_version(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+    }

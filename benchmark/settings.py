@@ -1,0 +1,29 @@
+"""A method's effective settings: its dataclass, with what the config overrides."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from benchmark.schema import did_you_mean
+from benchmark.types import InputError
+
+
+def effective(settings: type, overrides: Mapping[str, Any], where: str) -> Any:
+    """An instance of the dataclass `settings`. Raises InputError naming `where` and the key."""
+    known = [field.name for field in fields(settings)]
+    for key in overrides:
+        if key not in known:
+            raise InputError(f"{where}: unknown setting '{key}'. {did_you_mean(key, known)}")
+    try:
+        return TypeAdapter(settings).validate_python(dict(overrides))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join([where, *map(str, first["loc"])])
+        raise InputError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def as_dict(settings: Any) -> dict[str, Any]:
+    """The settings as plain values, ready for JSON."""
+    return asdict(settings)

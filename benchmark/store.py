@@ -1,0 +1,172 @@
+"""Where things lie in a results folder, and how they are written and read.
+
+    observations/<dataset>/<case>.npz, <case>.truth.npz, manifest.json
+    restorations/<dataset>/<method>/seed<k>/<case>/{image.png, kernels.npz, trace.csv, run.json}
+    restorations/<dataset>/<method>/seed<k>/shard<n>.json
+
+`run.json` is written last: a case without it, or whose provenance differs, is not finished.
+"""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark import provenance
+from benchmark.files import replacing, write_text
+from benchmark.images import read_image, write_image
+from benchmark.types import Array, InputError, Observation, Restoration, Status, Truth
+
+
+def array_hash(array: Array) -> str:
+    """Hash of an array's shape and values."""
+    return provenance.digest(list(array.shape), str(array.dtype), array.tobytes())
+
+
+def observation_hash(observation: Observation) -> str:
+    """Hash of all that a method is told of a case."""
+    size = list(observation.kernel_size) if observation.kernel_size else None
+    return provenance.digest(
+        array_hash(observation.blurry), size, observation.blur_model, observation.boundary
+    )
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results folder, `results/<profile>`."""
+
+    root: Path
+
+    def write_observation(self, observation: Observation, truth: Truth) -> None:
+        """Write a case's observation and truth, in separate files."""
+        folder = self.root / "observations" / observation.dataset
+        size = observation.kernel_size
+        _write_arrays(
+            folder / f"{observation.case}.npz",
+            blurry=observation.blurry,
+            kernel_size=np.array(size if size else (), dtype=np.int64),
+            blur_model=np.array(observation.blur_model),
+            boundary=np.array(observation.boundary),
+        )
+        known = {"sharp": truth.sharp, "kernels": truth.kernels}
+        arrays = {key: array for key, array in known.items() if array is not None}
+        _write_arrays(folder / f"{observation.case}.truth.npz", group=np.array(truth.group), **arrays)
+
+    def read_observation(self, dataset: str, case: str) -> Observation:
+        """What methods see of a case. Raises InputError when it was not synthesised or is damaged."""
+        arrays = _read_arrays(self.root / "observations" / dataset / f"{case}.npz")
+        size = arrays["kernel_size"]
+        return Observation(
+            dataset=dataset,
+            case=case,
+            blurry=arrays["blurry"],
+            kernel_size=(int(size[0]), int(size[1])) if len(size) else None,
+            blur_model=str(arrays["blur_model"]),  # type: ignore[arg-type]
+            boundary=str(arrays["boundary"]),  # type: ignore[arg-type]
+        )
+
+    def read_truth(self, dataset: str, case: str) -> Truth:
+        """What scoring knows of a case."""
+        arrays = _read_arrays(self.root / "observations" / dataset / f"{case}.truth.npz")
+        return Truth(str(arrays["group"]), arrays.get("sharp"), arrays.get("kernels"))
+
+    def observations_manifest(self, dataset: str) -> Path:
+        """Lists the dataset's cases with the hash of each observation."""
+        return self.root / "observations" / dataset / "manifest.json"
+
+    def method_folder(self, dataset: str, method: str, seed: int) -> Path:
+        """Where one method's restorations of one dataset lie, for one repetition."""
+        return self.root / "restorations" / dataset / method / f"seed{seed}"
+
+    def case_folder(self, dataset: str, method: str, seed: int, case: str) -> Path:
+        """Where one restoration lies."""
+        return self.method_folder(dataset, method, seed) / case
+
+
+def write_restoration(folder: Path, restoration: Restoration, record: dict[str, Any]) -> None:
+    """Write a restoration and, last of all, its `run.json` made of `record` and the run's numbers."""
+    for stale in ("run.json", "image.png", "kernels.npz", "trace.csv"):
+        (folder / stale).unlink(missing_ok=True)
+    if restoration.image is not None:
+        write_image(folder / "image.png", restoration.image)
+        record = {**record, "image_sha256": _file_hash(folder / "image.png")}
+    if restoration.kernels is not None:
+        _write_arrays(folder / "kernels.npz", kernels=restoration.kernels)
+    if restoration.trace:
+        with replacing(folder / "trace.csv") as temporary:
+            pd.DataFrame(restoration.trace).to_csv(temporary, index=False)
+    record = {
+        **record,
+        "status": restoration.status.value,
+        "reason": restoration.reason,
+        "iterations": restoration.iterations,
+        "seconds": round(restoration.seconds, 2),
+        "peak_memory_mib": round(restoration.peak_memory_mib),
+        "device": restoration.device,
+    }
+    write_text(folder / "run.json", json.dumps(record, indent=2) + "\n")
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The content of `run.json`; None when the case is not finished or its image is not the one recorded."""
+    path = folder / "run.json"
+    if not path.exists():
+        return None
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        Status(record["status"])
+    except (ValueError, KeyError):
+        return None
+    image = folder / "image.png"
+    if "image_sha256" in record and not (image.exists() and _file_hash(image) == record["image_sha256"]):
+        return None
+    return record
+
+
+def forget_failed(root: Path) -> int:
+    """Make every case without an image unfinished again; returns how many there were."""
+    forgotten = 0
+    for manifest in sorted((root / "restorations").glob("*/*/seed*/shard*.json")):
+        folders = [run.parent for run in manifest.parent.glob("*/run.json")]
+        failed = [folder for folder in folders if not (folder / "image.png").exists()]
+        for folder in failed:
+            (folder / "run.json").unlink()
+        if failed:
+            manifest.unlink()
+        forgotten += len(failed)
+    return forgotten
+
+
+def read_restored_image(folder: Path) -> Array:
+    """The restored image, as written and scored: 8-bit values / 255."""
+    return read_image(folder / "image.png")
+
+
+def read_kernels(folder: Path) -> Array | None:
+    """The estimated kernels (P, h, w), where the method gave any."""
+    path = folder / "kernels.npz"
+    return _read_arrays(path)["kernels"] if path.exists() else None
+
+
+def _write_arrays(path: Path, **arrays: Any) -> None:
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def _read_arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; run `blindbench synthesize` first") from error
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({error}); delete it and run again") from error
+
+
+def _file_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,103 @@
+"""From scores to tables: CSV for machines, Markdown for people."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from tabulate import tabulate
+
+from benchmark.descriptors import Dataset
+from benchmark.plan import base_method
+from benchmark.protocols import PROTOCOLS
+from benchmark.types import Status
+
+HEADINGS = {"psnr": "PSNR, dB ↑", "ssim": "SSIM ↑", "ssim-wang": "SSIM (Wang) ↑"}
+DIGITS = {"psnr": 2, "ssim": 3, "ssim-wang": 3}
+TABLE_COLUMNS = (
+    "dataset", "method", "metric", "protocol", "mean", "min", "max", "gain", "scored", "failed", "note",
+)  # fmt: skip
+
+
+def summary(scores: pd.DataFrame, runs: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
+    """A row per dataset, method and metric, in the order of `scores`.
+
+    `mean`, `min` and `max` over all cases and seeds that were scored (`scored` of them); `gain` is the mean
+    minus the floor's over the same cases; `failed` counts the cases that ended without an image.
+    """
+    rows = []
+    selected = scores[scores.dataset.isin(datasets)]
+    for (dataset, method, metric), group in selected.groupby(["dataset", "method", "metric"], sort=False):
+        values = group.value.dropna()
+        failed = runs[(runs.dataset == dataset) & (runs.method == method) & (runs.status != Status.OK.value)]
+        rows.append(
+            {
+                "dataset": dataset,
+                "method": method,
+                "metric": metric,
+                "protocol": group.protocol.iloc[0],
+                "mean": values.mean(),
+                "min": values.min(),
+                "max": values.max(),
+                "gain": _gain(group, selected),
+                "scored": len(values),
+                "failed": len(failed),
+                "note": "; ".join(dict.fromkeys(note for note in group.note if note)),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+
+
+def markdown(table: pd.DataFrame, datasets: Mapping[str, Dataset], caption: str) -> str:
+    """The table as a page: a section per dataset, empty cells footnoted with their reason."""
+    sections = []
+    for name, dataset in datasets.items():
+        part = table[table.dataset == name]
+        protocol = dataset.content["protocol"]
+        notes: dict[str, str] = {}
+        body = tabulate(_cells(part, notes), headers="keys", tablefmt="pipe", showindex=False)
+        lines = [
+            f"## {dataset.content['title']} (`{name}`)",
+            dataset.content["caption"],
+            caption,
+            f"Protocol `{protocol}`: {PROTOCOLS[protocol].title}. "
+            "Mean over all cases and seeds, in brackets the worst and the best; gain over the blurry input.",
+            body,
+            *(f"{mark} {note}." for note, mark in notes.items()),
+        ]
+        sections.append("\n\n".join(lines))
+    return "\n\n".join(sections) + "\n"
+
+
+def _gain(group: pd.DataFrame, scores: pd.DataFrame) -> float:
+    """Mean difference to the floor, case by case; missing without a floor."""
+    first = group.iloc[0]
+    same = scores[(scores.dataset == first.dataset) & (scores.metric == first.metric)]
+    floor = same[[base_method(name).role == "floor" for name in same.method]]
+    floor_by_case = floor.groupby("case").value.mean()
+    return float((group.value - group.case.map(floor_by_case)).mean())
+
+
+def _cells(part: pd.DataFrame, notes: dict[str, str]) -> list[dict[str, str]]:
+    """One dictionary per method, heading to text; `notes` collects footnotes and their marks."""
+    rows = []
+    for method, group in part.groupby("method", sort=False):
+        name, _, setting = str(method).partition("@")
+        row = {"Method": base_method(name).title + (f" ({setting})" if setting else "")}
+        for entry in group.itertuples():
+            heading, digits = HEADINGS[str(entry.metric)], DIGITS[str(entry.metric)]
+            mark = _mark(str(entry.note), notes)
+            if pd.isna(entry.mean):
+                row[heading] = mark
+                continue
+            row[heading] = f"{entry.mean:.{digits}f} ({entry.min:.{digits}f} to {entry.max:.{digits}f}) {mark}".rstrip()
+            if entry.metric == "psnr":
+                row["Gain, dB"] = f"{entry.gain:+.2f}"
+        row["Scored"] = str(group.scored.max())
+        row["Failed"] = str(group.failed.max())
+        rows.append(row)
+    return rows
+
+
+def _mark(note: str, notes: dict[str, str]) -> str:
+    if not note:
+        return ""
+    return notes.setdefault(note, f"[{len(notes) + 1}]")

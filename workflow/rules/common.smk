@@ -1,0 +1,99 @@
+# What the rules share: the checked plan, and functions from wildcards to inputs.
+import json
+import sys
+from pathlib import Path
+
+from benchmark.files import try_lock
+from benchmark.plan import Plan
+from benchmark.types import InputError
+
+# Jobs use the interpreter that runs Snakemake, whatever PATH says.
+PYTHON = sys.executable
+
+
+def fail(error):
+    """One line and exit code 2; an exception would be shown with a traceback of the Snakefile."""
+    print(f"blindbench: {error}", file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
+try:
+    PLAN = Plan.from_config(config, ", ".join(map(str, workflow.configfiles)))
+except InputError as error:
+    fail(error)
+RESULTS = str(PLAN.results)
+HELD_LOCKS = []
+
+
+wildcard_constraints:
+    dataset="|".join(PLAN.datasets),
+    method="|".join(PLAN.methods),
+    table="|".join(PLAN.tables),
+    seed=r"\d+",
+    shard=r"\d+",
+
+
+def hold_run_lock():
+    """Held by this process until it ends, however it ends; a second run at the same time is refused."""
+    lock = try_lock(PLAN.results / ".lock")
+    if lock is None:
+        fail(f"another run is working in {RESULTS}; wait for it or stop it")
+    HELD_LOCKS.append(lock)
+
+
+def protocol(wildcards):
+    return PLAN.datasets[wildcards.dataset].content["protocol"]
+
+
+def all_cases(wildcards):
+    return ",".join(PLAN.datasets[wildcards.dataset].case_ids)
+
+
+def shard_cases(wildcards):
+    return ",".join(PLAN.shards(wildcards.dataset)[int(wildcards.shard)])
+
+
+def manifests(dataset, method, seed):
+    folder = f"{RESULTS}/restorations/{dataset}/{method}/seed{seed}"
+    return [f"{folder}/shard{shard}.json" for shard in range(len(PLAN.shards(dataset)))]
+
+
+def all_combinations():
+    return [
+        (dataset, method, seed)
+        for dataset in PLAN.datasets
+        for method in PLAN.methods
+        for seed in PLAN.config["seeds"]
+    ]
+
+
+def all_scores():
+    return [
+        f"{RESULTS}/scores/{dataset}/{method}/seed{seed}.csv"
+        for dataset, method, seed in all_combinations()
+    ]
+
+
+def all_manifests():
+    return [manifest for names in all_combinations() for manifest in manifests(*names)]
+
+
+def table_datasets(wildcards):
+    return ",".join(PLAN.tables[wildcards.table])
+
+
+def figure_dataset(wildcards):
+    return PLAN.tables[wildcards.table][0]
+
+
+def figure_cases(wildcards):
+    return ",".join(PLAN.datasets[figure_dataset(wildcards)].case_ids)
+
+
+def figure_manifests(wildcards):
+    seed = PLAN.config["seeds"][0]
+    return [
+        manifest
+        for method in PLAN.methods
+        for manifest in manifests(figure_dataset(wildcards), method, seed)
+    ]
