@@ -27,11 +27,11 @@ class Aligned:
 def best_shift(
     estimate: Image, reference: Image, *, border: int = 15, max_shift: int = 10, steps_per_pixel: int = 1
 ) -> Aligned:
-    """Crop `border` px from the reference and find the shift of the estimate with the least squared error.
+    """Crop `border` px from the reference and find the estimate's shift with the least squared error.
 
     Shifts reach `max_shift` px in both directions, in steps of 1 / `steps_per_pixel` px (bilinear). Ties go to
     the smallest row shift, then the smallest column shift. Images are (C, H, W) of equal size.
-    Raises InputError when nothing is left inside the border, ValueError when `max_shift` exceeds `border`.
+    Raises InputError when nothing is left inside the border, ValueError if `max_shift` exceeds `border`.
 
     Every whole-pixel shift of one fractional image costs one FFT correlation; the few best candidates are
     evaluated again directly, so that rounding cannot change the winner.
@@ -68,7 +68,7 @@ def best_shift(
 
 
 def _interpolated(image: Image, row: float, column: float) -> Image:
-    """`image` sampled at (i + row, j + column), 0 <= row, column < 1; the last row and column are repeated."""
+    """`image` sampled at (i + row, j + column), both in [0, 1); the last row and column are repeated."""
     padded = np.pad(image, ((0, 0), (0, 1), (0, 1)), mode="edge")
     vertical = (1 - row) * padded[:, :-1] + row * padded[:, 1:]
     return (1 - column) * vertical[:, :, :-1] + column * vertical[:, :, 1:]
@@ -78,9 +78,7 @@ def _squared_errors(window: Image, inner: Image) -> NDArray[np.float64]:
     """Sum of squared differences of `inner` to each whole-pixel position inside `window`."""
     ones = np.ones(inner.shape[1:])
     energy = correlate((window**2).sum(0), ones, mode="valid", method="fft")
-    cross = sum(
-        correlate(a, b, mode="valid", method="fft") for a, b in zip(window, inner, strict=True)
-    )
+    cross = sum(correlate(a, b, mode="valid", method="fft") for a, b in zip(window, inner, strict=True))
     errors: NDArray[np.float64] = energy - 2 * cross + (inner**2).sum()
     return errors
 
@@ -93,6 +91,4 @@ def _rounding(reference: Image) -> float:
 def _shifted(image: Image, shift: tuple[float, float], border: int, inner: tuple[int, ...]) -> Image:
     top, left = int(np.floor(shift[0])), int(np.floor(shift[1]))
     sampled = _interpolated(image, shift[0] - top, shift[1] - left)
-    return sampled[
-        :, border + top : border + top + inner[1], border + left : border + left + inner[2]
-    ]
+    return sampled[:, border + top : border + top + inner[1], border + left : border + left + inner[2]]

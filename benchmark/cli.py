@@ -63,7 +63,9 @@ def restore(
     results: Results = DEMO,
     seed: Seed = 0,
     shard: Annotated[int, typer.Option(min=0, help="Number of the manifest to write.")] = 0,
-    settings: Annotated[str, typer.Option(help="JSON object of settings that differ from the paper's.")] = "{}",
+    settings: Annotated[
+        str, typer.Option(help="JSON object of settings that differ from the paper's.")
+    ] = "{}",
     experiment_seed: ExperimentSeed = 0,
     device: Device = "auto",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
@@ -184,7 +186,9 @@ def figures(
 @app.command()
 def run(
     targets: Annotated[list[str] | None, typer.Argument(help="Targets; the default is all tables.")] = None,
-    configfile: Annotated[Path | None, typer.Option(help="A config; the default is config/demo.yaml.")] = None,
+    configfile: Annotated[
+        Path | None, typer.Option(help="A config; the default is config/demo.yaml.")
+    ] = None,
     cores: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
     retry_failed: Annotated[bool, typer.Option(help="Run cases again that ended without an image.")] = False,
 ) -> None:

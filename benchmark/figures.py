@@ -20,37 +20,51 @@ CELL = 1.9  # inches, the side of one panel
 KERNEL_SHARE = 0.3  # the inset's side, as a share of its panel
 
 
-def qualitative(store: Store, dataset: str, cases: Sequence[str], methods: Sequence[str], seed: int, out: Path) -> None:
-    """Write `out`.png and `out`.pdf: a row per case; a column per method, then the sharp image where there is one.
+def qualitative(
+    store: Store, dataset: str, cases: Sequence[str], methods: Sequence[str], seed: int, out: Path
+) -> None:
+    """Write `out`.png and `out`.pdf: a row per case, a column per method, and the sharp image last.
 
     Kernels stand as insets, true-convolution form, all of one case on one scale in pixels and in value.
     """
     panels = {case: _panels(store, dataset, case, methods, seed) for case in cases}
-    columns = max(len(row) for row in panels.values())
+    heights = [_relative_height(entries) for entries in panels.values()]
+    columns = max(len(entries) for entries in panels.values())
     figure, axes = pyplot.subplots(
-        len(panels), columns, squeeze=False, figsize=(CELL * columns, CELL * len(panels) + 0.3)
+        len(panels),
+        columns,
+        squeeze=False,
+        layout="constrained",
+        height_ratios=heights,
+        figsize=(CELL * columns + 0.25, CELL * sum(heights) + 0.3),
     )
-    for row, (case, entries) in zip(axes, panels.items(), strict=True):
+    for index, (row, (case, entries)) in enumerate(zip(axes, panels.items(), strict=True)):
         kernels = [kernel for _, _, kernel in entries if kernel is not None]
         side = max((max(kernel.shape) for kernel in kernels), default=0)
         peak = max((float(kernel.max()) for kernel in kernels), default=0.0)
+        row[0].set_ylabel(case, fontsize=8)
         for axis in row:
-            axis.axis("off")
+            axis.set(xticks=[], yticks=[], frame_on=False)
         for axis, (title, image, kernel) in zip(row, entries, strict=False):
-            axis.set_title(title, fontsize=8)
+            if index == 0:
+                axis.set_title(title, fontsize=8)
             if image is None:
                 axis.text(0.5, 0.5, "no image", ha="center", va="center", fontsize=8)
                 continue
             _show(axis, image)
             if kernel is not None:
                 _inset(axis, kernel, side, peak)
-        row[0].text(-0.06, 0.5, case, rotation=90, ha="right", va="center", fontsize=8, transform=row[0].transAxes)
-    figure.subplots_adjust(left=0.05, right=0.995, top=0.93, bottom=0.01, wspace=0.04, hspace=0.14)
     for suffix in (".png", ".pdf"):
         with replacing(out.with_name(out.name + suffix)) as temporary:
             # No creation date: the same results give the same bytes.
             figure.savefig(temporary, dpi=200, metadata={"CreationDate": None} if suffix == ".pdf" else None)
     pyplot.close(figure)
+
+
+def _relative_height(entries: Sequence[tuple[str, Array | None, Array | None]]) -> float:
+    """Height over width of a row's images."""
+    image = next((image for _, image, _ in entries if image is not None), None)
+    return 1.0 if image is None else image.shape[1] / image.shape[2]
 
 
 def _panels(
@@ -65,7 +79,9 @@ def _panels(
         kernels = read_kernels(folder) if done else None
         name, _, setting = method.partition("@")
         title = base_method(name).title + (f" ({setting})" if setting else "")
-        panels.append((title, read_restored_image(folder) if done else None, None if kernels is None else kernels[0]))
+        panels.append(
+            (title, read_restored_image(folder) if done else None, None if kernels is None else kernels[0])
+        )
     truth = store.read_truth(dataset, case)
     if truth.sharp is not None:
         panels.append(("Sharp", truth.sharp, None if truth.kernels is None else truth.kernels[0]))

@@ -23,7 +23,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except PermissionError as error:
-        raise InputError(f"{path.parent}: cannot be written ({error.strerror}); check its permissions") from error
+        raise InputError(
+            f"{path.parent}: cannot be written ({error.strerror}); check its permissions"
+        ) from error
     except OSError as error:
         raise InputError(f"{path}: not written ({error.strerror})") from error
     finally:
@@ -67,4 +69,6 @@ def _open_lock(path: Path) -> IO[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("w")
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot be written ({error.strerror}); check its permissions") from error
+        raise InputError(
+            f"{path.parent}: cannot be written ({error.strerror}); check its permissions"
+        ) from error

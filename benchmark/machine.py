@@ -9,9 +9,9 @@ KEPT_BYTES = 2**30
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed blocks instead of returning each large tensor to the kernel and faulting it in again.
+    """Let glibc keep freed blocks: by default it returns every large tensor and faults it in again.
 
-    Worth a quarter of the time of a step on CPU (`blindbench bench method`). Does nothing without glibc.
+    `blindbench bench method` measures what it is worth. Does nothing without glibc.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")

@@ -1,4 +1,4 @@
-"""Full-reference scores of two images (C, H, W) in [0, 1], float64. The variant is part of a metric's name."""
+"""Full-reference scores of images (C, H, W), float64 in [0, 1]. A variant is part of a metric's name."""
 
 import numpy as np
 from scipy.ndimage import uniform_filter

@@ -37,16 +37,21 @@ class Plan:
         config = checked(dict(config), "config", where)
         try:
             datasets = {name: find_dataset(name, descriptors) for name in config["datasets"]}
-            methods = {name: _method_plan(name, overrides, where) for name, overrides in config["methods"].items()}
+            methods = {
+                name: _method_plan(name, overrides, where) for name, overrides in config["methods"].items()
+            }
         except InputError as error:
             message = str(error)
-            raise InputError(message if message.startswith((where, str(descriptors))) else f"{where}: {message}") from error
+            raise InputError(
+                message if message.startswith((where, str(descriptors))) else f"{where}: {message}"
+            ) from error
         return cls(config, datasets, methods)
 
     @property
     def results(self) -> Path:
         """`results/<profile>`, relative to the working directory."""
-        return Path("results") / self.config["profile"]
+        profile: str = self.config["profile"]
+        return Path("results") / profile
 
     def shards(self, dataset: str) -> list[list[str]]:
         """The dataset's cases, cut into the parts that one job each restores."""

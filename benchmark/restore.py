@@ -47,10 +47,11 @@ def restore_shard(
     target = pick_device(device)
     folder = store.method_folder(dataset, method_name, seed)
     with locked(folder / f".shard{shard}.lock"):
-        tasks, records = [], {}
+        tasks: list[Task] = []
+        records: dict[str, dict[str, Any]] = {}
         for case in cases:
             observation = store.read_observation(dataset, case)
-            parts = {
+            parts: dict[str, Any] = {
                 "settings": asdict(settings),
                 "observation": observation_hash(observation),
                 "weights": "",
@@ -87,7 +88,7 @@ def restore_shard(
 
 
 def pick_device(name: str) -> torch.device:
-    """'cpu', 'cuda', or 'auto' for the GPU where there is one. Raises InputError when 'cuda' is not to be had."""
+    """'cpu', 'cuda', or 'auto' for a GPU where there is one. Raises InputError when 'cuda' is not there."""
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"unknown device '{name}'; use auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
@@ -113,7 +114,11 @@ def _builder(method: Method, observation: Observation, settings: Any, seed: int,
 def _environment() -> dict[str, Any]:
     return {
         "code_version": provenance.code_version(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
     }

@@ -29,7 +29,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def checked(document: Any, schema_name: str, where: str) -> dict[str, Any]:
-    """`document` with the schema's top-level defaults filled in. Raises InputError naming `where` and the key."""
+    """`document` with the schema's top-level defaults. Raises InputError naming `where` and the key."""
     schema = _schema(schema_name)
     errors = sorted(Draft202012Validator(schema).iter_errors(document), key=lambda error: list(error.path))
     if errors:
@@ -53,14 +53,17 @@ def _schema(name: str) -> Mapping[str, Any]:
 def _sentence(error: ValidationError) -> str:
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.path).lstrip(".")
     prefix = f"{place}: " if place else ""
-    rule, value = error.validator, error.validator_value
+    rule = error.validator
+    value: Any = error.validator_value
+    instance: Any = error.instance
     if rule == "additionalProperties" and isinstance(error.schema, Mapping) and value is False:
         known = list(error.schema.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in known)
+        unknown = next(key for key in instance if key not in known)
         return f"{prefix}unknown key '{unknown}'. {did_you_mean(str(unknown), known)}"
     if rule == "required":
-        missing = next(key for key in value if key not in error.instance)
+        missing = next(key for key in value if key not in instance)
         return f"{prefix}the key '{missing}' is missing"
     if rule == "enum":
-        return f"{prefix}unknown value '{error.instance}'. {did_you_mean(str(error.instance), list(map(str, value)))}"
+        hint = did_you_mean(str(instance), [str(known) for known in value])
+        return f"{prefix}unknown value '{instance}'. {hint}"
     return f"{prefix}{error.message}"

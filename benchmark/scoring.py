@@ -29,11 +29,13 @@ def score_method(
     protocol: str,
     metrics: Sequence[str],
 ) -> pd.DataFrame:
-    """One row per case and metric; `value` is missing where there is nothing to compare, and `note` says why."""
+    """One row per case and metric; `value` is missing where nothing can be compared, and `note` says why."""
     rows = []
     for case in cases:
         truth = store.read_truth(dataset, case)
-        values = _score_case(store.case_folder(dataset, method, seed, case), truth, PROTOCOLS[protocol], metrics)
+        values = _score_case(
+            store.case_folder(dataset, method, seed, case), truth, PROTOCOLS[protocol], metrics
+        )
         for metric, value, note in values:
             rows.append((dataset, truth.group, case, method, seed, protocol, metric, value, note))
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))

@@ -53,7 +53,7 @@ def markdown(table: pd.DataFrame, datasets: Mapping[str, Dataset], caption: str)
         part = table[table.dataset == name]
         protocol = dataset.content["protocol"]
         notes: dict[str, str] = {}
-        body = tabulate(_cells(part, notes), headers="keys", tablefmt="pipe", showindex=False)
+        body = tabulate(_cells(part, notes), headers="keys", tablefmt="pipe", disable_numparse=True)
         lines = [
             f"## {dataset.content['title']} (`{name}`)",
             dataset.content["caption"],
@@ -82,15 +82,13 @@ def _cells(part: pd.DataFrame, notes: dict[str, str]) -> list[dict[str, str]]:
     for method, group in part.groupby("method", sort=False):
         name, _, setting = str(method).partition("@")
         row = {"Method": base_method(name).title + (f" ({setting})" if setting else "")}
-        for entry in group.itertuples():
-            heading, digits = HEADINGS[str(entry.metric)], DIGITS[str(entry.metric)]
-            mark = _mark(str(entry.note), notes)
-            if pd.isna(entry.mean):
-                row[heading] = mark
-                continue
-            row[heading] = f"{entry.mean:.{digits}f} ({entry.min:.{digits}f} to {entry.max:.{digits}f}) {mark}".rstrip()
-            if entry.metric == "psnr":
-                row["Gain, dB"] = f"{entry.gain:+.2f}"
+        for entry in group.to_dict("records"):
+            metric, mark = entry["metric"], _mark(entry["note"], notes)
+            mean, worst, best = (f"{entry[key]:.{DIGITS[metric]}f}" for key in ("mean", "min", "max"))
+            scored = entry["scored"] > 0
+            row[HEADINGS[metric]] = f"{mean} ({worst} to {best}) {mark}".rstrip() if scored else mark
+            if metric == "psnr":
+                row["Gain, dB"] = f"{entry['gain']:+.2f}" if scored else mark
         row["Scored"] = str(group.scored.max())
         row["Failed"] = str(group.failed.max())
         rows.append(row)

@@ -1,6 +1,6 @@
 """Joint optimisation of an image prior and a kernel prior: the problem that most methods here compose.
 
-    minimise over the parameters of (image prior, kernel prior):  objective( operator(image, kernels), blurry )
+minimise over the parameters of (image prior, kernel prior):  objective( operator(image, kernels), blurry )
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,7 +77,7 @@ class Fit:
             group["lr"] = rate * self.slowdown
         self.adam.zero_grad(set_to_none=True)
         loss = stage.objective(self._estimate(self._perturbation()))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.adam.step()
         return Step(stage.name, loss.detach())
 

@@ -42,22 +42,23 @@ def one_minus_ssim(blurry: Tensor) -> Objective:
 def ssim_index(a: Tensor, b: Tensor, window: Tensor | None = None) -> Tensor:
     """SSIM of the loss for images (C, H, W) in [0, 1]: zero padding of 5, mean over all pixels and channels.
 
-    Border pixels count with statistics darkened by the padding. `window` (11, 11) defaults to `ssim_window()`.
+    The padding darkens the statistics of border pixels. `window` (11, 11) defaults to `ssim_window()`.
     """
     window = ssim_window() if window is None else window
     window = window.to(a)
     channels = a.shape[0]
-    # One call for all five maps. A depth-wise 11 x 11 window is faster here than two separable passes
-    # (2.2 against 12 ms forward and backward for 128 x 128 px on one CPU thread).
+    # One call for all five maps. Not two separable passes: the published window is not exactly of rank one,
+    # and torch's depth-wise convolution is slower on them.
     maps = torch.cat((a, b, a * a, b * b, a * b))[None]
     weight = window.expand(len(maps[0]), 1, 11, 11)
     filtered = functional.conv2d(maps, weight, padding=5, groups=len(maps[0]))[0]
-    mean_a, mean_b, square_a, square_b, product = filtered.split(channels)
+    mean_a, mean_b, square_a, square_b, product = filtered.unflatten(0, (5, channels))
     variance_a, variance_b = square_a - mean_a**2, square_b - mean_b**2
     covariance = product - mean_a * mean_b
     c1, c2 = 0.01**2, 0.03**2
-    similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    return (similarity / ((mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2))).mean()
+    similarity: Tensor = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    similarity = similarity / ((mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2))
+    return similarity.mean()
 
 
 def ssim_window() -> Tensor:
@@ -67,5 +68,7 @@ def ssim_window() -> Tensor:
     float32. A plain float32 sum is one unit lower in the last place and moves SSIM by 4.5e-6.
     """
     exponentials = np.exp(-((np.arange(11) - 5.0) ** 2) / 4.5)
-    gaussian = exponentials.astype(np.float32) / np.float32(exponentials.astype(np.float32).sum(dtype=np.float64))
+    gaussian = exponentials.astype(np.float32) / np.float32(
+        exponentials.astype(np.float32).sum(dtype=np.float64)
+    )
     return torch.from_numpy(np.outer(gaussian, gaussian))

@@ -1,4 +1,4 @@
-"""Which methods there are. A module of this package that defines `METHOD` is a method; nothing else is needed.
+"""Which methods there are: every module of this package that defines `METHOD`; nothing else is needed.
 
 Other packages add theirs through the entry-point group `blindbench.methods`, each entry a `Method`.
 """

@@ -40,14 +40,23 @@ class Settings:
     kernel_hidden: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "code_channels", "skip_channels", "scales", "kernel_code", "kernel_hidden"):
+        for name in (
+            "iterations",
+            "code_channels",
+            "skip_channels",
+            "scales",
+            "kernel_code",
+            "kernel_hidden",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("image_rate", "kernel_rate", "short_kernel_rate", "code_noise", "short_below"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
         if self.channels < 2:
-            raise ValueError(f"channels must be at least 2 (the non-local block halves it), not {self.channels}")
+            raise ValueError(
+                f"channels must be at least 2 (the non-local block halves it), not {self.channels}"
+            )
         if not 0 <= self.mse_share <= 1:
             raise ValueError(f"mse_share must lie in [0, 1], not {self.mse_share}")
         if any(not 0 <= milestone <= 1 for milestone in self.milestones):

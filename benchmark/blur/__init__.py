@@ -1,1 +1,1 @@
-"""Blur operators, kernels and noise. Imports torch, NumPy and SciPy only, so that methods may use it anywhere."""
+"""Blur operators, kernels and noise. Imports torch, NumPy and SciPy only: methods may use it anywhere."""

@@ -1,7 +1,7 @@
 """Motion kernels from random camera trajectories: the Boracchi-Foi model in DeblurGAN's parametrisation.
 
-A particle moves with constant speed through the plane; inertia, a Gaussian shake, a pull towards its origin
-and rare impulsive reversals bend its path. Positions are complex numbers, real part = column, imaginary part = row.
+A particle moves with constant speed through the plane; inertia, a Gaussian shake, a pull towards its
+origin and rare impulsive reversals bend its path. Positions are complex: column + row i.
 """
 
 from dataclasses import dataclass
@@ -94,7 +94,8 @@ def trajectory_kernel(size: int, rng: np.random.Generator) -> Array:
     """A random motion kernel (size, size), float32, true-convolution form, sum 1, its bounding box centred.
 
     Length U(0.4, 1.6) times `size` pixels, half or full exposure. Paths that leave the inner
-    (size - 2) x (size - 2) or hardly move are drawn again. Raises InputError unless `size` is odd and at least 5.
+    (size - 2) x (size - 2) or hardly move are drawn again.
+    Raises InputError unless `size` is odd and at least 5.
     """
     if size < 5 or size % 2 == 0:
         raise InputError(f"a trajectory kernel needs an odd size of at least 5 pixels, not {size}")
@@ -122,4 +123,5 @@ def centred_in_box(path: Path, size: int) -> NDArray[np.float64] | None:
     kernel = np.zeros((size, size))
     top, left = (size - box.shape[0]) // 2, (size - box.shape[1]) // 2
     kernel[top : top + box.shape[0], left : left + box.shape[1]] = box
-    return kernel / kernel.sum()
+    kernel /= kernel.sum()
+    return kernel

@@ -14,7 +14,7 @@ SLOPE = 0.2  # of every LeakyReLU
 
 
 class PointwiseConv(nn.Conv2d):
-    """A 1x1 convolution as a matrix product over the channels, much faster on CPU in channels-last layout."""
+    """A 1x1 convolution as a matrix product over the channels: on CPU torch's own takes a slow path."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size=1)
@@ -107,10 +107,11 @@ class SkipNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.smallest_side = 2**scales + 1  # else the deepest map is a single pixel, and batch norm fails
-        level = None
+        level: Level | None = None
         for scale in reversed(range(scales)):
             entering = in_channels if scale == 0 else channels
             level = Level(entering, channels, skip_channels, level, non_local=scale >= non_local_from)
+        assert level is not None, "at least one scale"
         self.levels = level
         self.head = PointwiseConv(channels, out_channels)
 
@@ -127,19 +128,19 @@ class SkipNetwork(nn.Module):
 class DeepImagePrior(nn.Module):
     """Latent image = network(code + perturbation); only the network's weights are optimised.
 
-    `code` is (1, in, H', W'). `noise_scale` is the standard deviation of the fresh perturbation of every step.
+    `code` is (1, in, H', W'); `noise_scale` the standard deviation of the fresh perturbation of every step.
     """
 
     def __init__(self, network: nn.Module, code: Tensor, noise_scale: float) -> None:
         super().__init__()
-        # Channels-last is the faster layout for these convolutions on one CPU thread (`blindbench bench skip`).
-        self.network = network.to(memory_format=torch.channels_last)
+        # In this layout the 1x1 convolutions are matrix products without a copy.
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.code: Tensor
         self.register_buffer("code", code.contiguous(memory_format=torch.channels_last))
         self.noise_scale = noise_scale
 
     def forward(self, noise: Tensor | None = None) -> Tensor:
-        """The latent image (C, H', W'); `noise` is standard normal of the code's shape, None for the read-out."""
+        """The latent image (C, H', W'); `noise` is standard normal like the code, None for the read-out."""
         code = self.code if noise is None else self.code + self.noise_scale * noise
         image: Tensor = self.network(code)
         return image[0]

@@ -8,10 +8,10 @@ rule collect:
     output:
         scores=f"{RESULTS}/scores.csv",
         runs=f"{RESULTS}/runs.csv",
-    params:
-        results=RESULTS,
     log:
         f"{RESULTS}/logs/collect.log",
+    params:
+        results=RESULTS,
     shell:
         "{PYTHON} -m benchmark collect {input.scores} {input.runs} --results {params.results} > {log} 2>&1"
 
@@ -23,13 +23,15 @@ rule table:
     output:
         csv=f"{RESULTS}/tables/{{table}}.csv",
         md=f"{RESULTS}/tables/{{table}}.md",
+    log:
+        f"{RESULTS}/logs/tables/{{table}}.log",
     params:
         results=RESULTS,
         datasets=table_datasets,
         caption=PLAN.config["caption"],
-        titles=lambda wildcards: [PLAN.datasets[name].content for name in PLAN.tables[wildcards.table]],
-    log:
-        f"{RESULTS}/logs/tables/{{table}}.log",
+        titles=lambda wildcards: [
+            PLAN.datasets[name].content for name in PLAN.tables[wildcards.table]
+        ],
     shell:
         "{PYTHON} -m benchmark tables {wildcards.table} --results {params.results}"
         " --datasets {params.datasets} --caption {params.caption:q} > {log} 2>&1"
@@ -42,14 +44,14 @@ rule figure:
     output:
         png=f"{RESULTS}/figures/{{table}}.png",
         pdf=f"{RESULTS}/figures/{{table}}.pdf",
+    log:
+        f"{RESULTS}/logs/figures/{{table}}.log",
     params:
         results=RESULTS,
         dataset=figure_dataset,
         cases=figure_cases,
         methods=",".join(PLAN.methods),
         seed=PLAN.config["seeds"][0],
-    log:
-        f"{RESULTS}/logs/figures/{{table}}.log",
     shell:
         "{PYTHON} -m benchmark figures {wildcards.table} --results {params.results}"
         " --dataset {params.dataset} --cases {params.cases} --methods {params.methods}"

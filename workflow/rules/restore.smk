@@ -4,12 +4,12 @@
 rule synthesize:
     output:
         f"{RESULTS}/observations/{{dataset}}/manifest.json",
+    log:
+        f"{RESULTS}/logs/synthesize/{{dataset}}.log",
     params:
         results=RESULTS,
         experiment_seed=PLAN.config["experiment_seed"],
         observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
-    log:
-        f"{RESULTS}/logs/synthesize/{{dataset}}.log",
     shell:
         "{PYTHON} -m benchmark synthesize {wildcards.dataset} --results {params.results}"
         " --experiment-seed {params.experiment_seed} > {log} 2>&1"
@@ -21,17 +21,19 @@ rule restore:
         f"{RESULTS}/observations/{{dataset}}/manifest.json",
     output:
         f"{RESULTS}/restorations/{{dataset}}/{{method}}/seed{{seed}}/shard{{shard}}.json",
+    log:
+        f"{RESULTS}/logs/restore/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.log",
+    threads: 1
     params:
         results=RESULTS,
         cases=shard_cases,
-        settings=lambda wildcards: json.dumps(PLAN.methods[wildcards.method].settings, sort_keys=True),
+        settings=lambda wildcards: json.dumps(
+            PLAN.methods[wildcards.method].settings, sort_keys=True
+        ),
         code=lambda wildcards: PLAN.methods[wildcards.method].code,
         observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
         experiment_seed=PLAN.config["experiment_seed"],
         device=PLAN.config["device"],
-    log:
-        f"{RESULTS}/logs/restore/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.log",
-    threads: 1
     shell:
         "{PYTHON} -m benchmark restore {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --shard {wildcards.shard}"
@@ -44,13 +46,13 @@ rule score:
         lambda wildcards: manifests(wildcards.dataset, wildcards.method, wildcards.seed),
     output:
         f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/score/{{dataset}}/{{method}}/seed{{seed}}.log",
     params:
         results=RESULTS,
         cases=all_cases,
         protocol=protocol,
         metrics=",".join(PLAN.config["metrics"]),
-    log:
-        f"{RESULTS}/logs/score/{{dataset}}/{{method}}/seed{{seed}}.log",
     shell:
         "{PYTHON} -m benchmark score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --protocol {params.protocol}"

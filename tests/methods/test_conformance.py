@@ -1,0 +1,130 @@
+"""What every registered method must do, at tiny size: a method is tested by existing."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.types import InputError, NotSupportedError, Observation, Status
+from methods import registry
+from methods.solver import Task, solve
+
+# Smaller than the defaults where a field of this name exists, so that the suite takes seconds.
+TINY = {"iterations": 3, "channels": 4, "skip_channels": 2, "scales": 2, "kernel_hidden": 8}
+METHODS = registry.built_in()
+
+
+def tiny_settings(method):
+    names = {field.name for field in dataclasses.fields(method.settings)}
+    return method.settings(**{name: value for name, value in TINY.items() if name in names})
+
+
+def observe(shape=(1, 20, 23), case="case", kernel_size=(5, 3)):
+    blurry = np.random.default_rng(len(case)).random(shape, dtype=np.float32)
+    return Observation("test", case, blurry, kernel_size)
+
+
+def restore(method, *observations, seed=0):
+    tasks = [
+        Task(
+            observation.case,
+            lambda observation=observation: method.problem(
+                observation,
+                tiny_settings(method),
+                torch.Generator().manual_seed(seed),
+                torch.device("cpu"),
+            ),
+        )
+        for observation in observations
+    ]
+    return dict(solve(tasks))
+
+
+@pytest.fixture(params=sorted(METHODS))
+def method(request):
+    return METHODS[request.param]
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 23), (3, 21, 18)])
+def test_returns_what_is_promised(method, shape):
+    restoration = restore(method, observe(shape))["case"]
+    assert restoration.status is Status.OK, restoration.reason
+    assert restoration.image.shape == shape
+    assert restoration.image.dtype == np.float32
+    assert 0 <= restoration.image.min() <= restoration.image.max() <= 1
+    assert restoration.iterations == getattr(tiny_settings(method), "iterations", 0)
+    if restoration.kernels is not None:
+        assert restoration.kernels.shape == (1, 5, 3)
+        assert (restoration.kernels >= 0).all()
+        np.testing.assert_allclose(restoration.kernels.sum((1, 2)), 1, rtol=1e-5)
+
+
+def test_a_case_does_not_depend_on_the_others(method):
+    alone = restore(method, observe(case="b"))["b"]
+    together = restore(method, observe(case="a!"), observe(case="b"), observe(case="ccc"))["b"]
+    assert alone.image.tobytes() == together.image.tobytes()
+
+
+def test_leaves_global_state_alone(method):
+    rng, threads, dtype = torch.get_rng_state(), torch.get_num_threads(), torch.get_default_dtype()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+    restore(method, observe())
+    assert torch.equal(rng, torch.get_rng_state())
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, dtype)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+
+def test_tiny_images_are_restored_or_declined_with_a_reason(method):
+    observation = Observation("test", "case", np.full((1, 1, 1), 0.5, np.float32), (1, 1))
+    restoration = restore(method, observation)["case"]
+    assert restoration.status in (Status.OK, Status.NOT_SUPPORTED)
+    assert bool(restoration.reason) == (restoration.status is not Status.OK)
+
+
+def test_says_where_it_comes_from(method):
+    assert method.name == method.name.lower()
+    assert method.title
+    assert method.paper
+    assert method.licence
+    assert method.blur_models
+    assert dataclasses.is_dataclass(method.settings)
+
+
+def test_unknown_names_get_a_hint():
+    with pytest.raises(InputError, match="Did you mean 'selfdeblur'"):
+        registry.find("selfdebur")
+
+
+class Plugin:
+    """An entry point as importlib.metadata has it."""
+
+    def __init__(self, content):
+        self.content = content
+
+    def load(self):
+        return self.content
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_other_packages_can_add_methods(monkeypatch, valid):
+    class Plugins(dict):
+        names = property(lambda self: set(self))
+
+    content = METHODS["blurry"] if valid else object()
+    monkeypatch.setattr(registry, "entry_points", lambda group: Plugins(mine=Plugin(content)))
+    if valid:
+        assert registry.find("mine") is content
+    else:
+        with pytest.raises(InputError, match="'mine'"):
+            registry.find("mine")
+
+
+def test_declining_is_an_exception_with_a_sentence():
+    with pytest.raises(NotSupportedError, match="declared kernel size"):
+        METHODS["selfdeblur"].problem(
+            observe(kernel_size=None),
+            METHODS["selfdeblur"].settings(),
+            torch.Generator(),
+            torch.device("cpu"),
+        )

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import torch
+
+from benchmark.blur.convolution import rotate_180, uniform_blur
+from benchmark.types import NotSupportedError, Observation, Status
+from methods.fit import Fit, Rates, Stage
+from methods.image_priors.skip import DeepImagePrior, SkipNetwork
+from methods.losses import mse, one_minus_ssim
+from methods.selfdeblur import Settings, problem
+from methods.solver import Task, solve
+from tests.methods.test_fcn import reference_kernel
+from tests.methods.test_skip import load_reference, reference_key
+
+TINY = Settings(iterations=20, channels=4, skip_channels=2, scales=2, code_channels=2, kernel_hidden=16)
+CPU = torch.device("cpu")
+
+
+def reference_fit(arrays, milestones):
+    """The problem of `dip_trace`: its initial weights and codes in our parts."""
+    network = load_reference(SkipNetwork(8, 1, channels=8, skip_channels=4), arrays, "sdx/")
+    blurry = torch.from_numpy(arrays["y"][0])
+    return Fit(
+        image=DeepImagePrior(network, torch.from_numpy(arrays["zx"]), noise_scale=0.0),
+        kernel=reference_kernel(arrays, arrays["zk"], (7, 7), 100, prefix="sdk/"),
+        operator=uniform_blur,
+        stages=(Stage("mse", 25, mse(blurry)), Stage("1-ssim", 5, one_minus_ssim(blurry))),
+        rates=Rates(image=1e-2, kernel=1e-4, milestones=milestones),
+        frame=(40, 44),
+        rng=torch.Generator(),
+    )
+
+
+def observe(shape=(1, 24, 28), kernel_size=(5, 5), seed=0):
+    blurry = np.random.default_rng(seed).random(shape, dtype=np.float32)
+    return Observation("test", "case", blurry, kernel_size)
+
+
+def restore(observation, settings=TINY, seed=0):
+    build = lambda: problem(observation, settings, torch.Generator().manual_seed(seed), CPU)  # noqa: E731
+    ((_, restoration),) = solve([Task("case", build)])
+    return restoration
+
+
+def test_first_step_matches_the_reference(fixture):
+    arrays = fixture("dip_trace")
+    fit = reference_fit(arrays, milestones=())
+    image, kernels = fit.image(), fit.kernel()
+    np.testing.assert_allclose(image[None].detach(), arrays["a/first/out_x"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(rotate_180(kernels)[0].detach(), arrays["a/first/kernel"], rtol=0, atol=1e-12)
+    blurred = fit.operator(image, kernels)
+    np.testing.assert_allclose(blurred[None].detach(), arrays["a/first/blurred"], rtol=0, atol=1e-12)
+
+    fit = reference_fit(arrays, milestones=())
+    fit.step(0)
+    for name, parameter in fit.image.network.named_parameters():
+        expected = arrays[f"a/first/gx/{reference_key(name)}"]
+        np.testing.assert_allclose(parameter.grad.norm(), expected, rtol=1e-9, atol=1e-12, err_msg=name)
+    np.testing.assert_allclose(
+        rotate_180(fit.kernel())[0].detach(), arrays["a/step1/kernel"], rtol=0, atol=1e-13
+    )
+
+
+@pytest.mark.parametrize(("run", "milestones"), [("a", (2000, 3000, 4000)), ("b", (10, 20))])
+def test_thirty_steps_match_the_reference(fixture, run, milestones):
+    arrays = fixture("dip_trace")
+    fit = reference_fit(arrays, milestones)
+    losses, rates = [], []
+    for iteration in range(30):
+        losses.append(fit.step(iteration).loss.item())
+        rates.append([group["lr"] for group in fit.adam.param_groups])
+
+    np.testing.assert_allclose(losses[:10], arrays[f"{run}/losses"][:10], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(losses, arrays[f"{run}/losses"], rtol=1e-8)
+    np.testing.assert_array_equal(rates, arrays[f"{run}/lr"])
+    image, kernels = fit.image(), fit.kernel()
+    np.testing.assert_allclose(image[None].detach(), arrays[f"{run}/final_x"], rtol=0, atol=1e-7)
+    np.testing.assert_allclose(
+        rotate_180(kernels)[0].detach(), arrays[f"{run}/final_kernel"], rtol=0, atol=1e-11
+    )
+
+
+def test_defaults_are_the_papers_schedule():
+    fit = problem(observe((1, 40, 40)), Settings(), torch.Generator().manual_seed(0), CPU)
+    assert [(stage.name, stage.iterations) for stage in fit.stages] == [("mse", 500), ("1-ssim", 4500)]
+    assert fit.rates.at(0) == fit.rates.at(1999) == (1e-2, 1e-4)
+    assert fit.rates.at(2000) == (5e-3, 5e-5)
+    assert fit.rates.at(4999) == pytest.approx((1.25e-3, 1.25e-5))
+
+
+def test_short_runs_raise_the_kernel_rate_and_say_so_in_the_settings():
+    fit = problem(observe(), TINY, torch.Generator().manual_seed(0), CPU)
+    assert fit.rates.kernel == TINY.short_kernel_rate
+
+
+@pytest.mark.parametrize("shape", [(1, 24, 28), (3, 25, 31)])
+def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(shape):
+    first, second, other = (restore(observe(shape), seed=seed) for seed in (1, 1, 2))
+    assert first.status is Status.OK
+    assert first.image.shape == shape
+    assert first.image.tobytes() == second.image.tobytes()
+    assert first.kernels.tobytes() == second.kernels.tobytes()
+    assert first.image.tobytes() != other.image.tobytes()
+
+
+def test_declines_an_unknown_kernel_size():
+    with pytest.raises(NotSupportedError, match="declared kernel size"):
+        problem(observe(kernel_size=None), TINY, torch.Generator(), CPU)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("iterations", 0), ("channels", 1), ("mse_share", 1.5), ("milestones", (2.0,)), ("image_rate", -1.0)],
+)
+def test_refuses_settings_out_of_range(name, value):
+    with pytest.raises(ValueError, match=name):
+        Settings(**{name: value})
