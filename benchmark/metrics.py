@@ -20,9 +20,12 @@ def psnr(estimate: Image, reference: Image) -> float:
 def ssim(estimate: Image, reference: Image) -> float:
     """Structural similarity by scikit-image: Gaussian window, sigma 1.5, mean over pixels and channels.
 
+    Pixels whose window leaves the image are left out of the mean.
     Raises InputError when a side is shorter than the window.
     """
-    _check_window(reference)
+    if min(reference.shape[1:]) < WINDOW:
+        height, width = reference.shape[1:]
+        raise InputError(f"SSIM needs at least {WINDOW} px a side, {height} x {width} are left to score")
     return float(
         structural_similarity(
             reference,
@@ -37,27 +40,13 @@ def ssim(estimate: Image, reference: Image) -> float:
 
 
 def ssim_wang(estimate: Image, reference: Image) -> float:
-    """Wang's SSIM with automatic downsampling, 'valid' map: the variant of SelfDeblur's MATLAB statistics.
+    """Wang's SSIM with automatic downsampling: the variant of SelfDeblur's MATLAB statistics.
 
-    Images are first reduced by f = max(1, round(shorter side / 256)), halves rounded up.
+    Images are first reduced by f = max(1, round(shorter side / 256)), halves rounded up; the rest is `ssim`.
     Raises InputError when a reduced side is shorter than the window.
     """
     factor = max(1, int(min(reference.shape[1:]) / 256 + 0.5))
-    if factor > 1:
-        estimate, reference = _reduced(estimate, factor), _reduced(reference, factor)
-    _check_window(reference)
-    _, maps = structural_similarity(
-        reference,
-        estimate,
-        channel_axis=0,
-        data_range=1,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        full=True,
-    )
-    edge = WINDOW // 2
-    return float(maps[:, edge:-edge, edge:-edge].mean())
+    return ssim(_reduced(estimate, factor), _reduced(reference, factor))
 
 
 def _reduced(image: Image, factor: int) -> Image:
@@ -66,10 +55,3 @@ def _reduced(image: Image, factor: int) -> Image:
     origin = -1 if factor % 2 == 0 else 0
     filtered = uniform_filter(image, size=(1, factor, factor), mode="reflect", origin=(0, origin, origin))
     return filtered[:, ::factor, ::factor]
-
-
-def _check_window(image: Image) -> None:
-    if min(image.shape[1:]) < WINDOW:
-        raise InputError(
-            f"SSIM needs at least {WINDOW} px a side, {image.shape[1]} x {image.shape[2]} are left to score"
-        )

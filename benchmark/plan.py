@@ -32,9 +32,9 @@ class Plan:
     methods: Mapping[str, MethodPlan]
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], where: str, descriptors: Path = FOLDER) -> "Plan":
+    def from_config(cls, config: Any, where: str, descriptors: Path = FOLDER) -> "Plan":
         """Raises InputError, naming `where` and the key, for anything that cannot run."""
-        config = checked(dict(config), "config", where)
+        config = checked(config, "config", where)
         try:
             datasets = {name: find_dataset(name, descriptors) for name in config["datasets"]}
             methods = {

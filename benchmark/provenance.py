@@ -27,22 +27,25 @@ def digest(*parts: Any) -> str:
 
 @cache
 def code_hash(module: str) -> str:
-    """Hash of `module` and of all modules of the project's numerical part that it imports, directly or not.
+    """Hash of the sources that `closure` finds."""
+    sources = closure(module)
+    return digest(*(part for name in sorted(sources) for part in (name, sources[name])))
+
+
+def closure(module: str) -> dict[str, bytes]:
+    """The sources of `module` and of all modules of the numerical part that it imports, directly or not.
 
     The registry is left out: it names the methods but computes nothing.
     """
-    closure: dict[str, bytes] = {}
+    sources: dict[str, bytes] = {}
     pending = [module]
     while pending:
         name = pending.pop()
-        if name in closure or name == "methods.registry":
-            continue
-        source = _source(name)
-        if source is None:
-            continue
-        closure[name] = source
-        pending += [found for found in _imports(source) if found.startswith(OWN)]
-    return digest(*(part for name in sorted(closure) for part in (name, closure[name])))
+        source = None if name in sources or name == "methods.registry" else _source(name)
+        if source is not None:
+            sources[name] = source
+            pending += [found for found in _imports(source) if found.startswith(OWN)]
+    return sources
 
 
 def code_version() -> str:

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from benchmark.types import InputError
 
-# Kernels with at least this many entries go through the FFT: in `blindbench bench blur` (forward and backward,
-# one CPU thread, images of 64 to 512 px) it is ahead from 5 x 5 on, at 3 x 3 the two are about level.
+# Kernels of at least this many entries go through the FFT: in `blindbench bench blur` (forward and back,
+# one thread, images of 64 to 512 px) it is ahead from 5 x 5 on; at 3 x 3 the two are about level.
 # A constant, because results must not depend on a measurement made at run time.
 FFT_FROM_ENTRIES = 25
 

@@ -68,11 +68,11 @@ def test_a_case_does_not_depend_on_the_others(method):
 
 def test_leaves_global_state_alone(method):
     rng, threads, dtype = torch.get_rng_state(), torch.get_num_threads(), torch.get_default_dtype()
-    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+    numpy_state = np.random.get_state()[1].copy()
     restore(method, observe())
     assert torch.equal(rng, torch.get_rng_state())
     assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, dtype)
-    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == numpy_state).all()
 
 
 def test_tiny_images_are_restored_or_declined_with_a_reason(method):

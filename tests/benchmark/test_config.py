@@ -1,0 +1,147 @@
+"""Configs, descriptors and settings: what is right passes, what is wrong is named."""
+
+import copy
+
+import pytest
+
+from benchmark import provenance
+from benchmark.descriptors import FOLDER, find_dataset, make_case
+from benchmark.plan import Plan
+from benchmark.schema import ROOT, read_yaml
+from benchmark.settings import effective
+from benchmark.synthesis import observe
+from benchmark.types import InputError
+from methods.selfdeblur import Settings
+
+DEMO = read_yaml(ROOT / "config" / "demo.yaml")
+
+
+def test_every_shipped_config_and_descriptor_is_valid():
+    for path in (ROOT / "config").glob("*.yaml"):
+        Plan.from_config(read_yaml(path), str(path))
+    for path in FOLDER.glob("*.yaml"):
+        find_dataset(path.stem)
+
+
+def test_the_demo_asks_for_what_the_readme_says():
+    plan = Plan.from_config(DEMO, "demo.yaml")
+    assert plan.tables == {"uniform": ["demo-uniform"], "real": ["demo-real"]}
+    assert plan.shards("demo-uniform") == [["camera"], ["astronaut"]]
+    assert plan.config["seeds"] == [0]
+    assert plan.methods["selfdeblur"].settings["kernel_rate"] == 1e-4  # the paper's, not overridden
+
+
+def changed(**changes):
+    config = copy.deepcopy(DEMO)
+    for key, value in changes.items():
+        if value is None:
+            del config[key]
+        else:
+            config[key] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (changed(dataset=["x"]), "unknown key 'dataset'. Did you mean 'datasets'?"),
+        (changed(profile=None), "the key 'profile' is missing"),
+        (changed(datasets=["demo-unifrom"]), "unknown dataset 'demo-unifrom'. Did you mean 'demo-uniform'?"),
+        (changed(datasets=[]), "datasets: "),
+        (changed(datasets=["demo-real"] * 2), "datasets: "),
+        (changed(methods={"selfdebur": {}}), "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"),
+        (changed(methods={"selfdeblur": {"chanels": 3}}), "methods.selfdeblur: unknown setting 'chanels'"),
+        (changed(methods={"selfdeblur": {"channels": "wide"}}), "methods.selfdeblur.channels: "),
+        (changed(methods={"selfdeblur": {"iterations": -5}}), "iterations must be at least 1, not -5"),
+        (changed(methods={"selfdeblur": 3}), "methods.selfdeblur: "),
+        (changed(metrics=["psrn"]), "metrics[0]: unknown value 'psrn'. Did you mean 'psnr'?"),
+        (changed(seeds=[-1]), "seeds[0]: "),
+        (changed(shard_size=0), "shard_size: "),
+        (changed(profile="../x"), "profile: "),
+        (changed(device="gpu"), "device: unknown value 'gpu'"),
+        ([], "demo.yaml: "),
+        (None, "demo.yaml: "),
+    ],
+)
+def test_each_kind_of_mistake_is_one_line_naming_file_and_key(config, message):
+    with pytest.raises(InputError) as caught:
+        Plan.from_config(config, "demo.yaml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("demo.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def write_descriptor(folder, **changes):
+    content = read_yaml(FOLDER / "demo-uniform.yaml")
+    case = content["cases"][0]
+    case.update(changes.pop("case", {}))
+    content.update(changes)
+    (folder / "x.yaml").write_text(__import__("yaml").safe_dump(content))
+    return find_dataset("x", folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"titel": "x"}, "unknown key 'titel'. Did you mean 'title'?"),
+        ({"protocol": "shift"}, "protocol: unknown value 'shift'. Did you mean 'shift-rgb'?"),
+        ({"noise_sigma": -1}, "noise_sigma: "),
+        (
+            {"case": {"photograph": "camra"}},
+            "cases[0].photograph: unknown value 'camra'. Did you mean 'camera'?",
+        ),
+        ({"case": {"declared_kernel_size": -3}}, "cases[0]"),
+        ({"case": {"id": "astronaut"}}, "cases[1].id: 'astronaut' is there twice"),
+    ],
+)
+def test_a_wrong_descriptor_is_named(tmp_path, changes, message):
+    with pytest.raises(InputError) as caught:
+        write_descriptor(tmp_path, **changes)
+    assert str(caught.value).startswith(str(tmp_path / "x.yaml"))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ({"kernel": {"trajectory": 12}}, "odd size"),
+        ({"crop": {"top": 0, "left": 0, "height": 64, "width": 64}}, "leaves the photograph"),
+        ({"crop": {"top": 100, "left": 100, "height": 9, "width": 9}}, "larger than the image"),
+    ],
+)
+def test_a_case_that_cannot_be_made_says_why(tmp_path, case, message):
+    dataset = write_descriptor(tmp_path, case=case)
+    with pytest.raises(InputError, match=message):
+        observe(make_case(dataset, "camera", 0), 0)
+
+
+def test_observations_depend_on_the_seed_and_nothing_else():
+    dataset = find_dataset("demo-uniform")
+    first, again, other = (observe(make_case(dataset, "camera", seed), seed)[0] for seed in (0, 0, 1))
+    assert first.blurry.tobytes() == again.blurry.tobytes()
+    assert first.blurry.tobytes() != other.blurry.tobytes()
+    assert first.blurry.shape == (1, 128, 128)
+    assert first.kernel_size == (13, 13)
+
+
+def test_the_blurry_image_is_the_scene_blurred_in_the_frame_of_the_sharp_one():
+    case = make_case(find_dataset("demo-uniform"), "astronaut", 0)
+    observation, truth = observe(case, 0)
+    assert observation.blurry.shape == truth.sharp.shape == (3, 160, 160)
+    residual = observation.blurry - truth.sharp
+    assert abs(residual.mean()) < 2e-3  # blur keeps brightness
+    assert 0.01 < residual.std() < 0.1
+
+
+def test_settings_take_yaml_values():
+    settings = effective(Settings, {"iterations": 7, "milestones": [0.5], "image_rate": 1}, "x")
+    assert (settings.iterations, settings.milestones, settings.image_rate) == (7, (0.5,), 1.0)
+
+
+def test_code_hash_covers_what_a_method_imports_and_no_other_method():
+    sources = provenance.closure("methods.selfdeblur")
+    assert {"methods.selfdeblur", "methods.fit", "methods.solver", "benchmark.blur.convolution"} <= set(
+        sources
+    )
+    assert "methods.blurry" not in sources
+    assert "methods.registry" not in sources
