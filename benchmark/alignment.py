@@ -29,8 +29,8 @@ def best_shift(
 ) -> Aligned:
     """Crop `border` px from the reference and find the estimate's shift with the least squared error.
 
-    Shifts reach `max_shift` px in both directions, in steps of 1 / `steps_per_pixel` px (bilinear). Ties go to
-    the smallest row shift, then the smallest column shift. Images are (C, H, W) of equal size.
+    Shifts reach `max_shift` px in both directions, in steps of 1 / `steps_per_pixel` px (bilinear). Ties go
+    to the smallest row shift, then the smallest column shift. Images are (C, H, W) of equal size.
     Raises InputError when nothing is left inside the border, ValueError if `max_shift` exceeds it.
 
     Every whole-pixel shift of one fractional image costs one FFT correlation; the few best candidates are

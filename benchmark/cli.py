@@ -201,9 +201,9 @@ def run(
     plan = Plan.from_config(read_yaml(path), str(path))
     if retry_failed:
         typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores)]
-    command += ["--configfile", str(configfile)] if configfile else []
-    raise typer.Exit(subprocess.run([*command, *(targets or [])], check=False).returncode)
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *(targets or [])]
+    command += ["--configfile", str(configfile)] if configfile else []  # takes all words that follow it
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
 @app.command()

@@ -109,10 +109,10 @@ class Plugin:
 @pytest.mark.parametrize("valid", [True, False])
 def test_other_packages_can_add_methods(monkeypatch, valid):
     class Plugins(dict):
-        names = property(lambda self: set(self))
+        names = property(set)
 
     content = METHODS["blurry"] if valid else object()
-    monkeypatch.setattr(registry, "entry_points", lambda group: Plugins(mine=Plugin(content)))
+    monkeypatch.setattr(registry, "entry_points", lambda **_: Plugins(mine=Plugin(content)))
     if valid:
         assert registry.find("mine") is content
     else:

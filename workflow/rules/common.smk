@@ -1,5 +1,6 @@
 # What the rules share: the checked plan, and functions from wildcards to inputs.
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -7,8 +8,8 @@ from benchmark.files import try_lock
 from benchmark.plan import Plan
 from benchmark.types import InputError
 
-# Jobs use the interpreter that runs Snakemake, whatever PATH says.
-PYTHON = sys.executable
+# Jobs use the `blindbench` of the environment that Snakemake runs in, whatever PATH says.
+shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 
 def fail(error):
@@ -39,6 +40,10 @@ def hold_run_lock():
     if lock is None:
         fail(f"another run is working in {RESULTS}; wait for it or stop it")
     HELD_LOCKS.append(lock)
+
+
+def results_folder(wildcards):
+    return RESULTS
 
 
 def protocol(wildcards):

@@ -11,9 +11,9 @@ rule collect:
     log:
         f"{RESULTS}/logs/collect.log",
     params:
-        results=RESULTS,
+        results=results_folder,
     shell:
-        "{PYTHON} -m benchmark collect {input.scores} {input.runs} --results {params.results} > {log} 2>&1"
+        "blindbench collect {input.scores} {input.runs} --results {params.results} > {log} 2>&1"
 
 
 rule table:
@@ -26,14 +26,14 @@ rule table:
     log:
         f"{RESULTS}/logs/tables/{{table}}.log",
     params:
-        results=RESULTS,
+        results=results_folder,
         datasets=table_datasets,
         caption=PLAN.config["caption"],
         titles=lambda wildcards: [
             PLAN.datasets[name].content for name in PLAN.tables[wildcards.table]
         ],
     shell:
-        "{PYTHON} -m benchmark tables {wildcards.table} --results {params.results}"
+        "blindbench tables {wildcards.table} --results {params.results}"
         " --datasets {params.datasets} --caption {params.caption:q} > {log} 2>&1"
 
 
@@ -47,12 +47,12 @@ rule figure:
     log:
         f"{RESULTS}/logs/figures/{{table}}.log",
     params:
-        results=RESULTS,
+        results=results_folder,
         dataset=figure_dataset,
         cases=figure_cases,
         methods=",".join(PLAN.methods),
         seed=PLAN.config["seeds"][0],
     shell:
-        "{PYTHON} -m benchmark figures {wildcards.table} --results {params.results}"
+        "blindbench figures {wildcards.table} --results {params.results}"
         " --dataset {params.dataset} --cases {params.cases} --methods {params.methods}"
         " --seed {params.seed} > {log} 2>&1"

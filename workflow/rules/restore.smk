@@ -7,11 +7,11 @@ rule synthesize:
     log:
         f"{RESULTS}/logs/synthesize/{{dataset}}.log",
     params:
-        results=RESULTS,
+        results=results_folder,
         experiment_seed=PLAN.config["experiment_seed"],
         observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
     shell:
-        "{PYTHON} -m benchmark synthesize {wildcards.dataset} --results {params.results}"
+        "blindbench synthesize {wildcards.dataset} --results {params.results}"
         " --experiment-seed {params.experiment_seed} > {log} 2>&1"
 
 
@@ -25,7 +25,7 @@ rule restore:
         f"{RESULTS}/logs/restore/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.log",
     threads: 1
     params:
-        results=RESULTS,
+        results=results_folder,
         cases=shard_cases,
         settings=lambda wildcards: json.dumps(
             PLAN.methods[wildcards.method].settings, sort_keys=True
@@ -35,7 +35,7 @@ rule restore:
         experiment_seed=PLAN.config["experiment_seed"],
         device=PLAN.config["device"],
     shell:
-        "{PYTHON} -m benchmark restore {wildcards.dataset} {wildcards.method} --cases {params.cases}"
+        "blindbench restore {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --settings {params.settings:q} --experiment-seed {params.experiment_seed}"
         " --device {params.device} --threads {threads} > {log} 2>&1"
@@ -49,11 +49,11 @@ rule score:
     log:
         f"{RESULTS}/logs/score/{{dataset}}/{{method}}/seed{{seed}}.log",
     params:
-        results=RESULTS,
+        results=results_folder,
         cases=all_cases,
         protocol=protocol,
         metrics=",".join(PLAN.config["metrics"]),
     shell:
-        "{PYTHON} -m benchmark score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
+        "blindbench score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --protocol {params.protocol}"
         " --metrics {params.metrics} --out {output} > {log} 2>&1"

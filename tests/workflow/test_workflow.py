@@ -1,0 +1,244 @@
+"""The Snakefile, run for real on a profile of seconds, in a copy of the repository."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+CONFIG = Path("tests/workflow/tiny.yaml")
+TABLES = ("scores.csv", "tables/uniform.csv", "tables/uniform.md")
+
+
+class Checkout:
+    """A copy of the repository's sources with its own results, and Snakemake in it."""
+
+    def __init__(self, root):
+        self.root = root
+        for name in ("benchmark", "methods", "workflow", "config", "datasets", "tests/workflow"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, root / name, ignore=ignored, dirs_exist_ok=True)
+        self.environment = {**os.environ, "PYTHONPATH": str(root)}
+
+    def command(self, *arguments, config=CONFIG):
+        return [
+            *(sys.executable, "-m", "snakemake", "--cores", "2", *arguments),
+            *("--configfile", str(config)),
+        ]
+
+    def start(self):
+        """Snakemake as the leader of a process group of its own."""
+        return subprocess.Popen(
+            self.command(),
+            cwd=self.root,
+            env=self.environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def run(self, *arguments, config=CONFIG):
+        return subprocess.run(
+            self.command(*arguments, config=config),
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    @property
+    def results(self):
+        return self.root / "results" / "tiny"
+
+    def tables(self):
+        return {name: (self.results / name).read_bytes() for name in TABLES}
+
+    def rewrite(self, **changes):
+        path = self.root / CONFIG
+        config = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump({**config, **changes}, sort_keys=False))
+
+    def restored(self):
+        """When each case's image was written, by method."""
+        images = (self.results / "restorations").glob("*/*/seed*/*/image.png")
+        times = {}
+        for image in images:
+            times.setdefault(image.parts[-4], set()).add((image, image.stat().st_mtime_ns))
+        return times
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """An undisturbed run, in a folder whose name has a space and an accent."""
+    checkout = Checkout(tmp_path_factory.mktemp("a folder for déblur"))
+    done = checkout.run("tables", "figures")
+    assert done.returncode == 0, done.stderr
+    return checkout
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """The finished checkout again, to be changed."""
+    shutil.copytree(finished.root, tmp_path / "copy", copy_function=shutil.copy2)
+    return Checkout(tmp_path / "copy")
+
+
+def test_the_workflow_is_clean_for_the_linter(finished):
+    linted = finished.run("--lint")
+    assert linted.returncode == 0, linted.stderr
+
+
+def test_results_are_complete(finished):
+    scores = pd.read_csv(finished.results / "scores.csv")
+    assert list(scores.columns) == [
+        *("dataset", "group", "case", "method", "seed", "protocol", "metric", "value", "note")
+    ]
+    assert len(scores) == 2 * 2 * 2  # cases x methods x metrics
+    assert scores.value.notna().all()
+    runs = pd.read_csv(finished.results / "runs.csv")
+    assert set(runs.status) == {"ok"}
+    assert set(runs[runs.method == "selfdeblur"].iterations) == {250}
+    for suffix in ("png", "pdf"):
+        assert (finished.results / "figures" / f"uniform.{suffix}").stat().st_size > 10_000
+    folder = finished.results / "restorations" / "demo-uniform" / "selfdeblur" / "seed0" / "camera"
+    files = sorted(path.name for path in folder.iterdir())
+    assert files == ["image.png", "kernels.npz", "run.json", "trace.csv"]
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    again = finished.run("tables", "figures")
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_another_setting_reruns_that_method_and_no_other(copy):
+    before = copy.restored()
+    methods = yaml.safe_load((copy.root / CONFIG).read_text())["methods"]
+    copy.rewrite(methods={**methods, "selfdeblur": {**methods["selfdeblur"], "iterations": 30}})
+    done = copy.run()
+    assert done.returncode == 0, done.stderr
+    after = copy.restored()
+    assert after["blurry"] == before["blurry"]
+    assert not after["selfdeblur"] & before["selfdeblur"]
+
+
+def test_an_edited_module_reruns_its_method_and_no_other(copy):
+    before = copy.restored()
+    module = copy.root / "methods" / "selfdeblur.py"
+    module.write_text(module.read_text().replace("CODE_SCALE = 0.1 ", "CODE_SCALE = 0.2 "))
+    done = copy.run()
+    assert done.returncode == 0, done.stderr
+    after = copy.restored()
+    assert after["blurry"] == before["blurry"]
+    assert not after["selfdeblur"] & before["selfdeblur"]
+
+
+def test_a_new_method_setting_runs_beside_the_finished_ones(copy):
+    before = copy.restored()
+    methods = yaml.safe_load((copy.root / CONFIG).read_text())["methods"]
+    short = {**methods["selfdeblur"], "iterations": 20}
+    copy.rewrite(methods={**methods, "selfdeblur@short": short})
+    done = copy.run()
+    assert done.returncode == 0, done.stderr
+    after = copy.restored()
+    assert {method: after[method] for method in before} == before
+    assert len(after["selfdeblur@short"]) == 2
+    assert "SelfDeblur (short)" in (copy.results / "tables" / "uniform.md").read_text()
+
+
+def matches(folder, pattern):
+    return {(path, path.stat().st_mtime_ns) for path in folder.glob(pattern)}
+
+
+def wait_for_new(pattern, folder, process, known):
+    """Until a file that was not `known` matches; False when the run ended before."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None:
+        try:
+            if matches(folder, pattern) - known:
+                return True
+        except FileNotFoundError:
+            continue  # replaced between the listing and the look
+        assert time.monotonic() < deadline, f"no {pattern} appeared"
+        time.sleep(0.01)
+    return False
+
+
+def test_kill_9_at_any_moment_continues_to_the_same_tables(finished, tmp_path):
+    checkout = Checkout(tmp_path)
+    moments = [
+        ("observations/*/camera.npz", "group"),
+        ("restorations/*/selfdeblur/seed*/camera/checkpoint.pt", "main alone"),
+        ("restorations/*/selfdeblur/seed*/astronaut/checkpoint.pt", "group"),
+        ("restorations/*/*/seed*/*/run.json", "main alone"),
+        ("scores/*/*/*.csv", "group"),
+        ("scores.csv", "main alone"),
+        ("tables/*.md", "group"),
+    ]
+    kills = 0
+    for pattern, victim in moments:
+        known = matches(checkout.results, pattern)
+        process = checkout.start()
+        if wait_for_new(pattern, checkout.results, process, known):
+            kill = os.killpg if victim == "group" else os.kill
+            kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 5
+    done = checkout.run()
+    assert done.returncode == 0, done.stderr
+    assert checkout.tables() == finished.tables()
+    again = checkout.run()
+    assert "Nothing to be done" in again.stdout + again.stderr
+    leftovers = [path for path in checkout.results.rglob("*") if ".tmp" in path.name]
+    assert not [path for path in leftovers if "restorations" in path.parts]
+
+
+def test_a_second_run_at_the_same_time_is_refused_in_one_line(tmp_path):
+    checkout = Checkout(tmp_path)
+    first = checkout.start()
+    try:
+        assert wait_for_new(".lock", checkout.results, first, known=set())
+        second = checkout.run()
+        assert second.returncode == 2
+        messages = [line for line in second.stderr.splitlines() if line.startswith("blindbench:")]
+        assert messages == ["blindbench: another run is working in results/tiny; wait for it or stop it"]
+        assert "Traceback" not in second.stderr
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+
+
+def test_a_bad_config_is_one_line_and_exit_code_2(finished, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(CONFIG.read_text().replace("selfdeblur:", "selfdebur:"))
+    refused = finished.run(config=bad)
+    assert refused.returncode == 2
+    assert f"{bad}: unknown method 'selfdebur'. Did you mean 'selfdeblur'?" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_case_that_fails_is_recorded_and_the_others_go_on(copy):
+    # Not enough pixels for a network of nine scales: the camera has 140, the astronaut 174.
+    methods = {"blurry": {}, "selfdeblur": {"iterations": 2, "channels": 2, "skip_channels": 1, "scales": 7}}
+    descriptor = copy.root / "datasets" / "demo-uniform.yaml"
+    descriptor.write_text(descriptor.read_text().replace("height: 128, width: 128", "height: 64, width: 64"))
+    copy.rewrite(methods=methods)
+    done = copy.run()
+    assert done.returncode == 0, done.stderr
+    runs = pd.read_csv(copy.results / "runs.csv").set_index(["method", "case"])
+    assert runs.status["selfdeblur", "camera"] == "not_supported"
+    assert "at least 129 pixels" in runs.reason["selfdeblur", "camera"]
+    assert runs.status["selfdeblur", "astronaut"] == "ok"
+    table = (copy.results / "tables" / "uniform.md").read_text()
+    assert "[1] not_supported: the image network needs at least 129 pixels" in table
