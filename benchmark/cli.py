@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import pandas as pd
 import typer
 import yaml
@@ -311,12 +310,12 @@ def main() -> None:
     """Run the command line; bad input is one line and exit code 2, never a traceback."""
     try:
         code = app(standalone_mode=False)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         _fail(error.format_message(), 2)
     except InputError as error:
         _fail(str(error), 2)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("stopped; the same command continues from the last checkpoint", 130)
+    if code == 130:  # typer's word for Ctrl-C
+        _fail("stopped; the workflow continues where it was when the same command is given again", code)
     sys.exit(code)
 
 

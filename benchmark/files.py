@@ -22,12 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
-    except PermissionError as error:
-        raise InputError(
-            f"{path.parent}: cannot be written ({error.strerror}); check its permissions"
-        ) from error
     except OSError as error:
-        raise InputError(f"{path}: not written ({error.strerror})") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); check its folder") from error
     finally:
         if temporary.exists():
             temporary.unlink()
@@ -69,6 +65,4 @@ def _open_lock(path: Path) -> IO[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("w")
     except OSError as error:
-        raise InputError(
-            f"{path.parent}: cannot be written ({error.strerror}); check its permissions"
-        ) from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); check its folder") from error

@@ -1,0 +1,261 @@
+"""The command line: what a person types, and what they read when it was wrong."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmark import cli, store
+from benchmark.store import Store, read_record
+
+TINY = ["--set", "channels=4", "--set", "skip_channels=2", "--set", "scales=2"]
+TINY_JSON = json.dumps({"iterations": 4, "channels": 4, "skip_channels": 2, "scales": 2})
+
+
+@pytest.fixture
+def blindbench(monkeypatch, capfd, tmp_path):
+    """`blindbench("methods")` returns (exit code, standard output, standard error); runs in `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmark.machine.prepare", lambda threads: None)  # global switches of a process
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["blindbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capfd.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def assert_refused(outcome, message):
+    code, _, error = outcome
+    assert code == 2
+    assert message in error
+    complaints = [line for line in error.splitlines() if "/3 " not in line]  # other lines are progress
+    assert len(complaints) == 1, error
+    assert complaints[0].startswith("blindbench: ")
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "a photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def deblur(photo, *more, out="x.png", size=5, iterations=3):
+    return ("deblur", photo, "--kernel-size", size, "--iterations", iterations, "--out", out, *TINY, *more)
+
+
+def test_methods_and_datasets_are_listed(blindbench):
+    assert "CVPR 2020" in blindbench("methods")[1]
+    assert "demo-uniform" in blindbench("datasets")[1]
+
+
+def test_deblur_writes_image_and_kernel(blindbench, photo, tmp_path):
+    code, output, _ = blindbench(*deblur(photo))
+    assert code == 0
+    assert "x.png: restored in 3 iterations" in output
+    assert Image.open(tmp_path / "x.png").size == (30, 24)
+    assert Image.open(tmp_path / "x_kernel.png").size == (5, 5)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "I;16"])
+def test_deblur_takes_every_kind_of_image(blindbench, tmp_path, mode):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 22, 3), dtype=np.uint8)
+    sixteen = Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 257)
+    path = tmp_path / "photo.tif"
+    (sixteen if mode == "I;16" else Image.fromarray(pixels).convert(mode)).save(path)
+    assert blindbench(*deblur(path))[0] == 0
+    assert Image.open(tmp_path / "x.png").mode == ("L" if mode in ("L", "I;16") else "RGB")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 0}, "Invalid value for '--kernel-size'"),
+        ({"size": 25}, "the kernel (25 x 25) is larger than the image (24 x 30)"),
+        ({"iterations": 0}, "Invalid value for '--iterations'"),
+        ({"out": "x.xyz"}, "unknown image format '.xyz'"),
+        ({"out": "nowhere/x.png"}, "nowhere: no such folder"),
+        ({"out": "a photo.png"}, "is the photo itself"),
+    ],
+)
+def test_deblur_refuses_before_it_works(blindbench, photo, arguments, message):
+    assert_refused(blindbench(*deblur(photo, **arguments)), message)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--method", "selfdebur"), "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"),
+        (("--set", "chanels=3"), "unknown setting 'chanels'. Did you mean 'channels'?"),
+        (("--set", "channels"), "write KEY=VALUE"),
+        (("--device", "tpu"), "unknown device 'tpu'"),
+        (("--scales", "3"), "No such option"),
+    ],
+)
+def test_deblur_names_the_wrong_option(blindbench, photo, more, message):
+    assert_refused(blindbench(*deblur(photo, *more)), message)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "text", "one pixel"])
+def test_deblur_names_a_bad_photo(blindbench, photo, damage):
+    if damage == "missing":
+        photo.unlink()
+    elif damage == "one pixel":
+        Image.new("RGB", (1, 1)).save(photo)
+    else:
+        photo.write_bytes(b"hello" if damage == "text" else photo.read_bytes()[:100])
+    assert_refused(blindbench(*deblur(photo)), "a photo.png")
+
+
+def test_an_image_too_small_for_the_network_is_refused(blindbench, tmp_path):
+    Image.new("L", (3, 3)).save(tmp_path / "dot.png")
+    assert_refused(blindbench(*deblur("dot.png", "--set", "scales=5", size=3)), "at least 33 pixels")
+
+
+def restore(method="selfdeblur", dataset="demo-uniform", settings=TINY_JSON, cases="camera"):
+    return ("restore", dataset, method, "--cases", cases, "--settings", settings, "--results", "r")
+
+
+@pytest.fixture
+def synthesized(blindbench):
+    assert blindbench("synthesize", "demo-uniform", "--results", "r")[0] == 0
+    return blindbench
+
+
+def test_the_verbs_by_hand_give_scores_and_tables(synthesized, tmp_path):
+    for method, settings in (("blurry", "{}"), ("selfdeblur", TINY_JSON)):
+        code, _, error = synthesized(*restore(method, settings=settings, cases="camera,astronaut"))
+        assert code == 0, error
+        scored = synthesized(
+            *("score", "demo-uniform", method, "--cases", "camera,astronaut"),
+            *("--results", "r", "--out", f"{method}.csv"),
+        )
+        assert scored[0] == 0, scored[2]
+    manifests = sorted(Path("r/restorations").glob("*/*/*/shard0.json"))
+    assert synthesized("collect", "blurry.csv", "selfdeblur.csv", *manifests, "--results", "r")[0] == 0
+    written = synthesized(
+        "tables", "uniform", "--datasets", "demo-uniform", "--caption", "A test.", "--results", "r"
+    )
+    assert written[0] == 0, written[2]
+    table = pd.read_csv(tmp_path / "r/tables/uniform.csv").set_index(["method", "metric"])
+    scores = pd.read_csv(tmp_path / "r/scores.csv").set_index(["method", "metric", "case"]).sort_index().value
+    assert table.loc[("blurry", "psnr"), "gain"] == 0
+    expected = (scores["selfdeblur", "psnr"] - scores["blurry", "psnr"]).mean()
+    assert table.loc[("selfdeblur", "psnr"), "gain"] == pytest.approx(expected)
+    assert "A test." in (tmp_path / "r/tables/uniform.md").read_text()
+
+
+def test_a_finished_case_is_kept_and_an_altered_one_is_made_again(synthesized, tmp_path):
+    folder = tmp_path / "r/restorations/demo-uniform/selfdeblur/seed0/camera"
+    synthesized(*restore())
+    first = (folder / "image.png").read_bytes(), (folder / "run.json").stat().st_mtime_ns
+    synthesized(*restore())
+    assert ((folder / "image.png").read_bytes(), (folder / "run.json").stat().st_mtime_ns) == first
+    (folder / "image.png").write_bytes(b"altered")
+    assert read_record(folder) is None
+    synthesized(*restore())
+    assert (folder / "image.png").read_bytes() == first[0]
+
+
+def test_a_failed_case_is_tried_again_and_a_diverged_one_is_not(synthesized, tmp_path, monkeypatch):
+    record_path = tmp_path / "r/restorations/demo-uniform/selfdeblur/seed0/camera/run.json"
+
+    def sabotage(error):
+        monkeypatch.setattr("methods.fit.Fit.step", lambda self, iteration: (_ for _ in ()).throw(error))
+
+    with monkeypatch.context():
+        sabotage(MemoryError("no room"))
+        assert synthesized(*restore())[0] == 0
+    assert json.loads(record_path.read_text())["status"] == "out_of_memory"
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    synthesized(*restore())
+    assert json.loads(record_path.read_text())["status"] == "ok"
+    record = json.loads(record_path.read_text())
+    record_path.write_text(json.dumps(record | {"status": "diverged"}))
+    synthesized(*restore())
+    assert json.loads(record_path.read_text())["status"] == "diverged"
+
+
+def test_failed_cases_can_be_forgotten(tmp_path):
+    folder = tmp_path / "restorations/d/m/seed0"
+    for case, content in (("good", ("run.json", "image.png")), ("bad", ("run.json",))):
+        (folder / case).mkdir(parents=True)
+        for name in content:
+            (folder / case / name).write_text("{}")
+    (folder / "shard0.json").write_text("[]")
+    assert store.forget_failed(tmp_path) == 1
+    assert not (folder / "bad/run.json").exists()
+    assert (folder / "good/run.json").exists()
+    assert not (folder / "shard0.json").exists()
+    assert store.forget_failed(tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("synthesize", "demo-unifrom"), "unknown dataset 'demo-unifrom'. Did you mean 'demo-uniform'?"),
+        (restore("selfdebur"), "unknown method 'selfdebur'"),
+        (restore(settings="{"), "--settings: not valid JSON"),
+        (restore(settings="[]"), "--settings: a JSON object"),
+        (restore(settings='{"iterations": -1}'), "iterations must be at least 1, not -1"),
+        (restore(), "camera.npz: no such file; run `blindbench synthesize` first"),
+        (
+            ("score", "demo-uniform", "blurry", "--cases", "camera", "--out", "x.csv", "--protocol", "shift"),
+            "unknown protocol 'shift'. Did you mean 'shift-rgb'?",
+        ),
+        (
+            ("score", "demo-uniform", "blurry", "--cases", "camera", "--out", "x.csv", "--metrics", "psrn"),
+            "unknown metric 'psrn'. Did you mean 'psnr'?",
+        ),
+        (("collect", "nothing.csv"), "nothing.csv: no such file"),
+        (("tables", "uniform", "--datasets", "demo-uniform"), "scores.csv: no such file"),
+        (("run", "--configfile", "nothing.yaml"), "nothing.yaml: no such file"),
+        (("frobnicate",), "No such command 'frobnicate'"),
+    ],
+)
+def test_every_verb_refuses_in_one_line(blindbench, arguments, message):
+    assert_refused(blindbench(*arguments), message)
+
+
+def test_a_damaged_observation_is_named(synthesized, tmp_path):
+    (tmp_path / "r/observations/demo-uniform/camera.npz").write_bytes(b"hello")
+    assert_refused(synthesized(*restore()), "camera.npz: damaged")
+
+
+def test_an_edited_scores_file_is_named(synthesized, tmp_path):
+    (tmp_path / "x.csv").write_text("dataset,case\na,b\n")
+    assert_refused(synthesized("collect", "x.csv", "--results", "r"), "x.csv: the column 'group' is missing")
+
+
+def test_a_results_folder_that_cannot_be_written_is_one_line(blindbench, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert_refused(blindbench("synthesize", "demo-uniform", "--results", "file/r"), "cannot be written")
+
+
+def test_ctrl_c_says_how_to_continue(blindbench, monkeypatch, photo):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("methods.solver.solve", interrupted)
+    code, _, error = blindbench(*deblur(photo))
+    assert code == 130
+    assert "continues" in error
+
+
+def test_observations_survive_the_round_trip(synthesized):
+    written = Store(Path("r")).read_observation("demo-uniform", "astronaut")
+    assert written.blurry.shape == (3, 160, 160)
+    assert written.blurry.dtype == np.float32
+    assert (written.kernel_size, written.blur_model, written.boundary) == ((15, 15), "uniform", "valid")
+    truth = Store(Path("r")).read_truth("demo-uniform", "astronaut")
+    assert truth.sharp.shape == (3, 160, 160)
+    assert truth.kernels.shape == (1, 15, 15)
