@@ -69,8 +69,7 @@ class Plan:
     def observations_hash(self, dataset: str) -> str:
         """Changes whenever the dataset would be synthesised differently."""
         return provenance.digest(
-            self.datasets[dataset].content["cases"],
-            self.datasets[dataset].content.get("noise_sigma"),
+            self.datasets[dataset].recipe,
             self.config["experiment_seed"],
             provenance.code_hash("benchmark.synthesis"),
             provenance.code_hash("benchmark.blur.trajectory"),

@@ -16,7 +16,8 @@ def observe(case: Case, experiment_seed: int) -> tuple[Observation, Truth]:
     stays in float: rounding to 8 bits would add noise of its own.
     """
     if case.photograph is not None:
-        return Observation(case.dataset, case.id, case.photograph, case.kernel_size), Truth(case.group)
+        observation = Observation(case.dataset, case.id, case.photograph, case.kernel_size)
+        return observation, Truth(case.group, case.sharp, case.kernels)
     assert case.scene is not None and case.kernels is not None
     scene = torch.from_numpy(case.scene).double()
     blurred = uniform_blur(scene, torch.from_numpy(case.kernels).double()).clamp(0, 1)

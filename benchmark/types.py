@@ -62,7 +62,7 @@ _SENTENCES = {
 class Case:
     """One item of a dataset, with all that is known about it.
 
-    Synthetic cases have a `scene` and `kernels`; real photographs have neither, only `photograph`.
+    Synthetic cases have a `scene` and `kernels`; real ones a `photograph`, and what else was measured.
     """
 
     dataset: str
@@ -73,6 +73,7 @@ class Case:
     kernels: Array | None = None
     noise_sigma: float = 0.0  # standard deviation of the Gaussian noise, in [0, 1] units
     photograph: Array | None = None  # the blurry image, where it was not synthesised
+    sharp: Array | None = None  # the photograph's sharp counterpart in the same frame, where one was taken
 
 
 @dataclass(frozen=True)
