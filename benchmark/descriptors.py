@@ -70,7 +70,7 @@ class Dataset:
         expected = self.checksums.get(name, actual)
         if actual != expected:
             raise InputError(
-                f"{found[0]}: damaged or another file (sha256 {actual[:12]}..., expected {expected[:12]}...); "
+                f"{found[0]}: damaged or another file (sha256 {actual[:12]}..., not {expected[:12]}...); "
                 "get it again"
             )
         return found[0]

@@ -43,6 +43,11 @@ class Rates:
         return self.image * scale, self.kernel * scale
 
 
+def unchanged(image: Tensor) -> Tensor:
+    """The restored frame as it is."""
+    return image
+
+
 class Fit:
     """A `Problem` (see `methods/solver.py`): one Adam over both priors, from the first stage to the last."""
 
@@ -56,9 +61,11 @@ class Fit:
         rates: Rates,
         frame: tuple[int, int],  # (H, W) of the restored image: the middle of the latent image
         rng: torch.Generator,  # of the image prior's perturbations; lives on the device of the priors
+        finish: Callable[[Tensor], Tensor] = unchanged,  # from the frame's pixels to the result
     ) -> None:
         self.image, self.kernel, self.operator = image, kernel, operator
         self.stages, self.rates, self.frame, self.rng = stages, rates, frame, rng
+        self.finish = finish
         self.device = image.code.device
         self.iterations = sum(stage.iterations for stage in stages)
         self.adam = torch.optim.Adam(
@@ -89,7 +96,7 @@ class Fit:
     def estimate(self) -> tuple[Tensor, Tensor]:
         """Read-out after the last update: the unperturbed code, batch norm still in training mode."""
         estimate = self._estimate(None)
-        return central_crop(estimate.image, self.frame), estimate.kernels
+        return self.finish(central_crop(estimate.image, self.frame)), estimate.kernels
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters, Adam's moments, the generator and the slowdown."""

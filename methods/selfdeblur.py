@@ -2,16 +2,19 @@
 
 D. Ren, K. Zhang, Q. Wang, Q. Hu, W. Zuo, "Neural Blind Deconvolution Using Deep Priors", CVPR 2020.
 Where paper and published code differ (the code has no TV term and a 1 - SSIM second stage), the code is
-followed: the published numbers come from it. Colour: one network with three outputs, one shared kernel.
+followed: the published numbers come from it.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from benchmark.blur.convolution import uniform_blur
 from benchmark.types import NotSupportedError, Observation
-from methods.fit import Fit, Rates, Stage, initialised_from
+from methods.fit import Fit, Rates, Stage, initialised_from, unchanged
 from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.kernel_priors.fcn import FcnKernel
 from methods.losses import mse, one_minus_ssim
@@ -31,6 +34,9 @@ class Settings:
     # input, so runs shorter than `short_below` take `short_kernel_rate` (measured; not in the paper).
     short_below: int = 2000
     short_kernel_rate: float = 5e-4
+    # joint: one network with three outputs and one kernel; luma: the YCbCr script's way, which restores the
+    # luma alone and leaves the blurry image's chroma as it is. Grey images are the same either way.
+    colour: Literal["joint", "luma"] = "joint"
     code_noise: float = 1e-3  # fresh Gaussian perturbation of the image code at each iteration
     code_channels: int = 8
     channels: int = 128
@@ -70,7 +76,8 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
     """The observation's latent image and kernel as a joint fit, drawn from `rng`."""
     if observation.kernel_size is None:
         raise NotSupportedError("selfdeblur needs a declared kernel size")
-    blurry = torch.from_numpy(observation.blurry).to(device)
+    photo = torch.from_numpy(observation.blurry).to(device)
+    blurry = luma(photo) if settings.colour == "luma" else photo
     (channels, *frame), (h, w) = blurry.shape, observation.kernel_size
     image_code = CODE_SCALE * torch.rand(
         1, settings.code_channels, frame[0] + h - 1, frame[1] + w - 1, generator=rng
@@ -99,7 +106,21 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
         ),
         frame=(frame[0], frame[1]),
         rng=perturbations,
+        # In YCbCr, another luma under the same chroma is the same step on all three channels.
+        finish=partial(_with_chroma_of, photo, blurry) if settings.colour == "luma" else unchanged,
     )
+
+
+def _with_chroma_of(photo: Tensor, blurry_luma: Tensor, restored_luma: Tensor) -> Tensor:
+    return photo + (restored_luma - blurry_luma)
+
+
+def luma(image: Tensor) -> Tensor:
+    """Full-range luma (1, H, W) of (C, H, W) in [0, 1], weights of ITU-R BT.601; a grey image is its own."""
+    if len(image) == 1:
+        return image
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=image.dtype, device=image.device)
+    return (weights[:, None, None] * image).sum(0, keepdim=True)
 
 
 METHOD = Method(

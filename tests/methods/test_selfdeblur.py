@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from benchmark.types import NotSupportedError, Observation, Status
 from methods.fit import Fit, Rates, Stage
 from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.losses import mse, one_minus_ssim
-from methods.selfdeblur import Settings, problem
+from methods.selfdeblur import Settings, luma, problem
 from methods.solver import Task, solve
 from tests.methods.test_fcn import reference_kernel
 from tests.methods.test_skip import load_reference, reference_key
@@ -101,6 +103,24 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(shape):
     assert first.image.tobytes() == second.image.tobytes()
     assert first.kernels.tobytes() == second.kernels.tobytes()
     assert first.image.tobytes() != other.image.tobytes()
+
+
+def test_the_luma_way_restores_luma_and_keeps_chroma():
+    photo = observe((3, 24, 28))
+    centred = Observation("test", "case", photo.blurry / 2 + 0.25, (5, 5))
+    fit = problem(centred, replace(TINY, colour="luma"), torch.Generator().manual_seed(0), CPU)
+    assert fit.image(None).shape[0] == 1  # one channel is optimised
+    restored, _ = fit.estimate()
+    moved = restored - torch.from_numpy(centred.blurry)
+    torch.testing.assert_close(moved[0], moved[1], rtol=0, atol=1e-6)
+    torch.testing.assert_close(moved[0], moved[2], rtol=0, atol=1e-6)
+
+
+def test_luma_is_full_range_and_leaves_grey_alone():
+    white, green = torch.ones(3, 1, 1), torch.tensor([0.0, 1.0, 0.0])[:, None, None]
+    assert luma(white).item() == pytest.approx(1)
+    assert luma(green).item() == pytest.approx(0.587)
+    torch.testing.assert_close(luma(green[1:2]), green[1:2])
 
 
 def test_declines_an_unknown_kernel_size():
