@@ -67,16 +67,17 @@ def restore(
     ] = "{}",
     experiment_seed: ExperimentSeed = 0,
     device: Device = "auto",
+    jobs_per_gpu: Annotated[int, typer.Option(min=1, help="How many such commands share one GPU.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Run a method on cases of a dataset; finished cases are kept, unfinished ones continue."""
-    from benchmark.machine import prepare
+    from benchmark.machine import claimed_device, prepare
     from benchmark.progress import reporting
     from benchmark.restore import restore_shard
     from benchmark.store import Store
 
     prepare(threads)
-    with reporting(f"{method} · {dataset}") as report:
+    with claimed_device(device, jobs_per_gpu) as target, reporting(f"{method} · {dataset}") as report:
         restore_shard(
             Store(results),
             dataset,
@@ -86,7 +87,7 @@ def restore(
             shard=shard,
             overrides=_json_object(settings),
             experiment_seed=experiment_seed,
-            device=device,
+            device=target,
             report=report,
         )
 
@@ -222,10 +223,9 @@ def deblur(
     import torch
 
     from benchmark.images import read_image, write_image, write_kernel_image
-    from benchmark.machine import prepare
+    from benchmark.machine import claimed_device, prepare
     from benchmark.plan import base_method
     from benchmark.progress import reporting
-    from benchmark.restore import pick_device
     from benchmark.seeds import seed_from
     from benchmark.settings import effective
     from methods.solver import Task, solve
@@ -238,9 +238,8 @@ def deblur(
         overrides["iterations"] = iterations
     settings = effective(spec.settings, overrides, f"--set for {method}")
     rng = torch.Generator().manual_seed(seed_from("deblur", method, seed))
-    target = pick_device(device)
     prepare(threads=None)
-    with reporting(f"{method} ·") as report:
+    with claimed_device(device) as target, reporting(f"{method} ·") as report:
         task = Task(photo.name, lambda: spec.problem(observation, settings, rng, target))
         ((_, restoration),) = solve([task], report)
     if restoration.image is None:

@@ -16,7 +16,7 @@ from benchmark.plan import base_method
 from benchmark.seeds import seed_from
 from benchmark.settings import effective
 from benchmark.store import Store, observation_hash, read_record, write_restoration
-from benchmark.types import InputError, NotSupportedError, Observation, Status
+from benchmark.types import NotSupportedError, Observation, Status
 from methods.registry import Method
 from methods.solver import Problem, Report, Task, solve
 
@@ -33,7 +33,7 @@ def restore_shard(
     shard: int,
     overrides: Mapping[str, Any],
     experiment_seed: int,
-    device: str,
+    device: torch.device,
     report: Report,
 ) -> None:
     """Restore every case that is not finished yet, then write the shard's manifest.
@@ -44,7 +44,6 @@ def restore_shard(
     method = base_method(method_name)
     settings = effective(method.settings, overrides, f"methods.{method_name}")
     code = provenance.code_hash(method.problem.__module__)
-    target = pick_device(device)
     folder = store.method_folder(dataset, method_name, seed)
     with locked(folder / f".shard{shard}.lock"):
         tasks: list[Task] = []
@@ -75,7 +74,7 @@ def restore_shard(
             tasks.append(
                 Task(
                     name=case,
-                    build=_builder(method, observation, settings, seed_from(*names), target),
+                    build=_builder(method, observation, settings, seed_from(*names), device),
                     checkpoint=case_folder / CHECKPOINT,
                     key=records[case]["config_hash"],
                 )
@@ -85,17 +84,6 @@ def restore_shard(
             (folder / case / CHECKPOINT).unlink(missing_ok=True)
         finished = [read_record(folder / case) for case in cases]
         write_text(folder / f"shard{shard}.json", json.dumps(finished, indent=2) + "\n")
-
-
-def pick_device(name: str) -> torch.device:
-    """'cpu', 'cuda', or 'auto' for a GPU where there is one. Raises InputError when 'cuda' is not there."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"unknown device '{name}'; use auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available here; use --device cpu")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def _finished(record: Mapping[str, Any] | None, config_hash: str) -> bool:

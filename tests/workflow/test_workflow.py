@@ -98,6 +98,13 @@ def test_the_workflow_is_clean_for_the_linter(finished):
     assert linted.returncode == 0, linted.stderr
 
 
+@pytest.mark.parametrize("profile", ["gpu", "slurm"])
+def test_every_profile_plans(finished, profile):
+    planned = finished.run("--dry-run", "--forceall", "--profile", f"workflow/profiles/{profile}")
+    assert planned.returncode == 0, planned.stderr
+    assert "restore" in planned.stdout
+
+
 def test_results_are_complete(finished):
     scores = pd.read_csv(finished.results / "scores.csv")
     assert list(scores.columns) == [

@@ -23,7 +23,11 @@ rule restore:
         f"{RESULTS}/restorations/{{dataset}}/{{method}}/seed{{seed}}/shard{{shard}}.json",
     log:
         f"{RESULTS}/logs/restore/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.tsv"
     threads: 1
+    resources:
+        gpu=int(PLAN.config["device"] != "cpu"),
     params:
         results=results_folder,
         cases=shard_cases,
@@ -34,11 +38,13 @@ rule restore:
         observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
         experiment_seed=PLAN.config["experiment_seed"],
         device=PLAN.config["device"],
+        jobs_per_gpu=PLAN.config["jobs_per_gpu"],
     shell:
         "blindbench restore {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --settings {params.settings:q} --experiment-seed {params.experiment_seed}"
-        " --device {params.device} --threads {threads} > {log} 2>&1"
+        " --device {params.device} --jobs-per-gpu {params.jobs_per_gpu}"
+        " --threads {threads} > {log} 2>&1"
 
 
 rule score:
