@@ -30,6 +30,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Which repetition: seeds the meth
 ExperimentSeed = Annotated[int, typer.Option(min=0, help="Seeds kernels and noise.")]
 Cases = Annotated[str, typer.Option(help="Case names, comma-separated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 DEMO = Path("results/demo")
 
 
@@ -68,7 +69,7 @@ def restore(
     experiment_seed: ExperimentSeed = 0,
     device: Device = "auto",
     jobs_per_gpu: Annotated[int, typer.Option(min=1, help="How many such commands share one GPU.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    threads: Threads = 1,
 ) -> None:
     """Run a method on cases of a dataset; finished cases are kept, unfinished ones continue."""
     from benchmark.machine import claimed_device, prepare
@@ -99,11 +100,18 @@ def score(
     cases: Cases,
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
     protocol: Annotated[str, typer.Option(help="plain, shift-rgb or levin-shift.")] = "shift-rgb",
-    metrics: Annotated[str, typer.Option(help="Comma-separated.")] = "psnr,ssim",
+    metrics: Annotated[
+        str, typer.Option(help="Comma-separated, of psnr, ssim, ssim-pyiqa, lpips, vif, niqe, brisque, piqe.")
+    ] = "psnr,ssim",
     results: Results = DEMO,
     seed: Seed = 0,
+    threads: Threads = 1,
 ) -> None:
-    """Compare restorations with the sharp images."""
+    """Compare restorations with the sharp images.
+
+    LPIPS, NIQE and BRISQUE read their weights below BLINDBENCH_MIRROR or TORCH_HOME; nothing is downloaded.
+    """
+    from benchmark.machine import prepare
     from benchmark.protocols import PROTOCOLS
     from benchmark.schema import did_you_mean
     from benchmark.scoring import score_method, write_frame
@@ -111,11 +119,7 @@ def score(
 
     if protocol not in PROTOCOLS:
         raise InputError(f"unknown protocol '{protocol}'. {did_you_mean(protocol, list(PROTOCOLS))}")
-    for metric in metrics.split(","):
-        if metric not in PROTOCOLS[protocol].metrics:
-            raise InputError(
-                f"unknown metric '{metric}'. {did_you_mean(metric, list(PROTOCOLS[protocol].metrics))}"
-            )
+    prepare(threads)
     frame = score_method(
         Store(results),
         dataset,

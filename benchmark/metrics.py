@@ -1,13 +1,38 @@
-"""Full-reference scores of images (C, H, W), float64 in [0, 1]. A variant is part of a metric's name."""
+"""Metrics of images (C, H, W), float64 in [0, 1]. A variant is part of a metric's name.
+
+Full-reference metrics compare an estimate with the sharp image, no-reference ones see the estimate alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import uniform_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from benchmark import iqa
 from benchmark.alignment import Image
 from benchmark.types import InputError
 
 WINDOW = 11  # side of SSIM's Gaussian window, sigma 1.5
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric and how its values are shown. `function` raises InputError where it has no value."""
+
+    name: str  # with its variant, as in scores.csv
+    title: str
+    digits: int  # after the point, in tables
+    function: Callable[..., float]  # of (estimate, reference), or of (estimate) alone
+    unit: str = ""
+    lower_is_better: bool = False
+    needs_reference: bool = True
+
+    @property
+    def heading(self) -> str:
+        """Title, unit, and an arrow towards better values."""
+        return f"{self.title}{', ' * bool(self.unit)}{self.unit} {'↓' if self.lower_is_better else '↑'}"
 
 
 def psnr(estimate: Image, reference: Image) -> float:
@@ -23,9 +48,7 @@ def ssim(estimate: Image, reference: Image) -> float:
     Pixels whose window leaves the image are left out of the mean.
     Raises InputError when a side is shorter than the window.
     """
-    if min(reference.shape[1:]) < WINDOW:
-        height, width = reference.shape[1:]
-        raise InputError(f"SSIM needs at least {WINDOW} px a side, {height} x {width} are left to score")
+    _require_side("SSIM", reference, WINDOW)
     return float(
         structural_similarity(
             reference,
@@ -55,3 +78,39 @@ def _reduced(image: Image, factor: int) -> Image:
     origin = -1 if factor % 2 == 0 else 0
     filtered = uniform_filter(image, size=(1, factor, factor), mode="reflect", origin=(0, origin, origin))
     return filtered[:, ::factor, ::factor]
+
+
+def by_pyiqa(name: str, smallest_side: int) -> Callable[..., float]:
+    """The metric `name` of `benchmark.iqa` on images of `smallest_side` px or more; InputError below."""
+
+    def function(*images: Image) -> float:
+        _require_side(name, images[0], smallest_side)
+        return iqa.score(name, *images)
+
+    return function
+
+
+def _require_side(name: str, image: Image, smallest: int) -> None:
+    height, width = image.shape[1:]
+    if min(height, width) < smallest:
+        raise InputError(f"{name} needs at least {smallest} px a side, {height} x {width} are left to score")
+
+
+_ALL = (
+    Metric("psnr", "PSNR", 2, psnr, unit="dB"),
+    Metric("ssim", "SSIM", 3, ssim),
+    Metric("ssim-wang", "SSIM (Wang)", 3, ssim_wang),
+    # On the luminance, rounded to 8 bits; negative contrast terms count as zero.
+    Metric("ssim-pyiqa", "SSIM (pyiqa)", 3, by_pyiqa("ssim-pyiqa", WINDOW)),
+    # Zhang et al., CVPR 2018, version 0.1; below 31 px nothing is left after AlexNet's last pooling.
+    Metric("lpips-alex", "LPIPS (AlexNet)", 3, by_pyiqa("lpips-alex", 31), lower_is_better=True),
+    # Sheikh and Bovik, TIP 2006: a wavelet pyramid of four levels, for which 33 px are just enough.
+    Metric("vif", "VIF", 3, by_pyiqa("vif", 33)),
+    # Mittal et al., SPL 2013: statistics of blocks of 96 px; a single block leaves their spread at zero.
+    Metric("niqe", "NIQE", 2, by_pyiqa("niqe", 96), lower_is_better=True, needs_reference=False),
+    # Mittal et al., TIP 2012: windows of 7 px, on the image and at half its size.
+    Metric("brisque", "BRISQUE", 2, by_pyiqa("brisque", 14), lower_is_better=True, needs_reference=False),
+    # Venkatanath et al., NCC 2015: blocks of 16 px.
+    Metric("piqe", "PIQE", 2, by_pyiqa("piqe", 16), lower_is_better=True, needs_reference=False),
+)
+METRICS = {metric.name: metric for metric in _ALL}

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.alignment import Image
 from benchmark.files import replacing
+from benchmark.metrics import Metric
 from benchmark.protocols import PROTOCOLS, Protocol
 from benchmark.store import Store, read_record, read_restored_image
 from benchmark.types import InputError, Status, Truth
@@ -29,45 +31,55 @@ def score_method(
     protocol: str,
     metrics: Sequence[str],
 ) -> pd.DataFrame:
-    """One row per case and metric; `value` is missing where nothing can be compared, and `note` says why."""
+    """One row per case and metric; `value` is missing where there is none, and `note` says why.
+
+    `protocol` and `metrics` are named as in configs. Raises InputError for an unknown metric and for a case
+    that was not restored.
+    """
     rows = []
+    rules = PROTOCOLS[protocol]
+    wanted = [rules.metric(asked) for asked in metrics]
     for case in cases:
         truth = store.read_truth(dataset, case)
-        values = _score_case(
-            store.case_folder(dataset, method, seed, case), truth, PROTOCOLS[protocol], metrics
-        )
-        for metric, value, note in values:
+        folder = store.case_folder(dataset, method, seed, case)
+        for metric, value, note in _score_case(folder, truth, rules, wanted):
             rows.append((dataset, truth.group, case, method, seed, protocol, metric, value, note))
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
 def _score_case(
-    folder: Path, truth: Truth, protocol: Protocol, metrics: Sequence[str]
+    folder: Path, truth: Truth, protocol: Protocol, metrics: Sequence[Metric]
 ) -> list[tuple[str, float, str]]:
-    def empty(note: str) -> list[tuple[str, float, str]]:
-        return [(protocol.metrics[metric][0], np.nan, note) for metric in metrics]
-
+    """(metric, value, note) for each metric."""
     record = read_record(folder)
     if record is None:
         raise InputError(f"{folder}: not restored, or altered since; run `blindbench restore` first")
     if Status(record["status"]) is not Status.OK:
-        return empty(f"{record['status']}: {record['reason']}")
-    if truth.sharp is None:
-        return empty("no sharp image exists")
-    try:
-        aligned = protocol.align(
-            read_restored_image(folder).astype(np.float64), truth.sharp.astype(np.float64)
-        )
-    except InputError as error:
-        return empty(str(error))
+        return [(metric.name, np.nan, f"{record['status']}: {record['reason']}") for metric in metrics]
+    restored = read_restored_image(folder).astype(np.float64)
+    pair, unpaired = _pair(restored, truth, protocol)
     scores = []
     for metric in metrics:
-        variant, function = protocol.metrics[metric]
-        try:
-            scores.append((variant, function(aligned.estimate, aligned.reference), ""))
-        except InputError as error:
-            scores.append((variant, np.nan, str(error)))
+        images = pair if metric.needs_reference else (restored,)
+        value, note = np.nan, unpaired
+        if images:
+            try:
+                value, note = metric.function(*images), ""
+            except InputError as error:
+                note = str(error)
+        scores.append((metric.name, value, note))
     return scores
+
+
+def _pair(restored: Image, truth: Truth, protocol: Protocol) -> tuple[tuple[Image, ...], str]:
+    """What full-reference metrics compare, (estimate, reference); or nothing, and the reason."""
+    if truth.sharp is None:
+        return (), "no sharp image exists"
+    try:
+        aligned = protocol.align(restored, truth.sharp.astype(np.float64))
+    except InputError as error:
+        return (), str(error)
+    return (aligned.estimate, aligned.reference), ""
 
 
 def runs_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
 from benchmark.descriptors import Dataset
+from benchmark.metrics import METRICS
 from benchmark.plan import base_method
 from benchmark.protocols import PROTOCOLS
 from benchmark.types import Status
 
-HEADINGS = {"psnr": "PSNR, dB ↑", "ssim": "SSIM ↑", "ssim-wang": "SSIM (Wang) ↑"}
-DIGITS = {"psnr": 2, "ssim": 3, "ssim-wang": 3}
+GAIN_METRIC = "psnr"  # the one whose differences are read as such
 TABLE_COLUMNS = (
     "dataset", "method", "metric", "protocol", "mean", "min", "max", "gain", "scored", "failed", "note",
 )  # fmt: skip
@@ -20,8 +21,9 @@ TABLE_COLUMNS = (
 def summary(scores: pd.DataFrame, runs: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
     """A row per dataset, method and metric, in the order of `scores`.
 
-    `mean`, `min` and `max` over all cases and seeds that were scored (`scored` of them); `gain` is the mean
-    minus the floor's over the same cases; `failed` counts the cases that ended without an image.
+    `mean`, `min` and `max` over all cases and seeds that were scored (`scored` of them); `gain`, for PSNR
+    alone, is the mean minus the floor's over the same cases; `failed` counts the cases that ended without an
+    image.
     """
     rows = []
     selected = scores[scores.dataset.isin(datasets)]
@@ -37,7 +39,7 @@ def summary(scores: pd.DataFrame, runs: pd.DataFrame, datasets: Sequence[str]) -
                 "mean": values.mean(),
                 "min": values.min(),
                 "max": values.max(),
-                "gain": _gain(group, selected),
+                "gain": _gain(group, selected) if metric == GAIN_METRIC else np.nan,
                 "scored": len(values),
                 "failed": len(failed),
                 "note": "; ".join(dict.fromkeys(note for note in group.note if note)),
@@ -47,21 +49,25 @@ def summary(scores: pd.DataFrame, runs: pd.DataFrame, datasets: Sequence[str]) -
 
 
 def markdown(table: pd.DataFrame, datasets: Mapping[str, Dataset], caption: str) -> str:
-    """The table as a page: a section per dataset, empty cells footnoted with their reason."""
+    """The table as a page: a section per dataset, empty cells footnoted with their reason.
+
+    A metric that has no value in any row gets no column but a sentence with the reason.
+    """
     sections = []
     for name, dataset in datasets.items():
         part = table[table.dataset == name]
         protocol = dataset.content["protocol"]
+        shown = part[part.groupby("metric").scored.transform("max") > 0]
         notes: dict[str, str] = {}
-        body = tabulate(_cells(part, notes), headers="keys", tablefmt="pipe", disable_numparse=True)
+        body = tabulate(_cells(part, shown, notes), headers="keys", tablefmt="pipe", disable_numparse=True)
         lines = [
             f"## {dataset.content['title']} (`{name}`)",
             dataset.content["caption"],
             caption,
-            f"Protocol `{protocol}`: {PROTOCOLS[protocol].title}. "
-            "Mean over all cases and seeds, in brackets the worst and the best; gain over the blurry input.",
+            f"Protocol `{protocol}`: {PROTOCOLS[protocol].title}. {_legend(shown)}",
             body,
             *(f"{mark} {note}." for note, mark in notes.items()),
+            *_left_out(part.drop(shown.index)),
         ]
         sections.append("\n\n".join(lines))
     return "\n\n".join(sections) + "\n"
@@ -76,18 +82,45 @@ def _gain(group: pd.DataFrame, scores: pd.DataFrame) -> float:
     return float((group.value - group.case.map(floor_by_case)).mean())
 
 
-def _cells(part: pd.DataFrame, notes: dict[str, str]) -> list[dict[str, str]]:
-    """One dictionary per method, heading to text; `notes` collects footnotes and their marks."""
+def _legend(shown: pd.DataFrame) -> str:
+    """How to read the cells."""
+    metrics = [METRICS[name] for name in shown.metric.unique()]
+    legend = (
+        "Mean over all cases and seeds, in brackets the worst and the best; arrows point to better values."
+    )
+    if any(metric.name == GAIN_METRIC for metric in metrics):
+        legend += " Gain over the blurry input."
+    full_frame = [metric.title for metric in metrics if not metric.needs_reference]
+    if full_frame:
+        legend += f" {', '.join(full_frame)}: of the restored image alone, whole frame."
+    return legend
+
+
+def _left_out(empty: pd.DataFrame) -> list[str]:
+    """A sentence for each reason why metrics have no column."""
+    reasons: dict[str, list[str]] = {}
+    for name, group in empty.groupby("metric", sort=False):
+        reason = "; ".join(dict.fromkeys(note for note in group.note if note))
+        reasons.setdefault(reason, []).append(METRICS[str(name)].title)
+    return [f"No column for {', '.join(titles)}: {reason}." for reason, titles in reasons.items()]
+
+
+def _cells(part: pd.DataFrame, shown: pd.DataFrame, notes: dict[str, str]) -> list[dict[str, str]]:
+    """One dictionary per method of `part`, heading to text, with the metrics of `shown`.
+
+    `notes` collects footnotes and their marks.
+    """
     rows = []
     for method, group in part.groupby("method", sort=False):
         name, _, setting = str(method).partition("@")
         row = {"Method": base_method(name).title + (f" ({setting})" if setting else "")}
-        for entry in group.to_dict("records"):
-            metric, mark = entry["metric"], _mark(entry["note"], notes)
-            mean, worst, best = (f"{entry[key]:.{DIGITS[metric]}f}" for key in ("mean", "min", "max"))
+        for entry in shown[shown.method == method].to_dict("records"):
+            metric, mark = METRICS[entry["metric"]], _mark(entry["note"], notes)
+            worst_to_best = ("max", "min") if metric.lower_is_better else ("min", "max")
+            mean, worst, best = (f"{entry[key]:.{metric.digits}f}" for key in ("mean", *worst_to_best))
             scored = entry["scored"] > 0
-            row[HEADINGS[metric]] = f"{mean} ({worst} to {best}) {mark}".rstrip() if scored else mark
-            if metric == "psnr":
+            row[metric.heading] = f"{mean} ({worst} to {best}) {mark}".rstrip() if scored else mark
+            if metric.name == GAIN_METRIC:
                 row["Gain, dB"] = f"{entry['gain']:+.2f}" if scored else mark
         row["Scored"] = str(group.scored.max())
         row["Failed"] = str(group.failed.max())

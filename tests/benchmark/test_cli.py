@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmark import cli, store
+from benchmark.metrics import METRICS
 from benchmark.store import Store, read_record
 
 TINY = ["--set", "channels=4", "--set", "skip_channels=2", "--set", "scales=2"]
@@ -151,6 +152,41 @@ def test_the_verbs_by_hand_give_scores_and_tables(synthesized, tmp_path):
     expected = (scores["selfdeblur", "psnr"] - scores["blurry", "psnr"]).mean()
     assert table.loc[("selfdeblur", "psnr"), "gain"] == pytest.approx(expected)
     assert "A test." in (tmp_path / "r/tables/uniform.md").read_text()
+
+
+def score(metrics, dataset="demo-uniform", cases="camera"):
+    return (
+        *("score", dataset, "blurry", "--cases", cases, "--protocol", "shift-rgb", "--metrics", metrics),
+        *("--results", "r", "--out", "scores.csv"),
+    )
+
+
+def test_metrics_without_weights_stay_empty_and_say_why(synthesized, monkeypatch, tmp_path):
+    monkeypatch.delenv("BLINDBENCH_MIRROR", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing here"))
+    assert synthesized(*restore("blurry", settings="{}"))[0] == 0
+    code, _, error = synthesized(*score("psnr,ssim,lpips,vif,niqe,brisque,piqe"))
+    assert (code, error) == (0, "")
+    scores = pd.read_csv("scores.csv").set_index("metric")
+    empty = {"lpips-alex", "niqe", "brisque"}
+    assert set(scores.index[scores.value.isna()]) == empty
+    assert set(scores.index) - empty == {"psnr", "ssim", "vif", "piqe"}
+    for name in empty:
+        assert scores.note[name].startswith(f"weights of {name} not found: set BLINDBENCH_MIRROR, or put")
+    assert scores.note.drop(empty).isna().all()
+    assert not (tmp_path / "nothing here").exists()
+
+
+def test_a_photograph_without_a_sharp_image_has_no_reference_scores_on_the_full_frame(blindbench):
+    blindbench("synthesize", "demo-real", "--results", "r")
+    blindbench(*restore("blurry", dataset="demo-real", settings="{}", cases="clock"))
+    assert blindbench(*score("psnr,ssim,lpips,vif,piqe", "demo-real", "clock"))[0] == 0
+    scores = pd.read_csv("scores.csv").set_index("metric")
+    image = store.read_restored_image(Path("r/restorations/demo-real/blurry/seed0/clock"))
+    assert scores.value["piqe"] == pytest.approx(METRICS["piqe"].function(image.astype(np.float64)))
+    without = scores.drop("piqe")
+    assert without.value.isna().all()
+    assert set(without.note) == {"no sharp image exists"}
 
 
 def test_a_finished_case_is_kept_and_an_altered_one_is_made_again(synthesized, tmp_path):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmark.iqa import WEIGHTS
 from tests.conftest import ROOT
 
 CONFIG = Path("tests/workflow/tiny.yaml")
@@ -161,6 +162,25 @@ def test_a_new_method_setting_runs_beside_the_finished_ones(copy):
     assert {method: after[method] for method in before} == before
     assert len(after["selfdeblur@short"]) == 2
     assert "SelfDeblur (short)" in (copy.results / "tables" / "uniform.md").read_text()
+
+
+def test_scores_are_taken_again_once_the_weights_are_there(copy, tmp_path):
+    before = copy.restored()
+    home = tmp_path / "torch home"
+    copy.environment = {**copy.environment, "BLINDBENCH_MIRROR": "", "TORCH_HOME": str(home)}
+    copy.rewrite(metrics=["psnr", "brisque"])
+    done = copy.run("results/tiny/scores.csv")
+    assert done.returncode == 0, done.stderr
+    scores = pd.read_csv(copy.results / "scores.csv").set_index("metric")
+    assert scores.value["psnr"].notna().all()
+    assert scores.note["brisque"].str.startswith("weights of brisque not found").all()
+    assert copy.restored() == before
+    for file in WEIGHTS["brisque"]:
+        (home / "hub" / file).parent.mkdir(parents=True)
+        (home / "hub" / file).write_bytes(b"stands for the weights")
+    planned = copy.run("--dry-run")
+    assert "rule score:" in planned.stdout + planned.stderr
+    assert "rule restore:" not in planned.stdout + planned.stderr
 
 
 def matches(folder, pattern):

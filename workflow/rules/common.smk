@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from benchmark.files import try_lock
+from benchmark.iqa import missing_weights
 from benchmark.plan import Plan
+from benchmark.protocols import PROTOCOLS
 from benchmark.types import InputError
 
 # Jobs use the `blindbench` of the environment that Snakemake runs in, whatever PATH says.
@@ -48,6 +50,13 @@ def results_folder(wildcards):
 
 def protocol(wildcards):
     return PLAN.datasets[wildcards.dataset].content["protocol"]
+
+
+def metrics_without_weights(wildcards):
+    """A parameter of scores, so that they are taken again once the weights are there."""
+    rules = PROTOCOLS[protocol(wildcards)]
+    names = [rules.metric(asked).name for asked in PLAN.config["metrics"]]
+    return [name for name in names if missing_weights(name)]
 
 
 def all_cases(wildcards):

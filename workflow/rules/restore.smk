@@ -54,12 +54,14 @@ rule score:
         f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/score/{{dataset}}/{{method}}/seed{{seed}}.log",
+    threads: 1
     params:
         results=results_folder,
         cases=all_cases,
         protocol=protocol,
         metrics=",".join(PLAN.config["metrics"]),
+        without_weights=metrics_without_weights,
     shell:
         "blindbench score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --protocol {params.protocol}"
-        " --metrics {params.metrics} --out {output} > {log} 2>&1"
+        " --metrics {params.metrics} --threads {threads} --out {output} > {log} 2>&1"
