@@ -19,7 +19,7 @@ def problem(
 ) -> Direct:
     """The observation as its own restoration."""
     del settings, rng, device
-    return Direct(lambda: (observation.blurry, None))
+    return Direct(lambda: (torch.from_numpy(observation.blurry), None))
 
 
 METHOD = Method(

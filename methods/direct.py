@@ -6,10 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.types import Array
 from methods.solver import Step
 
-Restore = Callable[[], tuple[Array, Array | None]]  # image (C, H, W), kernels (P, h, w) if known
+Restore = Callable[[], tuple[Tensor, Tensor | None]]  # as `Problem.estimate`
 
 
 class Direct:
@@ -29,8 +28,7 @@ class Direct:
 
     def estimate(self) -> tuple[Tensor, Tensor | None]:
         """What `restore` returns."""
-        image, kernels = self.restore()
-        return torch.from_numpy(image), None if kernels is None else torch.from_numpy(kernels)
+        return self.restore()
 
     def state_dict(self) -> dict[str, Any]:
         """Empty."""

@@ -54,7 +54,7 @@ def problem(
         raise InputError(
             f"{found[0]}: {_described(image)}, but the blurry image has {_described(observation.blurry)}"
         )
-    return Direct(lambda: (image, None))
+    return Direct(lambda: (torch.from_numpy(image), None))
 
 
 def _read(file: Path) -> Array:

@@ -5,11 +5,11 @@ D. Krishnan, R. Fergus, "Fast Image Deconvolution using Hyper-Laplacian Priors",
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from benchmark.blur.nonblind import ALPHA, LAMBDA, hyper_laplacian
-from benchmark.types import Array, KnownBlur, NotSupportedError, Observation
+from benchmark.types import KnownBlur, NotSupportedError, Observation
 from methods.direct import Direct
 from methods.registry import Method
 
@@ -37,9 +37,9 @@ def problem(
         raise NotSupportedError("the true kernel of this image is not known")
     kernels = observation.kernels
 
-    def restore() -> tuple[Array, Array]:
+    def restore() -> tuple[Tensor, Tensor]:
         restored = hyper_laplacian(observation.blurry, kernels[0], settings.weight, settings.alpha)
-        return restored.astype(np.float32), kernels
+        return torch.from_numpy(restored), torch.from_numpy(kernels)
 
     return Direct(restore)
 
@@ -48,7 +48,7 @@ METHOD = Method(
     name="oracle",
     title="True kernel, hyper-Laplacian",
     paper="control: the ceiling of every table; Krishnan and Fergus, NIPS 2009, Algorithm 1",
-    licence="none stated by the authors' code; this is our own code",
+    licence="this is our own code",
     blur_models=("uniform",),
     settings=Settings,
     problem=problem,
