@@ -21,7 +21,7 @@ LAMBDA = 2000.0  # the paper's, for noise of about 0.01
 ALPHA = 2 / 3  # the paper's; natural images lie between 1/2 and 4/5
 BETAS = tuple((2 * np.sqrt(2)) ** step for step in range(6))  # from 1, times 2 sqrt 2 while below 256
 TAPERS = 4  # passes over the border
-NEWTON_STEPS = 6  # reach rounding, for alpha from 0.1 to 1 and beta from 1 to 256
+NEWTON_STEPS = 6  # reach rounding, for alpha from 0.01 to 1 and all of BETAS
 
 
 def hyper_laplacian(
