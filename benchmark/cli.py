@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -305,7 +306,8 @@ def bench_method_command(
     from benchmark.bench import bench_method
     from benchmark.plan import base_method
 
-    base_method(name)
+    if "iterations" not in {field.name for field in fields(base_method(name).settings)}:
+        raise InputError(f"{name} takes no iterations, so there is no step to time")
     typer.echo(bench_method(name, size, kernel_size, steps).round(2).to_string(index=False))
 
 

@@ -1,6 +1,6 @@
 """What a config asks for: the jobs of the workflow, checked at the door."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ class MethodPlan:
     name: str
     settings: dict[str, Any]
     code: str  # hash of the method's own modules
+    files: Callable[[str], Sequence[Path]]  # what it reads for a case beside the observation
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class Plan:
             provenance.code_hash("benchmark.blur.trajectory"),
         )
 
+    def files_hash(self, method: str, cases: Sequence[str]) -> str:
+        """Changes with every file that the method reads for `cases` beside the observations."""
+        files = self.methods[method].files
+        return provenance.digest(*(provenance.files_hash(files(case)) for case in cases))
+
 
 def base_method(name: str) -> registry.Method:
     """The method behind `<method>` or `<method>@<setting>`."""
@@ -84,4 +90,9 @@ def base_method(name: str) -> registry.Method:
 def _method_plan(name: str, overrides: Mapping[str, Any], where: str) -> MethodPlan:
     method = base_method(name)
     settings = effective(method.settings, overrides, f"{where}: methods.{name}")
-    return MethodPlan(name, as_dict(settings), provenance.code_hash(method.problem.__module__))
+    return MethodPlan(
+        name,
+        as_dict(settings),
+        provenance.code_hash(method.problem.__module__),
+        lambda case: method.files(case, settings),
+    )

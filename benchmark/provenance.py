@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,11 @@ def digest(*parts: Any) -> str:
         sha.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode())
         sha.update(b"\x1f")
     return sha.hexdigest()[:16]
+
+
+def files_hash(files: Sequence[Path]) -> str:
+    """Hash of the names and contents of `files`; empty when there are none."""
+    return digest(*(part for file in files for part in (file.name, _content(file)))) if files else ""
 
 
 @cache
@@ -58,6 +63,13 @@ def code_version() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return described.stdout.strip()
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # whoever needs the file says what is wrong with it
+        return b""
 
 
 def _source(module: str) -> bytes | None:

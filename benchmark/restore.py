@@ -49,11 +49,12 @@ def restore_shard(
         tasks: list[Task] = []
         records: dict[str, dict[str, Any]] = {}
         for case in cases:
-            observation = store.read_observation(dataset, case)
+            read = store.read_known_blur if method.needs_true_kernels else store.read_observation
+            observation = read(dataset, case)
             parts: dict[str, Any] = {
                 "settings": asdict(settings),
                 "observation": observation_hash(observation),
-                "weights": "",
+                "weights": provenance.files_hash(method.files(case, settings)),
                 "code": code,
                 "seeds": [experiment_seed, seed],
             }

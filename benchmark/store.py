@@ -20,7 +20,7 @@ import pandas as pd
 from benchmark import provenance
 from benchmark.files import replacing, write_text
 from benchmark.images import read_image, write_image
-from benchmark.types import Array, InputError, Observation, Restoration, Status, Truth
+from benchmark.types import Array, InputError, KnownBlur, Observation, Restoration, Status, Truth
 
 
 def array_hash(array: Array) -> str:
@@ -31,9 +31,10 @@ def array_hash(array: Array) -> str:
 def observation_hash(observation: Observation) -> str:
     """Hash of all that a method is told of a case."""
     size = list(observation.kernel_size) if observation.kernel_size else None
-    return provenance.digest(
-        array_hash(observation.blurry), size, observation.blur_model, observation.boundary
-    )
+    parts = [array_hash(observation.blurry), size, observation.blur_model, observation.boundary]
+    if isinstance(observation, KnownBlur) and observation.kernels is not None:
+        parts.append(array_hash(observation.kernels))
+    return provenance.digest(*parts)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Store:
             blur_model=str(arrays["blur_model"]),  # type: ignore[arg-type]
             boundary=str(arrays["boundary"]),  # type: ignore[arg-type]
         )
+
+    def read_known_blur(self, dataset: str, case: str) -> KnownBlur:
+        """The observation with its true kernels, for controls."""
+        observation, truth = self.read_observation(dataset, case), self.read_truth(dataset, case)
+        return KnownBlur(**vars(observation), kernels=truth.kernels)
 
     def read_truth(self, dataset: str, case: str) -> Truth:
         """What scoring knows of a case."""

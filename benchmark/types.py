@@ -110,6 +110,13 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class KnownBlur(Observation):
+    """An observation with its true kernels: only for controls whose registration declares the need."""
+
+    kernels: Array | None = None  # (P, h, w); None for real photographs
+
+
+@dataclass(frozen=True)
 class Truth:
     """What scoring knows and methods do not. Empty for real photographs."""
 
@@ -128,6 +135,6 @@ class Restoration:
     kernels: Array | None = None  # (P, h, w); None for methods that estimate none
     trace: tuple[Mapping[str, float | str], ...] = field(default=(), repr=False)  # a row per logged iteration
     iterations: int = 0
-    seconds: float = 0.0  # wall clock spent iterating, over all resumed parts
+    seconds: float = 0.0  # wall clock of iterations and read-out, over all resumed parts
     peak_memory_mib: float = 0.0  # of the device (GPU) or of the process (CPU)
     device: str = "cpu"

@@ -6,10 +6,11 @@ Other packages add theirs through the entry-point group `blindbench.methods`, ea
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -19,6 +20,13 @@ from benchmark.types import BlurModel, InputError, Observation
 from methods.solver import Problem
 
 Build = Callable[[Observation, Any, torch.Generator, torch.device], Problem]
+Files = Callable[[str, Any], Sequence[Path]]
+
+
+def no_files(case: str, settings: Any) -> Sequence[Path]:
+    """The observation and the settings are all that a restoration is made from."""
+    del case, settings
+    return ()
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,8 @@ class Method:
     settings: type  # a frozen dataclass, the paper's values as defaults
     problem: Build  # (observation, settings, generator on CPU, device) -> problem
     role: Literal["method", "floor", "ceiling"] = "method"  # the controls bound every table
+    needs_true_kernels: bool = False  # if so, observations come as `KnownBlur`; only for controls
+    files: Files = no_files  # (case, settings) -> what is read beside the observation, as far as it exists
 
 
 @cache

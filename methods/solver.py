@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from benchmark.types import NotSupportedError, Restoration, Status
+from benchmark.types import InputError, NotSupportedError, Restoration, Status
 from methods import checkpoint
 
 LOG_EVERY = 10  # iterations between trace rows; the device is read only then
@@ -88,6 +88,8 @@ def _solve_one(task: Task, report: Report) -> Restoration:
         return _drive(task, task.build(), report)
     except NotSupportedError as error:
         return Restoration(Status.NOT_SUPPORTED, reason=str(error))
+    except InputError as error:  # a sentence already
+        return Restoration(Status.FAILED, reason=str(error))
     except (MemoryError, torch.OutOfMemoryError) as error:
         return Restoration(Status.OUT_OF_MEMORY, reason=_first_line(error))
     except Exception as error:
@@ -137,6 +139,7 @@ def _drive(task: Task, problem: Problem, report: Report) -> Restoration:
             run.slowed_down = True
             saved = _save(task, run, problem.state_dict())
     image, kernels = problem.estimate()
+    run.seconds = time.perf_counter() - started
     return replace(
         _ended(Status.OK, run, problem),
         image=image.detach().clamp(0, 1).float().cpu().numpy(),

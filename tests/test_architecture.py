@@ -45,6 +45,7 @@ def test_methods_and_blur_import_only_the_numerical_libraries_and_each_other():
 
 def test_benchmark_names_no_method():
     names = [method.name for method in registry.built_in().values() if method.role == "method"]
+    names.remove("folder")  # an ordinary word, too
     words = re.compile("|".join(rf"['\"]{name}['\"]" for name in names))
     for path in (ROOT / "benchmark").rglob("*.py"):
         code = ast.unparse(ast.parse(path.read_text()))

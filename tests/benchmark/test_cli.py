@@ -1,5 +1,6 @@
 """The command line: what a person types, and what they read when it was wrong."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 
 from benchmark import cli, store
 from benchmark.metrics import METRICS
+from benchmark.plan import base_method
 from benchmark.store import Store, read_record
 
 TINY = ["--set", "channels=4", "--set", "skip_channels=2", "--set", "scales=2"]
@@ -235,6 +237,70 @@ def test_failed_cases_can_be_forgotten(tmp_path):
     assert store.forget_failed(tmp_path) == 0
 
 
+def record(method, dataset="demo-uniform", case="camera"):
+    return json.loads(Path(f"r/restorations/{dataset}/{method}/seed0/{case}/run.json").read_text())
+
+
+def test_only_a_method_that_declares_the_need_is_given_the_true_kernels(synthesized, monkeypatch):
+    given = {}
+
+    def spied(name):
+        def problem(observation, *arguments):
+            given[name] = observation
+            return method.problem(observation, *arguments)
+
+        method = base_method(name)
+        return dataclasses.replace(method, problem=problem)
+
+    monkeypatch.setattr("benchmark.restore.base_method", spied)
+    for method in ("blurry", "oracle"):
+        assert synthesized(*restore(method, settings="{}"))[0] == 0
+    assert not hasattr(given["blurry"], "kernels")
+    truth = Store(Path("r")).read_truth("demo-uniform", "camera")
+    np.testing.assert_array_equal(given["oracle"].kernels, truth.kernels)
+
+
+def test_another_true_kernel_makes_the_oracle_stale(synthesized):
+    results = Store(Path("r"))
+    known = results.read_known_blur("demo-uniform", "camera")
+    turned = dataclasses.replace(known, kernels=known.kernels[:, ::-1, ::-1])
+    assert store.observation_hash(known) != store.observation_hash(turned)
+    assert store.observation_hash(known) != store.observation_hash(
+        results.read_observation("demo-uniform", "camera")
+    )
+
+
+def test_the_oracle_declines_real_photographs(blindbench):
+    assert blindbench("synthesize", "demo-real", "--results", "r")[0] == 0
+    assert blindbench(*restore("oracle", "demo-real", settings="{}", cases="clock"))[0] == 0
+    ended = record("oracle", "demo-real", "clock")
+    assert (ended["status"], ended["reason"]) == (
+        "not_supported",
+        "the true kernel of this image is not known",
+    )
+
+
+def test_images_made_elsewhere_are_restored_again_when_they_change(synthesized, tmp_path):
+    images = tmp_path / "made elsewhere"
+    images.mkdir()
+    both = restore("folder@matlab", settings=json.dumps({"path": str(images)}), cases="camera,astronaut")
+    Image.new("RGB", (160, 160)).save(images / "astronaut.png")
+    assert synthesized(*both)[0] == 0
+    assert record("folder@matlab")["status"] == "not_supported"
+    astronaut = record("folder@matlab", case="astronaut")
+    assert astronaut["status"] == "ok"
+    Image.new("L", (128, 128), 10).save(images / "camera.png")
+    synthesized(*both)
+    first = record("folder@matlab")
+    assert first["status"] == "ok"
+    Image.new("L", (128, 128), 20).save(images / "camera.png")
+    synthesized(*both)
+    assert record("folder@matlab")["weights"] != first["weights"]
+    restored = Path("r/restorations/demo-uniform/folder@matlab/seed0/camera/image.png")
+    assert Image.open(restored).getextrema() == (20, 20)
+    assert record("folder@matlab", case="astronaut") == astronaut
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -243,6 +309,13 @@ def test_failed_cases_can_be_forgotten(tmp_path):
         (restore(settings="{"), "--settings: not valid JSON"),
         (restore(settings="[]"), "--settings: a JSON object"),
         (restore(settings='{"iterations": -1}'), "iterations must be at least 1, not -1"),
+        (
+            restore("folder", settings='{"path": "x"}'),
+            "folder: x: not a folder that can be read (No such file",
+        ),
+        (restore("folder", settings='{"path": "."}'), "folder: .: holds no image (.png, .jpg, .jpeg, .bmp)"),
+        (restore("folder", settings="{}"), "methods.folder.path: Field required"),
+        (("bench", "method", "oracle"), "oracle takes no iterations"),
         (restore(), "camera.npz: no such file; run `blindbench synthesize` first"),
         (
             ("score", "demo-uniform", "blurry", "--cases", "camera", "--out", "x.csv", "--protocol", "shift"),

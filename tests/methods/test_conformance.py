@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from skimage.io import imsave
 
-from benchmark.types import InputError, NotSupportedError, Observation, Status
+from benchmark.types import InputError, KnownBlur, NotSupportedError, Observation, Status
 from methods import registry
 from methods.solver import Task, solve
 
@@ -15,30 +16,9 @@ TINY = {"iterations": 3, "channels": 4, "skip_channels": 2, "scales": 2, "kernel
 METHODS = registry.built_in()
 
 
-def tiny_settings(method):
-    names = {field.name for field in dataclasses.fields(method.settings)}
-    return method.settings(**{name: value for name, value in TINY.items() if name in names})
-
-
 def observe(shape=(1, 20, 23), case="case", kernel_size=(5, 3)):
     blurry = np.random.default_rng(len(case)).random(shape, dtype=np.float32)
     return Observation("test", case, blurry, kernel_size)
-
-
-def restore(method, *observations, seed=0):
-    tasks = [
-        Task(
-            observation.case,
-            lambda observation=observation: method.problem(
-                observation,
-                tiny_settings(method),
-                torch.Generator().manual_seed(seed),
-                torch.device("cpu"),
-            ),
-        )
-        for observation in observations
-    ]
-    return dict(solve(tasks))
 
 
 @pytest.fixture(params=sorted(METHODS))
@@ -46,27 +26,60 @@ def method(request):
     return METHODS[request.param]
 
 
+@pytest.fixture
+def restore(tmp_path):
+    """`restore(method, *observations)`: each method gets what its registration and settings ask for."""
+
+    def run(method, *observations):
+        for observation in observations:
+            write_image(tmp_path / f"{observation.case}.png", observation.blurry)
+        settings = tiny_settings(method, path=str(tmp_path))
+        return dict(solve([task(method, observation, settings) for observation in observations]))
+
+    return run
+
+
+def tiny_settings(method, **more):
+    names = {field.name for field in dataclasses.fields(method.settings)}
+    return method.settings(**{name: value for name, value in {**TINY, **more}.items() if name in names})
+
+
+def task(method, observation, settings):
+    if method.needs_true_kernels:
+        h, w = observation.kernel_size
+        ramp = np.arange(1, h * w + 1, dtype=np.float32).reshape(1, h, w)
+        observation = KnownBlur(**vars(observation), kernels=ramp / ramp.sum())
+    rng = torch.Generator().manual_seed(0)
+    return Task(observation.case, lambda: method.problem(observation, settings, rng, torch.device("cpu")))
+
+
+def write_image(path, image):
+    pixels = np.round(255 * image).astype(np.uint8)
+    imsave(path, pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0), check_contrast=False)
+
+
 @pytest.mark.parametrize("shape", [(1, 20, 23), (3, 21, 18)])
-def test_returns_what_is_promised(method, shape):
+def test_returns_what_is_promised(method, shape, restore):
     restoration = restore(method, observe(shape))["case"]
     assert restoration.status is Status.OK, restoration.reason
     assert restoration.image.shape == shape
     assert restoration.image.dtype == np.float32
     assert 0 <= restoration.image.min() <= restoration.image.max() <= 1
-    assert restoration.iterations == getattr(tiny_settings(method), "iterations", 0)
+    names = {field.name for field in dataclasses.fields(method.settings)}
+    assert restoration.iterations == (TINY["iterations"] if "iterations" in names else 0)
     if restoration.kernels is not None:
         assert restoration.kernels.shape == (1, 5, 3)
         assert (restoration.kernels >= 0).all()
         np.testing.assert_allclose(restoration.kernels.sum((1, 2)), 1, rtol=1e-5)
 
 
-def test_a_case_does_not_depend_on_the_others(method):
+def test_a_case_does_not_depend_on_the_others(method, restore):
     alone = restore(method, observe(case="b"))["b"]
     together = restore(method, observe(case="a!"), observe(case="b"), observe(case="ccc"))["b"]
     assert alone.image.tobytes() == together.image.tobytes()
 
 
-def test_leaves_global_state_alone(method):
+def test_leaves_global_state_alone(method, restore):
     rng, threads, dtype = torch.get_rng_state(), torch.get_num_threads(), torch.get_default_dtype()
     numpy_state = np.random.get_state()[1].copy()
     restore(method, observe())
@@ -75,11 +88,15 @@ def test_leaves_global_state_alone(method):
     assert (np.random.get_state()[1] == numpy_state).all()
 
 
-def test_tiny_images_are_restored_or_declined_with_a_reason(method):
+def test_tiny_images_are_restored_or_declined_with_a_reason(method, restore):
     observation = Observation("test", "case", np.full((1, 1, 1), 0.5, np.float32), (1, 1))
     restoration = restore(method, observation)["case"]
     assert restoration.status in (Status.OK, Status.NOT_SUPPORTED)
     assert bool(restoration.reason) == (restoration.status is not Status.OK)
+
+
+def test_only_controls_are_given_the_true_kernels(method):
+    assert not method.needs_true_kernels or method.role == "ceiling"
 
 
 def test_says_where_it_comes_from(method):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from benchmark.iqa import WEIGHTS
 from tests.conftest import ROOT
@@ -181,6 +182,38 @@ def test_scores_are_taken_again_once_the_weights_are_there(copy, tmp_path):
     planned = copy.run("--dry-run")
     assert "rule score:" in planned.stdout + planned.stderr
     assert "rule restore:" not in planned.stdout + planned.stderr
+
+
+def test_a_changed_image_made_elsewhere_reruns_its_case_and_no_other(copy):
+    elsewhere = copy.root / "made elsewhere"
+    elsewhere.mkdir()
+    for case in ("camera", "astronaut"):
+        blurry = copy.results / "restorations" / "demo-uniform" / "blurry" / "seed0" / case / "image.png"
+        shutil.copy(blurry, elsewhere / f"{case}.png")
+    methods = yaml.safe_load((copy.root / CONFIG).read_text())["methods"]
+    copy.rewrite(methods={**methods, "folder@matlab": {"path": "made elsewhere"}})
+    done = copy.run()
+    assert done.returncode == 0, done.stderr
+    before = copy.restored()
+    with Image.open(elsewhere / "camera.png") as image:
+        changed = image.point(lambda value: value // 2)
+    changed.save(elsewhere / "camera.png")
+    done = copy.run()
+    assert done.returncode == 0, done.stderr
+    after = copy.restored()
+    assert {path.parent.name for path, _ in after["folder@matlab"] - before["folder@matlab"]} == {"camera"}
+    assert {name: after[name] for name in methods} == {name: before[name] for name in methods}
+    scores = pd.read_csv(copy.results / "scores.csv").set_index(["method", "case", "metric"]).value
+    assert scores["folder@matlab", "camera", "psnr"] < scores["blurry", "camera", "psnr"] - 5
+    assert scores["folder@matlab", "astronaut", "psnr"] == scores["blurry", "astronaut", "psnr"]
+
+
+def test_a_folder_that_is_not_there_is_one_line_and_exit_code_2(copy):
+    copy.rewrite(methods={"folder": {"path": "nowhere"}})
+    refused = copy.run()
+    assert refused.returncode == 2
+    assert f"{CONFIG}: methods.folder: nowhere: not a folder that can be read" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def matches(folder, pattern):

@@ -35,6 +35,9 @@ rule restore:
             PLAN.methods[wildcards.method].settings, sort_keys=True
         ),
         code=lambda wildcards: PLAN.methods[wildcards.method].code,
+        files=lambda wildcards: PLAN.files_hash(
+            wildcards.method, shard_cases(wildcards).split(",")
+        ),
         observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
         experiment_seed=PLAN.config["experiment_seed"],
         device=PLAN.config["device"],

@@ -1,0 +1,85 @@
+"""Images restored elsewhere, by other programs, scored like those of every method: one file per case."""
+
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
+
+import numpy as np
+import skimage.io
+import skimage.util
+import torch
+
+from benchmark.types import Array, InputError, NotSupportedError, Observation
+from methods.direct import Direct
+from methods.registry import Method
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the images lie. Raises ValueError when nothing there can be an image."""
+
+    path: str  # relative to the working directory; holds <case>.png, or another of SUFFIXES
+
+    def __post_init__(self) -> None:
+        try:
+            suffixes = {file.suffix.lower() for file in Path(self.path).iterdir()}
+        except OSError as error:
+            raise ValueError(f"{self.path}: not a folder that can be read ({error.strerror})") from error
+        if suffixes.isdisjoint(SUFFIXES):
+            raise ValueError(f"{self.path}: holds no image ({', '.join(SUFFIXES)})")
+
+
+def files(case: str, settings: Settings) -> list[Path]:
+    """All files that may be the case's image; one, if all is well."""
+    found = Path(settings.path).glob(f"{escape(case)}.*")
+    images = (file for file in found if file.stem == case and file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in images if file.is_file())
+
+
+def problem(
+    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
+) -> Direct:
+    """The case's image. Raises NotSupportedError when there is none, InputError when it cannot be used."""
+    del rng, device
+    found = files(observation.case, settings)
+    if not found:
+        raise NotSupportedError(f"{settings.path}: no image {observation.case} ({', '.join(SUFFIXES)})")
+    if len(found) > 1:
+        names = " and ".join(file.name for file in found)
+        raise InputError(f"{settings.path}: {names} may both be this case; remove one")
+    image = _read(found[0])
+    if image.shape != observation.blurry.shape:
+        raise InputError(
+            f"{found[0]}: {_described(image)}, but the blurry image has {_described(observation.blurry)}"
+        )
+    return Direct(lambda: (torch.from_numpy(image), None))
+
+
+def _read(file: Path) -> Array:
+    """Grey (H, W) or (H, W, C) as (C, H, W) in [0, 1]."""
+    try:
+        pixels = skimage.util.img_as_float32(skimage.io.imread(file))
+    except (OSError, SyntaxError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{file}: not an image that can be read ({reason})") from error
+    image: Array = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
+    return np.ascontiguousarray(image)
+
+
+def _described(image: Array) -> str:
+    channels, *size = image.shape
+    return f"{' x '.join(map(str, size))} px in {channels} channel{'s' if channels > 1 else ''}"
+
+
+METHOD = Method(
+    name="folder",
+    title="From a folder",
+    paper="control: images restored elsewhere",
+    licence="-",
+    blur_models=("uniform", "nonuniform"),
+    settings=Settings,
+    problem=problem,
+    files=files,
+)

@@ -1,0 +1,124 @@
+"""The controls: what each makes of an observation, and how it declines."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.io import imsave
+
+from benchmark.blur.nonblind import hyper_laplacian
+from benchmark.types import KnownBlur, Observation, Status
+from methods import folder, oracle
+from methods.solver import Task, solve
+
+
+def solved(module, observation, settings):
+    def build():
+        return module.problem(observation, settings, torch.Generator(), torch.device("cpu"))
+
+    return dict(solve([Task("case", build)]))["case"]
+
+
+def observe(shape=(1, 20, 23)):
+    blurry = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32) / 255
+    return Observation("test", "case", blurry, (3, 5))
+
+
+def test_the_oracle_uses_the_kernel_it_is_given():
+    kernels = np.random.default_rng(1).random((1, 3, 5), dtype=np.float32)
+    kernels /= kernels.sum()
+    observation = KnownBlur(**vars(observe((3, 20, 23))), kernels=kernels)
+    restoration = solved(oracle, observation, oracle.Settings(weight=500.0, alpha=0.5))
+    expected = hyper_laplacian(observation.blurry, kernels[0], 500.0, 0.5)
+    np.testing.assert_array_equal(restoration.image, np.clip(expected, 0, 1).astype(np.float32))
+    np.testing.assert_array_equal(restoration.kernels, kernels)
+
+
+@pytest.mark.parametrize("observation", [observe(), KnownBlur(**vars(observe()), kernels=None)])
+def test_the_oracle_declines_where_no_kernel_is_known(observation):
+    restoration = solved(oracle, observation, oracle.Settings())
+    assert restoration.status is Status.NOT_SUPPORTED
+    assert restoration.reason == "the true kernel of this image is not known"
+
+
+@pytest.mark.parametrize("setting", [{"weight": 0.0}, {"alpha": 0.0}, {"alpha": 1.5}])
+def test_the_oracle_refuses_settings_without_a_meaning(setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        oracle.Settings(**setting)
+
+
+def from_folder(path, observation=None):
+    return solved(folder, observation or observe(), folder.Settings(str(path)))
+
+
+def write(path, shape=(20, 23), dtype=np.uint8):
+    pixels = np.random.default_rng(2).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    imsave(path, pixels, check_contrast=False)
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((20, 23), np.uint8), ((20, 23, 3), np.uint8), ((20, 23), np.uint16)]
+)
+def test_the_folder_gives_the_file_named_after_the_case(tmp_path, shape, dtype):
+    pixels = write(tmp_path / "case.png", shape, dtype)
+    write(tmp_path / "case2.png")
+    write(tmp_path / "another case.png")
+    (tmp_path / "case.txt").write_text("notes")
+    observation = observe((3, 20, 23) if len(shape) == 3 else (1, 20, 23))
+    restoration = from_folder(tmp_path, observation)
+    assert restoration.status is Status.OK, restoration.reason
+    expected = np.atleast_3d(pixels).transpose(2, 0, 1) / np.iinfo(dtype).max
+    np.testing.assert_allclose(restoration.image, expected, rtol=0, atol=1e-7)
+    assert restoration.kernels is None
+
+
+@pytest.mark.parametrize("name", ["case.PNG", "case.bmp"])
+def test_the_folder_takes_other_suffixes(tmp_path, name):
+    write(tmp_path / name)
+    assert from_folder(tmp_path).status is Status.OK
+
+
+def test_case_names_are_no_patterns(tmp_path):
+    write(tmp_path / "a.png")
+    write(tmp_path / "im[1]*.v2.png")
+    assert folder.files("im[1]*.v2", folder.Settings(str(tmp_path))) == [tmp_path / "im[1]*.v2.png"]
+    assert folder.files("*", folder.Settings(str(tmp_path))) == []
+
+
+def test_a_missing_image_is_not_supported(tmp_path):
+    write(tmp_path / "other.png")
+    (tmp_path / "case.png").mkdir()
+    restoration = from_folder(tmp_path)
+    assert restoration.status is Status.NOT_SUPPORTED
+    assert restoration.reason == f"{tmp_path}: no image case (.png, .jpg, .jpeg, .bmp)"
+
+
+def test_two_candidates_are_named(tmp_path):
+    write(tmp_path / "case.png")
+    write(tmp_path / "case.bmp")
+    restoration = from_folder(tmp_path)
+    assert restoration.status is Status.FAILED
+    assert restoration.reason == f"{tmp_path}: case.bmp and case.png may both be this case; remove one"
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"), [((22, 23), "22 x 23 px in 1 channel"), ((20, 23, 3), "20 x 23 px in 3 channels")]
+)
+def test_a_wrong_size_names_both(tmp_path, shape, found):
+    write(tmp_path / "case.png", shape)
+    restoration = from_folder(tmp_path)
+    assert restoration.status is Status.FAILED
+    assert restoration.reason == (
+        f"{tmp_path / 'case.png'}: {found}, but the blurry image has 20 x 23 px in 1 channel"
+    )
+
+
+@pytest.mark.parametrize("damage", ["text", "truncated"])
+def test_an_unreadable_file_is_named(tmp_path, damage):
+    path = tmp_path / "case.png"
+    write(path)
+    path.write_bytes(b"hello" if damage == "text" else path.read_bytes()[:100])
+    restoration = from_folder(tmp_path)
+    assert restoration.status is Status.FAILED
+    assert restoration.reason.startswith(f"{path}: not an image that can be read (")
+    assert "\n" not in restoration.reason
