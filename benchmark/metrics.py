@@ -1,10 +1,8 @@
-"""Metrics of images (C, H, W), float64 in [0, 1]. A variant is part of a metric's name.
-
-Full-reference metrics compare an estimate with the sharp image, no-reference ones see the estimate alone.
-"""
+"""Metrics of images (C, H, W), float64 in [0, 1], and of kernels. A variant is part of a metric's name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -12,9 +10,18 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmark import iqa
 from benchmark.alignment import Image
+from benchmark.kernel_scores import error_ratio, kernel_similarity
 from benchmark.types import InputError
 
 WINDOW = 11  # side of SSIM's Gaussian window, sigma 1.5
+
+
+# What a metric is a function of:
+#   pair     (estimate, reference), cropped and aligned by the protocol: full-reference metrics
+#   image    (estimate,), the full frame: no-reference metrics
+#   kernels  (estimated kernel, true kernel)
+#   blur     (blurry image, sharp image, estimated kernel, true kernel)
+Sight = Literal["pair", "image", "kernels", "blur"]
 
 
 @dataclass(frozen=True)
@@ -24,10 +31,10 @@ class Metric:
     name: str  # with its variant, as in scores.csv
     title: str
     digits: int  # after the point, in tables
-    function: Callable[..., float]  # of (estimate, reference), or of (estimate) alone
+    function: Callable[..., float]  # of what it `sees`
     unit: str = ""
     lower_is_better: bool = False
-    needs_reference: bool = True
+    sees: Sight = "pair"
 
     @property
     def heading(self) -> str:
@@ -107,10 +114,12 @@ _ALL = (
     # Sheikh and Bovik, TIP 2006: a wavelet pyramid of four levels, for which 33 px are just enough.
     Metric("vif", "VIF", 3, by_pyiqa("vif", 33)),
     # Mittal et al., SPL 2013: statistics of blocks of 96 px; a single block leaves their spread at zero.
-    Metric("niqe", "NIQE", 2, by_pyiqa("niqe", 96), lower_is_better=True, needs_reference=False),
+    Metric("niqe", "NIQE", 2, by_pyiqa("niqe", 96), lower_is_better=True, sees="image"),
     # Mittal et al., TIP 2012: windows of 7 px, on the image and at half its size.
-    Metric("brisque", "BRISQUE", 2, by_pyiqa("brisque", 14), lower_is_better=True, needs_reference=False),
+    Metric("brisque", "BRISQUE", 2, by_pyiqa("brisque", 14), lower_is_better=True, sees="image"),
     # Venkatanath et al., NCC 2015: blocks of 16 px.
-    Metric("piqe", "PIQE", 2, by_pyiqa("piqe", 16), lower_is_better=True, needs_reference=False),
+    Metric("piqe", "PIQE", 2, by_pyiqa("piqe", 16), lower_is_better=True, sees="image"),
+    Metric("kernel-similarity", "Kernel similarity", 3, kernel_similarity, sees="kernels"),
+    Metric("error-ratio", "Error ratio", 2, error_ratio, lower_is_better=True, sees="blur"),
 )
 METRICS = {metric.name: metric for metric in _ALL}

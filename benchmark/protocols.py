@@ -12,7 +12,10 @@ from benchmark.types import InputError
 Align = Callable[[Image, Image], Aligned]
 
 # What a config may ask for; a name that leaves the variant open is settled by `Protocol.metric`.
-ASKED = ("psnr", "ssim", "ssim-pyiqa", "lpips", "vif", "niqe", "brisque", "piqe")
+ASKED = (
+    *("psnr", "ssim", "ssim-pyiqa", "lpips", "vif", "niqe", "brisque", "piqe"),
+    *("kernel-similarity", "error-ratio"),
+)
 
 
 @dataclass(frozen=True)

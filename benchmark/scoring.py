@@ -9,10 +9,12 @@ import pandas as pd
 
 from benchmark.alignment import Image
 from benchmark.files import replacing
-from benchmark.metrics import Metric
+from benchmark.metrics import Metric, Sight
 from benchmark.protocols import PROTOCOLS, Protocol
-from benchmark.store import Store, read_record, read_restored_image
-from benchmark.types import InputError, Status, Truth
+from benchmark.store import Store, read_kernels, read_record, read_restored_image
+from benchmark.types import Array, InputError, Observation, Status, Truth
+
+Seen = tuple[Any, ...]  # a metric's arguments; empty when they lack
 
 SCORE_COLUMNS = ("dataset", "group", "case", "method", "seed", "protocol", "metric", "value", "note")
 RUN_COLUMNS = (
@@ -42,44 +44,62 @@ def score_method(
     for case in cases:
         truth = store.read_truth(dataset, case)
         folder = store.case_folder(dataset, method, seed, case)
-        for metric, value, note in _score_case(folder, truth, rules, wanted):
-            rows.append((dataset, truth.group, case, method, seed, protocol, metric, value, note))
+        sights = _sights(folder, store.read_observation(dataset, case), truth, rules)
+        for metric in wanted:
+            value, note = _score(metric, *sights[metric.sees])
+            rows.append((dataset, truth.group, case, method, seed, protocol, metric.name, value, note))
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
-def _score_case(
-    folder: Path, truth: Truth, protocol: Protocol, metrics: Sequence[Metric]
-) -> list[tuple[str, float, str]]:
-    """(metric, value, note) for each metric."""
+def _score(metric: Metric, seen: Seen, reason: str) -> tuple[float, str]:
+    """(value, note); the value is missing where there is nothing to see or the metric has none."""
+    if not seen:
+        return np.nan, reason
+    try:
+        return metric.function(*seen), ""
+    except InputError as error:
+        return np.nan, str(error)
+
+
+def _sights(
+    folder: Path, observation: Observation, truth: Truth, protocol: Protocol
+) -> dict[Sight, tuple[Seen, str]]:
+    """What each kind of metric sees of a restoration; nothing where something lacks, and the reason."""
     record = read_record(folder)
     if record is None:
         raise InputError(f"{folder}: not restored, or altered since; run `blindbench restore` first")
     if Status(record["status"]) is not Status.OK:
-        return [(metric.name, np.nan, f"{record['status']}: {record['reason']}") for metric in metrics]
+        ended = ((), f"{record['status']}: {record['reason']}")
+        return {"pair": ended, "image": ended, "kernels": ended, "blur": ended}
     restored = read_restored_image(folder).astype(np.float64)
-    pair, unpaired = _pair(restored, truth, protocol)
-    scores = []
-    for metric in metrics:
-        images = pair if metric.needs_reference else (restored,)
-        value, note = np.nan, unpaired
-        if images:
-            try:
-                value, note = metric.function(*images), ""
-            except InputError as error:
-                note = str(error)
-        scores.append((metric.name, value, note))
-    return scores
+    kernels, reason = _kernels(read_kernels(folder), truth.kernels)
+    blur = (observation.blurry, truth.sharp, *kernels)
+    return {
+        "pair": _pair(restored, truth.sharp, protocol),
+        "image": ((restored,), ""),
+        "kernels": (kernels, reason),
+        "blur": ((), "no sharp image exists") if truth.sharp is None else (blur if kernels else (), reason),
+    }
 
 
-def _pair(restored: Image, truth: Truth, protocol: Protocol) -> tuple[tuple[Image, ...], str]:
-    """What full-reference metrics compare, (estimate, reference); or nothing, and the reason."""
-    if truth.sharp is None:
+def _pair(restored: Image, sharp: Array | None, protocol: Protocol) -> tuple[Seen, str]:
+    if sharp is None:
         return (), "no sharp image exists"
     try:
-        aligned = protocol.align(restored, truth.sharp.astype(np.float64))
+        aligned = protocol.align(restored, sharp.astype(np.float64))
     except InputError as error:
         return (), str(error)
     return (aligned.estimate, aligned.reference), ""
+
+
+def _kernels(estimated: Array | None, true: Array | None) -> tuple[Seen, str]:
+    if true is None:
+        return (), "the true kernel is not known"
+    if estimated is None:
+        return (), "the method estimates no kernel"
+    if len(estimated) != 1 or len(true) != 1:
+        return (), "kernels are compared for uniform blur only"
+    return (estimated[0], true[0]), ""
 
 
 def runs_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def _legend(shown: pd.DataFrame) -> str:
     )
     if any(metric.name == GAIN_METRIC for metric in metrics):
         legend += " Gain over the blurry input."
-    full_frame = [metric.title for metric in metrics if not metric.needs_reference]
+    full_frame = [metric.title for metric in metrics if metric.sees == "image"]
     if full_frame:
         legend += f" {', '.join(full_frame)}: of the restored image alone, whole frame."
     return legend

@@ -368,3 +368,32 @@ def test_observations_survive_the_round_trip(synthesized):
     truth = Store(Path("r")).read_truth("demo-uniform", "astronaut")
     assert truth.sharp.shape == (3, 160, 160)
     assert truth.kernels.shape == (1, 15, 15)
+
+
+def test_kernel_scores_are_taken_where_there_are_kernels(synthesized):
+    for method, settings in (("blurry", "{}"), ("oracle", "{}"), ("selfdeblur", TINY_JSON)):
+        synthesized(*restore(method, settings=settings))
+        scored = synthesized(
+            *(
+                "score",
+                "demo-uniform",
+                method,
+                "--cases",
+                "camera",
+                "--results",
+                "r",
+                "--out",
+                f"{method}.csv",
+            ),
+            *("--metrics", "kernel-similarity,error-ratio"),
+        )
+        assert scored[0] == 0, scored[2]
+    scores = {
+        name: pd.read_csv(f"{name}.csv").set_index("metric") for name in ("blurry", "oracle", "selfdeblur")
+    }
+    assert scores["oracle"].value["kernel-similarity"] == pytest.approx(1)
+    assert scores["oracle"].value["error-ratio"] == pytest.approx(1)
+    assert 0 < scores["selfdeblur"].value["kernel-similarity"] < 1
+    assert scores["selfdeblur"].value["error-ratio"] > 1
+    assert scores["blurry"].value.isna().all()
+    assert set(scores["blurry"].note) == {"the method estimates no kernel"}

@@ -67,6 +67,11 @@ def calibration_image(mirror, name):
     return read_image(mirror / "data" / name).astype(np.float64)
 
 
+def seen(name, estimate, reference):
+    """What the image metric `name` is a function of."""
+    return (estimate, reference) if METRICS[name].sees == "pair" else (estimate,)
+
+
 def test_every_metric_has_the_calibrated_values(mirror, weights):
     with (mirror / "data/metric_calibration/expected_values.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -78,7 +83,7 @@ def test_every_metric_has_the_calibrated_values(mirror, weights):
             if not expected:
                 continue
             images = [estimate]
-            if METRICS[name].needs_reference:
+            if METRICS[name].sees == "pair":
                 images.append(calibration_image(mirror, row["reference"]))
             value = METRICS[name].function(*images)
             assert value == pytest.approx(float(expected), abs=tolerance), (row["image"], name)
@@ -99,14 +104,15 @@ def test_the_published_order_holds_for_a_perfect_and_a_blurred_image(weights):
     sharp = picture(128, 128, 3)
     blurred = gaussian_filter(sharp, (0, 2, 2))
     for metric in METRICS.values():
-        of = [(image, sharp) if metric.needs_reference else (image,) for image in (sharp, blurred)]
-        good, bad = (metric.function(*images) for images in of)
+        if metric.sees not in ("pair", "image"):
+            continue
+        good, bad = (metric.function(*seen(metric.name, image, sharp)) for image in (sharp, blurred))
         assert (good < bad) == metric.lower_is_better, metric.name
 
 
 def test_a_perfect_image_has_the_ideal_value_of_each_full_reference_metric(weights):
     ideal = {"psnr": math.inf, "ssim": 1, "ssim-wang": 1, "ssim-pyiqa": 1, "lpips-alex": 0, "vif": 1}
-    assert set(ideal) == {metric.name for metric in METRICS.values() if metric.needs_reference}
+    assert set(ideal) == {metric.name for metric in METRICS.values() if metric.sees == "pair"}
     sharp = picture(64, 72, 3)
     for name, value in ideal.items():
         # VIF inverts covariances in float32.
@@ -120,7 +126,7 @@ def test_a_grey_image_scores_as_its_three_equal_channels(name, request):
     grey = picture(100, 110)
     noisy = np.clip(grey + 0.05 * np.random.default_rng(0).standard_normal(grey.shape), 0, 1)
     function = METRICS[name].function
-    images = (noisy, grey) if METRICS[name].needs_reference else (noisy,)
+    images = seen(name, noisy, grey)
     assert function(*images) == function(*(np.repeat(image, 3, axis=0) for image in images))
 
 
@@ -134,9 +140,9 @@ def test_images_below_the_smallest_size_have_no_value_and_those_of_it_do(name, s
     metric = METRICS[name]
     for height, width in ((smallest - 1, 2 * smallest), (2 * smallest, smallest - 1)):
         with pytest.raises(InputError, match=f"{name} needs at least {smallest} px a side, {height} x"):
-            metric.function(*[picture(height, width)] * (1 + metric.needs_reference))
+            metric.function(*seen(name, picture(height, width), picture(height, width)))
     image = picture(smallest, smallest)
-    assert math.isfinite(metric.function(*[image] * (1 + metric.needs_reference)))
+    assert math.isfinite(metric.function(*seen(name, image, image)))
 
 
 @pytest.mark.parametrize("name", ["niqe", "brisque", "piqe"])
@@ -149,7 +155,7 @@ def test_a_black_image_has_no_value(name, request):
 
 @pytest.mark.parametrize("name", NEED_WEIGHTS)
 def test_missing_weights_are_named_and_nothing_is_fetched(name, torch_home):
-    images = [picture(100, 100)] * (1 + METRICS[name].needs_reference)
+    images = seen(name, picture(100, 100), picture(100, 100))
     with pytest.raises(InputError) as caught:
         METRICS[name].function(*images)
     message = str(caught.value)
@@ -177,7 +183,7 @@ def place(torch_home, name, content=b"hello"):
 def test_damaged_weights_are_named(name, content, torch_home):
     place(torch_home, name, content)
     assert not iqa.missing_weights(name)
-    images = [picture(100, 100)] * (1 + METRICS[name].needs_reference)
+    images = seen(name, picture(100, 100), picture(100, 100))
     with pytest.raises(InputError, match=f"weights of {name} cannot be read: get hub/pyiqa/"):
         METRICS[name].function(*images)
 
@@ -195,7 +201,7 @@ def test_weights_that_hold_code_are_refused(name, torch_home, capfd):
     for file in iqa.WEIGHTS[name]:
         torch.save(Attack(), torch_home / "hub" / file)
     with pytest.raises(InputError, match=f"weights of {name} cannot be read"):
-        METRICS[name].function(*[picture(100, 100)] * (1 + METRICS[name].needs_reference))
+        METRICS[name].function(*seen(name, picture(100, 100), picture(100, 100)))
     assert "code in a weight file ran" not in capfd.readouterr().out
 
 
@@ -209,7 +215,8 @@ def test_weights_in_the_users_own_folder_are_found(mirror, weights, torch_home):
 
 def test_the_names_of_metrics_and_of_what_a_config_may_ask_for():
     assert list(METRICS) == [
-        *("psnr", "ssim", "ssim-wang", "ssim-pyiqa", "lpips-alex", "vif", "niqe", "brisque", "piqe")
+        *("psnr", "ssim", "ssim-wang", "ssim-pyiqa", "lpips-alex", "vif", "niqe", "brisque", "piqe"),
+        *("kernel-similarity", "error-ratio"),
     ]
     schema = read_yaml(SCHEMAS / "config.schema.yaml")
     assert schema["properties"]["metrics"]["items"]["enum"] == list(ASKED)
