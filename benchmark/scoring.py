@@ -124,4 +124,10 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise InputError(f"{path}: the column '{missing[0]}' is missing; delete the file and run again")
+    if "value" in frame and not pd.api.types.is_numeric_dtype(frame["value"]):
+        wrong = frame[pd.to_numeric(frame["value"], errors="coerce").isna() & frame["value"].notna()]
+        raise InputError(
+            f"{path}: line {wrong.index[0] + 2}: '{wrong['value'].iloc[0]}' is no value; "
+            "delete the file and run again"
+        )
     return frame
