@@ -109,7 +109,10 @@ def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
     for block, entry in _placed(name, table["blocks"], entries):
         metric = entry["metric"].removesuffix(DEVIATION)
         place = (_title(block), entry[named_by], metric)
-        _require_known(name, "numbers", [metric], list(_metrics(table, block)))
+        if metric not in _metrics(table, block):
+            raise InputError(
+                f"{name}: metrics: '{metric}' is missing, which the paper has for {block['title']}"
+            )
         known = published.get(place, Published(""))
         if entry["metric"] == metric:
             published[place] = Published(
