@@ -149,13 +149,8 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
     ran = cases[cases.method == row.method]
     cell = ran[ran.metric == column.metric]
     if cell.empty:
-        return {
-            "cases": 0,
-            "seeds": 0,
-            "runs": 0,
-            "failed": 0,
-            "note": _reason(block, row, column, cases, ran),
-        }
+        nothing = dict.fromkeys(("cases", "seeds", "runs", "failed"), 0)
+        return {**nothing, "note": _reason(block, row, column, cases, ran)}
     jobs = runs[
         (runs.dataset == block.dataset) & (runs.method == row.method) & runs.case.isin(ran.case.unique())
     ]
@@ -186,8 +181,9 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
 
 def _gain(values: pd.Series, scores: pd.DataFrame) -> float:
     """Mean difference to the floor, case by case; missing without a floor."""
-    floor = scores[[_role(name) == "floor" for name in scores.method]]
-    return float((values - values_by_case(floor[floor.metric == GAIN_METRIC])).mean())
+    floors = [method for method in scores.method.unique() if _role(method) == "floor"]
+    floor = scores[scores.method.isin(floors) & (scores.metric == GAIN_METRIC)]
+    return float((values - values_by_case(floor)).mean())
 
 
 def _reason(block: Block, row: Row, column: Column, cases: pd.DataFrame, ran: pd.DataFrame) -> str:
