@@ -131,6 +131,7 @@ def _strip(axis: Axes, column: Column, cells: pd.DataFrame, scores: pd.DataFrame
     axis.set_ylim(len(cells) - 0.4, -0.6)
     axis.set_xlabel(METRICS[column.metric].heading if column.metric in METRICS else column.title, fontsize=7)
     axis.tick_params(labelsize=7, length=2)
+    axis.locator_params(axis="x", nbins=5)
     axis.grid(axis="y", linewidth=0.3, color="0.85")
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
