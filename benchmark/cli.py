@@ -163,15 +163,17 @@ def tables(
     results: Results = DEMO,
 ) -> None:
     """Write tables/<name>.csv, .md and .tex from scores.csv and runs.csv."""
+    from benchmark.controls import flags
     from benchmark.files import write_text
     from benchmark.pages import latex, markdown
     from benchmark.scoring import write_frame
 
-    definition, table, _ = _summarised(name, datasets, results)
+    definition, table, scores = _summarised(name, datasets, results)
+    notes = flags(scores[scores.dataset.isin(definition.datasets)])
     out = results / "tables"
     write_frame(table, out / f"{name}.csv")
-    write_text(out / f"{name}.tex", latex(table, definition, caption=caption))
-    page = markdown(table, definition, caption=caption)
+    write_text(out / f"{name}.tex", latex(table, definition, caption=caption, notes=notes))
+    page = markdown(table, definition, caption=caption, notes=notes)
     write_text(out / f"{name}.md", page)
     typer.echo(page, err=True)
 

@@ -20,7 +20,7 @@ GAIN = f"Gain, {METRICS[GAIN_METRIC].unit}"
 def markdown(
     table: pd.DataFrame, definition: Definition, *, caption: str = "", notes: Sequence[str] = ()
 ) -> str:
-    """The table as a page: a section per block, empty cells footnoted with the reason, `notes` at the end.
+    """The table as a page: a section per block, empty cells footnoted; `notes` are sentences at the end.
 
     A metric that has no value in any row, ours or published, gets no column but a sentence with the reason.
     """
@@ -29,7 +29,7 @@ def markdown(
         body = tabulate(part.rows, headers=part.headings, tablefmt="pipe", disable_numparse=True)
         about = [text for text in (part.caption, caption, part.legend) if text]
         lines += [f"## {part.title}", *about, body, *part.footnotes]
-    lines += [f"{_MARKDOWN.escape(note)}." for note in (*definition.notes, *notes)]
+    lines += [_MARKDOWN.escape(note) for note in (*(f"{note}." for note in definition.notes), *notes)]
     return "\n\n".join(lines) + "\n"
 
 
@@ -54,7 +54,7 @@ def latex(
             *(f"{text}\\par" for text in (_tex(part.legend), *part.footnotes) if text),
             "\\end{table}",
         ]
-    remarks = [f"{_tex(note)}.\\par" for note in (*definition.notes, *notes)]
+    remarks = [f"{_tex(note)}\\par" for note in (*(f"{note}." for note in definition.notes), *notes)]
     return "\n".join([*lines, *(["{\\footnotesize", *remarks, "}"] if remarks else [])]) + "\n"
 
 

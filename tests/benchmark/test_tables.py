@@ -372,12 +372,9 @@ def test_markdown_cells_do_not_break_the_table(awkward):
 
 def test_notes_stand_at_the_end_of_both_pages():
     definition, table = own(scores_frame(FOUR))
-    assert markdown(table, definition, notes=["psnr of x is above the ceiling"]).endswith(
-        "\n\npsnr of x is above the ceiling.\n"
-    )
-    assert "psnr of x is above the ceiling.\\par" in latex(
-        table, definition, notes=["psnr of x is above the ceiling"]
-    )
+    note = "psnr of x lies above the ceiling."
+    assert markdown(table, definition, notes=[note]).endswith(f"\n\n{note}\n")
+    assert f"{note}\\par" in latex(table, definition, notes=[note])
 
 
 def test_score_plots_are_the_same_bytes_for_the_same_scores(tmp_path):
