@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 import typer
@@ -15,6 +15,9 @@ from PIL import Image
 from tabulate import tabulate
 
 from benchmark.types import InputError, Observation, Status
+
+if TYPE_CHECKING:
+    from benchmark.papers import Definition
 
 app = typer.Typer(
     help="A benchmark and reproducibility suite for blind motion deblurring.",
@@ -30,6 +33,10 @@ Results = Annotated[Path, typer.Option(help="The results folder, results/<profil
 Seed = Annotated[int, typer.Option(min=0, help="Which repetition: seeds the method's initial weights.")]
 ExperimentSeed = Annotated[int, typer.Option(min=0, help="Seeds kernels and noise.")]
 Cases = Annotated[str, typer.Option(help="Case names, comma-separated.")]
+TableDatasets = Annotated[
+    str,
+    typer.Option("--datasets", help="The datasets it shows, comma-separated; a paper's table has its own."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 DEMO = Path("results/demo")
@@ -150,24 +157,24 @@ def collect(
 
 @app.command()
 def tables(
-    name: Annotated[str, typer.Argument(help="The table's name, such as uniform.")],
-    datasets: Annotated[str, typer.Option(help="The datasets it shows, comma-separated.")],
+    name: Annotated[str, typer.Argument(help="The table's name, such as uniform or glkm-table1.")],
+    datasets: TableDatasets = "",
     caption: Annotated[str, typer.Option(help="What the table says of the profile.")] = "",
     results: Results = DEMO,
 ) -> None:
-    """Write tables/<name>.csv and .md from scores.csv and runs.csv."""
-    from benchmark.descriptors import find_dataset
+    """Write tables/<name>.csv, .md and .tex from scores.csv and runs.csv."""
+    from benchmark.controls import flags
     from benchmark.files import write_text
-    from benchmark.scoring import RUN_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
-    from benchmark.tables import markdown, summary
+    from benchmark.pages import latex, markdown
+    from benchmark.scoring import write_frame
 
-    names = datasets.split(",")
-    scores = read_frame(results / "scores.csv", SCORE_COLUMNS)
-    runs = read_frame(results / "runs.csv", RUN_COLUMNS)
-    table = summary(scores, runs, names)
-    write_frame(table, results / "tables" / f"{name}.csv")
-    page = markdown(table, {dataset: find_dataset(dataset) for dataset in names}, caption)
-    write_text(results / "tables" / f"{name}.md", page)
+    definition, table, scores = _summarised(name, datasets, results)
+    notes = flags(scores[scores.dataset.isin(definition.datasets)])
+    out = results / "tables"
+    write_frame(table, out / f"{name}.csv")
+    write_text(out / f"{name}.tex", latex(table, definition, caption=caption, notes=notes))
+    page = markdown(table, definition, caption=caption, notes=notes)
+    write_text(out / f"{name}.md", page)
     typer.echo(page, err=True)
 
 
@@ -186,6 +193,19 @@ def figures(
 
     out = results / "figures" / name
     qualitative(Store(results), dataset, cases.split(","), methods.split(","), seed, out)
+
+
+@app.command("score-plot")
+def score_plot_command(
+    name: Annotated[str, typer.Argument(help="The table's name, such as uniform or glkm-table1.")],
+    datasets: TableDatasets = "",
+    results: Results = DEMO,
+) -> None:
+    """Draw figures/<name>-scores.png and .pdf: the scores behind a table, case by case."""
+    from benchmark.figures import score_plot
+
+    definition, table, scores = _summarised(name, datasets, results)
+    score_plot(definition, table, scores, results / "figures" / f"{name}-scores")
 
 
 @app.command()
@@ -327,6 +347,22 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     print(f"blindbench: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def _summarised(name: str, datasets: str, results: Path) -> tuple["Definition", pd.DataFrame, pd.DataFrame]:
+    """A table's definition, its numbers, and all scores. Without datasets it is a paper's table."""
+    from benchmark.descriptors import find_dataset
+    from benchmark.papers import paper_table
+    from benchmark.scoring import RUN_COLUMNS, SCORE_COLUMNS, read_frame
+    from benchmark.tables import own_table, summary
+
+    definition = None if datasets else paper_table(name)
+    scores = read_frame(results / "scores.csv", SCORE_COLUMNS)
+    runs = read_frame(results / "runs.csv", RUN_COLUMNS)
+    if definition is None:
+        descriptors = {dataset: find_dataset(dataset) for dataset in datasets.split(",")}
+        definition = own_table(name, descriptors, scores)
+    return definition, summary(definition, scores, runs), scores
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -1,23 +1,33 @@
-"""Figures: what each method made of each case, with the kernels on one scale."""
+"""Figures: what each method made of each case, and the scores of each case."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 
 matplotlib.use("Agg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmark.files import replacing
-from benchmark.plan import base_method
+from benchmark.metrics import METRICS
+from benchmark.papers import Column, Definition
 from benchmark.store import Store, read_kernels, read_record, read_restored_image
+from benchmark.tables import CONFIDENCE, find_method, method_title, select, values_by_case
 from benchmark.types import Array, Status
+from methods import registry
 
-CELL = 1.9  # inches, the side of one panel
+CELL = 1.9  # inches, the side of one panel of images
 KERNEL_SHARE = 0.3  # the inset's side, as a share of its panel
+PLOT_WIDTH = 2.3  # inches, one panel of scores
+LINE = 0.17  # inches, one method in it
+COLOURS: Sequence[str] = pyplot.style.library["tableau-colorblind10"]["axes.prop_cycle"].by_key()["color"]
+CONTROL = "0.45"  # grey
 
 
 def qualitative(
@@ -54,9 +64,93 @@ def qualitative(
             _show(axis, image)
             if kernel is not None:
                 _inset(axis, kernel, side, peak)
+    _save(figure, out)
+
+
+def score_plot(definition: Definition, table: pd.DataFrame, scores: pd.DataFrame, out: Path) -> None:
+    """Write `out`.png and `out`.pdf: a row of panels per block of the table, a panel per metric.
+
+    A line per method: a dot per case (mean over seeds), their mean with its bootstrap interval, and the
+    published number. `table` is the `benchmark.tables.summary` of `definition` and `scores`.
+    """
+    blocks = definition.blocks
+    heights = [LINE * table[table.block == block.title].row.nunique() + 0.75 for block in blocks]
+    columns = max(len(block.columns) for block in blocks)
+    figure, axes = pyplot.subplots(
+        len(blocks),
+        columns,
+        squeeze=False,
+        layout="constrained",
+        height_ratios=heights,
+        figsize=(PLOT_WIDTH * columns + 1.3, sum(heights) + 0.3),
+    )
+    for row, block in zip(axes, blocks, strict=True):
+        of_block = table[table.block == block.title]
+        row[0].set_title(block.title, fontsize=8, loc="left")
+        for axis in row[len(block.columns) :]:
+            axis.set_axis_off()
+        for axis, column in zip(row, block.columns, strict=False):
+            _strip(axis, column, of_block[of_block.column == column.title], select(scores, block))
+        for axis in row[1 : len(block.columns)]:
+            axis.tick_params(labelleft=False)
+    figure.legend(
+        handles=_handles(table),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=7,
+        frameon=False,
+    )
+    _save(figure, out)
+
+
+def method_colour(name: str) -> str:
+    """The same for the same method in every figure; its settings share it, controls are grey."""
+    method = find_method(name)
+    if method is None or method.role != "method":
+        return CONTROL
+    names = list(dict.fromkeys([*registry.built_in(), method.name]))
+    return COLOURS[names.index(method.name) % len(COLOURS)]
+
+
+def _strip(axis: Axes, column: Column, cells: pd.DataFrame, scores: pd.DataFrame) -> None:
+    """One metric: the values of each method on a line of its own, the table's first row on top."""
+    for line, cell in enumerate(cells.to_dict("records")):
+        colour = method_colour(cell["method"])
+        if cell["cases"]:
+            own = scores[(scores.method == cell["method"]) & (scores.metric == cell["metric"])]
+            values = values_by_case(own)
+            axis.plot(values, np.full(len(values), line), "o", color=colour, markersize=3, alpha=0.5, mew=0)
+            axis.plot([cell["low"], cell["high"]], [line, line], "-", color=colour, linewidth=1.2)
+            axis.plot([cell["mean"]], [line], "|", color=colour, markersize=9, markeredgewidth=1.8)
+        if cell["published"]:
+            axis.plot([float(cell["published"])], [line], "D", color="black", markersize=4, fillstyle="none")
+    if not axis.lines:
+        axis.text(0.5, 0.5, "no scores", ha="center", va="center", fontsize=7, transform=axis.transAxes)
+        axis.set_xticks([])
+    axis.set_yticks(range(len(cells)), list(cells.row))
+    axis.set_ylim(len(cells) - 0.4, -0.6)
+    axis.set_xlabel(METRICS[column.metric].heading if column.metric in METRICS else column.title, fontsize=7)
+    axis.tick_params(labelsize=7, length=2)
+    axis.locator_params(axis="x", nbins=5)
+    axis.grid(axis="y", linewidth=0.3, color="0.85")
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _handles(table: pd.DataFrame) -> list[Line2D]:
+    """The legend of `score_plot`: of what it shows."""
+    case = Line2D([], [], color="0.3", marker="o", markersize=3, alpha=0.5, linestyle="", label="a case")
+    mean = Line2D([], [], color="0.3", marker="|", markersize=8, label=f"mean, {CONFIDENCE:.0%} interval")
+    printed = Line2D([], [], color="black", marker="D", markersize=4, fillstyle="none", linestyle="")
+    printed.set_label("published")
+    ours, theirs = (table.cases > 0).any(), (table.published != "").any()
+    return [case, mean] * bool(ours) + [printed] * bool(theirs)
+
+
+def _save(figure: Figure, out: Path) -> None:
+    """Write `out`.png and `out`.pdf, the same bytes for the same figure."""
     for suffix in (".png", ".pdf"):
         with replacing(out.with_name(out.name + suffix)) as temporary:
-            # No creation date: the same results give the same bytes.
             figure.savefig(temporary, dpi=200, metadata={"CreationDate": None} if suffix == ".pdf" else None)
     pyplot.close(figure)
 
@@ -77,10 +171,12 @@ def _panels(
         record = read_record(folder)
         done = record is not None and record["status"] == Status.OK.value
         kernels = read_kernels(folder) if done else None
-        name, _, setting = method.partition("@")
-        title = base_method(name).title + (f" ({setting})" if setting else "")
         panels.append(
-            (title, read_restored_image(folder) if done else None, None if kernels is None else kernels[0])
+            (
+                method_title(method),
+                read_restored_image(folder) if done else None,
+                None if kernels is None else kernels[0],
+            )
         )
     truth = store.read_truth(dataset, case)
     if truth.sharp is not None:

@@ -8,10 +8,13 @@ from typing import Any
 
 from benchmark import provenance
 from benchmark.descriptors import FOLDER, Dataset, find_dataset
+from benchmark.papers import paper_table
 from benchmark.schema import checked
 from benchmark.settings import as_dict, effective
 from benchmark.types import InputError
 from methods import registry
+
+FIGURE_CASES = 6  # at most, in a figure of images
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Plan:
             methods = {
                 name: _method_plan(name, overrides, where) for name, overrides in config["methods"].items()
             }
+            for name in config["paper_tables"]:
+                paper_table(name)
         except InputError as error:
             message = str(error)
             raise InputError(
@@ -66,6 +71,17 @@ class Plan:
         for name, dataset in self.datasets.items():
             tables.setdefault(dataset.content["table"], []).append(name)
         return tables
+
+    def datasets_of(self, table: str) -> list[str]:
+        """Those of the profile's datasets that a table shows, its own table or a paper's."""
+        if table in self.tables:
+            return self.tables[table]
+        return [name for name in paper_table(table).datasets if name in self.datasets]
+
+    def figure_cases(self, dataset: str) -> list[str]:
+        """A few of the dataset's cases, evenly spread."""
+        ids = self.datasets[dataset].case_ids
+        return ids[:: -(-len(ids) // FIGURE_CASES)]
 
     def observations_hash(self, dataset: str) -> str:
         """Changes whenever the dataset would be synthesised differently."""

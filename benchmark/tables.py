@@ -1,134 +1,222 @@
-"""From scores to tables: CSV for machines, Markdown for people."""
+"""From scores to the numbers of a table; `benchmark.pages` makes text of them.
 
-from collections.abc import Mapping, Sequence
+One way for all tables, the profile's own and the papers': a `Definition` says which blocks, columns and rows
+there are, `summary` computes each cell.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 from benchmark.descriptors import Dataset
-from benchmark.metrics import METRICS
+from benchmark.metrics import METRICS, Metric
+from benchmark.papers import Block, Column, Definition, Published, Row
 from benchmark.plan import base_method
-from benchmark.protocols import PROTOCOLS
-from benchmark.types import Status
+from benchmark.seeds import generator
+from benchmark.types import InputError, Status
+from methods import registry
 
+CONFIDENCE = 0.95
 GAIN_METRIC = "psnr"  # the one whose differences are read as such
+FEWEST_CASES = 3  # below, an interval over cases says nothing
 TABLE_COLUMNS = (
-    "dataset", "method", "metric", "protocol", "mean", "min", "max", "gain", "scored", "failed", "note",
+    "table", "block", "dataset", "group", "row", "method", "role", "column", "metric", "protocol",
+    "mean", "low", "high", "min", "max", "cases", "seeds", "seed_deviation", "worst_seed", "gain",
+    "runs", "failed", "failure_rate", "published", "published_deviation", "difference", "rank", "note",
+    "published_note",
 )  # fmt: skip
 
 
-def summary(scores: pd.DataFrame, runs: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
-    """A row per dataset, method and metric, in the order of `scores`.
+def own_table(name: str, datasets: Mapping[str, Dataset], scores: pd.DataFrame) -> Definition:
+    """A table of the profile: every method and metric that its datasets were scored with.
 
-    `mean`, `min` and `max` over all cases and seeds that were scored (`scored` of them); `gain`, for PSNR
-    alone, is the mean minus the floor's over the same cases; `failed` counts the cases that ended without an
-    image.
+    Raises InputError for a dataset without scores.
     """
-    rows = []
-    selected = scores[scores.dataset.isin(datasets)]
-    for (dataset, method, metric), group in selected.groupby(["dataset", "method", "metric"], sort=False):
-        values = group.value.dropna()
-        failed = runs[(runs.dataset == dataset) & (runs.method == method) & (runs.status != Status.OK.value)]
-        rows.append(
-            {
-                "dataset": dataset,
-                "method": method,
-                "metric": metric,
-                "protocol": group.protocol.iloc[0],
-                "mean": values.mean(),
-                "min": values.min(),
-                "max": values.max(),
-                "gain": _gain(group, selected) if metric == GAIN_METRIC else np.nan,
-                "scored": len(values),
-                "failed": len(failed),
-                "note": "; ".join(dict.fromkeys(note for note in group.note if note)),
-            }
+    selected = scores[scores.dataset.isin(list(datasets))]
+    blocks = []
+    for dataset, descriptor in datasets.items():
+        metrics = selected[selected.dataset == dataset].metric.unique()
+        if not len(metrics):
+            raise InputError(f"{dataset}: there are no scores of it; run `blindbench score` first")
+        blocks.append(
+            Block(
+                title=f"{descriptor.content['title']} ({dataset})",
+                columns=tuple(Column(metric, metric) for metric in metrics),
+                dataset=dataset,
+                caption=descriptor.content["caption"],
+            )
         )
-    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+    rows = tuple(Row(method_title(method), method) for method in selected.method.unique())
+    return Definition(name, "", tuple(blocks), rows)
 
 
-def markdown(table: pd.DataFrame, datasets: Mapping[str, Dataset], caption: str) -> str:
-    """The table as a page: a section per dataset, empty cells footnoted with their reason.
+def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per row of the table, block and column, with the columns `TABLE_COLUMNS`.
 
-    A metric that has no value in any row gets no column but a sentence with the reason.
+    `mean` is over cases, the seeds of a case averaged first; `low` and `high` bound its 95% bootstrap
+    interval. `gain`, of PSNR alone, is the mean difference to the floor, case by case; `seed_deviation` the
+    standard deviation of the seeds' means, `worst_seed` the worst of them; `failure_rate` the share of
+    restorations without an image; `difference` is `mean` minus `published`. `rank` marks the best and
+    second-best method of ours, as rounded, among those with as many cases as any; controls take no part.
+    `note` says why a cell is empty.
     """
-    sections = []
-    for name, dataset in datasets.items():
-        part = table[table.dataset == name]
-        protocol = dataset.content["protocol"]
-        shown = part[part.groupby("metric").scored.transform("max") > 0]
-        notes: dict[str, str] = {}
-        body = tabulate(_cells(part, shown, notes), headers="keys", tablefmt="pipe", disable_numparse=True)
-        lines = [
-            f"## {dataset.content['title']} (`{name}`)",
-            dataset.content["caption"],
-            caption,
-            f"Protocol `{protocol}`: {PROTOCOLS[protocol].title}. {_legend(shown)}",
-            body,
-            *(f"{mark} {note}." for note, mark in notes.items()),
-            *_left_out(part.drop(shown.index)),
-        ]
-        sections.append("\n\n".join(lines))
-    return "\n\n".join(sections) + "\n"
+    rows = [*_control_rows(definition, scores), *definition.rows]
+    records = [
+        {
+            "table": definition.name,
+            "block": block.title,
+            "dataset": block.dataset or "",
+            "group": block.group or "",
+            "row": row.title,
+            "method": row.method or "",
+            "role": _role(row.method) if row.method else "published",
+            "column": column.title,
+            "metric": column.metric,
+            **_ours(block, row, column, scores, runs),
+            **_theirs(definition.published.get((block.title, row.title, column.title), Published(""))),
+        }
+        for block in definition.blocks
+        for row in rows
+        for column in block.columns
+    ]
+    table = pd.DataFrame(records).reindex(columns=list(TABLE_COLUMNS))
+    table["difference"] = table["mean"] - pd.to_numeric(table.published, errors="coerce")
+    table["rank"] = ""
+    for (_, metric), group in table.groupby(["block", "metric"], sort=False):
+        for index, rank in _ranks(group, METRICS.get(str(metric))).items():
+            table.loc[index, "rank"] = rank
+    return table
 
 
-def _gain(group: pd.DataFrame, scores: pd.DataFrame) -> float:
+def select(scores: pd.DataFrame, block: Block) -> pd.DataFrame:
+    """The scores of a block's cases."""
+    chosen = scores[scores.dataset == block.dataset]
+    return chosen if block.group is None else chosen[chosen.group == block.group]
+
+
+def values_by_case(scores: pd.DataFrame) -> pd.Series:
+    """Case to the mean over its seeds, of scores of one method and metric; unscored cases are left out."""
+    return scores.dropna(subset="value").groupby("case").value.mean()
+
+
+def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean; missing for fewer than `FEWEST_CASES` or infinite values."""
+    if len(values) < FEWEST_CASES or not np.isfinite(values).all():
+        return np.nan, np.nan
+    # Percentile and not BCa: it has a value for equal scores too.
+    found = bootstrap((values,), np.mean, confidence_level=CONFIDENCE, method="percentile", rng=rng)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def method_title(name: str) -> str:
+    """The title of `<method>` or `<method>@<setting>`."""
+    base, _, setting = name.partition("@")
+    return base_method(base).title + (f" ({setting})" if setting else "")
+
+
+def _control_rows(definition: Definition, scores: pd.DataFrame) -> list[Row]:
+    """Controls stand in every table, where they ran."""
+    listed = {row.method for row in definition.rows}
+    ran = scores[scores.dataset.isin(definition.datasets)].method.unique()
+    return [
+        Row(method_title(method), method)
+        for method in ran
+        if method not in listed and _role(method) != "method"
+    ]
+
+
+def find_method(method: str) -> registry.Method | None:
+    """The method; None for one that does not exist (yet)."""
+    try:
+        return base_method(method)
+    except InputError:
+        return None
+
+
+def _role(method: str) -> str:
+    """'method', or which control."""
+    found = find_method(method)
+    return found.role if found else "method"
+
+
+def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Any]:
+    """Our part of a cell: the statistics, or the reason why there are none."""
+    cases = select(scores, block)
+    ran = cases[cases.method == row.method]
+    cell = ran[ran.metric == column.metric]
+    if cell.empty:
+        nothing = dict.fromkeys(("cases", "seeds", "runs", "failed"), 0)
+        return {**nothing, "note": _reason(block, row, column, cases, ran)}
+    jobs = runs[
+        (runs.dataset == block.dataset) & (runs.method == row.method) & runs.case.isin(ran.case.unique())
+    ]
+    failed = int((jobs.status != Status.OK.value).sum())
+    values = values_by_case(cell)
+    by_seed = cell.groupby("seed").value.mean().dropna()
+    names = ("interval", block.dataset or "", block.group or "", str(row.method), column.metric)
+    low, high = interval(values.to_numpy(), generator(*names))
+    lower_is_better = column.metric in METRICS and METRICS[column.metric].lower_is_better
+    return {
+        "protocol": cell.protocol.iloc[0],
+        "mean": values.mean(),
+        "low": low,
+        "high": high,
+        "min": values.min(),
+        "max": values.max(),
+        "cases": len(values),
+        "seeds": cell.seed.nunique(),
+        "seed_deviation": by_seed.std(),
+        "worst_seed": by_seed.max() if lower_is_better else by_seed.min(),
+        "gain": _gain(values, cases) if column.metric == GAIN_METRIC else np.nan,
+        "runs": len(jobs),
+        "failed": failed,
+        "failure_rate": failed / len(jobs) if len(jobs) else np.nan,
+        "note": "; ".join(dict.fromkeys(note for note in cell.note if note)),
+    }
+
+
+def _gain(values: pd.Series, scores: pd.DataFrame) -> float:
     """Mean difference to the floor, case by case; missing without a floor."""
-    first = group.iloc[0]
-    same = scores[(scores.dataset == first.dataset) & (scores.metric == first.metric)]
-    floor = same[[base_method(name).role == "floor" for name in same.method]]
-    floor_by_case = floor.groupby("case").value.mean()
-    return float((group.value - group.case.map(floor_by_case)).mean())
+    floors = [method for method in scores.method.unique() if _role(method) == "floor"]
+    floor = scores[scores.method.isin(floors) & (scores.metric == GAIN_METRIC)]
+    return float((values - values_by_case(floor)).mean())
 
 
-def _legend(shown: pd.DataFrame) -> str:
-    """How to read the cells."""
-    metrics = [METRICS[name] for name in shown.metric.unique()]
-    legend = (
-        "Mean over all cases and seeds, in brackets the worst and the best; arrows point to better values."
-    )
-    if any(metric.name == GAIN_METRIC for metric in metrics):
-        legend += " Gain over the blurry input."
-    full_frame = [metric.title for metric in metrics if metric.sees == "image"]
-    if full_frame:
-        legend += f" {', '.join(full_frame)}: of the restored image alone, whole frame."
-    return legend
-
-
-def _left_out(empty: pd.DataFrame) -> list[str]:
-    """A sentence for each reason why metrics have no column."""
-    reasons: dict[str, list[str]] = {}
-    for name, group in empty.groupby("metric", sort=False):
-        reason = "; ".join(dict.fromkeys(note for note in group.note if note))
-        reasons.setdefault(reason, []).append(METRICS[str(name)].title)
-    return [f"No column for {', '.join(titles)}: {reason}." for reason, titles in reasons.items()]
-
-
-def _cells(part: pd.DataFrame, shown: pd.DataFrame, notes: dict[str, str]) -> list[dict[str, str]]:
-    """One dictionary per method of `part`, heading to text, with the metrics of `shown`.
-
-    `notes` collects footnotes and their marks.
-    """
-    rows = []
-    for method, group in part.groupby("method", sort=False):
-        name, _, setting = str(method).partition("@")
-        row = {"Method": base_method(name).title + (f" ({setting})" if setting else "")}
-        for entry in shown[shown.method == method].to_dict("records"):
-            metric, mark = METRICS[entry["metric"]], _mark(entry["note"], notes)
-            worst_to_best = ("max", "min") if metric.lower_is_better else ("min", "max")
-            mean, worst, best = (f"{entry[key]:.{metric.digits}f}" for key in ("mean", *worst_to_best))
-            scored = entry["scored"] > 0
-            row[metric.heading] = f"{mean} ({worst} to {best}) {mark}".rstrip() if scored else mark
-            if metric.name == GAIN_METRIC:
-                row["Gain, dB"] = f"{entry['gain']:+.2f}" if scored else mark
-        row["Scored"] = str(group.scored.max())
-        row["Failed"] = str(group.failed.max())
-        rows.append(row)
-    return rows
-
-
-def _mark(note: str, notes: dict[str, str]) -> str:
-    if not note:
+def _reason(block: Block, row: Row, column: Column, cases: pd.DataFrame, ran: pd.DataFrame) -> str:
+    """Why a cell of ours is empty; nothing for a row that is published only and marked so."""
+    if row.method is None:
         return ""
-    return notes.setdefault(note, f"[{len(notes) + 1}]")
+    if block.reason or not column.metric:
+        return block.reason or "a published number without a counterpart here"
+    if cases.empty:
+        part = f", group {block.group}," if block.group else ""
+        return f"not run: dataset {block.dataset}{part} is not in this profile"
+    if find_method(row.method) is None:
+        return "not run: no such method here yet"
+    if ran.empty:
+        return f"not run: {row.method} is not in this profile"
+    return f"not scored: {column.metric} is not among this profile's metrics for {block.dataset}"
+
+
+def _theirs(number: Published) -> dict[str, Any]:
+    return {
+        "published": number.value,
+        "published_deviation": number.deviation,
+        "published_note": number.note,
+    }
+
+
+def _ranks(group: pd.DataFrame, shown: Metric | None) -> dict[Any, str]:
+    """Index to 'best' or 'second', for the cells of one block and metric."""
+    compared = group[(group.role == "method") & group["mean"].notna()]
+    compared = compared[compared.cases == compared.cases.max()]
+    if shown is None or len(compared) < 2:
+        return {}
+    values = compared["mean"].round(shown.digits)
+    places = values.rank(method="dense", ascending=shown.lower_is_better)
+    words = {1.0: "best", 2.0: "second"}
+    return {index: words[place] for index, place in places.items() if place in words}

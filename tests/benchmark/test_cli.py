@@ -154,6 +154,13 @@ def test_the_verbs_by_hand_give_scores_and_tables(synthesized, tmp_path):
     expected = (scores["selfdeblur", "psnr"] - scores["blurry", "psnr"]).mean()
     assert table.loc[("selfdeblur", "psnr"), "gain"] == pytest.approx(expected)
     assert "A test." in (tmp_path / "r/tables/uniform.md").read_text()
+    assert "A test." in (tmp_path / "r/tables/uniform.tex").read_text()
+    assert synthesized("score-plot", "uniform", "--datasets", "demo-uniform", "--results", "r")[0] == 0
+    assert synthesized("tables", "glkm-table1", "--results", "r")[0] == 0
+    published = pd.read_csv(tmp_path / "r/tables/glkm-table1.csv")
+    assert published.published.notna().sum() == 54
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / f"r/figures/uniform-scores.{suffix}").stat().st_size > 5_000
 
 
 def score(metrics, dataset="demo-uniform", cases="camera"):
@@ -327,6 +334,8 @@ def test_images_made_elsewhere_are_restored_again_when_they_change(synthesized, 
         ),
         (("collect", "nothing.csv"), "nothing.csv: no such file"),
         (("tables", "uniform", "--datasets", "demo-uniform"), "scores.csv: no such file"),
+        (("tables", "glkm-tabel1"), "unknown table 'glkm-tabel1'. Did you mean 'glkm-table1'?"),
+        (("score-plot", "bid-table1"), "unknown table 'bid-table1'. Did you mean 'bid-table"),
         (("run", "--configfile", "nothing.yaml"), "nothing.yaml: no such file"),
         (("frobnicate",), "No such command 'frobnicate'"),
     ],

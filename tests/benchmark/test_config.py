@@ -6,9 +6,10 @@ import pytest
 
 from benchmark import provenance
 from benchmark.descriptors import FOLDER, find_dataset, make_case
-from benchmark.plan import Plan
+from benchmark.papers import paper_tables
+from benchmark.plan import Plan, base_method
 from benchmark.schema import ROOT, read_yaml
-from benchmark.settings import effective
+from benchmark.settings import as_dict, effective
 from benchmark.synthesis import observe
 from benchmark.types import InputError
 from methods.selfdeblur import Settings
@@ -31,6 +32,22 @@ def test_the_demo_asks_for_what_the_readme_says():
     assert plan.shards("demo-uniform") == [["camera"], ["astronaut"]]
     assert plan.config["seeds"] == [0]
     assert plan.methods["selfdeblur"].settings["kernel_rate"] == 1e-4  # the paper's, not overridden
+
+
+def test_the_paper_profile_compiles_every_table_of_the_papers():
+    plan = Plan.from_config(read_yaml(ROOT / "config" / "paper.yaml"), "paper.yaml")
+    assert plan.config["paper_tables"] == paper_tables()
+    assert all(plan.methods[name].settings == as_dict(effective(base_method(name).settings, {}, name))
+               for name in plan.methods)  # fmt: skip
+    assert plan.datasets_of("uniform") == ["demo-uniform"]
+    assert plan.datasets_of("glkm-table1") == []
+
+
+def test_figures_show_a_few_cases_evenly_spread():
+    plan = Plan.from_config(read_yaml(ROOT / "config" / "levin.yaml"), "levin.yaml")
+    cases = plan.figure_cases("levin")
+    assert len(plan.datasets["levin"].case_ids) == 32
+    assert cases == plan.datasets["levin"].case_ids[::6]
 
 
 def changed(**changes):
@@ -58,6 +75,7 @@ def changed(**changes):
         (changed(methods={"selfdeblur": 3}), "methods.selfdeblur: "),
         (changed(metrics=["psrn"]), "metrics[0]: unknown value 'psrn'. Did you mean 'psnr'?"),
         (changed(seeds=[-1]), "seeds[0]: "),
+        (changed(paper_tables=["glkm-tabel1"]), "unknown table 'glkm-tabel1'. Did you mean 'glkm-table1'?"),
         (changed(shard_size=0), "shard_size: "),
         (changed(profile="../x"), "profile: "),
         (changed(device="gpu"), "device: unknown value 'gpu'"),

@@ -119,9 +119,23 @@ def test_results_are_complete(finished):
     assert set(runs[runs.method == "selfdeblur"].iterations) == {250}
     for suffix in ("png", "pdf"):
         assert (finished.results / "figures" / f"uniform.{suffix}").stat().st_size > 10_000
+        for table in ("uniform", "glkm-table3"):
+            assert (finished.results / "figures" / f"{table}-scores.{suffix}").stat().st_size > 5_000
+    made = {path.name for path in (finished.results / "tables").iterdir()}
+    names = ("uniform", "glkm-table3")
+    assert made == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
     folder = finished.results / "restorations" / "demo-uniform" / "selfdeblur" / "seed0" / "camera"
     files = sorted(path.name for path in folder.iterdir())
     assert files == ["image.png", "kernels.npz", "run.json", "trace.csv"]
+
+
+def test_every_table_of_the_papers_can_be_asked_for_by_its_path(finished):
+    planned = finished.run(
+        "--dry-run", "results/tiny/tables/bid-table3.md", "results/tiny/figures/ufpnet-table1-scores.pdf"
+    )
+    assert planned.returncode == 0, planned.stderr
+    lines = (planned.stdout + planned.stderr).splitlines()
+    assert sorted(line for line in lines if line.startswith("rule ")) == ["rule score_plot:", "rule table:"]
 
 
 def test_a_second_run_has_nothing_to_do(finished):

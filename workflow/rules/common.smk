@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmark.files import try_lock
 from benchmark.iqa import missing_weights
+from benchmark.papers import paper_table, paper_tables
 from benchmark.plan import Plan
 from benchmark.protocols import PROTOCOLS
 from benchmark.types import InputError
@@ -25,13 +26,17 @@ try:
 except InputError as error:
     fail(error)
 RESULTS = str(PLAN.results)
+TABLES = [*PLAN.tables, *PLAN.config["paper_tables"]]
+ALL_TABLES = [*PLAN.tables, *paper_tables()]
+# Images can be shown where the profile has them.
+SHOWN_TABLES = [table for table in ALL_TABLES if PLAN.datasets_of(table)]
 HELD_LOCKS = []
 
 
 wildcard_constraints:
     dataset="|".join(PLAN.datasets),
     method="|".join(PLAN.methods),
-    table="|".join(PLAN.tables),
+    table="|".join(ALL_TABLES),
     seed=r"\d+",
     shard=r"\d+",
 
@@ -92,16 +97,25 @@ def all_manifests():
     return [manifest for names in all_combinations() for manifest in manifests(*names)]
 
 
-def table_datasets(wildcards):
-    return ",".join(PLAN.tables[wildcards.table])
+def own_datasets(wildcards):
+    """What a paper's table shows is not asked here."""
+    names = ",".join(PLAN.tables.get(wildcards.table, []))
+    return f"--datasets {names}" if names else ""
+
+
+def table_content(wildcards):
+    """What a table says besides its numbers, so that a change of it makes the table again."""
+    if wildcards.table in PLAN.tables:
+        return [PLAN.datasets[name].content for name in PLAN.tables[wildcards.table]]
+    return repr(paper_table(wildcards.table))
 
 
 def figure_dataset(wildcards):
-    return PLAN.tables[wildcards.table][0]
+    return PLAN.datasets_of(wildcards.table)[0]
 
 
 def figure_cases(wildcards):
-    return ",".join(PLAN.datasets[figure_dataset(wildcards)].case_ids)
+    return ",".join(PLAN.figure_cases(figure_dataset(wildcards)))
 
 
 def figure_manifests(wildcards):

@@ -23,21 +23,38 @@ rule table:
     output:
         csv=f"{RESULTS}/tables/{{table}}.csv",
         md=f"{RESULTS}/tables/{{table}}.md",
+        tex=f"{RESULTS}/tables/{{table}}.tex",
     log:
         f"{RESULTS}/logs/tables/{{table}}.log",
     params:
         results=results_folder,
-        datasets=table_datasets,
+        datasets=own_datasets,
         caption=PLAN.config["caption"],
-        titles=lambda wildcards: [
-            PLAN.datasets[name].content for name in PLAN.tables[wildcards.table]
-        ],
+        content=table_content,
     shell:
-        "blindbench tables {wildcards.table} --results {params.results}"
-        " --datasets {params.datasets} --caption {params.caption:q} > {log} 2>&1"
+        "blindbench tables {wildcards.table} --results {params.results} {params.datasets}"
+        " --caption {params.caption:q} > {log} 2>&1"
 
 
-# A figure shows the first dataset of its table, at the first seed.
+rule score_plot:
+    input:
+        scores=f"{RESULTS}/scores.csv",
+        runs=f"{RESULTS}/runs.csv",
+    output:
+        png=f"{RESULTS}/figures/{{table}}-scores.png",
+        pdf=f"{RESULTS}/figures/{{table}}-scores.pdf",
+    log:
+        f"{RESULTS}/logs/figures/{{table}}-scores.log",
+    params:
+        results=results_folder,
+        datasets=own_datasets,
+        content=table_content,
+    shell:
+        "blindbench score-plot {wildcards.table} --results {params.results} {params.datasets}"
+        " > {log} 2>&1"
+
+
+# A figure shows cases of the first dataset of its table, at the first seed.
 rule figure:
     input:
         figure_manifests,
@@ -46,6 +63,8 @@ rule figure:
         pdf=f"{RESULTS}/figures/{{table}}.pdf",
     log:
         f"{RESULTS}/logs/figures/{{table}}.log",
+    wildcard_constraints:
+        table="|".join(SHOWN_TABLES),
     params:
         results=results_folder,
         dataset=figure_dataset,

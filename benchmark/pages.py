@@ -1,0 +1,268 @@
+"""Tables as text: Markdown for people, LaTeX for papers, from the numbers of `benchmark.tables`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from benchmark.metrics import METRICS
+from benchmark.papers import Column, Definition
+from benchmark.protocols import PROTOCOLS
+from benchmark.tables import CONFIDENCE, FEWEST_CASES, GAIN_METRIC, find_method, method_title
+
+Cell = Mapping[Any, Any]  # a row of the table of numbers
+PUBLISHED_ONLY = "†"
+GAIN = f"Gain, {METRICS[GAIN_METRIC].unit}"
+
+
+def markdown(
+    table: pd.DataFrame, definition: Definition, *, caption: str = "", notes: Sequence[str] = ()
+) -> str:
+    """The table as a page: a section per block, empty cells footnoted; `notes` are sentences at the end.
+
+    A metric that has no value in any row, ours or published, gets no column but a sentence with the reason.
+    """
+    lines = [f"# {definition.title}"] if definition.title else []
+    for part in _parts(table, definition, _MARKDOWN):
+        body = tabulate(part.rows, headers=part.headings, tablefmt="pipe", disable_numparse=True)
+        about = [text for text in (part.caption, caption, part.legend) if text]
+        lines += [f"## {part.title}", *about, body, *part.footnotes]
+    lines += [_MARKDOWN.escape(note) for note in (*(f"{note}." for note in definition.notes), *notes)]
+    return "\n\n".join(lines) + "\n"
+
+
+def latex(
+    table: pd.DataFrame, definition: Definition, *, caption: str = "", notes: Sequence[str] = ()
+) -> str:
+    """The same, to be input by a LaTeX document that loads the packages booktabs and graphicx."""
+    lines = ["% needs \\usepackage{booktabs,graphicx}"]
+    for part in _parts(table, definition, _LATEX):
+        about = [text.rstrip(".") for text in (definition.title, part.title, part.caption, caption) if text]
+        body = pd.DataFrame(part.rows, columns=part.headings).to_latex(
+            index=False, escape=False, column_format="l" + "r" * (len(part.headings) - 1)
+        )
+        lines += [
+            "\\begin{table}[htbp]",
+            "\\centering",
+            f"\\caption{{{_tex('. '.join(about))}.}}",
+            # No wider than the page.
+            "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
+            f"{body.rstrip()}}}",
+            "\\par\\smallskip\\footnotesize",
+            *(f"{text}\\par" for text in (_tex(part.legend), *part.footnotes) if text),
+            "\\end{table}",
+        ]
+    remarks = [f"{_tex(note)}\\par" for note in (*(f"{note}." for note in definition.notes), *notes)]
+    return "\n".join([*lines, *(["{\\footnotesize", *remarks, "}"] if remarks else [])]) + "\n"
+
+
+# TeX's special characters, and what its fonts do not have under the character itself.
+_TEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "<": r"$<$", ">": r"$>$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$\dagger$", "±": r"$\pm$",
+        "×": r"$\times$", "−": "$-$", "–": "--", "σ": r"$\sigma$", "λ": r"$\lambda$",
+    }
+)  # fmt: skip
+
+
+def _tex(text: str) -> str:
+    return text.translate(_TEX)
+
+
+@dataclass(frozen=True)
+class _Markup:
+    """What Markdown and LaTeX write differently."""
+
+    escape: Callable[[str], str]
+    ranks: Mapping[str, str]  # rank to a format of the cell's text
+    mark: str  # a format of a footnote's number
+    legend: str  # of the ranks
+
+
+_MARKDOWN = _Markup(
+    escape=lambda text: text.replace("|", "\\|").replace("<", "&lt;"),
+    ranks={"best": "**{}**", "second": "_{}_", "": "{}"},
+    mark="[{}]",
+    legend="Best of ours **bold**, second _italic_",
+)
+_LATEX = _Markup(
+    escape=_tex,
+    ranks={"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"},
+    mark=r"\textsuperscript{{{}}}",
+    legend="Best of ours bold, second underlined",
+)
+
+
+@dataclass
+class _Part:
+    """A block, laid out."""
+
+    title: str
+    caption: str
+    legend: str = ""
+    headings: list[str] = field(default_factory=lambda: ["Method"])
+    rows: list[list[str]] = field(default_factory=list)
+    footnotes: list[str] = field(default_factory=list)
+
+
+class _Footnotes:
+    """Numbers texts in the order in which they are met."""
+
+    def __init__(self, markup: _Markup) -> None:
+        self.markup = markup
+        self.numbers: dict[str, int] = {}
+
+    def mark(self, text: str) -> str:
+        """The mark of a footnote; nothing for no text."""
+        return self.markup.mark.format(self.numbers.setdefault(text, len(self.numbers) + 1)) if text else ""
+
+    def lines(self) -> list[str]:
+        """The footnotes themselves."""
+        return [f"{self.mark(text)} {self.markup.escape(text)}." for text in list(self.numbers)]
+
+
+def _parts(table: pd.DataFrame, definition: Definition, markup: _Markup) -> Iterator[_Part]:
+    for block in definition.blocks:
+        of_block = table[table.block == block.title]
+        footnotes = _Footnotes(markup)
+        part = _Part(block.title, block.caption)
+        part.rows = [
+            [markup.escape(_label(cell))]
+            for cell in of_block[of_block.column == block.columns[0].title].to_dict("records")
+        ]
+        left_out: dict[str, list[str]] = {}
+        for column in block.columns:
+            of_column = of_block[of_block.column == column.title]
+            if not (of_column.cases > 0).any() and (of_column.published == "").all():
+                reason = "; ".join(dict.fromkeys(note for note in of_column.note if note))
+                left_out.setdefault(reason, []).append(_title(column))
+                continue
+            for heading, text in _layout(column, of_column, markup, footnotes):
+                part.headings.append(markup.escape(heading))
+                for row, cell in zip(part.rows, of_column.to_dict("records"), strict=True):
+                    row.append(text(cell))
+        if (of_block.runs > 0).any():
+            part.headings += ["Cases", "Failed"]
+            for row, cells in zip(part.rows, _by_row(of_block, len(part.rows)), strict=True):
+                row += [_cases(cells), markup.escape(_failed(cells))]
+        part.legend = _legend(of_block, part.headings, markup)
+        part.footnotes = [
+            *footnotes.lines(),
+            *(markup.escape(f"No column for {', '.join(names)}: {why}.") for why, names in left_out.items()),
+        ]
+        if (of_block.role == "published").any():
+            part.footnotes.append(markup.escape(f"{PUBLISHED_ONLY} published only: no such method here."))
+        yield part
+
+
+def _by_row(of_block: pd.DataFrame, rows: int) -> list[list[Cell]]:
+    """The cells of each row; `summary` has them row by row."""
+    cells: list[Cell] = list(of_block.to_dict("records"))
+    columns = len(cells) // rows
+    return [cells[start : start + columns] for start in range(0, len(cells), columns)]
+
+
+def _layout(
+    column: Column, of_column: pd.DataFrame, markup: _Markup, footnotes: _Footnotes
+) -> Iterator[tuple[str, Callable[[Cell], str]]]:
+    """The printed columns of one metric, as heading and function from cell to text.
+
+    Only those that hold something: no gain without a floor, no difference without a number on both sides.
+    """
+    metric = METRICS.get(column.metric)
+    digits = metric.digits if metric else 2
+    published = bool((of_column.published != "").any())
+
+    def ours(cell: Cell) -> str:
+        text = ""
+        if pd.notna(cell["mean"]):
+            text = f"{cell['mean']:.{digits}f}"
+            if pd.notna(cell["low"]):
+                text += f" [{cell['low']:.{digits - 1}f}, {cell['high']:.{digits - 1}f}]"
+        return f"{markup.ranks[cell['rank']].format(text)} {footnotes.mark(cell['note'])}".strip()
+
+    def theirs(cell: Cell) -> str:
+        text = cell["published"] or ("–" if cell["published_note"] else "")
+        text += f" ({cell['published_deviation']})" if cell["published_deviation"] else ""
+        return f"{markup.escape(text)} {footnotes.mark(cell['published_note'])}".strip()
+
+    def seeds(cell: Cell) -> str:
+        if pd.isna(cell["seed_deviation"]):
+            return ""
+        return markup.escape(f"±{cell['seed_deviation']:.{digits}f}, worst {cell['worst_seed']:.{digits}f}")
+
+    def signed(key: str) -> Callable[[Cell], str]:
+        def text(cell: Cell) -> str:
+            if pd.isna(cell[key]):
+                return ""
+            return markup.escape(f"{cell[key]:+.{digits}f}".replace("-", "−"))
+
+        return text
+
+    if column.metric:
+        yield metric.heading if metric else column.title, ours
+    if published:
+        yield f"{column.title}, paper" if column.metric else column.title, theirs
+    if of_column.difference.notna().any():
+        yield f"{column.title}, ours − paper", signed("difference")
+    if not published and of_column.gain.notna().any():
+        yield GAIN, signed("gain")
+    if (of_column.seeds > 1).any():
+        yield f"{_title(column)} over seeds", seeds
+
+
+def _title(column: Column) -> str:
+    metric = METRICS.get(column.metric)
+    return metric.title if metric else column.title
+
+
+def _label(cell: Cell) -> str:
+    """A row's title: the paper's with our name for it, or our own."""
+    if cell["role"] == "published":
+        return f"{cell['row']} {PUBLISHED_ONLY}"
+    is_ours = find_method(cell["method"]) is not None and method_title(cell["method"]) == cell["row"]
+    return str(cell["row"]) if is_ours else f"{cell['row']} ({cell['method']})"
+
+
+def _cases(cells: Sequence[Cell]) -> str:
+    """How many cases were scored, in one row; nothing where nothing ran."""
+    return str(max(cell["cases"] for cell in cells)) if any(cell["runs"] for cell in cells) else ""
+
+
+def _failed(cells: Sequence[Cell]) -> str:
+    """The failure rate of one row; nothing where nothing ran."""
+    cell = max(cells, key=lambda cell: int(cell["runs"]))
+    if not cell["runs"]:
+        return ""
+    return f"{cell['failure_rate']:.0%}" + (
+        f" ({cell['failed']} of {cell['runs']})" if cell["failed"] else ""
+    )
+
+
+def _legend(cells: pd.DataFrame, headings: Sequence[str], markup: _Markup) -> str:
+    """What the numbers of a block are; only of what it shows."""
+    scored = cells[cells["mean"].notna()]
+    several_seeds = bool((scored.seeds > 1).any())
+    full_frame = [
+        METRICS[name].title
+        for name in scored.metric.unique()
+        if name in METRICS and METRICS[name].sees == "image"
+    ]
+    protocols = [f"Protocol {name}: {PROTOCOLS[name].title}" for name in cells.protocol.dropna().unique()]
+    sentences = {
+        "Mean over cases" + ", the seeds of a case averaged first" * several_seeds: len(scored) > 0,
+        "Arrows point to better values": len(scored) > 0,
+        f"In brackets the {CONFIDENCE:.0%} bootstrap interval over cases": scored.low.notna().any(),
+        f"No interval for fewer than {FEWEST_CASES} cases": (scored.cases < FEWEST_CASES).any(),
+        markup.legend: (cells["rank"] != "").any(),
+        "Gain: mean difference to the blurry input": GAIN in headings,
+        "Over seeds: standard deviation of the seeds' means, and the worst of them": several_seeds,
+        f"{', '.join(full_frame)}: of the restored image alone, whole frame": len(full_frame) > 0,
+        "Failed: share of restorations that ended without an image": "Failed" in headings,
+    }
+    parts = [*protocols, *(sentence for sentence, applies in sentences.items() if applies)]
+    return ". ".join(parts) + "." if parts else ""
