@@ -26,6 +26,7 @@ CELL = 1.9  # inches, the side of one panel of images
 KERNEL_SHARE = 0.3  # the inset's side, as a share of its panel
 PLOT_WIDTH = 2.3  # inches, one panel of scores
 LINE = 0.17  # inches, one method in it
+PANELS_A_ROW = 3  # of a score plot
 COLOURS: Sequence[str] = pyplot.style.library["tableau-colorblind10"]["axes.prop_cycle"].by_key()["color"]
 CONTROL = "0.45"  # grey
 
@@ -68,30 +69,35 @@ def qualitative(
 
 
 def score_plot(definition: Definition, table: pd.DataFrame, scores: pd.DataFrame, out: Path) -> None:
-    """Write `out`.png and `out`.pdf: a row of panels per block of the table, a panel per metric.
+    """Write `out`.png and `out`.pdf: a panel per metric of each block of the table, a few side by side.
 
     A line per method: a dot per case (mean over seeds), their mean with its bootstrap interval, and the
     published number. `table` is the `benchmark.tables.summary` of `definition` and `scores`.
     """
-    blocks = definition.blocks
-    heights = [LINE * table[table.block == block.title].row.nunique() + 0.75 for block in blocks]
-    columns = max(len(block.columns) for block in blocks)
+    rows = [
+        (block, block.columns[start : start + PANELS_A_ROW])
+        for block in definition.blocks
+        for start in range(0, len(block.columns), PANELS_A_ROW)
+    ]
+    heights = [LINE * table[table.block == block.title].row.nunique() + 0.75 for block, _ in rows]
+    columns = max(len(shown) for _, shown in rows)
     figure, axes = pyplot.subplots(
-        len(blocks),
+        len(rows),
         columns,
         squeeze=False,
         layout="constrained",
         height_ratios=heights,
         figsize=(PLOT_WIDTH * columns + 1.3, sum(heights) + 0.3),
     )
-    for row, block in zip(axes, blocks, strict=True):
+    for row, (block, shown) in zip(axes, rows, strict=True):
         of_block = table[table.block == block.title]
-        row[0].set_title(block.title, fontsize=8, loc="left")
-        for axis in row[len(block.columns) :]:
+        if shown[0] == block.columns[0]:
+            row[0].set_title(block.title, fontsize=8, loc="left")
+        for axis in row[len(shown) :]:
             axis.set_axis_off()
-        for axis, column in zip(row, block.columns, strict=False):
+        for axis, column in zip(row, shown, strict=False):
             _strip(axis, column, of_block[of_block.column == column.title], select(scores, block))
-        for axis in row[1 : len(block.columns)]:
+        for axis in row[1 : len(shown)]:
             axis.tick_params(labelleft=False)
     figure.legend(
         handles=_handles(table),

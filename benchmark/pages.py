@@ -141,7 +141,8 @@ def _parts(table: pd.DataFrame, definition: Definition, markup: _Markup) -> Iter
                 reason = "; ".join(dict.fromkeys(note for note in of_column.note if note))
                 left_out.setdefault(reason, []).append(_title(column))
                 continue
-            for heading, text in _layout(column, of_column, markup, footnotes):
+            is_first = len(part.headings) == 1
+            for heading, text in _layout(column, of_column, markup, footnotes, is_first):
                 part.headings.append(markup.escape(heading))
                 for row, cell in zip(part.rows, of_column.to_dict("records"), strict=True):
                     row.append(text(cell))
@@ -167,7 +168,7 @@ def _by_row(of_block: pd.DataFrame, rows: int) -> list[list[Cell]]:
 
 
 def _layout(
-    column: Column, of_column: pd.DataFrame, markup: _Markup, footnotes: _Footnotes
+    column: Column, of_column: pd.DataFrame, markup: _Markup, footnotes: _Footnotes, is_first: bool
 ) -> Iterator[tuple[str, Callable[[Cell], str]]]:
     """The printed columns of one metric, as heading and function from cell to text.
 
@@ -183,6 +184,8 @@ def _layout(
             text = f"{cell['mean']:.{digits}f}"
             if pd.notna(cell["low"]):
                 text += f" [{cell['low']:.{digits - 1}f}, {cell['high']:.{digits - 1}f}]"
+            if round(cell["seed_deviation"], digits) > 0:
+                text += markup.escape(f" ±{cell['seed_deviation']:.{digits}f}")
         return f"{markup.ranks[cell['rank']].format(text)} {footnotes.mark(cell['note'])}".strip()
 
     def theirs(cell: Cell) -> str:
@@ -190,10 +193,8 @@ def _layout(
         text += f" ({cell['published_deviation']})" if cell["published_deviation"] else ""
         return f"{markup.escape(text)} {footnotes.mark(cell['published_note'])}".strip()
 
-    def seeds(cell: Cell) -> str:
-        if pd.isna(cell["seed_deviation"]):
-            return ""
-        return markup.escape(f"±{cell['seed_deviation']:.{digits}f}, worst {cell['worst_seed']:.{digits}f}")
+    def worst_seed(cell: Cell) -> str:
+        return "" if pd.isna(cell["seed_deviation"]) else f"{cell['worst_seed']:.{digits}f}"
 
     def signed(key: str) -> Callable[[Cell], str]:
         def text(cell: Cell) -> str:
@@ -211,8 +212,9 @@ def _layout(
         yield f"{column.title}, ours − paper", signed("difference")
     if not published and of_column.gain.notna().any():
         yield GAIN, signed("gain")
-    if (of_column.seeds > 1).any():
-        yield f"{_title(column)} over seeds", seeds
+    # One such column is enough to read; the CSV has it for every metric.
+    if is_first and (of_column.seeds > 1).any():
+        yield f"{_title(column)}, worst seed", worst_seed
 
 
 def _title(column: Column) -> str:
@@ -260,7 +262,7 @@ def _legend(cells: pd.DataFrame, headings: Sequence[str], markup: _Markup) -> st
         f"No interval for fewer than {FEWEST_CASES} cases": (scored.cases < FEWEST_CASES).any(),
         markup.legend: (cells["rank"] != "").any(),
         "Gain: mean difference to the blurry input": GAIN in headings,
-        "Over seeds: standard deviation of the seeds' means, and the worst of them": several_seeds,
+        "After ±, the standard deviation of the seeds' means": several_seeds,
         f"{', '.join(full_frame)}: of the restored image alone, whole frame": len(full_frame) > 0,
         "Failed: share of restorations that ended without an image": "Failed" in headings,
     }

@@ -100,7 +100,8 @@ def test_a_cell_has_its_mean_its_interval_and_its_gain():
         "A test.",
     ):
         assert sentence in text
-    assert "over seeds" not in text
+    assert "±" not in text
+    assert "worst seed" not in text
 
 
 def test_the_same_scores_in_another_order_give_the_same_interval():
@@ -146,10 +147,12 @@ def test_seeds_are_averaged_within_a_case_and_their_spread_and_worst_are_shown()
     assert psnr.seed_deviation == pytest.approx(np.std([24, 26, 27], ddof=1))
     assert psnr.worst_seed == 24
     assert table.loc[("selfdeblur", "lpips-alex"), "worst_seed"] == pytest.approx(0.3)
-    assert row["PSNR over seeds"] == "±1.53, worst 24.00"
-    assert row["LPIPS (AlexNet) over seeds"] == "±0.100, worst 0.300"
+    assert row["PSNR, dB ↑"].endswith(" ±1.53")
+    assert row["LPIPS (AlexNet) ↓"].endswith(" ±0.100")
+    assert row["PSNR, worst seed"] == "24.00"
+    assert "LPIPS (AlexNet), worst seed" not in row
     assert "the seeds of a case averaged first" in text
-    assert "Over seeds: standard deviation of the seeds' means, and the worst of them" in text
+    assert "After ±, the standard deviation of the seeds' means" in text
 
 
 def test_failures_are_counted_and_footnoted():
