@@ -1,6 +1,7 @@
 """The command `blindbench`. Each step of the workflow is one verb, so that it can be run by hand."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -85,6 +86,7 @@ def restore(
     from benchmark.restore import restore_shard
     from benchmark.store import Store
 
+    logging.basicConfig(level=logging.INFO)  # a case that crashes leaves its traceback in the job's log
     prepare(threads)
     with claimed_device(device, jobs_per_gpu) as target, reporting(f"{method} · {dataset}") as report:
         restore_shard(
@@ -108,9 +110,7 @@ def score(
     cases: Cases,
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
     protocol: Annotated[str, typer.Option(help="plain, shift-rgb or levin-shift.")] = "shift-rgb",
-    metrics: Annotated[
-        str, typer.Option(help="Comma-separated, of psnr, ssim, ssim-pyiqa, lpips, vif, niqe, brisque, piqe.")
-    ] = "psnr,ssim",
+    metrics: Annotated[str, typer.Option(help="Comma-separated, named as in a config.")] = "psnr,ssim",
     results: Results = DEMO,
     seed: Seed = 0,
     threads: Threads = 1,
@@ -218,6 +218,7 @@ def run(
     retry_failed: Annotated[bool, typer.Option(help="Run cases again that ended without an image.")] = False,
 ) -> None:
     """Run the workflow (the same as `snakemake`), if wanted with another try for failed cases."""
+    from benchmark.files import try_lock
     from benchmark.plan import Plan
     from benchmark.schema import ROOT, read_yaml
     from benchmark.store import forget_failed
@@ -225,7 +226,11 @@ def run(
     path = configfile or ROOT / "config" / "demo.yaml"
     plan = Plan.from_config(read_yaml(path), str(path))
     if retry_failed:
-        typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
+        lock = try_lock(plan.results / ".lock")  # the Snakefile's
+        if lock is None:
+            raise InputError(f"another run is working in {plan.results}; wait for it or stop it")
+        with lock:
+            typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *(targets or [])]
     command += ["--configfile", str(configfile)] if configfile else []  # takes all words that follow it
     raise typer.Exit(subprocess.run(command, check=False).returncode)

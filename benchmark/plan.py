@@ -89,7 +89,7 @@ class Plan:
             self.datasets[dataset].recipe,
             self.config["experiment_seed"],
             provenance.code_hash("benchmark.synthesis"),
-            provenance.code_hash("benchmark.blur.trajectory"),
+            provenance.code_hash("benchmark.descriptors"),
         )
 
     def files_hash(self, method: str, cases: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ their restorations. Each problem has its own parameters, optimiser and generator
 does not depend on the others.
 """
 
+import logging
 import math
 import resource
 import time
@@ -18,6 +19,8 @@ from torch import Tensor
 
 from benchmark.types import InputError, NotSupportedError, Restoration, Status
 from methods import checkpoint
+
+log = logging.getLogger(__name__)
 
 LOG_EVERY = 10  # iterations between trace rows; the device is read only then
 CHECKPOINT_EVERY = 100  # iterations; a multiple of LOG_EVERY
@@ -95,6 +98,7 @@ def _solve_one(task: Task, report: Report) -> Restoration:
     except Exception as error:
         if "can't allocate memory" in str(error):  # torch's CPU allocator raises a bare RuntimeError
             return Restoration(Status.OUT_OF_MEMORY, reason=_first_line(error))
+        log.info("%s crashed", task.name, exc_info=True)
         return Restoration(Status.FAILED, reason=f"{type(error).__name__}: {_first_line(error)}")
 
 

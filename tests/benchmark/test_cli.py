@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmark import cli, store
+from benchmark.files import try_lock
 from benchmark.metrics import METRICS
 from benchmark.plan import base_method
 from benchmark.store import Store, read_record
@@ -228,6 +229,13 @@ def test_a_failed_case_is_tried_again_and_a_diverged_one_is_not(synthesized, tmp
     record_path.write_text(json.dumps(record | {"status": "diverged"}))
     synthesized(*restore())
     assert json.loads(record_path.read_text())["status"] == "diverged"
+
+
+def test_cases_are_not_forgotten_under_another_run(blindbench):
+    lock = try_lock(Path("results/demo/.lock"))
+    assert lock is not None
+    with lock:
+        assert_refused(blindbench("run", "--retry-failed"), "another run is working in results/demo")
 
 
 def test_failed_cases_can_be_forgotten(tmp_path):
