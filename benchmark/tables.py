@@ -60,7 +60,7 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
     `mean` is over cases, the seeds of a case averaged first; `low` and `high` bound its 95% bootstrap
     interval. `gain`, of PSNR alone, is the mean difference to the floor, case by case; `seed_deviation` the
     standard deviation of the seeds' means, `worst_seed` the worst of them; `failure_rate` the share of
-    restorations without an image; `difference` is `mean` minus `published`. `rank` marks the best and
+    restorations that failed; `difference` is `mean` minus `published`. `rank` marks the best and
     second-best method of ours, as rounded, among those with as many cases as any; controls take no part.
     `note` says why a cell is empty.
     """
@@ -154,7 +154,8 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
     jobs = runs[
         (runs.dataset == block.dataset) & (runs.method == row.method) & runs.case.isin(ran.case.unique())
     ]
-    failed = int((jobs.status != Status.OK.value).sum())
+    # Declining a case is no failure.
+    failed = int((~jobs.status.isin([Status.OK.value, Status.NOT_SUPPORTED.value])).sum())
     values = values_by_case(cell)
     by_seed = cell.groupby("seed").value.mean().dropna()
     names = ("interval", block.dataset or "", block.group or "", str(row.method), column.metric)

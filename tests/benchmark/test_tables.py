@@ -155,6 +155,13 @@ def test_seeds_are_averaged_within_a_case_and_their_spread_and_worst_are_shown()
     assert "After ±, the standard deviation of the seeds' means" in text
 
 
+def test_declining_a_case_is_no_failure():
+    scores = scores_frame({("blurry", "psnr"): [20.0, 21.0], ("selfdeblur", "psnr"): [22.0, np.nan]})
+    runs = runs_frame(scores, failed={("selfdeblur", "case1")})
+    table, _, _ = page(scores, runs.replace({"status": {"failed": "not_supported"}}))
+    assert table.loc[("selfdeblur", "psnr"), "failed"] == 0
+
+
 def test_failures_are_counted_and_footnoted():
     notes = {("psnr", 1): "diverged: the loss became infinite"}
     scores = scores_frame({("selfdeblur", "psnr"): [20.0, np.nan, 22.0, 24.0]}, notes)

@@ -6,6 +6,8 @@ rule synthesize:
         f"{RESULTS}/observations/{{dataset}}/manifest.json",
     log:
         f"{RESULTS}/logs/synthesize/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/synthesize/{{dataset}}.tsv"
     params:
         results=results_folder,
         experiment_seed=PLAN.config["experiment_seed"],
@@ -24,7 +26,7 @@ rule restore:
     log:
         f"{RESULTS}/logs/restore/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.tsv"
+        f"{RESULTS}/benchmarks/restore/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.tsv"
     threads: 1
     resources:
         gpu=int(PLAN.config["device"] != "cpu"),
@@ -57,6 +59,8 @@ rule score:
         f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/score/{{dataset}}/{{method}}/seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score/{{dataset}}/{{method}}/seed{{seed}}.tsv"
     threads: 1
     params:
         results=results_folder,
