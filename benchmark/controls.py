@@ -1,25 +1,24 @@
 """The benchmark checks itself: a mean outside floor and ceiling is more often a bug than a result."""
 
-from collections.abc import Mapping
 from itertools import permutations
 
 import pandas as pd
 
+from benchmark.metrics import METRICS
 from benchmark.plan import base_method
 
-HIGHER_IS_BETTER = {"psnr": True, "ssim": True, "ssim-wang": True}
 
-
-def flags(scores: pd.DataFrame, higher_is_better: Mapping[str, bool] = HIGHER_IS_BETTER) -> list[str]:
+def flags(scores: pd.DataFrame) -> list[str]:
     """A sentence for each (dataset, method, metric) whose mean is worse than a floor's or better than a
     ceiling's; `scores` has the columns of `scores.csv`.
 
     Means are taken over the same cases: the method's rows (case and seed) for which the control has a score,
-    averaged over the control's own seeds. Metrics that `higher_is_better` does not name are not judged.
-    A ceiling is itself compared with the floors.
+    averaged over the control's own seeds. Only full-reference metrics are judged: the controls bound no
+    others. A ceiling is itself compared with the floors.
     """
     sentences = []
-    judged = scores[scores.metric.isin(list(higher_is_better)) & scores.value.notna()]
+    full_reference = [metric.name for metric in METRICS.values() if metric.sees == "pair"]
+    judged = scores[scores.metric.isin(full_reference) & scores.value.notna()]
     for (dataset, metric), table in judged.groupby(["dataset", "metric"], sort=False):
         by_method = {str(method): rows for method, rows in table.groupby("method", sort=False)}
         for method, control in permutations(by_method, 2):
@@ -29,7 +28,7 @@ def flags(scores: pd.DataFrame, higher_is_better: Mapping[str, bool] = HIGHER_IS
             limit_by_case = by_method[control].groupby("case").value.mean()
             values, limits = by_method[method].value, by_method[method].case.map(limit_by_case)
             mean, limit = values[limits.notna()].mean(), limits.mean()
-            below = (bound == "floor") == higher_is_better[str(metric)]
+            below = (bound == "floor") != METRICS[str(metric)].lower_is_better
             if mean < limit if below else mean > limit:
                 sentences.append(
                     f"{method} on {dataset}: mean {metric} {mean:.3f} lies {'below' if below else 'above'} "

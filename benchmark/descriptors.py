@@ -19,7 +19,7 @@ from benchmark.seeds import generator
 from benchmark.types import Array, Case, InputError
 
 FOLDER = ROOT / "datasets"
-MIRROR = "BLINDBENCH_MIRROR"  # environment variable: a folder whose data/ is looked in first
+MIRROR = "BLINDBENCH_MIRROR"  # environment variable: a folder whose data/ and weights/ come first
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 from scipy.io.matlab import MatReadError
 
 from benchmark.alignment import Image
+from benchmark.descriptors import MIRROR
 from benchmark.types import InputError
 
 # Our names that are not pyiqa's.
@@ -39,9 +40,7 @@ def score(name: str, *images: Image) -> float:
     missing = missing_weights(name)
     if missing:
         files = " and ".join(f"hub/{file}" for file in missing)
-        raise InputError(
-            f"weights of {name} not found: set BLINDBENCH_MIRROR, or put {files} into TORCH_HOME"
-        )
+        raise InputError(f"weights of {name} not found: set {MIRROR}, or put {files} into TORCH_HOME")
     model = _model(name, hub_folder())
     try:
         value = float(model(*map(_tensor, images)))
@@ -60,7 +59,7 @@ def missing_weights(name: str) -> list[str]:
 
 def hub_folder() -> Path:
     """Torch hub's folder: below `<BLINDBENCH_MIRROR>/weights/torch_home` if that exists, else the user's."""
-    mirror = os.environ.get("BLINDBENCH_MIRROR")
+    mirror = os.environ.get(MIRROR)
     home = Path(mirror, "weights", "torch_home").resolve() if mirror else None
     return home / "hub" if home and home.is_dir() else Path(torch.hub.get_dir())
 

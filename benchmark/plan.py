@@ -1,7 +1,7 @@
 """What a config asks for: the jobs of the workflow, checked at the door."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from benchmark import provenance
 from benchmark.descriptors import FOLDER, Dataset, find_dataset
 from benchmark.papers import paper_table
 from benchmark.schema import checked
-from benchmark.settings import as_dict, effective
+from benchmark.settings import effective
 from benchmark.types import InputError
 from methods import registry
 
@@ -108,7 +108,7 @@ def _method_plan(name: str, overrides: Mapping[str, Any], where: str) -> MethodP
     settings = effective(method.settings, overrides, f"{where}: methods.{name}")
     return MethodPlan(
         name,
-        as_dict(settings),
+        asdict(settings),
         provenance.code_hash(method.problem.__module__),
         lambda case: method.files(case, settings),
     )

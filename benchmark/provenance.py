@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,3 @@ def _imports(source: bytes) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return names
-
-
-def as_json(settings: Mapping[str, Any]) -> str:
-    """Settings in one canonical spelling."""
-    return json.dumps(settings, sort_keys=True)

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -88,10 +88,12 @@ def restore_shard(
 
 
 def _finished(record: Mapping[str, Any] | None, config_hash: str) -> bool:
-    return record is not None and record["config_hash"] == config_hash and Status(record["status"]).final
+    return record is not None and record.get("config_hash") == config_hash and Status(record["status"]).final
 
 
-def _builder(method: Method, observation: Observation, settings: Any, seed: int, device: torch.device) -> Any:
+def _builder(
+    method: Method, observation: Observation, settings: Any, seed: int, device: torch.device
+) -> Callable[[], Problem]:
     def build() -> Problem:
         if observation.blur_model not in method.blur_models:
             raise NotSupportedError(f"{method.name} does not treat {observation.blur_model} blur")

@@ -1,7 +1,7 @@
 """A method's effective settings: its dataclass, with what the config overrides."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,8 +22,3 @@ def effective(settings: type, overrides: Mapping[str, Any], where: str) -> Any:
         first = error.errors()[0]
         place = ".".join([where, *map(str, first["loc"])])
         raise InputError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
-
-
-def as_dict(settings: Any) -> dict[str, Any]:
-    """The settings as plain values, ready for JSON."""
-    return asdict(settings)

@@ -209,6 +209,9 @@ def test_a_finished_case_is_kept_and_an_altered_one_is_made_again(synthesized, t
     assert read_record(folder) is None
     synthesized(*restore())
     assert (folder / "image.png").read_bytes() == first[0]
+    (folder / "run.json").write_text('{"status": "ok"}')
+    assert synthesized(*restore())[0] == 0
+    assert read_record(folder)["config_hash"]
 
 
 def test_a_failed_case_is_tried_again_and_a_diverged_one_is_not(synthesized, tmp_path, monkeypatch):

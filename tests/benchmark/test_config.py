@@ -1,6 +1,7 @@
 """Configs, descriptors and settings: what is right passes, what is wrong is named."""
 
 import copy
+from dataclasses import asdict
 
 import pytest
 
@@ -9,7 +10,7 @@ from benchmark.descriptors import FOLDER, find_dataset, make_case
 from benchmark.papers import paper_tables
 from benchmark.plan import Plan, base_method
 from benchmark.schema import ROOT, read_yaml
-from benchmark.settings import as_dict, effective
+from benchmark.settings import effective
 from benchmark.synthesis import observe
 from benchmark.types import InputError
 from methods.selfdeblur import Settings
@@ -37,7 +38,7 @@ def test_the_demo_asks_for_what_the_readme_says():
 def test_the_paper_profile_compiles_every_table_of_the_papers():
     plan = Plan.from_config(read_yaml(ROOT / "config" / "paper.yaml"), "paper.yaml")
     assert plan.config["paper_tables"] == paper_tables()
-    assert all(plan.methods[name].settings == as_dict(effective(base_method(name).settings, {}, name))
+    assert all(plan.methods[name].settings == asdict(effective(base_method(name).settings, {}, name))
                for name in plan.methods)  # fmt: skip
     assert plan.datasets_of("uniform") == ["demo-uniform"]
     assert plan.datasets_of("glkm-table1") == []

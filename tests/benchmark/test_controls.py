@@ -68,13 +68,15 @@ def test_datasets_and_metrics_are_judged_apart_and_settings_belong_to_their_meth
     assert sentence.startswith("selfdeblur@short on d: mean psnr")
 
 
-def test_the_direction_of_a_metric_is_an_argument():
-    table = scores(metric="lpips", blurry=[0.5], oracle=[0.1], selfdeblur=[0.6])
-    assert flags(table) == []  # not known to the defaults
-    (sentence,) = flags(table, {"lpips": False})
-    assert "selfdeblur on d: mean lpips 0.600 lies above that of the floor" in sentence
-    better = scores(metric="lpips", blurry=[0.5], oracle=[0.1], selfdeblur=[0.05])
-    assert "below that of the ceiling" in flags(better, {"lpips": False})[0]
+def test_lower_is_better_turns_floor_and_ceiling_round():
+    (sentence,) = flags(scores(metric="lpips-alex", blurry=[0.5], oracle=[0.1], selfdeblur=[0.6]))
+    assert "selfdeblur on d: mean lpips-alex 0.600 lies above that of the floor" in sentence
+    (sentence,) = flags(scores(metric="lpips-alex", blurry=[0.5], oracle=[0.1], selfdeblur=[0.05]))
+    assert "below that of the ceiling" in sentence
+
+
+def test_metrics_that_no_control_bounds_are_not_judged():
+    assert flags(scores(metric="piqe", blurry=[50], oracle=[70], selfdeblur=[30])) == []
 
 
 def test_infinite_scores_are_compared_like_others():
