@@ -179,7 +179,7 @@ def _packed(image: Array) -> NDArray[Any]:
 
 
 def _unpacked(image: NDArray[Any]) -> Array:
-    return image.astype(np.float32) / 255 if image.dtype == np.uint8 else image
+    return image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image
 
 
 def _write_arrays(path: Path, **arrays: Any) -> None:
