@@ -45,18 +45,22 @@ DEMO = Path("results/demo")
 
 @app.command()
 def synthesize(
-    dataset: Annotated[str, typer.Argument(help="A descriptor's name, see datasets/.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset, or <dataset>@<condition>; see datasets/.")],
+    cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
     results: Results = DEMO,
     experiment_seed: ExperimentSeed = 0,
 ) -> None:
     """Blur the sharp images of a dataset and add noise: what the methods will see."""
-    from benchmark.descriptors import find_dataset, make_case
+    from benchmark.cases import make_case
+    from benchmark.descriptors import find_dataset
     from benchmark.files import write_text
+    from benchmark.progress import counted
     from benchmark.store import Store, observation_hash
     from benchmark.synthesis import observe
 
     store, descriptor, hashes = Store(results), find_dataset(dataset), {}
-    for case_id in descriptor.case_ids:
+    selected = descriptor.selected(cases.split(","))
+    for case_id in counted(selected, f"{dataset}: making observations"):
         observation, truth = observe(make_case(descriptor, case_id, experiment_seed), experiment_seed)
         store.write_observation(observation, truth)
         hashes[case_id] = observation_hash(observation)
@@ -167,9 +171,11 @@ def tables(
     from benchmark.files import write_text
     from benchmark.pages import latex, markdown
     from benchmark.scoring import write_frame
+    from benchmark.tables import gaps
 
     definition, table, scores = _summarised(name, datasets, results)
-    notes = flags(scores[scores.dataset.isin(definition.datasets)])
+    shown = datasets.split(",") if datasets else definition.datasets
+    notes = [*gaps(shown, scores), *flags(scores[scores.dataset.isin(definition.datasets)])]
     out = results / "tables"
     write_frame(table, out / f"{name}.csv")
     write_text(out / f"{name}.tex", latex(table, definition, caption=caption, notes=notes))
@@ -300,16 +306,49 @@ def list_methods() -> None:
 
 @app.command("datasets")
 def list_datasets() -> None:
-    """List the datasets."""
-    from benchmark.descriptors import FOLDER, find_dataset
+    """List the datasets: how many cases, whether their files are here, how to get them, under which terms."""
+    from benchmark.overview import datasets_overview
 
-    rows = []
-    for path in sorted(FOLDER.glob("*.yaml")):
-        dataset = find_dataset(path.stem)
-        content = dataset.content
-        rows.append({"dataset": dataset.name, "cases": len(dataset.case_ids), "blur": content["blur"],
-                     "protocol": content["protocol"], "licence": content["licence"]})  # fmt: skip
-    typer.echo(tabulate(rows, headers="keys", tablefmt="simple"))
+    widths = [None] * 5 + [44, None, None, 36]
+    typer.echo(tabulate(datasets_overview(), headers="keys", tablefmt="simple", maxcolwidths=widths))
+
+
+@app.command("sheet")
+def contact_sheet_command(
+    datasets: Annotated[list[str], typer.Argument(help="Datasets, or <dataset>@<condition>.")],
+    out: Annotated[Path, typer.Option(help="The picture to write; a PDF goes beside it.")],
+    cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
+    experiment_seed: ExperimentSeed = 0,
+) -> None:
+    """Draw cases of datasets as they are synthesised: sharp image, blurry image, kernels."""
+    from benchmark.cases import make_case
+    from benchmark.descriptors import find_dataset
+    from benchmark.figures import contact_sheet
+    from benchmark.synthesis import observe
+
+    found = [find_dataset(name) for name in datasets]
+    contact_sheet(
+        [
+            observe(make_case(dataset, case, experiment_seed), experiment_seed)
+            for dataset in found
+            for case in dataset.selected(cases.split(","))
+        ],
+        out.with_suffix(""),
+    )
+
+
+@app.command("plan")
+def show_plan(
+    configfile: Annotated[Path, typer.Argument(help="A config.")] = Path("config/demo.yaml"),
+) -> None:
+    """Show which tables a config fills: how many cases they have, how many of them run, and why not all."""
+    from benchmark.overview import plan_overview
+    from benchmark.plan import Plan
+    from benchmark.schema import read_yaml
+
+    overview = plan_overview(Plan.from_config(read_yaml(configfile), str(configfile)))
+    widths = [None] * 4 + [80]
+    typer.echo(tabulate(overview, headers="keys", tablefmt="simple", maxcolwidths=widths))
 
 
 @bench_app.command("blur")

@@ -1,164 +1,176 @@
-"""Dataset descriptors: `datasets/<name>.yaml` to cases."""
+"""Dataset descriptors, `datasets/<name>.yaml`: checked, and their files found."""
 
+import fnmatch
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import skimage.data
-import skimage.util
-
-from benchmark.blur.trajectory import trajectory_kernel
-from benchmark.images import read_image
+from benchmark.case_lists import Entry, Folders, count_of, entries_of
+from benchmark.files import write_text
 from benchmark.schema import ROOT, checked, did_you_mean, read_yaml
-from benchmark.seeds import generator
-from benchmark.types import Array, Case, InputError
+from benchmark.types import InputError
 
 FOLDER = ROOT / "datasets"
 MIRROR = "BLINDBENCH_MIRROR"  # environment variable: a folder whose data/ and weights/ come first
+OTHERS = ("sources", "conditions")  # YAML files beside the descriptors
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A checked descriptor."""
+    """A checked descriptor, with the changes of its conditions."""
 
-    name: str
+    name: str  # <dataset>, or <dataset>@<condition>
     path: Path
     content: Mapping[str, Any]  # as `workflow/schemas/dataset.schema.yaml` has it
+    size_level: int = 1  # how far the declared kernel size exceeds the true one; 5 is half the image
+
+    @property
+    def base(self) -> str:
+        """The name without conditions: what seeds kernels and noise, so that conditions can be compared."""
+        return self.name.partition("@")[0]
+
+    @property
+    def case_count(self) -> int:
+        """How many cases the descriptor promises, whether the files are here or not."""
+        return count_of(self.content, self._folders)
+
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """Id to case, in the descriptor's order. Raises InputError where files decide that are not there."""
+        entries = entries_of(self.content, self._folders)
+        found: dict[str, Entry] = {}
+        for index, entry in enumerate(entries):
+            if entry.id in found:
+                raise InputError(f"{self.path}: cases[{index}].id: '{entry.id}' is there twice")
+            found[entry.id] = entry
+        return found
 
     @property
     def case_ids(self) -> list[str]:
-        """The names of all cases, in the descriptor's order."""
-        if "grid" in self.content:
-            grid = self.content["grid"]
-            return [f"im{image}_kernel{kernel}" for image in grid["images"] for kernel in grid["kernels"]]
-        return [case["id"] for case in self.content["cases"]]
+        """The names of all cases."""
+        return list(self.entries)
+
+    @property
+    def synthesised(self) -> bool:
+        """Whether its blurry images are made here, from sharp ones."""
+        form = self.content.get("grid") or self.content.get("files") or {}
+        return "kernel" in self.content or ("sharp" in form and "blurry" not in form)
 
     @property
     def recipe(self) -> dict[str, Any]:
         """All of the descriptor that decides the observations."""
-        keys = ("cases", "grid", "noise_sigma")
-        return {**{key: self.content.get(key) for key in keys}, "sha256": self.checksums}
+        shown = ("title", "caption", "table", "protocol")
+        content = {key: value for key, value in self.content.items() if key not in shown}
+        return {**content, "size_level": self.size_level, "sha256": self.checksums}
 
     @cached_property
     def checksums(self) -> dict[str, str]:
-        """File name to SHA-256, from `<name>.sha256` beside the descriptor; empty when there is none."""
-        path = self.path.with_suffix(".sha256")
+        """File name to SHA-256, from `<source>.sha256` beside the descriptor; empty when there is none."""
+        path = self.path.with_name(f"{self.content['source']}.sha256")
         if not path.exists():
             return {}
         lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
-        return {name: digest for digest, name in lines}
+        return {f"{self.content['source']}/{name}": digest for digest, name in lines}
 
     def file(self, name: str) -> Path:
         """A data file that is there and has the right checksum. Raises InputError naming it otherwise."""
-        folder = self.content["grid"]["folder"]
-        places = [self.path.parent / folder]
-        if mirror := os.environ.get(MIRROR):
-            places.insert(0, Path(mirror) / "data" / folder)
-        found: list[Path] = [place / name for place in places if (place / name).is_file()]
-        if not found:
-            looked = " nor ".join(str(place) for place in places)
+        found = self._folders.find(name)
+        if found is None:
+            looked = " nor ".join(str(root) for root in self._folders.roots)
             raise InputError(
-                f"{self.name}: {name} is not in {looked}; put the files there, or set {MIRROR} to a folder "
-                f"that has data/{folder} (source: {self.content['source']})"
+                f"{self.name}: {name} is not in {looked}; put it there, or set {MIRROR} to a folder that has "
+                f"data/{name}, or see `blindbench datasets`"
             )
-        actual = hashlib.sha256(found[0].read_bytes()).hexdigest()
-        expected = self.checksums.get(name, actual)
-        if actual != expected:
-            raise InputError(
-                f"{found[0]}: damaged or another file (sha256 {actual[:12]}..., not {expected[:12]}...); "
-                "get it again"
-            )
-        return found[0]
+        if name in self.checksums:
+            actual = hashlib.sha256(found.read_bytes()).hexdigest()
+            if actual != self.checksums[name]:
+                raise InputError(
+                    f"{found}: damaged or another file (sha256 {actual[:12]}..., not "
+                    f"{self.checksums[name][:12]}...); get it again"
+                )
+        return found
+
+    def selected(self, patterns: Sequence[str]) -> list[str]:
+        """The cases that match any of the shell patterns. Raises InputError for one that matches none."""
+        for pattern in patterns:
+            if not fnmatch.filter(self.case_ids, pattern):
+                raise InputError(
+                    f"{self.name}: no case matches '{pattern}'; they are called as {self.case_ids[0]}"
+                )
+        return [case for case in self.case_ids if any(fnmatch.fnmatchcase(case, p) for p in patterns)]
+
+    def files(self, cases: Sequence[str]) -> list[str]:
+        """The files that `cases` are read from, each once."""
+        return list(dict.fromkeys(name for case in cases for name in self.entries[case].files))
+
+    def missing(self, cases: Sequence[str]) -> list[str]:
+        """Those of them that are nowhere."""
+        return [name for name in self.files(cases) if self._folders.find(name) is None]
+
+    def freeze(self) -> None:
+        """Write down which files were found, beside them, so that a later loss can be named."""
+        folder = self.path.parent / self.content["source"]
+        if "find" in self.content.get("files", {}) and folder.is_dir():
+            below = len(self.content["source"]) + 1
+            key = "blurry" if "blurry" in self.content["files"] else "sharp"
+            found = [getattr(entry, key)[below:] for entry in self.entries.values()]
+            write_text(folder / self._folders.frozen, "\n".join(found) + "\n")
+
+    @property
+    def _folders(self) -> Folders:
+        mirror = os.environ.get(MIRROR)
+        roots = ([Path(mirror) / "data"] if mirror else []) + [self.path.parent]
+        return Folders(self.content["source"], roots, self.path.parent / "lists", f"{self.base}.list")
+
+
+def dataset_names(folder: Path = FOLDER) -> list[str]:
+    """The names of all descriptors."""
+    return sorted(path.stem for path in folder.glob("*.yaml") if path.stem not in OTHERS)
 
 
 def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
-    """The dataset called `name`. Raises InputError when there is none or its descriptor is wrong."""
-    path = folder / f"{name}.yaml"
-    if not path.exists():
-        known = sorted(descriptor.stem for descriptor in folder.glob("*.yaml"))
-        raise InputError(f"unknown dataset '{name}'. {did_you_mean(name, known)}")
+    """The dataset called `name`, which may carry conditions.
+
+    Raises InputError when there is none or its descriptor is wrong.
+    """
+    base, *conditions = name.split("@")
+    path = folder / f"{base}.yaml"
+    if base not in dataset_names(folder):
+        raise InputError(f"unknown dataset '{base}'. {did_you_mean(base, dataset_names(folder))}")
     content = checked(read_yaml(path), "dataset", str(path))
-    dataset = Dataset(name, path, content)
-    for index, case_id in enumerate(dataset.case_ids):
-        if case_id in dataset.case_ids[:index]:
-            raise InputError(f"{path}: cases[{index}].id: '{case_id}' is there twice")
-    return dataset
+    return _with_conditions(Dataset(name, path, content), conditions)
 
 
-def make_case(dataset: Dataset, case_id: str, experiment_seed: int) -> Case:
-    """The case with its pixels; synthetic kernels are drawn from a generator of their own."""
-    if "grid" in dataset.content:
-        return _grid_case(dataset, case_id)
-    entry = next(case for case in dataset.content["cases"] if case["id"] == case_id)
-    where = f"{dataset.path}: {case_id}"
-    photograph = _photograph(entry["photograph"])
-    if "kernel" not in entry:
-        size = entry["declared_kernel_size"]
-        return Case(
-            dataset=dataset.name,
-            group=case_id,
-            id=case_id,
-            kernel_size=(size, size),
-            photograph=_cropped(photograph, entry["crop"], (1, 1), where),
-        )
-    rng = generator(experiment_seed, dataset.name, case_id, "kernel")
-    kernel = trajectory_kernel(entry["kernel"]["trajectory"], rng)
-    size = (kernel.shape[0], kernel.shape[1])
-    return Case(
-        dataset=dataset.name,
-        group=case_id,
-        id=case_id,
-        kernel_size=size,
-        scene=_cropped(photograph, entry["crop"], size, where),
-        kernels=kernel[None],
-        noise_sigma=dataset.content.get("noise_sigma", 0.0),
-    )
+def presence(dataset: Dataset) -> str:
+    """'yes', 'no', or how many of its cases have all their files."""
+    try:
+        cases = dataset.case_ids
+    except InputError:
+        return "no"
+    if not dataset.missing(cases):
+        return "yes"
+    complete = sum(not dataset.missing([case]) for case in cases)
+    return f"{complete} of {len(cases)} cases" if complete else "no"
 
 
-def _grid_case(dataset: Dataset, case_id: str) -> Case:
-    """A photograph of a grid, with its sharp image and its measured kernel."""
-    grid = dataset.content["grid"]
-    image, _, kernel = case_id.removeprefix("im").partition("_kernel")
-    entry = grid["kernels"][kernel]
-    weights = read_image(dataset.file(entry["file"]))[:1]
-    if entry["form"] == "correlation":
-        weights = np.ascontiguousarray(weights[:, ::-1, ::-1])
-    photograph = read_image(dataset.file(grid["blurry"].format(image=image, kernel=kernel)))
-    sharp = read_image(dataset.file(grid["sharp"].format(image=image)))
-    if sharp.shape != photograph.shape:
-        raise InputError(
-            f"{dataset.name}/{case_id}: the photograph is {photograph.shape}, its sharp image {sharp.shape}"
-        )
-    return Case(
-        dataset=dataset.name,
-        group=f"im{image}",
-        id=case_id,
-        kernel_size=(entry["declared_size"], entry["declared_size"]),
-        kernels=weights / weights.sum(),
-        photograph=photograph,
-        sharp=sharp,
-    )
-
-
-def _photograph(name: str) -> Array:
-    pixels = skimage.util.img_as_float32(getattr(skimage.data, name)())
-    image: Array = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    return image
-
-
-def _cropped(photograph: Array, crop: Mapping[str, int], kernel_size: tuple[int, int], where: str) -> Array:
-    """The observed frame with the margin that a 'valid' blur by `kernel_size` consumes."""
-    h, w = kernel_size
-    top, left = crop["top"] - (h - 1) // 2, crop["left"] - (w - 1) // 2
-    bottom, right = top + crop["height"] + h - 1, left + crop["width"] + w - 1
-    if min(top, left) < 0 or bottom > photograph.shape[1] or right > photograph.shape[2]:
-        raise InputError(
-            f"{where}: the crop with its blur margin of {h - 1} x {w - 1} px leaves the photograph "
-            f"({photograph.shape[1]} x {photograph.shape[2]}); move or shrink it"
-        )
-    return photograph[:, top:bottom, left:right].copy()
+def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:
+    if not conditions:
+        return dataset
+    path = FOLDER / "conditions.yaml"
+    known = checked(read_yaml(path), "conditions", str(path))
+    content, level = dict(dataset.content), dataset.size_level
+    for name in conditions:
+        if name not in known:
+            raise InputError(f"{dataset.name}: unknown condition '{name}'. {did_you_mean(name, list(known))}")
+        if not dataset.synthesised:
+            raise InputError(f"{dataset.name}: its blurry images are files, so no condition can change them")
+        condition = known[name]
+        level = condition.get("size_level", level)
+        content["caption"] = f"{content['caption']} {condition['caption']}"
+        if "noise" in condition:
+            content["noise"] = condition["noise"]
+    return Dataset(dataset.name, dataset.path, content, level)

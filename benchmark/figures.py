@@ -1,6 +1,6 @@
 """Figures: what each method made of each case, and the scores of each case."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -19,7 +19,7 @@ from benchmark.metrics import METRICS
 from benchmark.papers import Column, Definition
 from benchmark.store import Store, read_kernels, read_record, read_restored_image
 from benchmark.tables import CONFIDENCE, find_method, method_title, select, values_by_case
-from benchmark.types import Array, Status
+from benchmark.types import Array, Observation, Status, Truth
 from methods import registry
 
 CELL = 1.9  # inches, the side of one panel of images
@@ -30,15 +30,34 @@ PANELS_A_ROW = 3  # of a score plot
 COLOURS: Sequence[str] = pyplot.style.library["tableau-colorblind10"]["axes.prop_cycle"].by_key()["color"]
 CONTROL = "0.45"  # grey
 
+Panel = tuple[str, Array | None, Array | None]  # title, image, kernel
+
 
 def qualitative(
     store: Store, dataset: str, cases: Sequence[str], methods: Sequence[str], seed: int, out: Path
 ) -> None:
     """Write `out`.png and `out`.pdf: a row per case, a column per method, and the sharp image last.
 
-    Kernels stand as insets, true-convolution form, all of one case on one scale in pixels and in value.
+    Kernels stand as insets, true-convolution form, all of one case on one scale in pixels and in value; those
+    of a non-uniform blur as they lie over the image.
     """
-    panels = {case: _panels(store, dataset, case, methods, seed) for case in cases}
+    _image_grid({case: _panels(store, dataset, case, methods, seed) for case in cases}, out)
+
+
+def contact_sheet(cases: Sequence[tuple[Observation, Truth]], out: Path) -> None:
+    """Write `out`.png and `out`.pdf: a row per case, its sharp image, and its blurry one with the kernels."""
+    rows = {}
+    for observation, truth in cases:
+        kernels = None if truth.kernels is None else _mosaic(truth.kernels, observation.grid)
+        rows[f"{observation.dataset}\n{observation.case}"] = [
+            ("Sharp", truth.sharp, None),
+            ("Blurry", observation.blurry, kernels),
+        ]
+    _image_grid(rows, out)
+
+
+def _image_grid(panels: Mapping[str, Sequence[Panel]], out: Path) -> None:
+    """A row of panels per label."""
     heights = [_relative_height(entries) for entries in panels.values()]
     columns = max(len(entries) for entries in panels.values())
     figure, axes = pyplot.subplots(
@@ -161,17 +180,16 @@ def _save(figure: Figure, out: Path) -> None:
     pyplot.close(figure)
 
 
-def _relative_height(entries: Sequence[tuple[str, Array | None, Array | None]]) -> float:
+def _relative_height(entries: Sequence[Panel]) -> float:
     """Height over width of a row's images."""
     image = next((image for _, image, _ in entries if image is not None), None)
     return 1.0 if image is None else image.shape[1] / image.shape[2]
 
 
-def _panels(
-    store: Store, dataset: str, case: str, methods: Sequence[str], seed: int
-) -> list[tuple[str, Array | None, Array | None]]:
-    """(title, image, kernel) from left to right."""
-    panels: list[tuple[str, Array | None, Array | None]] = []
+def _panels(store: Store, dataset: str, case: str, methods: Sequence[str], seed: int) -> list[Panel]:
+    """A case's panels from left to right."""
+    panels: list[Panel] = []
+    grid = store.read_observation(dataset, case).grid
     for method in methods:
         folder = store.case_folder(dataset, method, seed, case)
         record = read_record(folder)
@@ -181,13 +199,23 @@ def _panels(
             (
                 method_title(method),
                 read_restored_image(folder) if done else None,
-                None if kernels is None else kernels[0],
+                None if kernels is None else _mosaic(kernels, grid),
             )
         )
     truth = store.read_truth(dataset, case)
     if truth.sharp is not None:
-        panels.append(("Sharp", truth.sharp, None if truth.kernels is None else truth.kernels[0]))
+        kernel = None if truth.kernels is None else _mosaic(truth.kernels, grid)
+        panels.append(("Sharp", truth.sharp, kernel))
     return panels
+
+
+def _mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
+    """Kernels (P, h, w) side by side as their nodes lie; a single one as it is."""
+    if len(kernels) == 1:
+        return kernels[0]
+    (rows, columns), (h, w) = grid, kernels.shape[1:]
+    mosaic: Array = kernels.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
+    return mosaic
 
 
 def _show(axis: Axes, image: Array) -> None:

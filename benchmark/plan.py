@@ -1,7 +1,7 @@
 """What a config asks for: the jobs of the workflow, checked at the door."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ from typing import Any
 from benchmark import provenance
 from benchmark.descriptors import FOLDER, Dataset, find_dataset
 from benchmark.papers import paper_table
-from benchmark.schema import checked
+from benchmark.schema import checked, did_you_mean
 from benchmark.settings import effective
+from benchmark.sources import find_source
 from benchmark.types import InputError
 from methods import registry
 
@@ -32,7 +33,11 @@ class Plan:
     """A checked config."""
 
     config: Mapping[str, Any]  # as `workflow/schemas/config.schema.yaml` has it
-    datasets: Mapping[str, Dataset]
+    asked: Mapping[str, Dataset]  # all that the config names
+    datasets: Mapping[str, Dataset]  # those of them whose files are here, or can be downloaded
+    cases: Mapping[str, list[str]]  # of each of these datasets, all or those that the config selects
+    downloads: Mapping[str, str]  # dataset to the source that has to be downloaded for it
+    absent: Mapping[str, str]  # the others, and why they cannot run
     methods: Mapping[str, MethodPlan]
 
     @classmethod
@@ -40,7 +45,18 @@ class Plan:
         """Raises InputError, naming `where` and the key, for anything that cannot run."""
         config = checked(config, "config", where)
         try:
-            datasets = {name: find_dataset(name, descriptors) for name in config["datasets"]}
+            asked = {name: find_dataset(name, descriptors) for name in config["datasets"]}
+            for name in config["cases"]:
+                if name not in asked:
+                    raise InputError(
+                        f"cases: '{name}' is none of the datasets. {did_you_mean(name, list(asked))}"
+                    )
+            for name in config["accept_terms"]:
+                find_source(name)
+            presence = {
+                name: _presence(dataset, config["cases"].get(name, ["*"]), config["accept_terms"])
+                for name, dataset in asked.items()
+            }
             methods = {
                 name: _method_plan(name, overrides, where) for name, overrides in config["methods"].items()
             }
@@ -51,7 +67,23 @@ class Plan:
             raise InputError(
                 message if message.startswith((where, str(descriptors))) else f"{where}: {message}"
             ) from error
-        return cls(config, datasets, methods)
+        absent = {name: found.reason for name, found in presence.items() if found.reason}
+        return cls(
+            config=config,
+            asked=asked,
+            datasets={name: dataset for name, dataset in asked.items() if name not in absent},
+            cases={name: found.cases for name, found in presence.items() if name not in absent},
+            downloads={name: found.download for name, found in presence.items() if found.download},
+            absent=absent,
+            methods=methods,
+        )
+
+    def require_data(self) -> None:
+        """Raises InputError when no dataset can run."""
+        if not self.datasets:
+            name, reason = next(iter(self.absent.items()))
+            others = f" (and {len(self.absent) - 1} more, see `blindbench plan`)" * (len(self.absent) > 1)
+            raise InputError(f"{self.results}: no dataset can run: {name}: {reason}{others}")
 
     @property
     def results(self) -> Path:
@@ -61,7 +93,7 @@ class Plan:
 
     def shards(self, dataset: str) -> list[list[str]]:
         """The dataset's cases, cut into the parts that one job each restores."""
-        ids, size = self.datasets[dataset].case_ids, self.config["shard_size"]
+        ids, size = self.cases[dataset], self.config["shard_size"]
         return [ids[start : start + size] for start in range(0, len(ids), size)]
 
     @cached_property
@@ -72,6 +104,10 @@ class Plan:
             tables.setdefault(dataset.content["table"], []).append(name)
         return tables
 
+    def asked_for(self, table: str) -> list[str]:
+        """The datasets that the config names for one of its own tables, whether they can run or not."""
+        return [name for name, dataset in self.asked.items() if dataset.content["table"] == table]
+
     def datasets_of(self, table: str) -> list[str]:
         """Those of the profile's datasets that a table shows, its own table or a paper's."""
         if table in self.tables:
@@ -80,7 +116,7 @@ class Plan:
 
     def figure_cases(self, dataset: str) -> list[str]:
         """A few of the dataset's cases, evenly spread."""
-        ids = self.datasets[dataset].case_ids
+        ids = self.cases[dataset]
         return ids[:: -(-len(ids) // FIGURE_CASES)]
 
     def observations_hash(self, dataset: str) -> str:
@@ -89,13 +125,41 @@ class Plan:
             self.datasets[dataset].recipe,
             self.config["experiment_seed"],
             provenance.code_hash("benchmark.synthesis"),
-            provenance.code_hash("benchmark.descriptors"),
+            provenance.code_hash("benchmark.cases"),
         )
 
     def files_hash(self, method: str, cases: Sequence[str]) -> str:
         """Changes with every file that the method reads for `cases` beside the observations."""
         files = self.methods[method].files
         return provenance.digest(*(provenance.files_hash(files(case)) for case in cases))
+
+
+@dataclass(frozen=True)
+class _Presence:
+    """Whether a dataset can run."""
+
+    cases: list[str] = field(default_factory=list)
+    download: str = ""  # the source to get first
+    reason: str = ""  # why it cannot
+
+
+def _presence(dataset: Dataset, patterns: Sequence[str], accepted: Sequence[str]) -> _Presence:
+    """Raises InputError for a pattern that matches no case."""
+    source = find_source(dataset.content["source"])
+    try:
+        dataset.case_ids  # noqa: B018 (needs the files, for some datasets)
+    except InputError as error:
+        return _Presence(reason=f"{error}; {source.how_to_get}")
+    cases = dataset.selected(patterns)
+    missing = dataset.missing(cases)
+    if not missing:
+        return _Presence(cases)
+    if source.name in accepted and source.downloadable:
+        return _Presence(cases, download=source.name)
+    count = len(dataset.files(cases))
+    return _Presence(
+        reason=f"{len(missing)} of {count} files are missing, as {missing[0]}; {source.how_to_get}"
+    )
 
 
 def base_method(name: str) -> registry.Method:

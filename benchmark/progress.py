@@ -1,14 +1,17 @@
 """Progress of long work: a bar on a terminal, a line every tenth of the way elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from methods.solver import Progress as Step
 from methods.solver import Report
+
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -51,6 +54,12 @@ def reporting(what: str) -> Iterator[Report]:
             )  # fmt: skip
 
         yield in_lines
+
+
+def counted(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """`items` one by one, with a bar on a terminal that says `what` is being done."""
+    console = Console(stderr=True)
+    yield from track(items, what, console=console, disable=not console.is_terminal)
 
 
 def _state(step: Step) -> str:

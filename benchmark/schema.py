@@ -34,7 +34,8 @@ def checked(document: Any, schema_name: str, where: str) -> dict[str, Any]:
     errors = sorted(Draft202012Validator(schema).iter_errors(document), key=lambda error: list(error.path))
     if errors:
         raise InputError(f"{where}: {_sentence(errors[0])}")
-    defaults = {key: rule["default"] for key, rule in schema["properties"].items() if "default" in rule}
+    properties = schema.get("properties", {})
+    defaults = {key: rule["default"] for key, rule in properties.items() if "default" in rule}
     return {**defaults, **document}
 
 

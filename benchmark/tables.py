@@ -4,7 +4,8 @@ One way for all tables, the profile's own and the papers': a `Definition` says w
 there are, `summary` computes each cell.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
-from benchmark.descriptors import Dataset
+from benchmark.descriptors import Dataset, find_dataset, presence
 from benchmark.metrics import METRICS, Metric
 from benchmark.papers import Block, Column, Definition, Published, Row
 from benchmark.plan import base_method
@@ -34,14 +35,16 @@ TABLE_COLUMNS = (
 def own_table(name: str, datasets: Mapping[str, Dataset], scores: pd.DataFrame) -> Definition:
     """A table of the profile: every method and metric that its datasets were scored with.
 
-    Raises InputError for a dataset without scores.
+    Datasets without scores get no block (`gaps` has a sentence on them). Raises InputError if none has any.
     """
     selected = scores[scores.dataset.isin(list(datasets))]
+    if selected.empty:
+        raise InputError(f"{', '.join(datasets)}: there are no scores; run `blindbench score` first")
     blocks = []
     for dataset, descriptor in datasets.items():
         metrics = selected[selected.dataset == dataset].metric.unique()
         if not len(metrics):
-            raise InputError(f"{dataset}: there are no scores of it; run `blindbench score` first")
+            continue
         blocks.append(
             Block(
                 title=f"{descriptor.content['title']} ({dataset})",
@@ -90,6 +93,34 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
         for index, rank in _ranks(group, METRICS.get(str(metric))).items():
             table.loc[index, "rank"] = rank
     return table
+
+
+def gaps(datasets: Sequence[str], scores: pd.DataFrame) -> list[str]:
+    """A sentence for each dataset of which not all cases were scored."""
+    sentences = []
+    for name in datasets:
+        expected, scored = _case_count(name), scores[scores.dataset == name].case.nunique()
+        if expected is not None and scored < expected:
+            why = _why_not_run(name) if scored == 0 else "the config selects these"
+            sentences.append(f"{name}: {scored} of {expected} cases: {why}.")
+    return sentences
+
+
+def _case_count(dataset: str) -> int | None:
+    """How many cases the dataset has; None for one that does not exist (yet)."""
+    try:
+        return find_dataset(dataset).case_count
+    except InputError:
+        return None
+
+
+@cache
+def _why_not_run(dataset: str) -> str:
+    if _case_count(dataset) is None:
+        return "no such dataset here yet"
+    if presence(find_dataset(dataset)) != "yes":
+        return "its files are not all here, see `blindbench datasets`"
+    return "it is not in this profile"
 
 
 def select(scores: pd.DataFrame, block: Block) -> pd.DataFrame:
@@ -194,8 +225,8 @@ def _reason(block: Block, row: Row, column: Column, cases: pd.DataFrame, ran: pd
     if block.reason or not column.metric:
         return block.reason or "a published number without a counterpart here"
     if cases.empty:
-        part = f", group {block.group}," if block.group else ""
-        return f"not run: dataset {block.dataset}{part} is not in this profile"
+        part = f", group {block.group}" if block.group else ""
+        return f"not run: dataset {block.dataset}{part}: {_why_not_run(str(block.dataset))}"
     if find_method(row.method) is None:
         return "not run: no such method here yet"
     if ran.empty:

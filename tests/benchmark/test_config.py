@@ -6,8 +6,10 @@ from dataclasses import asdict
 import pytest
 
 from benchmark import provenance
-from benchmark.descriptors import FOLDER, find_dataset, make_case
-from benchmark.papers import paper_tables
+from benchmark.cases import make_case
+from benchmark.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
+from benchmark.overview import plan_overview
+from benchmark.papers import paper_table, paper_tables
 from benchmark.plan import Plan, base_method
 from benchmark.schema import ROOT, read_yaml
 from benchmark.settings import effective
@@ -23,13 +25,17 @@ def test_every_shipped_config_and_descriptor_is_valid():
         config = read_yaml(path)
         # One without datasets goes on top of another.
         Plan.from_config(config if "datasets" in config else DEMO | config, str(path))
-    for path in FOLDER.glob("*.yaml"):
-        find_dataset(path.stem)
+    for name in dataset_names():
+        find_dataset(name)
 
 
 def test_the_demo_asks_for_what_the_readme_says():
     plan = Plan.from_config(DEMO, "demo.yaml")
-    assert plan.tables == {"uniform": ["demo-uniform"], "real": ["demo-real"]}
+    assert plan.tables == {
+        "uniform": ["demo-uniform"],
+        "nonuniform": ["demo-nonuniform"],
+        "real": ["demo-real"],
+    }
     assert plan.shards("demo-uniform") == [["camera"], ["astronaut"]]
     assert plan.config["seeds"] == [0]
     assert plan.methods["selfdeblur"].settings["kernel_rate"] == 1e-4  # the paper's, not overridden
@@ -40,15 +46,59 @@ def test_the_paper_profile_compiles_every_table_of_the_papers():
     assert plan.config["paper_tables"] == paper_tables()
     assert all(plan.methods[name].settings == asdict(effective(base_method(name).settings, {}, name))
                for name in plan.methods)  # fmt: skip
-    assert plan.datasets_of("uniform") == ["demo-uniform"]
-    assert plan.datasets_of("glkm-table1") == []
+    needed = {dataset for name in paper_tables() for dataset in paper_table(name).datasets}
+    assert set(plan.asked) == needed
 
 
-def test_figures_show_a_few_cases_evenly_spread():
+def test_the_paper_profile_plans_as_many_cases_as_each_table_has():
+    plan = Plan.from_config(read_yaml(ROOT / "config" / "paper.yaml"), "paper.yaml")
+    counts = {}
+    for row in plan_overview(plan):
+        counts[row["table"]] = counts.get(row["table"], 0) + row["cases"]
+    published = {
+        "glkm-table1": 80, "glkm-table2": 100, "glkm-table3": 100, "glkm-table4": 500 + 500 + 1000,
+        "glkm-table5": 80, "glkm-table6": 100, "ufpnet-table1": 1111 + 2025 + 2 * 980, "ufpnet-table2": 0,
+        "ufpnet-table3": 2 * 980, "ufpnet-table4": 0, "ufpnet-table5": 1111 + 2025 + 2 * 980,
+        "ufpnet-table6": 1111 + 2025, "bid-table2": 2 * 32, "bid-table3": 125, "bid-table4": 125,
+    }  # fmt: skip
+    assert {name: counts.get(name, 0) for name in paper_tables()} == published
+
+
+def test_datasets_whose_files_are_not_here_are_left_out_with_the_reason(monkeypatch, tmp_path):
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    config = changed(datasets=["demo-uniform", "lai-synth", "gopro"])
+    plan = Plan.from_config(config, "x.yaml")
+    plan.require_data()
+    assert list(plan.datasets) == ["demo-uniform"]
+    assert "29 of 29 files are missing, as lai/ground_truth/manmade_01.png; " in plan.absent["lai-synth"]
+    assert "there is no folder gopro in" in plan.absent["gopro"]
+    alone = Plan.from_config(changed(datasets=["lai-synth"]), "x.yaml")
+    with pytest.raises(InputError, match="no dataset can run: lai-synth: 29 of 29 files"):
+        alone.require_data()
+
+
+def test_what_a_source_lacks_is_downloaded_once_its_terms_are_accepted(monkeypatch, tmp_path):
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    config = changed(datasets=["coco80", "lai"], accept_terms=["coco_val2017", "lai"])
+    plan = Plan.from_config(config, "x.yaml")
+    assert plan.downloads["coco80"] == "coco_val2017"
+    assert len(plan.cases["coco80"]) == 80
+    with pytest.raises(InputError, match="unknown source 'coco'"):
+        Plan.from_config(changed(accept_terms=["coco"]), "x.yaml")
+
+
+def test_a_config_may_select_cases():
+    plan = Plan.from_config(changed(cases={"demo-uniform": ["cam*"]}), "x.yaml")
+    assert plan.cases["demo-uniform"] == ["camera"]
+    assert plan.shards("demo-uniform") == [["camera"]]
+
+
+def test_figures_show_a_few_cases_evenly_spread(mirror, monkeypatch):
+    monkeypatch.setenv(MIRROR, str(mirror))
     plan = Plan.from_config(read_yaml(ROOT / "config" / "levin.yaml"), "levin.yaml")
     cases = plan.figure_cases("levin")
-    assert len(plan.datasets["levin"].case_ids) == 32
-    assert cases == plan.datasets["levin"].case_ids[::6]
+    assert len(plan.cases["levin"]) == 32
+    assert cases == plan.cases["levin"][::6]
 
 
 def changed(**changes):
@@ -79,6 +129,12 @@ def changed(**changes):
         (changed(paper_tables=["glkm-tabel1"]), "unknown table 'glkm-tabel1'. Did you mean 'glkm-table1'?"),
         (changed(shard_size=0), "shard_size: "),
         (changed(profile="../x"), "profile: "),
+        (changed(cases={"demo-unifrom": ["x"]}), "cases: 'demo-unifrom' is none of the datasets. Did you"),
+        (changed(cases={"demo-uniform": ["x"]}), "demo-uniform: no case matches 'x'"),
+        (
+            changed(datasets=["demo-uniform@shot-hgih"]),
+            "unknown condition 'shot-hgih'. Did you mean 'shot-high'?",
+        ),
         (changed(device="gpu"), "device: unknown value 'gpu'"),
         ([], "demo.yaml: "),
         (None, "demo.yaml: "),
@@ -106,12 +162,15 @@ def write_descriptor(folder, **changes):
     [
         ({"titel": "x"}, "unknown key 'titel'. Did you mean 'title'?"),
         ({"protocol": "shift"}, "protocol: unknown value 'shift'. Did you mean 'shift-rgb'?"),
-        ({"noise_sigma": -1}, "noise_sigma: "),
+        (
+            {"noise": [{"kind": "gausian"}]},
+            "noise[0].kind: unknown value 'gausian'. Did you mean 'gaussian'?",
+        ),
         (
             {"case": {"photograph": "camra"}},
             "cases[0].photograph: unknown value 'camra'. Did you mean 'camera'?",
         ),
-        ({"case": {"declared_kernel_size": -3}}, "cases[0]"),
+        ({"case": {"declared_size": -3}}, "cases[0]"),
         ({"case": {"id": "astronaut"}}, "cases[1].id: 'astronaut' is there twice"),
     ],
 )

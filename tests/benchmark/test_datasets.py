@@ -9,7 +9,8 @@ import yaml
 
 from benchmark.alignment import best_shift
 from benchmark.blur.convolution import uniform_blur
-from benchmark.descriptors import MIRROR, find_dataset, make_case
+from benchmark.cases import make_case
+from benchmark.descriptors import MIRROR, find_dataset
 from benchmark.images import write_image
 from benchmark.schema import ROOT
 from benchmark.synthesis import observe
@@ -23,11 +24,12 @@ def folder(tmp_path, monkeypatch):
     """A descriptor `x` with one scene and two kernels, its files and their checksums."""
     monkeypatch.delenv(MIRROR, raising=False)
     descriptor = yaml.safe_load((ROOT / "datasets" / "levin.yaml").read_text())
+    descriptor["source"] = "files"
     descriptor["grid"] = {
-        "folder": "files",
+        "id": "im{image}_kernel{kernel}",
         "blurry": "{image}_{kernel}.png",
         "sharp": "sharp{image}.png",
-        "images": ["1"],
+        "images": {"im1": ["1"]},
         "kernels": {
             "1": {"file": "k1.png", "form": "correlation", "declared_size": 3},
             "2": {"file": "k2.png", "form": "convolution", "declared_size": 3},
@@ -40,7 +42,7 @@ def folder(tmp_path, monkeypatch):
         size = (3, 3) if name.startswith("k") else (20, 21)
         write_image(tmp_path / "files" / name, rng.random((1, *size), dtype=np.float32))
     sums = [f"{hashlib.sha256((tmp_path / 'files' / n).read_bytes()).hexdigest()}  {n}" for n in NAMES]
-    (tmp_path / "x.sha256").write_text("\n".join(sums) + "\n")
+    (tmp_path / "files.sha256").write_text("\n".join(sums) + "\n")
     return tmp_path
 
 
@@ -52,7 +54,7 @@ def test_a_grid_has_every_combination_and_its_measured_kernel(folder):
         assert case.kernels.shape == (1, 3, 3)
         assert case.kernels.sum() == pytest.approx(1)
         assert case.kernel_size == (3, 3)
-    (folder / "x.sha256").unlink()
+    (folder / "files.sha256").unlink()
     (folder / "files" / "k2.png").write_bytes((folder / "files" / "k1.png").read_bytes())
     turned = make_case(find_dataset("x", folder), "im1_kernel2", 0)
     # float32: the sum of the entries depends on their order
@@ -70,7 +72,7 @@ def test_a_mirror_is_looked_in_first(folder, monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["sharp1.png", "k1.png", "1_1.png"])
 def test_a_missing_or_renamed_file_is_named_with_where_to_put_it(folder, name):
     (folder / "files" / name).rename(folder / "files" / f"other-{name}")
-    with pytest.raises(InputError, match=rf"x: {name} is not in .*files; put the files there, or set"):
+    with pytest.raises(InputError, match=rf"x: files/{name} is not in .*; put it there, or set"):
         make_case(find_dataset("x", folder), "im1_kernel1", 0)
 
 
@@ -84,7 +86,7 @@ def test_a_flipped_bit_is_found_by_its_checksum(folder):
 
 
 def test_images_of_two_sizes_are_refused(folder):
-    (folder / "x.sha256").unlink()
+    (folder / "files.sha256").unlink()
     write_image(folder / "files" / "sharp1.png", np.zeros((1, 20, 22), np.float32))
     with pytest.raises(InputError, match="its sharp image"):
         make_case(find_dataset("x", folder), "im1_kernel1", 0)

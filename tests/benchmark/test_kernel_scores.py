@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.descriptors import find_dataset, make_case
+from benchmark.cases import make_case
+from benchmark.descriptors import find_dataset
 from benchmark.kernel_scores import error_ratio, kernel_similarity
 from benchmark.synthesis import observe
 from benchmark.types import InputError

@@ -6,7 +6,8 @@ from skimage.io import imread
 
 from benchmark.alignment import best_shift
 from benchmark.blur.nonblind import edge_taper, hyper_laplacian, hyper_laplacian_periodic, prox
-from benchmark.descriptors import find_dataset, make_case
+from benchmark.cases import make_case
+from benchmark.descriptors import find_dataset
 from benchmark.metrics import psnr
 from benchmark.synthesis import observe
 

@@ -1,14 +1,18 @@
 # What the rules share: the checked plan, and functions from wildcards to inputs.
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
 
+from benchmark.descriptors import FOLDER
+from benchmark.download import COMPLETE
 from benchmark.files import try_lock
 from benchmark.iqa import missing_weights
 from benchmark.papers import paper_table, paper_tables
 from benchmark.plan import Plan
 from benchmark.protocols import PROTOCOLS
+from benchmark.sources import all_sources
 from benchmark.types import InputError
 
 # Jobs use the `blindbench` of the environment that Snakemake runs in, whatever PATH says.
@@ -23,8 +27,11 @@ def fail(error):
 
 try:
     PLAN = Plan.from_config(config, ", ".join(map(str, workflow.configfiles)))
+    PLAN.require_data()
 except InputError as error:
     fail(error)
+for name, reason in PLAN.absent.items():
+    print(f"blindbench: {name} is left out: {reason}", file=sys.stderr)
 RESULTS = str(PLAN.results)
 TABLES = [*PLAN.tables, *PLAN.config["paper_tables"]]
 ALL_TABLES = [*PLAN.tables, *paper_tables()]
@@ -34,7 +41,8 @@ HELD_LOCKS = []
 
 
 wildcard_constraints:
-    dataset="|".join(PLAN.datasets),
+    source="|".join(all_sources()),
+    dataset="|".join(map(re.escape, PLAN.datasets)),
     method="|".join(PLAN.methods),
     table="|".join(ALL_TABLES),
     seed=r"\d+",
@@ -64,8 +72,15 @@ def metrics_without_weights(wildcards):
     return [name for name in names if missing_weights(name)]
 
 
+def downloaded(wildcards):
+    """The mark that a dataset's source was downloaded, where it was or has to be."""
+    source = PLAN.datasets[wildcards.dataset].content["source"]
+    mark = FOLDER / source / COMPLETE
+    return [str(mark)] if wildcards.dataset in PLAN.downloads or mark.exists() else []
+
+
 def all_cases(wildcards):
-    return ",".join(PLAN.datasets[wildcards.dataset].case_ids)
+    return ",".join(PLAN.cases[wildcards.dataset])
 
 
 def shard_cases(wildcards):
@@ -99,15 +114,16 @@ def all_manifests():
 
 def own_datasets(wildcards):
     """What a paper's table shows is not asked here."""
-    names = ",".join(PLAN.tables.get(wildcards.table, []))
-    return f"--datasets {names}" if names else ""
+    if wildcards.table not in PLAN.tables:
+        return ""
+    return f"--datasets {','.join(PLAN.asked_for(wildcards.table))}"
 
 
 def table_content(wildcards):
     """What a table says besides its numbers, so that a change of it makes the table again."""
     if wildcards.table in PLAN.tables:
-        return [PLAN.datasets[name].content for name in PLAN.tables[wildcards.table]]
-    return repr(paper_table(wildcards.table))
+        return [PLAN.asked[name].content for name in PLAN.asked_for(wildcards.table)], PLAN.absent
+    return repr(paper_table(wildcards.table)), PLAN.absent
 
 
 def figure_dataset(wildcards):

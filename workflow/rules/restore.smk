@@ -1,7 +1,19 @@
 # From descriptors to observations to restorations to scores.
 
 
+# Only for the sources whose terms the config accepts.
+rule download:
+    output:
+        f"{FOLDER}/{{source}}/{COMPLETE}",
+    log:
+        f"{RESULTS}/logs/download/{{source}}.log",
+    shell:
+        "blindbench download {wildcards.source} --accept-terms > {log} 2>&1"
+
+
 rule synthesize:
+    input:
+        downloaded,
     output:
         f"{RESULTS}/observations/{{dataset}}/manifest.json",
     log:
@@ -11,9 +23,10 @@ rule synthesize:
     params:
         results=results_folder,
         experiment_seed=PLAN.config["experiment_seed"],
+        cases=all_cases,
         observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
     shell:
-        "blindbench synthesize {wildcards.dataset} --results {params.results}"
+        "blindbench synthesize {wildcards.dataset} --cases {params.cases:q} --results {params.results}"
         " --experiment-seed {params.experiment_seed} > {log} 2>&1"
 
 
