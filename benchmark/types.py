@@ -86,6 +86,7 @@ class Observation:
     kernel_size: tuple[int, int] | None  # declared support (h, w); None when unknown
     blur_model: BlurModel = "uniform"
     boundary: Boundary = "valid"
+    grid: tuple[int, int] = (1, 1)  # SVOLA nodes (rows, columns) of a non-uniform blur
 
     def __post_init__(self) -> None:
         if self.blurry.ndim != 3 or self.blurry.shape[0] not in (1, 3):
