@@ -183,6 +183,7 @@ def _weigh(patches: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
 
 def _convolve(patches: Tensor, kernels: Tensor, size: tuple[int, int]) -> Tensor:
     """The first `size` entries of each patch's convolution with its kernel, circular beyond them."""
+    # A direct sum pays at 3 x 3 only (forward and back, one thread); motion kernels are larger.
     fast = [fast_length(length) for length in size]
     nodes = patches.shape[1:3]
     spectra = torch.fft.rfft2(patches, s=fast) * torch.fft.rfft2(kernels.unflatten(0, nodes), s=fast)

@@ -24,7 +24,9 @@ def warp_average(image: Tensor, homographies: Tensor, boundary: Boundary = "repl
     total = torch.zeros_like(image)
     for some in homographies.to(image).split(at_once):
         # Keeps no sample positions for the backward pass; it works them out again.
-        part = checkpoint(_warp_sum, image, some, _PADDING[boundary], use_reentrant=False)
+        part = checkpoint(
+            _warp_sum, image, some, _PADDING[boundary], use_reentrant=False, preserve_rng_state=False
+        )
         assert isinstance(part, Tensor)
         total = total + part
     return total / len(homographies)
@@ -33,12 +35,15 @@ def warp_average(image: Tensor, homographies: Tensor, boundary: Boundary = "repl
 def _warp_sum(image: Tensor, homographies: Tensor, padding: str) -> Tensor:
     height, width = image.shape[-2:]
     rows, columns = torch.meshgrid(
-        torch.arange(height).to(image), torch.arange(width).to(image), indexing="ij"
+        torch.arange(height, dtype=image.dtype, device=image.device),
+        torch.arange(width, dtype=image.dtype, device=image.device),
+        indexing="ij",
     )
-    pixels = torch.stack((columns, rows, torch.ones_like(rows)), dim=-1)
-    seen = torch.einsum("tij,rcj->trci", homographies, pixels)
-    # grid_sample's coordinates, in which the image's outer edges, half a pixel outside, are -1 and 1.
-    size = torch.tensor([width, height]).to(image)
-    positions = (2 * seen[..., :2] / seen[..., 2:] + 1) / size - 1
+    pixels = torch.stack((columns, rows, torch.ones_like(rows)))
+    column, row, depth = torch.einsum("tij,jrc->itrc", homographies, pixels)
+    # grid_sample's coordinates: -1 and 1 are the image's outer edges, half a pixel beyond the border pixels.
+    positions = torch.stack(
+        ((2 * column / depth + 1) / width - 1, (2 * row / depth + 1) / height - 1), dim=-1
+    )
     several = image.expand(len(homographies), -1, -1, -1)
     return functional.grid_sample(several, positions, padding_mode=padding, align_corners=False).sum(0)
