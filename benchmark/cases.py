@@ -13,11 +13,11 @@ import skimage.util
 import torch
 from numpy.typing import NDArray
 
-from benchmark.blur.camera_shake import CameraShake, simulate_shake
+from benchmark.blur.camera_shake import CameraShake, patch_centres, simulate_shake
 from benchmark.blur.convolution import central_crop
 from benchmark.blur.motion_blur import motion_blur_kernel
 from benchmark.blur.noise import NOISES, Noise
-from benchmark.blur.tracks import lai_like_kernel
+from benchmark.blur.smooth_tracks import lai_like_kernel
 from benchmark.blur.trajectory import trajectory_kernel
 from benchmark.case_lists import Entry
 from benchmark.descriptors import Dataset
@@ -137,10 +137,17 @@ def _shaken(
 ) -> tuple[CameraShake, Array]:
     """A camera's motion before the scene, and the kernels (P, h, w) at the nodes of the observed frame."""
     size, margin = recipe["size"], (recipe["size"] - 1) // 2
+    frame = (scene.shape[1] - 2 * margin, scene.shape[2] - 2 * margin)
     shake = simulate_shake(
-        (scene.shape[1], scene.shape[2]), size, rng, extent=recipe["extent"], roll=recipe["roll"]
+        (scene.shape[1], scene.shape[2]),
+        size,
+        recipe["extent"],
+        rng,
+        speed=recipe["speed"],
+        largest_roll=recipe["roll"],
     )
-    return shake, shake.psfs_on_grid(grid, size, margin)
+    kernels = shake.psfs(patch_centres(frame, grid) + margin, size)
+    return shake, kernels.astype(np.float32)
 
 
 def _kernel_file(dataset: Dataset, entry: Entry) -> Array | None:

@@ -1,14 +1,22 @@
-"""The ceiling of every table: non-blind restoration with the true kernel.
+"""The ceiling of every table: non-blind restoration with the true kernels.
 
 D. Krishnan, R. Fergus, "Fast Image Deconvolution using Hyper-Laplacian Priors", NIPS 2009.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.blur.nonblind import ALPHA, LAMBDA, hyper_laplacian
+from benchmark.blur.nonblind import (
+    ALPHA,
+    LAMBDA,
+    hyper_laplacian,
+    hyper_laplacian_by_cg,
+    hyper_laplacian_periodic,
+)
+from benchmark.blur.operators import SvolaBlur
 from benchmark.types import KnownBlur, NotSupportedError, Observation
 from methods.direct import Direct
 from methods.registry import Method
@@ -31,15 +39,27 @@ class Settings:
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
-    """The observation deconvolved, each channel with the true kernel; the CPU is fast enough for it."""
+    """The observation restored with its true kernels; the CPU is fast enough for it.
+
+    A uniform blur, 'valid' or 'circular': the paper's algorithm, padding the observation if 'valid'. Another
+    boundary, or kernels at SVOLA nodes: the same objective by conjugate gradients, under just that operator.
+    """
     del rng, device
     if not isinstance(observation, KnownBlur) or observation.kernels is None:
         raise NotSupportedError("the true kernel of this image is not known")
-    kernels = observation.kernels
+    blurry, kernels, boundary = observation.blurry, observation.kernels, observation.boundary
 
     def restore() -> tuple[Tensor, Tensor]:
-        restored = hyper_laplacian(observation.blurry, kernels[0], settings.weight, settings.alpha)
-        return torch.from_numpy(restored), torch.from_numpy(kernels)
+        known = torch.from_numpy(kernels)
+        if observation.blur_model == "uniform" and boundary == "valid":
+            restored = hyper_laplacian(blurry, kernels[0], settings.weight, settings.alpha)
+        elif observation.blur_model == "uniform" and boundary == "circular":
+            periodic = blurry.astype(np.float64)
+            restored = hyper_laplacian_periodic(periodic, kernels[0], settings.weight, settings.alpha)
+        else:
+            operator = SvolaBlur(known.float(), observation.grid, boundary)
+            restored = hyper_laplacian_by_cg(blurry, operator, settings.weight, settings.alpha)
+        return torch.from_numpy(restored), known
 
     return Direct(restore)
 
@@ -49,7 +69,7 @@ METHOD = Method(
     title="True kernel, hyper-Laplacian",
     paper="control: the ceiling of every table; Krishnan and Fergus, NIPS 2009, Algorithm 1",
     licence="this is our own code",
-    blur_models=("uniform",),
+    blur_models=("uniform", "nonuniform"),
     settings=Settings,
     problem=problem,
     role="ceiling",

@@ -4,15 +4,21 @@ D. Krishnan, R. Fergus, "Fast Image Deconvolution using Hyper-Laplacian Priors",
 
     min_x  lambda/2 |k * x - y|^2 + sum |dx x|^alpha + |dy x|^alpha
 
-by half-quadratic splitting, w = (dx x, dy x), with circular forward differences. FFTs see a periodic image,
-so the observed one is padded and its border tapered first.
+by half-quadratic splitting, w = (dx x, dy x), with forward differences. For a uniform blur the quadratic step
+is a division of spectra. FFTs see a periodic image, so the observed one is padded and its border tapered
+first. For any other operator it is solved by conjugate gradients, and the border is the operator's.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
+from scipy.sparse.linalg import LinearOperator, cg
+
+from benchmark.blur.operators import Operator
 
 Image = NDArray[np.float64]  # (..., H, W); channels are independent of each other
 Kernel = NDArray[np.float64]  # (h, w), true-convolution form, sum 1
@@ -21,6 +27,10 @@ LAMBDA = 2000.0  # the paper's, for noise of about 0.01
 ALPHA = 2 / 3  # the paper's; natural images lie between 1/2 and 4/5
 BETAS = tuple((2 * np.sqrt(2)) ** step for step in range(6))  # from 1, times 2 sqrt 2 while below 256
 TAPERS = 4  # passes over the border
+# Per beta. A crop of 160 x 160 px under a shake with roll, 0.5 % noise, ends at 31.3 dB with 10 steps,
+# at 31.4 dB with 20 or 30. Iteratively reweighted least squares end at 31.1 dB for the same work.
+CG_STEPS = 20
+CG_TOLERANCE = 1e-5  # relative residual
 NEWTON_STEPS = 6  # reach rounding, for alpha from 0.01 to 1 and all of BETAS
 
 
@@ -59,6 +69,57 @@ def hyper_laplacian_periodic(blurry: Image, kernel: Kernel, weight: float, alpha
         spectrum = matched + beta / weight * rfft2(adjoint)  # equation (4)
         x = irfft2(spectrum / (power + beta / weight * differences), s=(height, width))
     return x
+
+
+def hyper_laplacian_by_cg(
+    blurry: NDArray[np.floating[Any]],
+    operator: Operator,
+    weight: float = LAMBDA,
+    alpha: float = ALPHA,
+) -> Image:
+    """Restore `blurry` (C, H, W) blurred by `operator`, whose parameters are float32 on the CPU.
+
+    Returns float64 (C, H, W) in the frame of `blurry`, not clipped. Algorithm 1 with equation (4) solved by
+    CG_STEPS steps of conjugate gradients. The border is the operator's: if 'valid', the pixels outside the
+    frame are unknowns like the others.
+    """
+    observed = torch.from_numpy(blurry).float()
+    size = operator.latent_size((blurry.shape[1], blurry.shape[2]))
+    shape = (blurry.shape[0], *size)
+    adjoint = operator.transposed(observed)
+    blank = operator.apply(observed.new_zeros(shape))  # not zero where the boundary is grey
+
+    def equation(beta: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The left-hand side of equation (4)."""
+        x = flat.reshape(shape)
+        with torch.no_grad():
+            blurred = operator.apply(torch.from_numpy(x).float()) - blank
+        smoothed: Image = beta / weight * _differences_adjoint(*_differences(x))
+        return (adjoint(blurred).numpy() + smoothed).ravel()
+
+    matched = adjoint(observed - blank).numpy().astype(np.float64)
+    rows, columns = size[0] - blurry.shape[1], size[1] - blurry.shape[2]
+    margins = ((0, 0), (rows // 2, -(-rows // 2)), (columns // 2, -(-columns // 2)))
+    x = np.pad(blurry.astype(np.float64), margins, mode="edge")
+    for beta in BETAS:
+        w_x, w_y = (prox(difference, alpha, beta) for difference in _differences(x))
+        target = matched + beta / weight * _differences_adjoint(w_x, w_y)
+        system = LinearOperator((x.size, x.size), matvec=partial(equation, beta), dtype=np.float64)
+        flat, _ = cg(system, target.ravel(), x0=x.ravel(), rtol=CG_TOLERANCE, maxiter=CG_STEPS)
+        x = flat.reshape(shape)
+    top, left = rows // 2, columns // 2
+    return x[:, top : top + blurry.shape[1], left : left + blurry.shape[2]]
+
+
+def _differences(x: Image) -> tuple[Image, Image]:
+    """Forward differences inside the image: (..., H, W - 1) along rows and (..., H - 1, W) along columns."""
+    return np.diff(x, axis=-1), np.diff(x, axis=-2)
+
+
+def _differences_adjoint(w_x: Image, w_y: Image) -> Image:
+    padded_x = np.pad(w_x, ((0, 0), (0, 0), (1, 1)))
+    padded_y = np.pad(w_y, ((0, 0), (1, 1), (0, 0)))
+    return -np.diff(padded_x, axis=-1) - np.diff(padded_y, axis=-2)
 
 
 def prox(v: Image, alpha: float, beta: float) -> Image:

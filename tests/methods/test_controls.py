@@ -5,7 +5,8 @@ import pytest
 import torch
 from skimage.io import imsave
 
-from benchmark.blur.nonblind import hyper_laplacian
+from benchmark.blur.nonblind import hyper_laplacian, hyper_laplacian_by_cg, hyper_laplacian_periodic
+from benchmark.blur.operators import SvolaBlur
 from benchmark.types import KnownBlur, Observation, Status
 from methods import folder, oracle
 from methods.solver import Task, solve
@@ -31,6 +32,46 @@ def test_the_oracle_uses_the_kernel_it_is_given():
     expected = hyper_laplacian(observation.blurry, kernels[0], 500.0, 0.5)
     np.testing.assert_array_equal(restoration.image, np.clip(expected, 0, 1).astype(np.float32))
     np.testing.assert_array_equal(restoration.kernels, kernels)
+
+
+def random_kernels(count):
+    kernels = np.random.default_rng(1).random((count, 3, 5), dtype=np.float32)
+    return kernels / kernels.sum((1, 2), keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "grid", "boundary"),
+    [
+        ("uniform", (1, 1), "zero"),
+        ("uniform", (1, 1), "grey"),
+        ("nonuniform", (2, 3), "valid"),
+        ("nonuniform", (2, 3), "replicate"),
+        ("nonuniform", (1, 1), "valid"),
+    ],
+)
+def test_the_oracle_uses_the_grid_and_the_boundary_it_is_told(model, grid, boundary):
+    kernels = random_kernels(grid[0] * grid[1])
+    told = {**vars(observe()), "blur_model": model, "grid": grid, "boundary": boundary}
+    restoration = solved(oracle, KnownBlur(**told, kernels=kernels), oracle.Settings(weight=500.0, alpha=0.5))
+    operator = SvolaBlur(torch.from_numpy(kernels), grid, boundary)
+    expected = hyper_laplacian_by_cg(told["blurry"], operator, 500.0, 0.5)
+    np.testing.assert_array_equal(restoration.image, np.clip(expected, 0, 1).astype(np.float32))
+    np.testing.assert_array_equal(restoration.kernels, kernels)
+
+
+def test_the_oracle_uses_that_an_image_is_periodic():
+    told = {**vars(observe()), "boundary": "circular"}
+    kernels = random_kernels(1)
+    restoration = solved(oracle, KnownBlur(**told, kernels=kernels), oracle.Settings())
+    expected = hyper_laplacian_periodic(told["blurry"].astype(np.float64), kernels[0], 2000.0, 2 / 3)
+    np.testing.assert_array_equal(restoration.image, np.clip(expected, 0, 1).astype(np.float32))
+
+
+def test_the_oracle_refuses_kernels_that_do_not_fit_the_grid():
+    told = {**vars(observe()), "blur_model": "nonuniform", "grid": (2, 3)}
+    restoration = solved(oracle, KnownBlur(**told, kernels=random_kernels(5)), oracle.Settings())
+    assert restoration.status is Status.FAILED
+    assert restoration.reason == "a grid of 2 x 3 nodes takes 6 kernels, not 5"
 
 
 @pytest.mark.parametrize("observation", [observe(), KnownBlur(**vars(observe()), kernels=None)])

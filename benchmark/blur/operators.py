@@ -1,0 +1,117 @@
+"""The blurs as operators: the parameters in an object, `apply` and `adjoint`.
+
+All are linear, but for the boundary 'grey', which adds an image of its own: `adjoint` is of the linear part.
+
+    <apply(x) - apply(0), r> = <x, adjoint(r)>
+
+Images are (C, H, W); type and device are kept. The arithmetic lives in the functions that `apply` calls.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmark.blur.boundary import latent_size
+from benchmark.blur.convolution import blur
+from benchmark.blur.perpixel import blur_per_pixel
+from benchmark.blur.svola import Form, Window, svola
+from benchmark.blur.warp import warp_average
+from benchmark.types import Boundary
+
+
+class Operator(ABC):
+    """A blur with its parameters."""
+
+    @abstractmethod
+    def apply(self, image: Tensor) -> Tensor:
+        """The blurry image of a latent one."""
+
+    @abstractmethod
+    def latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The (rows, columns) of the latent image behind a blurry one of `size`."""
+
+    def adjoint(self, residual: Tensor) -> Tensor:
+        """What every latent pixel gets of a residual (C, H, W) in the frame of the blurry image."""
+        return self.transposed(residual)(residual)
+
+    def transposed(self, blurry: Tensor) -> Callable[[Tensor], Tensor]:
+        """`adjoint` for residuals of the shape, type and device of `blurry` (C, H, W).
+
+        By reverse-mode differentiation, which is the transpose of a linear map at any point. It needs one
+        `apply`, done here: whoever wants the adjoint many times keeps what this returns.
+        """
+        size = self.latent_size((blurry.shape[-2], blurry.shape[-1]))
+        with torch.enable_grad():
+            point = blurry.new_zeros(blurry.shape[0], *size).requires_grad_()
+            image = self.apply(point)
+
+        def adjoint(residual: Tensor) -> Tensor:
+            return torch.autograd.grad(image, point, residual, retain_graph=True)[0]
+
+        return adjoint
+
+
+@dataclass(frozen=True, eq=False)
+class UniformBlur(Operator):
+    """One kernel for the whole image: `benchmark.blur.convolution.blur`."""
+
+    kernel: Tensor  # (h, w)
+    boundary: Boundary = "valid"
+
+    def apply(self, image: Tensor) -> Tensor:
+        return blur(image, self.kernel, self.boundary)
+
+    def latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return latent_size(size, _support(self.kernel), self.boundary)
+
+
+@dataclass(frozen=True, eq=False)
+class SvolaBlur(Operator):
+    """Kernels at the nodes of a grid: `benchmark.blur.svola.svola`."""
+
+    kernels: Tensor  # (Gy * Gx, h, w), row-major
+    grid: tuple[int, int]  # (Gy, Gx)
+    boundary: Boundary = "valid"
+    form: Form = "input"
+    window: Window = "linear"
+
+    def apply(self, image: Tensor) -> Tensor:
+        return svola(image, self.kernels, self.grid, self.boundary, self.form, self.window)
+
+    def latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return latent_size(size, _support(self.kernels), self.boundary)
+
+
+@dataclass(frozen=True, eq=False)
+class PerPixelBlur(Operator):
+    """A kernel for every observed pixel: `benchmark.blur.perpixel.blur_per_pixel`."""
+
+    kernels: Tensor  # (H * W, h, w), row-major
+    boundary: Boundary = "valid"
+
+    def apply(self, image: Tensor) -> Tensor:
+        return blur_per_pixel(image, self.kernels, self.boundary)
+
+    def latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return latent_size(size, _support(self.kernels), self.boundary)
+
+
+@dataclass(frozen=True, eq=False)
+class WarpBlur(Operator):
+    """The mean over camera poses: `benchmark.blur.warp.warp_average`."""
+
+    homographies: Tensor  # (T, 3, 3)
+    boundary: Boundary = "replicate"  # or 'zero'
+
+    def apply(self, image: Tensor) -> Tensor:
+        return warp_average(image, self.homographies, self.boundary)
+
+    def latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return size
+
+
+def _support(kernels: Tensor) -> tuple[int, int]:
+    return kernels.shape[-2], kernels.shape[-1]
