@@ -7,7 +7,8 @@ from pathlib import Path
 from methods import registry
 from tests.conftest import ROOT
 
-NUMERICAL = {"torch", "numpy", "scipy", "skimage"}
+# Pillow comes with scikit-image; the released motion blur generator draws its strokes with it.
+NUMERICAL = {"torch", "numpy", "scipy", "skimage", "PIL"}
 
 
 def imports(path):

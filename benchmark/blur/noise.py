@@ -1,11 +1,176 @@
-"""Noise added to a blurry image."""
+"""What happens to a blurry image on the sensor: random noise, and two changes that go with it.
+
+Each kind is a frozen dataclass whose fields are its parameters; `NOISES` names them. The models and their
+levels are those of robust-BID (section 4.2.2) unless said otherwise; intensities are in [0, 1] units.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+from skimage.color import hsv2rgb, rgb2hsv
 
-from benchmark.types import Array
+from benchmark.types import Array, InputError
+
+Floats = NDArray[np.float64]
+
+
+class Noise(Protocol):
+    """One kind of noise with its parameters."""
+
+    kind: ClassVar[str]
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """`image` (C, H, W), values in [0, 1], with this noise; not clipped."""
+        ...
+
+
+def add_noise(image: Array, noise: Noise, rng: np.random.Generator) -> Array:
+    """`image` (C, H, W), values in [0, 1], with `noise`, clipped to [0, 1], float32.
+
+    Raises InputError when the noise does not exist for such an image (colour saturation of a grey one).
+    """
+    return np.clip(noise.apply(image.astype(np.float64), rng), 0.0, 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """y + N(0, sigma^2), independent per entry."""
+
+    kind: ClassVar[str] = "gaussian"
+    sigma: float
+
+    def __post_init__(self) -> None:
+        _check("sigma", self.sigma)
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        return image + self.sigma * rng.standard_normal(image.shape)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Poisson(eta y) / eta: photon counts, `eta` of them at white."""
+
+    kind: ClassVar[str] = "shot"
+    eta: float
+
+    def __post_init__(self) -> None:
+        _check("eta", self.eta, positive=True)
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        return rng.poisson(self.eta * image) / self.eta
+
+
+@dataclass(frozen=True)
+class Impulse:
+    """Salt and pepper: with `probability`, an entry becomes 0 or 1, half of the time each.
+
+    Entries of the array are struck one by one, channel by channel, as in the corruption code that the paper
+    follows; with `per_pixel` all channels of a pixel together, as its words have it.
+    """
+
+    kind: ClassVar[str] = "impulse"
+    probability: float
+    per_pixel: bool = False
+
+    def __post_init__(self) -> None:
+        _check("probability", self.probability, most=1.0)
+        if not isinstance(self.per_pixel, bool):
+            raise InputError(f"per_pixel must be true or false, not {self.per_pixel!r}")
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        shape = (1, *image.shape[1:]) if self.per_pixel else image.shape
+        struck = rng.random(shape) < self.probability
+        salt = rng.random(shape) < 0.5
+        return np.where(struck, salt.astype(np.float64), image)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """y + width * U(0, 1), brighter by width / 2: with 0.01 the noise of the files released by Lai et al."""
+
+    kind: ClassVar[str] = "uniform"
+    width: float
+
+    def __post_init__(self) -> None:
+        _check("width", self.width)
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        return image + self.width * rng.random(image.shape)
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Colour saturation S <- clip(scale S + offset) in HSV, then Gaussian noise.
+
+    The paper calls it pixel saturation, though no highlight is clipped. Neutral pixels have hue 0 and turn
+    reddish: white becomes (1, 0.9, 0.9). Grey images have no saturation to change and are refused.
+    """
+
+    kind: ClassVar[str] = "saturation"
+    scale: float = 2.0
+    offset: float = 0.1
+    sigma: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _check("scale", self.scale)
+        _check("offset", self.offset, most=1.0)
+        _check("sigma", self.sigma)
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        return Gaussian(self.sigma).apply(self.saturated(image), rng)
+
+    def saturated(self, image: Floats) -> Floats:
+        """The change alone, in [0, 1]. Raises InputError unless `image` is (3, H, W)."""
+        if image.shape[0] != 3:
+            raise InputError(
+                f"noise of kind 'saturation' needs a colour image (3 channels), not {image.shape[0]}; "
+                "use 'clip-saturation'"
+            )
+        hsv = rgb2hsv(image, channel_axis=0)
+        hsv[1] = np.clip(self.scale * hsv[1] + self.offset, 0.0, 1.0)
+        rgb: Floats = hsv2rgb(hsv, channel_axis=0)
+        return np.clip(rgb, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class ClipSaturation:
+    """Highlights beyond the sensor's range, min(gain y, 1), then Gaussian noise: physical saturation."""
+
+    kind: ClassVar[str] = "clip-saturation"
+    gain: float = 1.5
+    sigma: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _check("gain", self.gain, positive=True)
+        _check("sigma", self.sigma)
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        return Gaussian(self.sigma).apply(np.minimum(self.gain * image, 1.0), rng)
+
+
+NOISES: dict[str, type[Noise]] = {
+    noise.kind: noise for noise in (Gaussian, Shot, Impulse, Uniform, Saturation, ClipSaturation)
+}
 
 
 def add_gaussian(image: Array, sigma: float, rng: np.random.Generator) -> Array:
-    """`image` plus white Gaussian noise of standard deviation `sigma` ([0, 1] units), clipped to [0, 1]."""
-    noisy = image + sigma * rng.standard_normal(image.shape)
-    return np.clip(noisy, 0.0, 1.0).astype(np.float32)
+    """`add_noise` with `Gaussian(sigma)`."""
+    return add_noise(image, Gaussian(sigma), rng)
+
+
+def _check(name: str, value: float, *, positive: bool = False, most: float = math.inf) -> None:
+    """Raise InputError unless parameter `name` is a number from 0 (excluded if `positive`) to `most`."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if number and (value > 0 if positive else value >= 0) and value <= most:
+        return
+    wanted = ("positive" if positive else "0 or more") + (f", at most {most:g}" if most < math.inf else "")
+    raise InputError(f"{name} must be a number, {wanted}, not {value!r}")

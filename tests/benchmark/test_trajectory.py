@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from benchmark.blur.noise import add_gaussian
 from benchmark.blur.trajectory import (
     TrajectoryDraws,
     centred_in_box,
@@ -9,7 +8,6 @@ from benchmark.blur.trajectory import (
     trace_path,
     trajectory_kernel,
 )
-from benchmark.seeds import generator, seed_from
 from benchmark.types import InputError
 
 
@@ -63,18 +61,3 @@ def test_the_kernel_is_the_path_in_true_convolution_form():
 def test_even_and_tiny_sizes_are_refused(size):
     with pytest.raises(InputError, match="odd size of at least 5"):
         trajectory_kernel(size, np.random.default_rng(0))
-
-
-def test_gaussian_noise_has_its_sigma_and_is_clipped():
-    rng = np.random.default_rng(0)
-    grey = np.full((1, 200, 200), 0.5, np.float32)
-    noisy = add_gaussian(grey, 0.05, rng)
-    assert noisy.dtype == np.float32
-    assert (noisy - grey).std() == pytest.approx(0.05, rel=0.02)
-    assert add_gaussian(np.ones((1, 50, 50), np.float32), 0.5, rng).max() == 1
-
-
-def test_seeds_depend_on_every_name_and_their_borders():
-    names = [("a", "b"), ("b", "a"), ("ab",), ("a", "b", 0), ("a", "b", 1)]
-    assert len({seed_from(*name) for name in names}) == len(names)
-    assert generator("x").random() == generator("x").random()
