@@ -38,12 +38,10 @@ def download(source: Source, say: Say, *, accept_terms: bool = False, folder: Pa
     get a file by hand, free the disk), TransferError when the network failed.
     """
     target, cache = folder / source.name, folder / CACHE / source.name
-    lock = cache / ".lock"
-    if (free := try_lock(lock)) is None:
+    lock = try_lock(cache / ".lock")
+    if lock is None:
         say(f"{source.name}: another download of it is at work; waiting")
-    else:
-        free.close()
-    with locked(lock):
+    with lock or locked(cache / ".lock"):
         try:
             _complete(source, target, cache, say, accept_terms)
         except (InputError, TransferError) as error:

@@ -1,5 +1,6 @@
 """One file from one address: resumed where it broke off, checked, and moved into place by pooch."""
 
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -97,56 +98,45 @@ class _Resume:
             known = _Version(**json.loads(self._notes.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return None
-        return known if known.url == url and self.part.exists() and self.part.stat().st_size else None
+        here = self.part.stat().st_size if self.part.exists() else 0
+        return known if here and known.url == url and known.size is not None else None
 
     def _receive(self, url: str, known: _Version | None) -> None:
         offset = 0 if known is None else self.part.stat().st_size
         headers = {"Accept-Encoding": "identity"}
         if known is not None:
             headers["Range"] = f"bytes={offset}-"
-            if known.validator:
-                headers["If-Range"] = known.validator
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            version = _Version.of(url, response)
-            continues = response.status_code == HTTPStatus.PARTIAL_CONTENT
-            if known is not None and (
-                response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-                or (continues and not _same(known, version, response, offset))
+            version, status = _Version.of(url, response), response.status_code
+            continues = known is not None and status == HTTPStatus.PARTIAL_CONTENT
+            is_rest = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+            if (known is not None and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) or (
+                continues and not (is_rest and version == known)
             ):
                 return self._receive(url, None)  # another file by now: from the start
-            if response.status_code >= HTTPStatus.BAD_REQUEST:
+            if status >= HTTPStatus.BAD_REQUEST:
                 raise TransferError(
-                    f"{url}: the server answers {response.status_code} {response.reason}; try again later, "
-                    f"or {self.by_hand}"
+                    f"{url}: the server answers {status} {response.reason}; try again later, or {self.by_hand}"
                 )
+            # Not decoded: a server may call a .tar.gz an encoding of a .tar.
+            chunks = response.raw.stream(CHUNK, decode_content=False)
             if not continues:
-                offset = 0
-                self._refuse_page(url, response)
+                first = next(chunks, b"")
+                if _is_page(response, first):  # perhaps for a moment only: what is here already stays
+                    raise InputError(
+                        f"{url}: leads to a web page, perhaps a login, and not to a file; {self.by_hand}"
+                    )
                 self.part.unlink(missing_ok=True)  # before the notes: they must never speak of older bytes
                 write_text(self._notes, json.dumps(asdict(version)))
-            self._write(response, offset, version.size)
-        arrived = self.part.stat().st_size
-        if version.size is not None and arrived < version.size:
-            raise TransferError(self._truncated(url))
-        return None
+                chunks, offset = itertools.chain([first], chunks), 0
+            return self._write(chunks, offset, version.size)
 
-    def _write(self, response: requests.Response, offset: int, size: int | None) -> None:
+    def _write(self, chunks: Iterator[bytes], offset: int, size: int | None) -> None:
         name = self.part.name.removesuffix(".part")
         with self.part.open("ab" if offset else "wb") as file, _progress(name, offset, size) as show:
-            # Not decoded: a server may call a .tar.gz an encoding of a .tar.
-            for chunk in response.raw.stream(CHUNK, decode_content=False):
-                if file.tell() == 0 and chunk.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
-                    file.truncate(0)
-                    raise InputError(self._page(response.url))
+            for chunk in chunks:
                 file.write(chunk)
                 show(file.tell())
-
-    def _refuse_page(self, url: str, response: requests.Response) -> None:
-        if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise InputError(self._page(url))
-
-    def _page(self, url: str) -> str:
-        return f"{url}: leads to a web page, perhaps a login, and not to a file; {self.by_hand}"
 
     def _truncated(self, url: str) -> str:
         kept = decimal(self.part.stat().st_size)
@@ -163,12 +153,10 @@ class _Resume:
         return f"{url}: {error}; {self.by_hand}"
 
 
-def _same(known: _Version, version: _Version, response: requests.Response, offset: int) -> bool:
-    """Whether a partial answer is the rest of the version that is partly here."""
-    return (
-        response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-        and version.size == known.size
-        and version.validator in ("", known.validator)
+def _is_page(response: requests.Response, start: bytes) -> bool:
+    kind = response.headers.get("Content-Type", "")
+    return kind.startswith("text/html") or start.lstrip()[:14].lower().startswith(
+        (b"<!doctype html", b"<html")
     )
 
 

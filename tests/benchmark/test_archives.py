@@ -239,11 +239,14 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_folder_may_be_a_link_to_another_disk(tmp_path):
+def test_a_folder_may_be_a_link_to_another_disk(tmp_path, monkeypatch):
     (tmp_path / "disk/data").mkdir(parents=True)
     (tmp_path / "data").symlink_to(tmp_path / "disk/data")
     write_zip(tmp_path / "x", TREE)
+    unpack, fresh = archives._unpack, []
+    monkeypatch.setattr(archives, "_unpack", lambda x, to, *rest: fresh.append(to) or unpack(x, to, *rest))
     extract(tmp_path / "x", tmp_path / "data")
+    assert fresh[0].parent == tmp_path / "disk"  # files cannot be moved from one disk to another
     assert files(tmp_path / "disk/data") == TREE
     assert (tmp_path / "data").is_symlink()
 

@@ -44,7 +44,7 @@ def packed(tree, kind="zip"):
 
 TREE = {"set/a/1.png": RNG.bytes(30_000), "set/a/2.png": RNG.bytes(30_000)}
 GOOD = packed(TREE)
-OTHER = packed({**TREE, "set/a/2.png": RNG.bytes(30_000)})  # as long as the good one
+OTHER = packed({**TREE, "set/a/1.png": RNG.bytes(30_000)})  # as long as the good one
 LANDED = {name.removeprefix("set/"): content for name, content in TREE.items()}
 
 
@@ -57,7 +57,6 @@ class Site:
     cuts: list[int] = field(default_factory=list)  # the next answers break off after so many bytes
     ranges: bool = True  # whether it can send parts
     tags: bool = True  # whether it sends validators
-    if_range: bool = True  # whether it heeds them itself
     headers: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, range
     gate: threading.Event | None = None  # answers wait for it
@@ -72,9 +71,8 @@ class Site:
             return
         content = self.files[path]
         tag = f'"{hashlib.md5(content).hexdigest()}"'
-        changed = self.if_range and handler.headers["If-Range"] not in (None, tag)
         start = 0
-        if wanted and self.ranges and not changed:
+        if wanted and self.ranges:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
             if start >= len(content):
                 handler.send_error(416)
@@ -288,9 +286,9 @@ def test_without_parts_from_the_server_it_starts_again(site, source, get, tmp_pa
     assert files(tmp_path / "x") == LANDED
 
 
-@pytest.mark.parametrize("if_range", [True, False])
-def test_a_file_that_changed_in_between_is_not_pieced_together(site, source, get, tmp_path, if_range):
-    site.files["x.zip"], site.cuts, site.if_range = OTHER, [20_000], if_range
+@pytest.mark.parametrize(("old", "tags"), [(OTHER, True), (OTHER + b"longer", False)])
+def test_a_file_that_changed_in_between_is_not_pieced_together(site, source, get, tmp_path, old, tags):
+    site.files["x.zip"], site.cuts, site.tags = old, [20_000], tags
     with failing(TransferError, "the connection broke", tmp_path):
         get(source)
     site.files["x.zip"] = GOOD
@@ -299,7 +297,7 @@ def test_a_file_that_changed_in_between_is_not_pieced_together(site, source, get
 
 
 def test_a_file_that_became_shorter_starts_again(site, source, get, tmp_path):
-    site.files["x.zip"], site.cuts, site.if_range = GOOD * 2, [len(GOOD) + 9], False
+    site.files["x.zip"], site.cuts = GOOD * 2, [len(GOOD) + 9]
     with failing(TransferError, "the connection broke", tmp_path):
         get(source)
     site.files["x.zip"] = GOOD
@@ -358,9 +356,15 @@ def test_a_damaged_file_never_becomes_the_reference(site, source, get, tmp_path)
     assert files(tmp_path / "x") == LANDED
 
 
-@pytest.mark.parametrize("headers", [{"Content-Type": "text/html; charset=utf-8"}, {}])
-def test_a_web_page_instead_of_the_file_is_told(site, source, get, tmp_path, headers):
-    site.files["x.zip"], site.headers = b"\n<!DOCTYPE HTML><html>Please sign in</html>", headers
+@pytest.mark.parametrize(
+    ("page", "headers"),
+    [
+        (b"Please sign in", {"Content-Type": "text/html; charset=utf-8"}),
+        (b"\n<!DOCTYPE HTML><html>Please sign in</html>", {}),
+    ],
+)
+def test_a_web_page_instead_of_the_file_is_told(site, source, get, tmp_path, page, headers):
+    site.files["x.zip"], site.headers = page, headers
     advice = (
         f"leads to a web page.*get x.zip from https://x.org by hand and put it into {tmp_path}/.downloads/x"
     )
@@ -369,6 +373,19 @@ def test_a_web_page_instead_of_the_file_is_told(site, source, get, tmp_path, hea
     assert not (tmp_path / ".downloads/x/x.zip").exists()
     site.files["x.zip"], site.headers = GOOD, {}
     get(unverified(source))
+    assert files(tmp_path / "x") == LANDED
+
+
+def test_a_passing_web_page_does_not_cost_what_arrived(site, source, get, tmp_path):
+    site.cuts = [20_000]
+    with failing(TransferError, "the connection broke", tmp_path):
+        get(source)
+    site.files["x.zip"], site.ranges = b"<html>Buy time in this network</html>", False
+    with failing(InputError, "leads to a web page", tmp_path):
+        get(source)
+    site.files["x.zip"], site.ranges = GOOD, True
+    get(source)
+    assert site.requests[-1] == ("x.zip", "bytes=20000-")
     assert files(tmp_path / "x") == LANDED
 
 
