@@ -197,8 +197,7 @@ def _converted_members(archive: Path) -> Generator[_Member]:
             f"{archive}: rar and 7z need the program bsdtar; install libarchive-tools (Debian, Ubuntu), "
             "bsdtar (Fedora) or libarchive (Homebrew, conda)"
         )
-    # -P: names as they are, so that bad ones are refused here and not repaired in silence
-    command = [bsdtar, "-P", "-cf", "-", "--format", "pax", f"@{archive.resolve()}"]
+    command = [bsdtar, "-cf", "-", "--format", "pax", f"@{archive.resolve()}"]
     with (
         tempfile.TemporaryFile() as complaints,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process,

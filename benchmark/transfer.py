@@ -116,7 +116,8 @@ class _Resume:
                 return self._receive(url, None)  # another file by now: from the start
             if status >= HTTPStatus.BAD_REQUEST:
                 raise TransferError(
-                    f"{url}: the server answers {status} {response.reason}; try again later, or {self.by_hand}"
+                    f"{url}: the server answers {status} {response.reason}; try again later, or "
+                    f"{self.by_hand}"
                 )
             # Not decoded: a server may call a .tar.gz an encoding of a .tar.
             chunks = response.raw.stream(CHUNK, decode_content=False)
