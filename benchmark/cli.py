@@ -44,6 +44,29 @@ DEMO = Path("results/demo")
 
 
 @app.command()
+def download(
+    sources: Annotated[list[str], typer.Argument(help="Names of sources, see datasets/sources.yaml.")],
+    accept_terms: Annotated[bool, typer.Option(help="Accept the terms that are shown.")] = False,
+) -> None:
+    """Get data into datasets/; nothing is downloaded by any other verb.
+
+    Exit code 1: the network failed, the same command continues. 2: the message says what you must do.
+    """
+    from benchmark.download import download as get
+    from benchmark.sources import find_source
+    from benchmark.transfer import TransferError
+
+    code = 0
+    for source in [find_source(name) for name in sources]:
+        try:
+            get(source, lambda line: typer.echo(line, err=True), accept_terms=accept_terms)
+        except (InputError, TransferError) as error:  # the other sources go on
+            typer.echo(f"blindbench: {error}", err=True)
+            code = max(code, 2 if isinstance(error, InputError) else 1)
+    raise typer.Exit(code)
+
+
+@app.command()
 def synthesize(
     dataset: Annotated[str, typer.Argument(help="A dataset, or <dataset>@<condition>; see datasets/.")],
     cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
