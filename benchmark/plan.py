@@ -149,7 +149,7 @@ def _presence(dataset: Dataset, patterns: Sequence[str], accepted: Sequence[str]
     try:
         dataset.case_ids  # noqa: B018 (needs the files, for some datasets)
     except InputError as error:
-        return _Presence(reason=f"{error}; {source.how_to_get}")
+        return _Presence(reason="; ".join(filter(None, [str(error), source.how_to_get])))
     cases = dataset.selected(patterns)
     missing = dataset.missing(cases)
     if not missing:

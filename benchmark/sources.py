@@ -32,10 +32,26 @@ class Source:
     title: str
     licence: str
     page: str
-    access: Literal["open", "terms", "manual", "login"]
+    access: Literal["packaged", "open", "terms", "manual", "login"]
     archives: tuple[Archive, ...]
+    size: str = "not stated"  # of the archives
     verified: str = "never"  # when this project last saw the links work
     counts: Mapping[str, int] | None = None  # pattern to number of files, once all is there
+
+    @property
+    def downloadable(self) -> bool:
+        """Whether all of it can be fetched without a person."""
+        return bool(self.archives) and all(archive.url for archive in self.archives)
+
+    @property
+    def how_to_get(self) -> str:
+        """What a person does first; empty where there is nothing to fetch."""
+        if not self.archives:
+            return ""
+        command = f"blindbench download {self.name}" + " --accept-terms" * (self.access == "terms")
+        if self.downloadable:
+            return command
+        return f"{command}, which says what to get by hand from {self.page}"
 
     def by_hand(self, archive: Archive, cache: Path) -> str:
         """What a person does to get `archive`."""

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmark.descriptors import FOLDER
-from benchmark.download import COMPLETE
+from benchmark.download import MARKER
 from benchmark.files import try_lock
 from benchmark.iqa import missing_weights
 from benchmark.papers import paper_table, paper_tables
@@ -75,7 +75,7 @@ def metrics_without_weights(wildcards):
 def downloaded(wildcards):
     """The mark that a dataset's source was downloaded, where it was or has to be."""
     source = PLAN.datasets[wildcards.dataset].content["source"]
-    mark = FOLDER / source / COMPLETE
+    mark = FOLDER / source / MARKER
     return [str(mark)] if wildcards.dataset in PLAN.downloads or mark.exists() else []
 
 
