@@ -78,16 +78,39 @@ def rasterise(path: Path, shape: tuple[int, int], fraction: float = 1.0) -> NDAr
     exposed = fraction * len(path)
     weights = np.clip(exposed - np.arange(len(path)) + 1, 0, 1)  # the last point may count in part
     weights[0] = 0.0
-    image = np.zeros(shape)
-    columns, rows = np.floor(path.real).astype(int), np.floor(path.imag).astype(int)
-    right, down = path.real - columns, path.imag - rows
+    image: NDArray[np.float64] = splat(path[None], weights / len(path), shape)[0]
+    return image
+
+
+def splat(
+    points: NDArray[np.complex128], weights: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Images (P, h, w) of `points` (P, T), each spread bilinearly on its four pixels with its weight (T,).
+
+    All points must lie inside the grid of `shape` (h, w).
+    """
+    columns, rows = np.floor(points.real).astype(int), np.floor(points.imag).astype(int)
+    right, down = points.real - columns, points.imag - rows
+    first = np.arange(len(points))[:, None] * (shape[0] * shape[1])
+    pixels, shares = [], []
     for row_step, row_share in ((0, 1 - down), (1, down)):
         for column_step, column_share in ((0, 1 - right), (1, right)):
             # A share of exactly zero may point one pixel past the grid.
             share = weights * row_share * column_share
             used = share > 0
-            np.add.at(image, (rows[used] + row_step, columns[used] + column_step), share[used])
-    return image / len(path)
+            pixels.append((first + (rows + row_step) * shape[1] + columns + column_step)[used])
+            shares.append(share[used])
+    entries = len(points) * shape[0] * shape[1]
+    images = np.bincount(np.concatenate(pixels), np.concatenate(shares), minlength=entries)
+    return images.reshape(-1, *shape).astype(np.float64)
+
+
+def framed(path: Path, extent: float) -> Path:
+    """`path` scaled so that the larger side of its bounding box is `extent` pixels, the box's middle at 0."""
+    low, high = complex(path.real.min(), path.imag.min()), complex(path.real.max(), path.imag.max())
+    side = max((high - low).real, (high - low).imag)
+    scaled: Path = (path - (low + high) / 2) * (extent / side)
+    return scaled
 
 
 def trajectory_kernel(size: int, rng: np.random.Generator) -> Array:

@@ -1,0 +1,75 @@
+"""Smooth tracks of varying speed, and kernels from them that resemble those of Lai et al.
+
+The generator of Lai et al. (random 3-D camera tracks) is not public. What sets its kernels apart from the
+trajectories of constant speed is their bright knots, where the camera lingers: Gaussian processes have them.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+from benchmark.blur.convolution import rotate_180
+from benchmark.blur.trajectory import Path, centred_in_box, framed
+from benchmark.types import Array, InputError
+
+Floats = NDArray[np.float64]
+
+POINTS = 1000
+KNOTS = 200  # where the processes are drawn; cubic splines fill in the points between, smooth at this spacing
+LENGTHS = (0.2, 0.5)  # of the correlation, in exposures
+TURNING = 0.3  # share of tracks with one abrupt change of direction
+EXTENTS = (0.45, 0.85)  # larger side of a kernel's bounding box, in kernel sizes
+JITTER = 1e-10  # variance that keeps the covariances positive definite; tracks have variance 1
+
+
+def lai_like_kernel(size: int, rng: np.random.Generator) -> Array:
+    """A random motion kernel (size, size), float32, true-convolution form, sum 1, its bounding box centred.
+
+    Raises InputError unless `size` is odd and at least 7.
+    """
+    if size < 7 or size % 2 == 0:
+        raise InputError(f"a Lai-like kernel needs an odd size of at least 7 pixels, not {size}")
+    while True:
+        # A free rim of one pixel costs three: a stroke of e pixels touches up to e + 1.
+        extent = rng.uniform(EXTENTS[0] * size, min(EXTENTS[1] * size, size - 3))
+        kernel = centred_in_box(framed(smooth_track(rng), extent), size)
+        if kernel is not None:
+            correlation_form = torch.from_numpy(kernel)
+            return rotate_180(correlation_form).numpy().astype(np.float32)
+
+
+def smooth_track(rng: np.random.Generator) -> Path:
+    """A planar track (POINTS,): column and row are independent Gaussian processes, unit variance, Matern-5/2.
+
+    Some change direction abruptly once: two tracks in a row.
+    """
+    distances = np.sqrt(5) / rng.uniform(*LENGTHS) * _distances()
+    covariance = (1 + distances + distances**2 / 3) * np.exp(-distances)
+    columns, rows, other_columns, other_rows = gaussian_processes(covariance, 4, rng)
+    track: Path = columns + 1j * rows
+    if rng.random() < TURNING:
+        other = other_columns + 1j * other_rows
+        turn = int(rng.uniform(0.2, 0.8) * POINTS)
+        track[turn:] = track[turn] + other[turn:] - other[turn]
+    return track
+
+
+def smooth_profile(length: float, rng: np.random.Generator) -> Floats:
+    """A Gaussian process (POINTS,), unit variance, squared-exponential covariance of `length` exposures."""
+    profile: Floats = gaussian_processes(np.exp(-((_distances() / length) ** 2) / 2), 1, rng)[0]
+    return profile
+
+
+def gaussian_processes(covariance: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """`count` independent Gaussian processes (count, POINTS), `covariance` (KNOTS, KNOTS) at the knots."""
+    factor = np.linalg.cholesky(covariance + JITTER * np.eye(KNOTS))
+    knots = rng.standard_normal((count, KNOTS)) @ factor.T
+    drawn: Floats = CubicSpline(np.linspace(0, 1, KNOTS), knots, axis=1)(np.linspace(0, 1, POINTS))
+    return drawn
+
+
+def _distances() -> Floats:
+    """Between the times of the knots, the exposure lasting from 0 to 1."""
+    times = np.linspace(0, 1, KNOTS)
+    return np.abs(times[:, None] - times)
