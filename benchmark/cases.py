@@ -112,7 +112,7 @@ def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case
         dataset=dataset.name,
         group=entry.group,
         id=entry.id,
-        kernel_size=_declared(declared, dataset.size_level, scene),
+        kernel_size=declared_kernel_size(declared, dataset.size_level, (scene.shape[1], scene.shape[2])),
         blur_model=dataset.content["blur"],
         boundary=dataset.content.get("boundary", "valid"),
         grid=_grid(dataset),
@@ -159,16 +159,17 @@ def _kernel_file(dataset: Dataset, entry: Entry) -> Array | None:
         raise InputError(f"{dataset.name}: {entry.kernel_file} is black, so it is no kernel; get it again")
     if entry.kernel_form == "correlation":
         weights = np.ascontiguousarray(weights[:, ::-1, ::-1])
-    return weights / weights.sum()
+    kernels: Array = weights / weights.sum()
+    return kernels
 
 
-def _declared(size: int, level: int, scene: Array) -> tuple[int, int]:
-    """The declared size (h, w) of a level of over-specification, in equal steps up to half the image.
+def declared_kernel_size(size: int, level: int, scene: tuple[int, int]) -> tuple[int, int]:
+    """The declared size (h, w) of a level of over-specification, in equal steps up to half the sharp image.
 
     "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", section 4.2.1; rounded up, as its
     example (13 px in 256: 13, 42, 71, 100, 128) is.
     """
-    height, width = (ceil(size + (level - 1) / LEVELS * (ceil(side / 2) - size)) for side in scene.shape[1:])
+    height, width = (ceil(size + (level - 1) / LEVELS * (ceil(side / 2) - size)) for side in scene)
     return height, width
 
 

@@ -57,8 +57,10 @@ class Dataset:
     @property
     def synthesised(self) -> bool:
         """Whether its blurry images are made here, from sharp ones."""
+        if "cases" in self.content:
+            return all("kernel" in case for case in self.content["cases"])
         form = self.content.get("grid") or self.content.get("files") or {}
-        return "kernel" in self.content or ("sharp" in form and "blurry" not in form)
+        return "sharp" in form and "blurry" not in form
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -142,7 +144,10 @@ def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
     if base not in dataset_names(folder):
         raise InputError(f"unknown dataset '{base}'. {did_you_mean(base, dataset_names(folder))}")
     content = checked(read_yaml(path), "dataset", str(path))
-    return _with_conditions(Dataset(name, path, content), conditions)
+    dataset = _with_conditions(Dataset(name, path, content), conditions)
+    if "cases" in content or "grid" in content:
+        _ = dataset.entries  # refuses an id that is there twice
+    return dataset
 
 
 def presence(dataset: Dataset) -> str:

@@ -211,9 +211,7 @@ def _panels(store: Store, dataset: str, case: str, methods: Sequence[str], seed:
 
 def _mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
     """Kernels (P, h, w) side by side as their nodes lie; a single one as it is."""
-    if len(kernels) == 1:
-        return kernels[0]
-    (rows, columns), (h, w) = grid, kernels.shape[1:]
+    (rows, columns), (h, w) = grid if len(kernels) > 1 else (1, 1), kernels.shape[1:]
     mosaic: Array = kernels.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
     return mosaic
 

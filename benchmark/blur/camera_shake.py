@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from benchmark.blur.convolution import rotate_180
 from benchmark.blur.smooth_tracks import POINTS, smooth_profile, smooth_track
+from benchmark.blur.svola import node_centres
 from benchmark.blur.trajectory import ANXIETIES, Path, TrajectoryDraws, framed, splat, trace_path
 from benchmark.types import InputError
 
@@ -142,13 +143,8 @@ def corners(shape: tuple[int, int]) -> Floats:
 
 
 def patch_centres(shape: tuple[int, int], grid: tuple[int, int]) -> Floats:
-    """The nodes (Gy * Gx, 2) of a `grid` (Gy, Gx) of patches of an image (H, W), as (row, column).
-
-    Row by row; the middle of patch g along an axis of length L with G patches is (g + 0.5) L / G - 0.5.
-    """
-    rows, columns = (
-        (np.arange(count) + 0.5) * length / count - 0.5 for length, count in zip(shape, grid, strict=True)
-    )
+    """The SVOLA nodes (Gy * Gx, 2) of a `grid` (Gy, Gx) over an image (H, W), as (row, column)."""
+    rows, columns = (node_centres(length, nodes) for length, nodes in zip(shape, grid, strict=True))
     return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
 
 

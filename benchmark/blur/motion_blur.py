@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from benchmark.blur.convolution import rotate_180
+from benchmark.blur.convolution import odd_from_correlation
 from benchmark.blur.trajectory import Path
 from benchmark.types import Array, InputError
 
@@ -20,31 +20,27 @@ Floats = NDArray[np.float64]
 SLACK = 0.1  # the generator's epsilon: steps and turns stay possible at both ends of the intensity
 
 
-def motion_blur_kernel(size: int, intensity: float, rng: Rng, shrink: int = 1) -> Array:
+def motion_blur_kernel(size: int, intensity: float, rng: Rng) -> Array:
     """A random motion kernel, float32, true-convolution form, sum 1.
 
     Drawn on (size, size). An even one comes back as (size + 1, size + 1), the odd kernel that blurs alike:
     a zero row above and a zero column on the left in correlation form, then rotated. BlindDPS: size 64,
-    intensity 0.5. With `shrink` the drawing is reduced by that factor inside its canvas, which keeps the
-    ratio of kernel to image for smaller images.
+    intensity 0.5.
 
     Strokes that run off the canvas are cut, as in the released generator: 0.3 % of the mass lies on the
     border at size 64, and drawing them again would shorten the typical kernel. Drawings that hold no
     stroke at all (a single step) are drawn again.
-    Raises InputError unless `size` is at least 8, `intensity` in [0, 1] and size / shrink a whole number
-    that leaves equal margins.
+    Raises InputError unless `size` is at least 8 and `intensity` in [0, 1].
     """
     if size < 8:
         raise InputError(f"a motion blur kernel needs a size of at least 8 pixels, not {size}")
     if not 0 <= intensity <= 1:
         raise InputError(f"the intensity of motion blur must be in [0, 1], not {intensity}")
-    if shrink < 1 or size % shrink or (size - size // shrink) % 2:
-        raise InputError(f"a motion blur kernel of size {size} cannot shrink by {shrink} inside its canvas")
     drawing = np.zeros((size, size))
     while drawing.sum() == 0:
         drawing = draw(motion_path(size, intensity, rng), size)
-    correlation_form = torch.from_numpy(_shrunk(drawing / drawing.sum(), shrink))
-    return rotate_180(_with_centre(correlation_form)).numpy().astype(np.float32)
+    correlation_form = torch.from_numpy(drawing / drawing.sum())
+    return odd_from_correlation(correlation_form, zeros="before").numpy().astype(np.float32)
 
 
 def motion_path(size: int, intensity: float, rng: Rng) -> Path:
@@ -89,16 +85,3 @@ def _steps(diagonal: float, intensity: float, rng: Rng) -> Floats:
             steps.append(step)
             length += step
     return np.array(steps)
-
-
-def _shrunk(kernel: Floats, factor: int) -> Floats:
-    """`kernel` reduced by area averaging, in the middle of a canvas of its old size."""
-    side = len(kernel) // factor
-    blocks = kernel.reshape(side, factor, side, factor).sum((1, 3))
-    return np.pad(blocks, (len(kernel) - side) // 2)
-
-
-def _with_centre(kernel: torch.Tensor) -> torch.Tensor:
-    """An even kernel in correlation form as the odd one that blurs alike; odd ones as they are."""
-    even = 1 - len(kernel) % 2
-    return torch.nn.functional.pad(kernel, (even, 0, even, 0))

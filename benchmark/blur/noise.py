@@ -162,11 +162,6 @@ NOISES: dict[str, type[Noise]] = {
 }
 
 
-def add_gaussian(image: Array, sigma: float, rng: np.random.Generator) -> Array:
-    """`add_noise` with `Gaussian(sigma)`."""
-    return add_noise(image, Gaussian(sigma), rng)
-
-
 def _check(name: str, value: float, *, positive: bool = False, most: float = math.inf) -> None:
     """Raise InputError unless parameter `name` is a number from 0 (excluded if `positive`) to `most`."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -49,7 +49,7 @@ def test_every_dataset_has_a_source_with_its_terms():
     for name in dataset_names():
         source = sources[find_dataset(name).content["source"]]
         assert source.licence
-        assert source.how_to_get
+        assert bool(source.how_to_get) == bool(source.archives)
 
 
 def test_groups_of_the_papers_tables_are_groups_of_cases():

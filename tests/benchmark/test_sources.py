@@ -43,7 +43,6 @@ def test_an_unknown_source_is_named():
         ("access", "free", "sources.kohler.access: unknown value 'free'"),
         ("licence", None, "sources.kohler.licence"),
         ("link", "http://x", "sources.kohler: unknown key 'link'"),
-        ("archives", [], r"sources.kohler.archives"),
         ("archives", [{"file": "../x.zip"}], r"sources.kohler.archives\[0\].file"),
         ("archives", [{"file": "x.zip", "into": ".."}], r"sources.kohler.archives\[0\].into"),
         ("archives", [{"file": "x.zip", "checksum": "12"}], r"sources.kohler.archives\[0\].checksum"),

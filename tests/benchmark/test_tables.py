@@ -14,7 +14,7 @@ from benchmark.pages import latex, markdown
 from benchmark.papers import Block, Column, Definition, Published, Row
 from benchmark.scoring import SCORE_COLUMNS
 from benchmark.seeds import generator
-from benchmark.tables import TABLE_COLUMNS, own_table, summary
+from benchmark.tables import TABLE_COLUMNS, gaps, own_table, summary
 from benchmark.types import InputError
 
 NAME = "demo-uniform"
@@ -207,8 +207,20 @@ def test_a_table_of_failures_alone_still_has_its_rows():
 
 
 def test_a_dataset_without_scores_is_named():
-    with pytest.raises(InputError, match=f"{NAME}: there are no scores of it"):
+    with pytest.raises(InputError, match=f"{NAME}: there are no scores"):
         own(scores_frame({}))
+
+
+def test_datasets_and_cases_that_did_not_run_are_counted():
+    scores = scores_frame(FOUR)
+    assert gaps([NAME], scores) == []
+    assert gaps([NAME], scores[scores.case == scores.case[0]]) == [
+        f"{NAME}: 1 of 2 cases: the config selects these."
+    ]
+    assert gaps(["hide"], scores) == [
+        "hide: 0 of 2025 cases: its files are not all here, see `blindbench datasets`."
+    ]
+    assert gaps(["no-such-dataset"], scores) == []
 
 
 def paper(rows, columns=(("PSNR", "psnr"), ("LPIPS", "lpips-alex")), published=None, **block):
@@ -301,8 +313,9 @@ def test_a_papers_table_has_ours_beside_the_published_numbers():
 @pytest.mark.parametrize(
     ("rows", "block", "reason"),
     [
-        (ROWS, {"dataset": "coco80"}, "not run: dataset coco80 is not in this profile"),
-        (ROWS, {"group": "text"}, f"not run: dataset {NAME}, group text, is not in this profile"),
+        (ROWS, {"dataset": "coco80"},
+         "not run: dataset coco80: its files are not all here, see `blindbench datasets`"),
+        (ROWS, {"group": "text"}, f"not run: dataset {NAME}, group text: it is not in this profile"),
         (ROWS, {"dataset": None, "reason": "no score"}, "no score"),
         ([("Ours", "selfdeblur@x")], {}, "not run: selfdeblur@x is not in this profile"),
         ([("Later", "no-such-method")], {}, "not run: no such method here yet"),
