@@ -52,6 +52,7 @@ def download(
 
     Exit code 1: the network failed, the same command continues. 2: the message says what you must do.
     """
+    from benchmark.descriptors import freeze_lists
     from benchmark.download import download as get
     from benchmark.sources import find_source
     from benchmark.transfer import TransferError
@@ -60,6 +61,7 @@ def download(
     for source in [find_source(name) for name in sources]:
         try:
             get(source, lambda line: typer.echo(line, err=True), accept_terms=accept_terms)
+            freeze_lists(source.name)
         except (InputError, TransferError) as error:  # the other sources go on
             typer.echo(f"blindbench: {error}", err=True)
             code = max(code, 2 if isinstance(error, InputError) else 1)
@@ -330,10 +332,12 @@ def list_methods() -> None:
 @app.command("datasets")
 def list_datasets() -> None:
     """List the datasets: how many cases, whether their files are here, how to get them, under which terms."""
-    from benchmark.overview import datasets_overview
+    from benchmark.overview import datasets_overview, sources_overview
 
-    widths = [None] * 5 + [44, None, None, 36]
-    typer.echo(tabulate(datasets_overview(), headers="keys", tablefmt="simple", maxcolwidths=widths))
+    typer.echo(tabulate(datasets_overview(), headers="keys", tablefmt="simple"))
+    widths = [None, 40, 20, None, 40]
+    typer.echo("\n" + tabulate(sources_overview(), headers="keys", tablefmt="simple", maxcolwidths=widths))
+    typer.echo("\n[K]: general knowledge, not read from the owners' page.")
 
 
 @app.command("sheet")

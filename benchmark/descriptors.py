@@ -150,6 +150,14 @@ def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
     return dataset
 
 
+def freeze_lists(source: str, folder: Path = FOLDER) -> None:
+    """Write down which files each dataset of `source` found. Raises InputError for a wrong number of them."""
+    for name in dataset_names(folder):
+        dataset = find_dataset(name, folder)
+        if dataset.content["source"] == source:
+            dataset.freeze()
+
+
 def presence(dataset: Dataset) -> str:
     """'yes', 'no', or how many of its cases have all their files."""
     try:
@@ -176,6 +184,5 @@ def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:
         condition = known[name]
         level = condition.get("size_level", level)
         content["caption"] = f"{content['caption']} {condition['caption']}"
-        if "noise" in condition:
-            content["noise"] = condition["noise"]
+        content |= {key: condition[key] for key in ("noise", "stretch") if key in condition}
     return Dataset(dataset.name, dataset.path, content, level)

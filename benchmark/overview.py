@@ -7,30 +7,37 @@ from typing import Any
 from benchmark.descriptors import FOLDER, dataset_names, find_dataset, presence
 from benchmark.papers import paper_table
 from benchmark.plan import Plan
-from benchmark.sources import find_source
+from benchmark.sources import all_sources
 
 
 def datasets_overview(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """One row per dataset: its cases, whether its files are here, how to get them, and their terms."""
-    rows = []
-    for name in dataset_names(folder):
-        dataset = find_dataset(name, folder)
-        source = find_source(dataset.content["source"])
-        present = presence(dataset)
-        rows.append(
-            {
-                "dataset": name,
-                "cases": dataset.case_count,
-                "blur": dataset.content["blur"],
-                "protocol": dataset.content["protocol"],
-                "here": present,
-                "how to get it": "" if present == "yes" else source.how_to_get,
-                "size": source.size,
-                "link seen": source.verified,
-                "licence": source.licence,
-            }
-        )
-    return rows
+    """One row per dataset: its cases, how they are treated, and whether their files are here."""
+    return [
+        {
+            "dataset": name,
+            "cases": dataset.case_count,
+            "blur": dataset.content["blur"],
+            "protocol": dataset.content["protocol"],
+            "here": presence(dataset),
+            "source": dataset.content["source"],
+        }
+        for name in dataset_names(folder)
+        for dataset in [find_dataset(name, folder)]
+    ]
+
+
+def sources_overview() -> list[dict[str, Any]]:
+    """One row per source: how to get it, its size, whether its links were ever seen to work, its terms."""
+    return [
+        {
+            "source": source.name,
+            "how to get it": source.how_to_get or source.access,
+            "size": source.size,
+            "link verified": source.verified if source.archives else "",
+            "licence": source.licence,
+        }
+        for source in all_sources().values()
+    ]
 
 
 def plan_overview(plan: Plan) -> list[dict[str, Any]]:

@@ -132,7 +132,7 @@ class Saturation:
         if image.shape[0] != 3:
             raise InputError(
                 f"noise of kind 'saturation' needs a colour image (3 channels), not {image.shape[0]}; "
-                "use 'clip-saturation'"
+                "use the condition 'clip-saturation', or leave the image out"
             )
         hsv = rgb2hsv(image, channel_axis=0)
         hsv[1] = np.clip(self.scale * hsv[1] + self.offset, 0.0, 1.0)
@@ -140,25 +140,8 @@ class Saturation:
         return np.clip(rgb, 0.0, 1.0)
 
 
-@dataclass(frozen=True)
-class ClipSaturation:
-    """Highlights beyond the sensor's range, min(gain y, 1), then Gaussian noise: physical saturation."""
-
-    kind: ClassVar[str] = "clip-saturation"
-    gain: float = 1.5
-    sigma: float = 1e-4
-
-    def __post_init__(self) -> None:
-        _check("gain", self.gain, positive=True)
-        _check("sigma", self.sigma)
-
-    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
-        """See `Noise`."""
-        return Gaussian(self.sigma).apply(np.minimum(self.gain * image, 1.0), rng)
-
-
 NOISES: dict[str, type[Noise]] = {
-    noise.kind: noise for noise in (Gaussian, Shot, Impulse, Uniform, Saturation, ClipSaturation)
+    noise.kind: noise for noise in (Gaussian, Shot, Impulse, Uniform, Saturation)
 }
 
 

@@ -96,7 +96,7 @@ def test_a_condition_changes_the_noise_but_not_the_kernel():
 
 def test_the_colour_saturation_of_a_grey_image_is_refused():
     assert make_case(find_dataset("demo-uniform@saturation"), "astronaut", 0).noise == (Saturation(),)
-    with pytest.raises(InputError, match="grey"):
+    with pytest.raises(InputError, match="needs a colour image"):
         observe(make_case(find_dataset("demo-uniform@saturation"), "camera", 0), 0)
 
 

@@ -3,7 +3,6 @@ import pytest
 
 from benchmark.blur.noise import (
     NOISES,
-    ClipSaturation,
     Gaussian,
     Impulse,
     Saturation,
@@ -83,12 +82,6 @@ def test_a_grey_image_has_no_colour_saturation():
         add_noise(grey, Saturation(), np.random.default_rng(0))
 
 
-def test_clip_saturation_clips_highlights_and_keeps_the_rest_in_proportion():
-    image = np.array([0.0, 0.2, 0.6, 2 / 3, 0.8, 1.0]).reshape(1, 1, -1)
-    brightened = ClipSaturation(gain=1.5, sigma=0.0).apply(image, np.random.default_rng(0))
-    np.testing.assert_allclose(brightened.ravel(), [0, 0.3, 0.9, 1, 1, 1])
-
-
 def test_uniform_noise_brightens_by_half_its_width():
     image = np.full((1, 200, 200), 0.5)
     noise = Uniform(0.01).apply(image, np.random.default_rng(0)) - image
@@ -111,7 +104,7 @@ def test_impulses_strike_channels_alone_or_whole_pixels():
 
 @pytest.mark.parametrize(
     "noise",
-    [Gaussian(0.5), Shot(3), Impulse(0.5), Uniform(0.9), Saturation(sigma=0.5), ClipSaturation(sigma=0.5)],
+    [Gaussian(0.5), Shot(3), Impulse(0.5), Uniform(0.9), Saturation(sigma=0.5)],
     ids=lambda noise: noise.kind,
 )
 def test_every_kind_gives_an_image(noise):
@@ -128,7 +121,7 @@ def test_every_kind_gives_an_image(noise):
 
 
 def test_kinds_are_found_by_their_names():
-    assert list(NOISES) == ["gaussian", "shot", "impulse", "uniform", "saturation", "clip-saturation"]
+    assert list(NOISES) == ["gaussian", "shot", "impulse", "uniform", "saturation"]
     assert NOISES["gaussian"](sigma=0.05) == Gaussian(0.05)
 
 
@@ -145,8 +138,6 @@ def test_kinds_are_found_by_their_names():
         ("uniform", {"width": -1}, "width must be"),
         ("saturation", {"offset": 2}, "offset must be"),
         ("saturation", {"scale": -1}, "scale must be"),
-        ("clip-saturation", {"gain": 0}, "gain must be"),
-        ("clip-saturation", {"sigma": -1}, "sigma must be"),
     ],
 )
 def test_wrong_parameters_are_named(kind, parameters, message):
