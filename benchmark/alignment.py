@@ -1,4 +1,4 @@
-"""The best shift between an estimate and its reference.
+"""An estimate in the frame of its reference: the best shift, or none.
 
 A blind method may move image and kernel against each other without changing their convolution, so scores are
 taken at the shift that fits best. Alignment and crop are part of a protocol and therefore of its name.
@@ -17,11 +17,36 @@ Image = NDArray[np.float64]  # (C, H, W)
 
 @dataclass(frozen=True)
 class Aligned:
-    """Two images of one size, and the shift that made them so."""
+    """Two images of one size, and what made them so."""
 
     estimate: Image
     reference: Image
-    shift: tuple[float, float]  # the estimate is sampled at (row + shift[0], column + shift[1])
+    shift: tuple[float, float] = (0.0, 0.0)  # the estimate is sampled at (row + shift[0], column + shift[1])
+    mask: NDArray[np.bool_] | None = None  # (H, W), the pixels that count, where not all do; others are 0
+    frame: int = 0  # which of several references this one is
+
+
+def whole_frame(estimate: Image, reference: Image) -> Aligned:
+    """No crop and no shift. Raises InputError when the sizes differ."""
+    require_one_shape(estimate, reference)
+    return Aligned(estimate, reference)
+
+
+def require_one_shape(estimate: Image, reference: Image) -> None:
+    """Raise InputError when the images differ in size or channels."""
+    if estimate.shape != reference.shape:
+        raise InputError(f"the restored image is {estimate.shape}, the sharp one {reference.shape}")
+
+
+def intensity_gain(estimate: Image, reference: Image) -> float:
+    """The factor that brings the estimate closest to the reference, over all pixels and channels.
+
+    Raises InputError for a black estimate, which has none.
+    """
+    energy = float((estimate**2).sum())
+    if energy == 0:
+        raise InputError("the restored image is black, so no intensity gain fits it to the sharp one")
+    return float((reference * estimate).sum()) / energy
 
 
 def best_shift(
@@ -37,8 +62,7 @@ def best_shift(
     evaluated again directly, so that rounding cannot change the winner.
     """
     height, width = reference.shape[1:]
-    if estimate.shape != reference.shape:
-        raise InputError(f"the restored image is {estimate.shape}, the sharp one {reference.shape}")
+    require_one_shape(estimate, reference)
     if min(height, width) <= 2 * border:
         raise InputError(f"an image of {height} x {width} px has nothing inside a border of {border} px")
     start = border - max_shift

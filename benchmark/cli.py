@@ -109,7 +109,9 @@ def score(
     method: Annotated[str, typer.Argument(help="A method, or <method>@<setting>.")],
     cases: Cases,
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
-    protocol: Annotated[str, typer.Option(help="plain, shift-rgb or levin-shift.")] = "shift-rgb",
+    protocol: Annotated[
+        str, typer.Option(help="plain, shift-rgb, ...: see docs/protocols.md.")
+    ] = "shift-rgb",
     metrics: Annotated[str, typer.Option(help="Comma-separated, named as in a config.")] = "psnr,ssim",
     results: Results = DEMO,
     seed: Seed = 0,

@@ -11,6 +11,7 @@ P = 1 when the blur is uniform.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -123,6 +124,9 @@ class Truth:
     group: str
     sharp: Array | None = None  # (C, H, W), the frame of the blurry image
     kernels: Array | None = None
+    frames: tuple[
+        Path, ...
+    ] = ()  # sharp frames along the trajectory (files), where the truth is not one image
 
 
 @dataclass(frozen=True)
