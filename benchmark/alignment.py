@@ -85,7 +85,7 @@ def best_shift(
     ]
     scored = []
     for shift in sorted(candidates):
-        moved = _shifted(estimate, shift, border, inner.shape)
+        moved = shifted(estimate, shift, border)
         scored.append((float(((moved - inner) ** 2).sum()), shift, moved))
     _, shift, moved = min(scored, key=lambda entry: entry[:2])
     return Aligned(moved, inner, (float(shift[0]), float(shift[1])))
@@ -112,7 +112,12 @@ def _rounding(reference: Image) -> float:
     return 1e-10 * reference.size
 
 
-def _shifted(image: Image, shift: tuple[float, float], border: int, inner: tuple[int, ...]) -> Image:
+def shifted(image: Image, shift: tuple[float, float], border: int) -> Image:
+    """`image` (C, H, W) without `border` px, sampled at (row + shift[0], column + shift[1]), bilinearly.
+
+    `shift` reaches at most `border` px.
+    """
+    height, width = image.shape[1:]
     top, left = int(np.floor(shift[0])), int(np.floor(shift[1]))
     sampled = _interpolated(image, shift[0] - top, shift[1] - left)
-    return sampled[:, border + top : border + top + inner[1], border + left : border + left + inner[2]]
+    return sampled[:, border + top : height - border + top, border + left : width - border + left]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pandas as pd
 import typer
@@ -286,6 +286,32 @@ def deblur(
         kernel_path = out.with_name(f"{out.stem}_kernel.png")
         write_kernel_image(kernel_path, restoration.kernels[0])
         typer.echo(f"{kernel_path}: the estimated kernel, white is its largest entry")
+
+
+@app.command()
+def detective(
+    restored: Annotated[Path, typer.Option(help="A folder of restored images.")],
+    sharp: Annotated[Path, typer.Option(help="A folder of sharp images, paired with them by name.")],
+    published: Annotated[str, typer.Option(help="The average as printed, such as 24.97.")],
+    metric: Annotated[Literal["psnr", "ssim"], typer.Option(help="What it is an average of.")] = "psnr",
+    rows: Annotated[int, typer.Option(min=1, help="How many protocols are shown.")] = 15,
+) -> None:
+    """Find the protocols (border, alignment, colour, rounding, average) that give a published number."""
+    from benchmark.detective import conclusion, investigate, paired, tolerance
+    from benchmark.machine import prepare
+    from benchmark.progress import reporting
+
+    tolerance(published)  # refused before the work
+    found = paired(restored, sharp)
+    if found.unpaired:
+        names = ", ".join(path.name for path in found.unpaired)
+        typer.echo(f"{len(found.unpaired)} images have no sharp partner and are left out: {names}", err=True)
+    prepare(threads=None)
+    with reporting("detective ·") as report:
+        table = investigate(found.pairs, float(published), metric, report)
+    shown = table.head(rows).round({"value": 4, "difference": 4}).to_dict("records")
+    typer.echo(tabulate(shown, headers="keys", tablefmt="simple"))
+    typer.echo(conclusion(table, published))
 
 
 @app.command("methods")
