@@ -314,6 +314,32 @@ def detective(
     typer.echo(conclusion(table, published))
 
 
+@app.command()
+def doctor(
+    sharp: Annotated[list[Path], typer.Option(help="The sharp image; again for more images of one kernel.")],
+    kernel: Annotated[Path, typer.Option(help="The kernel's image file.")],
+    blurry: Annotated[list[Path], typer.Option(help="The blurry image, one for each sharp one, in order.")],
+) -> None:
+    """Find how an image was blurred: kernel orientation, light, shift, intensities, boundary, noise."""
+    from benchmark.doctor import conclusions, diagnose_together
+    from benchmark.images import read_image
+    from benchmark.machine import prepare
+
+    if len(sharp) != len(blurry):
+        raise InputError(f"{len(sharp)} sharp and {len(blurry)} blurry images: give one --blurry per --sharp")
+    prepare(threads=None)
+    pairs = [
+        tuple(read_image(path).astype(float) for path in pair) for pair in zip(sharp, blurry, strict=True)
+    ]
+    found = diagnose_together([(x, y) for x, y in pairs], read_image(kernel).astype(float).mean(0))
+    rows = [(entry.orientation, entry.light, f"{entry.residual:.4f}") for entry in found.candidates]
+    typer.echo(tabulate(rows, headers=["kernel file", "light", "residual inside"], tablefmt="simple"))
+    borders = sorted(found.borders.items(), key=lambda entry: entry[1])
+    if borders:
+        typer.echo("\n" + tabulate(borders, headers=["boundary", "residual there"], floatfmt=".4f"))
+    typer.echo("\n" + "\n".join(conclusions(found)))
+
+
 @app.command("methods")
 def list_methods() -> None:
     """List the methods."""
