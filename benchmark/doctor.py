@@ -133,7 +133,7 @@ def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> D
         key=lambda candidate: candidate.residual,
     )
     best = candidates[0]
-    equal = [entry for entry in candidates if entry.residual <= DECISIVE * best.residual]
+    equal = _equally_good(candidates)
     turned, gamma = ORIENTATIONS[best.orientation](kernel), LIGHTS[best.light]
     fits = [_fit(_blurred(x, turned, gamma), y, margin) for x, y in pairs]
     borders = {}
@@ -142,8 +142,9 @@ def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> D
             _border_rms(_blurred(x, turned, gamma, mode), y, turned.shape, fit)
             for (x, y), fit in zip(pairs, fits, strict=True)
         ]
-        if any(found):
-            borders[name] = _geometric_mean([rms for rms in found if rms])
+        known = [rms for rms in found if rms is not None]
+        if known:
+            borders[name] = _geometric_mean(known)
     noise, kind = _noise(fits)
     return Diagnosis(
         candidates=tuple(candidates),
@@ -170,10 +171,11 @@ def conclusions(diagnosis: Diagnosis) -> list[str]:
             f"image itself {diagnosis.unblurred:.4f}, a constant {diagnosis.contrast:.4f}. "
             "Do the files belong together?"
         ]
-    equal = [entry for entry in diagnosis.candidates if entry.residual <= DECISIVE * best.residual]
     said = []
     if diagnosis.orientation is None:
-        names = " and ".join(dict.fromkeys(entry.orientation for entry in equal))
+        names = " and ".join(
+            dict.fromkeys(entry.orientation for entry in _equally_good(diagnosis.candidates))
+        )
         said.append(f"The kernel's orientation cannot be decided: {names} fit equally well.")
     else:
         said.append(f"The kernel file is in the form: {diagnosis.orientation}.")
@@ -189,6 +191,11 @@ def conclusions(diagnosis: Diagnosis) -> list[str]:
     said.append(_boundary_sentence(diagnosis))
     said.append(f"Residual: {diagnosis.noise_kind}, standard deviation {diagnosis.noise:.4f}.")
     return said
+
+
+def _equally_good(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Of candidates in order, those that are not told from the best."""
+    return [entry for entry in candidates if entry.residual <= DECISIVE * candidates[0].residual]
 
 
 def _boundary_sentence(diagnosis: Diagnosis) -> str:
