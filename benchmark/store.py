@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark import provenance
 from benchmark.files import replacing, write_text
@@ -31,7 +32,8 @@ def array_hash(array: Array) -> str:
 def observation_hash(observation: Observation) -> str:
     """Hash of all that a method is told of a case."""
     size = list(observation.kernel_size) if observation.kernel_size else None
-    parts = [array_hash(observation.blurry), size, observation.blur_model, observation.boundary]
+    blur = [observation.blur_model, observation.boundary, list(observation.grid)]
+    parts = [array_hash(observation.blurry), size, *blur]
     if isinstance(observation, KnownBlur) and observation.kernels is not None:
         parts.append(array_hash(observation.kernels))
     return provenance.digest(*parts)
@@ -49,12 +51,17 @@ class Store:
         size = observation.kernel_size
         _write_arrays(
             folder / f"{observation.case}.npz",
-            blurry=observation.blurry,
+            blurry=_packed(observation.blurry),
             kernel_size=np.array(size if size else (), dtype=np.int64),
             blur_model=np.array(observation.blur_model),
             boundary=np.array(observation.boundary),
+            grid=np.array(observation.grid, dtype=np.int64),
         )
-        known = {"sharp": truth.sharp, "kernels": truth.kernels}
+        known = {
+            "sharp": None if truth.sharp is None else _packed(truth.sharp),
+            "kernels": truth.kernels,
+            "frames": np.array([str(frame) for frame in truth.frames]) if truth.frames else None,
+        }
         arrays = {key: array for key, array in known.items() if array is not None}
         _write_arrays(folder / f"{observation.case}.truth.npz", group=np.array(truth.group), **arrays)
 
@@ -65,10 +72,11 @@ class Store:
         return Observation(
             dataset=dataset,
             case=case,
-            blurry=arrays["blurry"],
+            blurry=_unpacked(arrays["blurry"]),
             kernel_size=(int(size[0]), int(size[1])) if len(size) else None,
             blur_model=str(arrays["blur_model"]),  # type: ignore[arg-type]
             boundary=str(arrays["boundary"]),  # type: ignore[arg-type]
+            grid=(int(arrays["grid"][0]), int(arrays["grid"][1])),
         )
 
     def read_known_blur(self, dataset: str, case: str) -> KnownBlur:
@@ -79,7 +87,12 @@ class Store:
     def read_truth(self, dataset: str, case: str) -> Truth:
         """What scoring knows of a case."""
         arrays = _read_arrays(self.root / "observations" / dataset / f"{case}.truth.npz")
-        return Truth(str(arrays["group"]), arrays.get("sharp"), arrays.get("kernels"))
+        return Truth(
+            group=str(arrays["group"]),
+            sharp=_unpacked(arrays["sharp"]) if "sharp" in arrays else None,
+            kernels=arrays.get("kernels"),
+            frames=tuple(Path(str(frame)) for frame in arrays.get("frames", ())),
+        )
 
     def observations_manifest(self, dataset: str) -> Path:
         """Lists the dataset's cases with the hash of each observation."""
@@ -157,6 +170,16 @@ def read_kernels(folder: Path) -> Array | None:
     """The estimated kernels (P, h, w), where the method gave any."""
     path = folder / "kernels.npz"
     return _read_arrays(path)["kernels"] if path.exists() else None
+
+
+def _packed(image: Array) -> NDArray[Any]:
+    """The 8-bit values of an image that was read from a file, a quarter of the size; others as they are."""
+    values = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    return values if np.array_equal(_unpacked(values), image) else image
+
+
+def _unpacked(image: NDArray[Any]) -> Array:
+    return image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image
 
 
 def _write_arrays(path: Path, **arrays: Any) -> None:

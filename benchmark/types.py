@@ -87,6 +87,7 @@ class Observation:
     kernel_size: tuple[int, int] | None  # declared support (h, w); None when unknown
     blur_model: BlurModel = "uniform"
     boundary: Boundary = "valid"
+    grid: tuple[int, int] = (1, 1)  # SVOLA nodes (rows, columns) of a non-uniform blur
 
     def __post_init__(self) -> None:
         if self.blurry.ndim != 3 or self.blurry.shape[0] not in (1, 3):
@@ -123,10 +124,8 @@ class Truth:
 
     group: str
     sharp: Array | None = None  # (C, H, W), the frame of the blurry image
-    kernels: Array | None = None
-    frames: tuple[
-        Path, ...
-    ] = ()  # sharp frames along the trajectory (files), where the truth is not one image
+    kernels: Array | None = None  # (P, h, w)
+    frames: tuple[Path, ...] = ()  # files: the sharp frames of a shake, where the truth is not one image
 
 
 @dataclass(frozen=True)
