@@ -4,11 +4,12 @@ A blind method may move image and kernel against each other without changing the
 taken at the shift that fits best. Alignment and crop are part of a protocol and therefore of its name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import correlate
+from scipy.fft import irfft2, next_fast_len, rfft2
 
 from benchmark.types import InputError
 
@@ -69,12 +70,14 @@ def best_shift(
     if start < 0:
         raise ValueError(f"shifts of {max_shift} px leave the image inside a border of {border} px")
     inner = reference[:, border : height - border, border : width - border]
+    size = [next_fast_len(side - 2 * start, real=True) for side in (height, width)]
+    spectrum = rfft2(inner, s=size).conj()
     fractions = np.arange(steps_per_pixel) / steps_per_pixel
     errors: dict[tuple[float, float], NDArray[np.float64]] = {}  # of all whole-pixel shifts, by fraction
     for row in fractions:
         for column in fractions:
             window = _interpolated(estimate, row, column)[:, start : height - start, start : width - start]
-            grid = _squared_errors(window, inner)
+            grid = _squared_errors(window, inner, spectrum, size)
             # max_shift plus a fraction would leave the range of the search
             errors[row, column] = grid[: len(grid) - (row > 0), : len(grid) - (column > 0)]
     threshold = min(float(grid.min()) for grid in errors.values()) + _rounding(reference)
@@ -98,12 +101,19 @@ def _interpolated(image: Image, row: float, column: float) -> Image:
     return (1 - column) * vertical[:, :, :-1] + column * vertical[:, :, 1:]
 
 
-def _squared_errors(window: Image, inner: Image) -> NDArray[np.float64]:
-    """Sum of squared differences of `inner` to each whole-pixel position inside `window`."""
-    ones = np.ones(inner.shape[1:])
-    energy = correlate((window**2).sum(0), ones, mode="valid", method="fft")
-    cross = sum(correlate(a, b, mode="valid", method="fft") for a, b in zip(window, inner, strict=True))
-    errors: NDArray[np.float64] = energy - 2 * cross + (inner**2).sum()
+def _squared_errors(
+    window: Image, inner: Image, spectrum: NDArray[np.complex128], size: Sequence[int]
+) -> NDArray[np.float64]:
+    """Sum of squared differences of `inner` to each whole-pixel position inside `window`.
+
+    `spectrum` is the conjugate one of `inner` at `size`, which holds the window: nothing wraps around.
+    """
+    height, width = inner.shape[1:]
+    sums = np.pad((window**2).sum(0).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    rows = sums[height:] - sums[:-height]
+    energy = rows[:, width:] - rows[:, :-width]
+    cross = irfft2((rfft2(window, s=size) * spectrum).sum(0), s=size)
+    errors: NDArray[np.float64] = energy - 2 * cross[: energy.shape[0], : energy.shape[1]] + (inner**2).sum()
     return errors
 
 
