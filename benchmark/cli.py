@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pandas as pd
 import typer
@@ -138,7 +138,9 @@ def score(
     method: Annotated[str, typer.Argument(help="A method, or <method>@<setting>.")],
     cases: Cases,
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
-    protocol: Annotated[str, typer.Option(help="plain, shift-rgb or levin-shift.")] = "shift-rgb",
+    protocol: Annotated[
+        str, typer.Option(help="plain, shift-rgb, ...: see docs/protocols.md.")
+    ] = "shift-rgb",
     metrics: Annotated[str, typer.Option(help="Comma-separated, named as in a config.")] = "psnr,ssim",
     results: Results = DEMO,
     seed: Seed = 0,
@@ -315,6 +317,58 @@ def deblur(
         kernel_path = out.with_name(f"{out.stem}_kernel.png")
         write_kernel_image(kernel_path, restoration.kernels[0])
         typer.echo(f"{kernel_path}: the estimated kernel, white is its largest entry")
+
+
+@app.command()
+def detective(
+    restored: Annotated[Path, typer.Option(help="A folder of restored images.")],
+    sharp: Annotated[Path, typer.Option(help="A folder of sharp images, paired with them by name.")],
+    published: Annotated[str, typer.Option(help="The average as printed, such as 24.97.")],
+    metric: Annotated[Literal["psnr", "ssim"], typer.Option(help="What it is an average of.")] = "psnr",
+    rows: Annotated[int, typer.Option(min=1, help="How many protocols are shown.")] = 15,
+) -> None:
+    """Find the protocols (border, alignment, colour, rounding, average) that give a published number."""
+    from benchmark.detective import conclusion, investigate, paired, tolerance
+    from benchmark.machine import prepare
+    from benchmark.progress import reporting
+
+    tolerance(published)  # refused before the work
+    found = paired(restored, sharp)
+    if found.unpaired:
+        names = ", ".join(path.name for path in found.unpaired)
+        typer.echo(f"{len(found.unpaired)} images have no sharp partner and are left out: {names}", err=True)
+    prepare(threads=None)
+    with reporting("detective ·") as report:
+        table = investigate(found.pairs, float(published), metric, report)
+    shown = table.head(rows).round({"value": 4, "difference": 4}).to_dict("records")
+    typer.echo(tabulate(shown, headers="keys", tablefmt="simple"))
+    typer.echo(conclusion(table, published))
+
+
+@app.command()
+def doctor(
+    sharp: Annotated[list[Path], typer.Option(help="The sharp image; again for more images of one kernel.")],
+    kernel: Annotated[Path, typer.Option(help="The kernel's image file.")],
+    blurry: Annotated[list[Path], typer.Option(help="The blurry image, one for each sharp one, in order.")],
+) -> None:
+    """Find how an image was blurred: kernel orientation, light, shift, intensities, boundary, noise."""
+    from benchmark.doctor import conclusions, diagnose_together
+    from benchmark.images import read_image
+    from benchmark.machine import prepare
+
+    if len(sharp) != len(blurry):
+        raise InputError(f"{len(sharp)} sharp and {len(blurry)} blurry images: give one --blurry per --sharp")
+    prepare(threads=None)
+    pairs = [
+        tuple(read_image(path).astype(float) for path in pair) for pair in zip(sharp, blurry, strict=True)
+    ]
+    found = diagnose_together([(x, y) for x, y in pairs], read_image(kernel).astype(float).mean(0))
+    rows = [(entry.orientation, entry.light, f"{entry.residual:.4f}") for entry in found.candidates]
+    typer.echo(tabulate(rows, headers=["kernel file", "light", "residual inside"], tablefmt="simple"))
+    borders = sorted(found.borders.items(), key=lambda entry: entry[1])
+    if borders:
+        typer.echo("\n" + tabulate(borders, headers=["boundary", "residual there"], floatfmt=".4f"))
+    typer.echo("\n" + "\n".join(conclusions(found)))
 
 
 @app.command("methods")

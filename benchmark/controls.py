@@ -17,7 +17,7 @@ def flags(scores: pd.DataFrame) -> list[str]:
     others. A ceiling is itself compared with the floors.
     """
     sentences = []
-    full_reference = [metric.name for metric in METRICS.values() if metric.sees == "pair"]
+    full_reference = [metric.name for metric in METRICS.values() if metric.is_full_reference]
     judged = scores[scores.metric.isin(full_reference) & scores.value.notna()]
     for (dataset, metric), table in judged.groupby(["dataset", "metric"], sort=False):
         by_method = {str(method): rows for method, rows in table.groupby("method", sort=False)}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import uniform_filter
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, uniform_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmark import iqa
@@ -18,10 +19,11 @@ WINDOW = 11  # side of SSIM's Gaussian window, sigma 1.5
 
 # What a metric is a function of:
 #   pair     (estimate, reference), cropped and aligned by the protocol: full-reference metrics
+#   masked   (estimate, reference, mask), of a protocol by which only some pixels count: the same
 #   image    (estimate,), the full frame: no-reference metrics
 #   kernels  (estimated kernel, true kernel)
 #   blur     (blurry image, sharp image, estimated kernel, true kernel)
-Sight = Literal["pair", "image", "kernels", "blur"]
+Sight = Literal["pair", "masked", "image", "kernels", "blur"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Metric:
     unit: str = ""
     lower_is_better: bool = False
     sees: Sight = "pair"
+
+    @property
+    def is_full_reference(self) -> bool:
+        """Whether it compares a restoration with the sharp image."""
+        return self.sees in ("pair", "masked")
 
     @property
     def heading(self) -> str:
@@ -55,18 +62,23 @@ def ssim(estimate: Image, reference: Image) -> float:
     Pixels whose window leaves the image are left out of the mean.
     Raises InputError when a side is shorter than the window.
     """
+    return float(_ssim(estimate, reference)[0])
+
+
+def _ssim(estimate: Image, reference: Image) -> tuple[float, Image]:
+    """(mean without the borders, map of the image's size, whose borders are mirrored)."""
     _require_side("SSIM", reference, WINDOW)
-    return float(
-        structural_similarity(
-            reference,
-            estimate,
-            channel_axis=0,
-            data_range=1,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
+    mean, full = structural_similarity(
+        reference,
+        estimate,
+        channel_axis=0,
+        data_range=1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
     )
+    return mean, full
 
 
 def ssim_wang(estimate: Image, reference: Image) -> float:
@@ -85,6 +97,51 @@ def _reduced(image: Image, factor: int) -> Image:
     origin = -1 if factor % 2 == 0 else 0
     filtered = uniform_filter(image, size=(1, factor, factor), mode="reflect", origin=(0, origin, origin))
     return filtered[:, ::factor, ::factor]
+
+
+def ssim_3d(estimate: Image, reference: Image) -> float:
+    """MATLAB's `ssim` of a colour array: a Gaussian window over rows, columns and channels, sigma 1.5.
+
+    11 x 11 x 11 taps, all three axes continued by their edge, mean over all pixels and channels. Far above
+    `ssim` on colour images: the channels are averaged before they are compared. A grey image is one channel,
+    whose continuation changes nothing: the two-dimensional SSIM with continued edges.
+    """
+
+    def mean(volume: Image) -> Image:
+        smooth: Image = gaussian_filter(volume, 1.5, radius=WINDOW // 2, mode="nearest")
+        return smooth
+
+    mean_x, mean_y = mean(reference), mean(estimate)
+    energy = mean(reference**2) + mean(estimate**2) - mean_x**2 - mean_y**2
+    covariance = mean(reference * estimate) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    similarity /= (mean_x**2 + mean_y**2 + c1) * (energy + c2)
+    return float(similarity.mean())
+
+
+def psnr_masked(estimate: Image, reference: Image, mask: NDArray[np.bool_]) -> float:
+    """`psnr` over the pixels of `mask` (H, W) and all channels. Raises InputError when there are none."""
+    _require_pixels(mask)
+    return psnr(estimate[:, mask], reference[:, mask])
+
+
+def ssim_masked(estimate: Image, reference: Image, mask: NDArray[np.bool_]) -> float:
+    """The mean of `ssim`'s map over the pixels of `mask` (H, W), 5 px inside the border, and all channels.
+
+    The images are zero outside the mask, and windows reach there. Source: RealBlur's evaluation script.
+    Raises InputError when a side is shorter than the window or the mask is empty.
+    """
+    border = WINDOW // 2
+    _, similarity = _ssim(estimate, reference)
+    inner = mask[border:-border, border:-border]
+    _require_pixels(inner)
+    return float(similarity[:, border:-border, border:-border][:, inner].mean())
+
+
+def _require_pixels(mask: NDArray[np.bool_]) -> None:
+    if not mask.any():
+        raise InputError("no pixel is left to score: the aligned images do not overlap")
 
 
 def by_pyiqa(name: str, smallest_side: int) -> Callable[..., float]:
@@ -107,6 +164,9 @@ _ALL = (
     Metric("psnr", "PSNR", 2, psnr, unit="dB"),
     Metric("ssim", "SSIM", 3, ssim),
     Metric("ssim-wang", "SSIM (Wang)", 3, ssim_wang),
+    Metric("ssim-3d", "SSIM (3-D)", 3, ssim_3d),
+    Metric("psnr-masked", "PSNR (masked)", 2, psnr_masked, unit="dB", sees="masked"),
+    Metric("ssim-masked", "SSIM (masked)", 3, ssim_masked, sees="masked"),
     # On the luminance, rounded to 8 bits; negative contrast terms count as zero.
     Metric("ssim-pyiqa", "SSIM (pyiqa)", 3, by_pyiqa("ssim-pyiqa", WINDOW)),
     # Zhang et al., CVPR 2018, version 0.1; below 31 px nothing is left after AlexNet's last pooling.

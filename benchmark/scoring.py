@@ -1,14 +1,15 @@
 """Scores of restorations, as one tidy table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from benchmark.alignment import Image
 from benchmark.files import replacing
+from benchmark.images import read_image
 from benchmark.metrics import Metric, Sight
 from benchmark.protocols import PROTOCOLS, Protocol
 from benchmark.store import Store, read_kernels, read_record, read_restored_image
@@ -70,26 +71,38 @@ def _sights(
         raise InputError(f"{folder}: not restored, or altered since; run `blindbench restore` first")
     if Status(record["status"]) is not Status.OK:
         ended = ((), f"{record['status']}: {record['reason']}")
-        return {"pair": ended, "image": ended, "kernels": ended, "blur": ended}
+        return dict.fromkeys(get_args(Sight), ended)
     restored = read_restored_image(folder).astype(np.float64)
     kernels, reason = _kernels(read_kernels(folder), truth.kernels)
     blur = (observation.blurry, truth.sharp, *kernels)
+    pair, masked, reason_against = _aligned(restored, truth, protocol)
     return {
-        "pair": _pair(restored, truth.sharp, protocol),
+        "pair": (pair, reason_against),
+        "masked": (masked, reason_against),
         "image": ((restored,), ""),
         "kernels": (kernels, reason),
         "blur": ((), "no sharp image exists") if truth.sharp is None else (blur if kernels else (), reason),
     }
 
 
-def _pair(restored: Image, sharp: Array | None, protocol: Protocol) -> tuple[Seen, str]:
-    if sharp is None:
-        return (), "no sharp image exists"
+def _aligned(restored: Image, truth: Truth, protocol: Protocol) -> tuple[Seen, Seen, str]:
+    """(estimate, reference), the same with a mask, and the reason where there is no pair."""
+    if truth.sharp is None and not truth.frames:
+        return (), (), "no sharp image exists"
     try:
-        aligned = protocol.align(restored, sharp.astype(np.float64))
+        aligned = protocol.align(restored, _references(truth))
     except InputError as error:
-        return (), str(error)
-    return (aligned.estimate, aligned.reference), ""
+        return (), (), str(error)
+    pair = (aligned.estimate, aligned.reference)
+    return pair, () if aligned.mask is None else (*pair, aligned.mask), ""
+
+
+def _references(truth: Truth) -> Iterator[Image]:
+    """The sharp image or the sharp frames, one in memory at a time."""
+    if truth.sharp is not None:
+        yield truth.sharp.astype(np.float64)
+    for path in truth.frames:
+        yield read_image(path).astype(np.float64)
 
 
 def _kernels(estimated: Array | None, true: Array | None) -> tuple[Seen, str]:

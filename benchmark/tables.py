@@ -22,7 +22,7 @@ from benchmark.types import InputError, Status
 from methods import registry
 
 CONFIDENCE = 0.95
-GAIN_METRIC = "psnr"  # the one whose differences are read as such
+GAIN_METRICS = ("psnr", "psnr-masked")  # those whose differences are read as such
 FEWEST_CASES = 3  # below, an interval over cases says nothing
 TABLE_COLUMNS = (
     "table", "block", "dataset", "group", "row", "method", "role", "column", "metric", "protocol",
@@ -203,7 +203,9 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
         "seeds": cell.seed.nunique(),
         "seed_deviation": by_seed.std(),
         "worst_seed": by_seed.max() if lower_is_better else by_seed.min(),
-        "gain": _gain(values, cases) if column.metric == GAIN_METRIC else np.nan,
+        "gain": _gain(values, cases[cases.metric == column.metric])
+        if column.metric in GAIN_METRICS
+        else np.nan,
         "runs": len(jobs),
         "failed": failed,
         "failure_rate": failed / len(jobs) if len(jobs) else np.nan,
@@ -212,9 +214,9 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
 
 
 def _gain(values: pd.Series, scores: pd.DataFrame) -> float:
-    """Mean difference to the floor, case by case; missing without a floor."""
+    """Mean difference to the floor, case by case, of scores of one metric; missing without a floor."""
     floors = [method for method in scores.method.unique() if _role(method) == "floor"]
-    floor = scores[scores.method.isin(floors) & (scores.metric == GAIN_METRIC)]
+    floor = scores[scores.method.isin(floors)]
     return float((values - values_by_case(floor)).mean())
 
 

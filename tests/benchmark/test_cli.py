@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from benchmark import cli, store
 from benchmark.files import try_lock
@@ -424,3 +426,43 @@ def test_kernel_scores_are_taken_where_there_are_kernels(synthesized):
     assert scores["selfdeblur"].value["error-ratio"] > 1
     assert scores["blurry"].value.isna().all()
     assert set(scores["blurry"].note) == {"the method estimates no kernel"}
+
+
+def smooth_picture(path, rng, shift=0):
+    """A grey picture with structure at all scales, and its 8-bit file."""
+    rows = np.cumsum(rng.standard_normal((60, 64)), axis=0)
+    image = np.cumsum(rows, axis=1)
+    image = (image - image.min()) / np.ptp(image)
+    Image.fromarray(np.round(255 * np.roll(image, shift, axis=1)).astype(np.uint8)).save(path)
+    return image
+
+
+def test_detective_names_the_protocol_and_what_has_no_partner(blindbench, tmp_path):
+    for folder in ("sharp", "restored"):
+        (tmp_path / folder).mkdir()
+    for name in ("a", "b"):
+        smooth_picture(tmp_path / f"sharp/{name}.png", np.random.default_rng(ord(name)))
+        smooth_picture(tmp_path / f"restored/{name}_kernel_01.png", np.random.default_rng(ord(name)), shift=3)
+    shutil.copy(tmp_path / "restored/a_kernel_01.png", tmp_path / "restored/c.png")
+    arguments = ("detective", "--restored", "restored", "--sharp", "sharp", "--published")
+    code, out, error = blindbench(*arguments, "99.99", "--rows", 4)
+    assert code == 0
+    assert "1 images have no sharp partner and are left out: c.png" in error
+    assert len(out.splitlines()) == 2 + 4 + 1
+    assert "No protocol reproduces 99.99" in out
+    assert_refused(blindbench(*arguments, "24,97"), "--published 24,97: a number as printed is needed")
+
+
+def test_doctor_reports_orientation_and_boundary(blindbench, tmp_path):
+    sharp = smooth_picture(tmp_path / "sharp.png", np.random.default_rng(0))
+    sharp = np.round(255 * sharp) / 255
+    kernel = np.array([[0, 0, 1], [0, 0, 2], [4, 3, 2]])
+    blurry = ndimage.convolve(sharp, kernel / kernel.sum(), mode="wrap")
+    Image.fromarray(np.round(255 * blurry).astype(np.uint8)).save(tmp_path / "blurry.png")
+    Image.fromarray((60 * kernel[::-1, ::-1]).astype(np.uint8)).save(tmp_path / "kernel.png")
+    files = ("--sharp", "sharp.png", "--kernel", "kernel.png", "--blurry", "blurry.png")
+    code, out, _ = blindbench("doctor", *files)
+    assert code == 0
+    assert "The kernel file is in the form: correlation." in out
+    assert "Boundary: circular." in out
+    assert_refused(blindbench("doctor", *files, "--blurry", "blurry.png"), "1 sharp and 2 blurry images")

@@ -33,6 +33,11 @@ def test_means_outside_are_named(values, sentence):
     assert found == [f"selfdeblur on d: {sentence}"]
 
 
+def test_masked_metrics_are_judged_too():
+    (sentence,) = flags(scores("psnr-masked", selfdeblur=[18, 20], blurry=[20, 22]))
+    assert "mean psnr-masked 19.000 lies below" in sentence
+
+
 def test_a_ceiling_below_the_floor_is_named_once():
     (sentence,) = flags(scores(blurry=[20, 22], oracle=[15, 15]))
     assert sentence.startswith("oracle on d")

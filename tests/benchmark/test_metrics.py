@@ -68,8 +68,13 @@ def calibration_image(mirror, name):
 
 
 def seen(name, estimate, reference):
-    """What the image metric `name` is a function of."""
-    return (estimate, reference) if METRICS[name].sees == "pair" else (estimate,)
+    """What the image metric `name` is a function of; all pixels count."""
+    everywhere = np.ones(reference.shape[1:], dtype=bool)
+    return {
+        "pair": (estimate, reference),
+        "masked": (estimate, reference, everywhere),
+        "image": (estimate,),
+    }[METRICS[name].sees]
 
 
 def test_every_metric_has_the_calibrated_values(mirror, weights):
@@ -104,19 +109,31 @@ def test_the_published_order_holds_for_a_perfect_and_a_blurred_image(weights):
     sharp = picture(128, 128, 3)
     blurred = gaussian_filter(sharp, (0, 2, 2))
     for metric in METRICS.values():
-        if metric.sees not in ("pair", "image"):
+        if metric.sees in ("kernels", "blur"):
             continue
         good, bad = (metric.function(*seen(metric.name, image, sharp)) for image in (sharp, blurred))
         assert (good < bad) == metric.lower_is_better, metric.name
 
 
 def test_a_perfect_image_has_the_ideal_value_of_each_full_reference_metric(weights):
-    ideal = {"psnr": math.inf, "ssim": 1, "ssim-wang": 1, "ssim-pyiqa": 1, "lpips-alex": 0, "vif": 1}
-    assert set(ideal) == {metric.name for metric in METRICS.values() if metric.sees == "pair"}
+    ideal = {
+        **{
+            "psnr": math.inf,
+            "ssim": 1,
+            "ssim-wang": 1,
+            "ssim-3d": 1,
+            "psnr-masked": math.inf,
+            "ssim-masked": 1,
+        },
+        **{"ssim-pyiqa": 1, "lpips-alex": 0, "vif": 1},
+    }
+    assert set(ideal) == {metric.name for metric in METRICS.values() if metric.is_full_reference}
     sharp = picture(64, 72, 3)
     for name, value in ideal.items():
         # VIF inverts covariances in float32.
-        assert METRICS[name].function(sharp, sharp) == pytest.approx(value, abs=1e-4 if name == "vif" else 0)
+        assert METRICS[name].function(*seen(name, sharp, sharp)) == pytest.approx(
+            value, abs=1e-4 if name == "vif" else 0
+        )
 
 
 @pytest.mark.parametrize("name", ["ssim-pyiqa", "vif", "piqe", "niqe", "brisque", "lpips-alex"])
@@ -215,8 +232,8 @@ def test_weights_in_the_users_own_folder_are_found(mirror, weights, torch_home):
 
 def test_the_names_of_metrics_and_of_what_a_config_may_ask_for():
     assert list(METRICS) == [
-        *("psnr", "ssim", "ssim-wang", "ssim-pyiqa", "lpips-alex", "vif", "niqe", "brisque", "piqe"),
-        *("kernel-similarity", "error-ratio"),
+        *("psnr", "ssim", "ssim-wang", "ssim-3d", "psnr-masked", "ssim-masked"),
+        *("ssim-pyiqa", "lpips-alex", "vif", "niqe", "brisque", "piqe", "kernel-similarity", "error-ratio"),
     ]
     schema = read_yaml(SCHEMAS / "config.schema.yaml")
     assert schema["properties"]["metrics"]["items"]["enum"] == list(ASKED)

@@ -9,6 +9,7 @@ import pytest
 
 from benchmark.pages import latex, markdown
 from benchmark.papers import FOLDER, define, paper_table, paper_tables
+from benchmark.protocols import PROTOCOLS
 from benchmark.schema import checked, read_yaml
 from benchmark.scoring import RUN_COLUMNS, SCORE_COLUMNS
 from benchmark.tables import summary
@@ -84,6 +85,23 @@ def test_published_numbers_stand_where_the_papers_have_them():
     assert cell("bid-table4", "All 125 (reds125)", "lr_x=5e-5", "PSNR").value == "27.8"
     peak = cell("bid-table2", "Levin et al., low noise (levin-synth@gaussian-low)", "l1/l2", "PSNR")
     assert (peak.value, peak.deviation) == ("32.64", "0.69")
+
+
+@pytest.mark.parametrize("name", ["ufpnet-table1", "ufpnet-table3", "ufpnet-table5"])
+def test_columns_of_a_dataset_are_the_metrics_that_its_protocol_means(name):
+    protocols = {
+        "gopro": "gopro",
+        "hide": "gopro",
+        "realblur-r": "realblur-ecc",
+        "realblur-j": "realblur-ecc",
+    }
+    blocks = [block for block in paper_table(name).blocks if block.dataset]
+    assert len(blocks) >= 2
+    for block in blocks:
+        rules = PROTOCOLS[protocols[block.dataset]]
+        assert [column.metric for column in block.columns] == [
+            rules.metric(asked).name for asked in ("psnr", "ssim")
+        ]
 
 
 def test_averages_that_are_none_are_footnoted_and_no_others():

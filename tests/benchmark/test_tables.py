@@ -75,6 +75,13 @@ FOUR = {
 }
 
 
+def test_masked_psnr_gains_over_the_floors_masked_psnr():
+    values = {("blurry", "psnr-masked"): [20, 22], ("selfdeblur", "psnr-masked"): [23, 24]}
+    _, table = own(scores_frame({**values, ("blurry", "psnr"): [0, 0]}))
+    cell = table[(table.method == "selfdeblur") & (table.metric == "psnr-masked")].iloc[0]
+    assert cell.gain == 2.5
+
+
 def test_a_cell_has_its_mean_its_interval_and_its_gain():
     table, text, (floor, method) = page(scores_frame(FOUR), runs_frame(scores_frame(FOUR)))
     cell = table.loc[("selfdeblur", "psnr")]
