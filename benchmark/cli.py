@@ -336,7 +336,7 @@ def detective(
     found = paired(restored, sharp)
     if found.unpaired:
         names = ", ".join(path.name for path in found.unpaired)
-        typer.echo(f"{len(found.unpaired)} images have no sharp partner and are left out: {names}", err=True)
+        typer.echo(f"left out, without a sharp partner ({len(found.unpaired)}): {names}", err=True)
     prepare(threads=None)
     with reporting("detective ·") as report:
         table = investigate(found.pairs, float(published), metric, report)

@@ -6,6 +6,7 @@ variant of SSIM. Agreement is a hint and no proof: several protocols often agree
 """
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,10 +112,8 @@ def investigate(
 
 def tolerance(published: str) -> float:
     """Half of the last printed digit: 0.005 for 24.97. Raises InputError when it is no number."""
-    try:
-        float(published)
-    except ValueError as error:
-        raise InputError(f"--published {published}: a number as printed is needed, such as 24.97") from error
+    if not re.fullmatch(r"\d+(\.\d*)?", published):
+        raise InputError(f"--published {published}: a number as printed is needed, such as 24.97")
     return 0.5 * 10.0 ** -len(published.partition(".")[2])
 
 
@@ -172,8 +171,8 @@ def _scores(estimate: Image, reference: Image, metric: str) -> Iterator[tuple[Ch
                 yield ("psnr", channels, rounding, border, alignment), float(((moved - inner) ** 2).mean())
                 continue
             for variant in SSIM_VARIANTS:
-                # pyiqa's takes the luma of colour images itself.
-                if variant == "ssim-pyiqa" and channels not in ("RGB", "grey"):
+                # pyiqa's takes the luma itself and is slow: only of whole frames, as a library is given them.
+                if variant == "ssim-pyiqa" and (channels not in ("RGB", "grey") or border):
                     continue
                 try:
                     value = METRICS[variant].function(moved, inner)

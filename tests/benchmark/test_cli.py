@@ -447,7 +447,7 @@ def test_detective_names_the_protocol_and_what_has_no_partner(blindbench, tmp_pa
     arguments = ("detective", "--restored", "restored", "--sharp", "sharp", "--published")
     code, out, error = blindbench(*arguments, "99.99", "--rows", 4)
     assert code == 0
-    assert "1 images have no sharp partner and are left out: c.png" in error
+    assert "left out, without a sharp partner (1): c.png" in error
     assert len(out.splitlines()) == 2 + 4 + 1
     assert "No protocol reproduces 99.99" in out
     assert_refused(blindbench(*arguments, "24,97"), "--published 24,97: a number as printed is needed")

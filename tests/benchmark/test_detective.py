@@ -116,7 +116,8 @@ def test_ssim_names_its_variants_and_admits_a_tie(pictures):
     values = by_variant.set_index("metric").value
     for variant, function in (("ssim-wang", ssim_wang), ("ssim-3d", ssim_3d)):
         assert values[variant] == pytest.approx(average("shift-rgb", function, pictures), abs=1e-12)
-    assert "ssim-pyiqa" in values
+    library = table[table.metric == "ssim-pyiqa"]
+    assert (library.channels.item(), library.border.item()) == ("RGB", 0)
 
 
 def test_the_conclusion_claims_no_more_than_the_number_shows(pictures):
