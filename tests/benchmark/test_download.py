@@ -16,9 +16,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+import yaml
 
 from benchmark import cli, transfer
+from benchmark.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
 from benchmark.download import download
+from benchmark.schema import read_yaml
 from benchmark.sources import Archive, Source, all_sources
 from benchmark.transfer import TransferError
 from benchmark.types import InputError
@@ -242,6 +245,10 @@ EXPECTED = {
 }
 
 
+# Their part of the archive would be more of the same.
+NOT_IN_THE_TINY_ONES = ("realblur-r", "lai-nonuniform")
+
+
 def tiny(name, site, tmp_path):
     """The shipped source with tiny archives in the owners' layout, on the server or put there by hand."""
     shipped, archives = all_sources()[name], []
@@ -261,6 +268,23 @@ def tiny(name, site, tmp_path):
 def test_the_owners_layout_lands_where_the_descriptors_look(site, get, tmp_path, name):
     get(tiny(name, site, tmp_path), accept_terms=True)
     assert set(files(tmp_path / name)) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_descriptor_of_a_source_finds_files_that_landed(site, get, tmp_path, monkeypatch, name):
+    get(tiny(name, site, tmp_path), accept_terms=True)
+    monkeypatch.delenv(MIRROR, raising=False)
+    shutil.copytree(FOLDER / "lists", tmp_path / "lists")
+    for dataset in dataset_names():
+        content = read_yaml(FOLDER / f"{dataset}.yaml")
+        if content["source"] != name or dataset in NOT_IN_THE_TINY_ONES:
+            continue
+        if "find" in content.get("files", {}):
+            content["files"] = {**content["files"], "count": 1}
+            content["files"].pop("listed_in", None)
+        (tmp_path / f"{dataset}.yaml").write_text(yaml.safe_dump(content))
+        found = find_dataset(dataset, tmp_path)
+        assert any(set(found.files([case])) - set(found.missing([case])) for case in found.case_ids), dataset
 
 
 @pytest.mark.parametrize("tags", [True, False])
