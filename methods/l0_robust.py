@@ -82,7 +82,7 @@ def problem(
 METHOD = Method(
     name="l0-robust",
     title="L0 robust (ours)",
-    paper="Pan et al., CVPR 2014, with impulse filter and adaptive final step; if wanted, Dong et al., ICCV 2017",
+    paper="Pan et al., CVPR 2014, impulse filter, adaptive final step; if wanted, Dong et al., ICCV 2017",
     licence="this is our own code",
     blur_models=("uniform",),
     settings=Settings,

@@ -32,7 +32,8 @@ def sparse_dark_channel(blurry: Image, kernel: Kernel, weight: float, dark_weigh
     """
     transfer = transfer_function(kernel, blurry.shape)
     matched, power = transfer.conj() * rfft2(blurry), np.abs(transfer) ** 2
-    image, mu = blurry, dark_weight / _bright(blurry)
+    # The darkest of images would otherwise not be treated at all.
+    image, mu = blurry, min(dark_weight / _bright(blurry), LARGEST_MU / 2)
     while mu < LARGEST_MU:
         darkest = image <= maximum_filter(dark_channel(image, WINDOW), WINDOW, mode="nearest")
         removed = darkest & (image**2 < dark_weight / mu)
@@ -44,9 +45,9 @@ def sparse_dark_channel(blurry: Image, kernel: Kernel, weight: float, dark_weigh
 
 
 def _bright(image: Image) -> float:
-    """Otsu's threshold of the squared image."""
-    squared = (image**2).clip(0, 1)
-    return float(threshold_otsu(squared))
+    """Otsu's threshold of the squared image, positive."""
+    threshold = float(threshold_otsu((image**2).clip(0, 1)))
+    return max(threshold, float(np.finfo(np.float64).tiny))
 
 
 def _inner(size: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
