@@ -10,7 +10,7 @@ from methods.classical.kernel import Gradients, centred, cleaned, gradients, on_
 from methods.classical.latent import extended, sparse_gradients
 from methods.classical.pyramid import RATIO, enlarged, pyramid, two_tap
 
-GRADIENT_WEIGHT = 4e-3  # Pan's code, section "2.1": of |grad S|_0 at the first iteration
+GRADIENT_WEIGHT = 4e-3  # lambda of |grad S|_0 at the first iteration; all values are those of Pan's code
 SMALLEST_WEIGHT = 1e-4
 DECAY = 1.1  # divides the weight after every iteration, through all scales
 KERNEL_WEIGHT = 2.0  # of |k|^2

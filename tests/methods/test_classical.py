@@ -16,7 +16,7 @@ from benchmark.metrics import psnr
 from benchmark.synthesis import observe as synthesise
 from benchmark.types import Observation, Status
 from methods import l0_grad, l0_robust, registry
-from methods.classical.blind import LARGEST_UNDECLARED, kernel_size
+from methods.classical.blind import LARGEST_UNDECLARED, has_edges, kernel_size
 from methods.solver import Task, solve
 
 CLASSICAL = ["l0-dark", "l0-fast", "l0-grad", "l0-robust", "l1l2", "lowrank", "rl", "rl-sat"]
@@ -139,6 +139,11 @@ def test_odd_images_are_restored_or_declined(name, image, size):
         assert np.isfinite(restoration.image).all()
         assert restoration.kernels.min() >= 0
         assert restoration.kernels.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "edges"), [((1, 1), False), ((1, 9), False), ((2, 2), True), ((9, 2), True)])
+def test_edges_need_neighbours_in_both_directions(shape, edges):
+    assert has_edges(np.random.default_rng(0).random(shape)) is edges
 
 
 def test_l0_robust_stands_impulses_and_heavy_noise(coins):
