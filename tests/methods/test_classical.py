@@ -141,7 +141,7 @@ def test_odd_images_are_restored_or_declined(name, image, size):
         assert restoration.kernels.sum() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize(("shape", "edges"), [((1, 1), False), ((1, 9), False), ((2, 2), True), ((9, 2), True)])
+@pytest.mark.parametrize(("shape", "edges"), [((1, 9), False), ((2, 2), False), ((3, 3), True)])
 def test_edges_need_neighbours_in_both_directions(shape, edges):
     assert has_edges(np.random.default_rng(0).random(shape)) is edges
 
