@@ -2,7 +2,7 @@
 
 With `outlier_weights` both steps of the estimation also leave outliers out, after J. Dong, J. Pan, Z. Su,
 M.-H. Yang, "Blind Image Deblurring with Outlier Handling", ICCV 2017. It is off: on three photographs with
-impulses, shot noise or saturation it took 10 to 20 times as long and changed PSNR by -1.1 to +0.5 dB.
+impulses, shot noise or saturation it took at least 5 times as long and changed PSNR by -1.1 to +0.5 dB.
 """
 
 from dataclasses import dataclass
