@@ -108,7 +108,9 @@ def _grid(grid: Mapping[str, Any], folders: Folders) -> list[Entry]:
                         blurry=filled(grid.get("blurry", ""), **names),
                         sharp=filled(grid.get("sharp", ""), **names),
                         frames=tuple(
-                            filled(frames["file"], frame=frame, **names) for frame in range(1, count + 1)
+                            filled(frames["file"], frame=frame, **names)
+                            for frame in range(1, count + 1)
+                            if frame not in frames.get("skip", {}).get(case_id, [])
                         ),
                         kernel_file=filled(kernel.get("file", ""), **names),
                         kernel_form=kernel.get("form", ""),

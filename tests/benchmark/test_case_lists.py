@@ -76,7 +76,9 @@ def test_frames_along_a_shake_are_counted_for_each_photograph():
     entries = find_dataset("koehler").entries
     assert len(entries["im1_kernel1"].frames) == 199
     assert len(entries["im2_kernel11"].frames) == 200
-    assert sum(len(entry.frames) for entry in entries.values()) == 48 * 199 + 1 - 6
+    assert len(entries["im1_kernel3"].frames) == 197
+    assert not any(frame.endswith("1_3_30.png") for frame in entries["im1_kernel3"].frames)
+    assert sum(len(entry.frames) for entry in entries.values()) == 48 * 199 + 1 - 6 - 2
     assert entries["im4_kernel12"].frames[-1] == "kohler/Image4/Kernel12/GroundTruth4_12_198.png"
 
 
