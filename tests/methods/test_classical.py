@@ -9,9 +9,10 @@ from skimage import data
 
 from benchmark.alignment import best_shift
 from benchmark.blur.convolution import convolve_valid
-from benchmark.blur.noise import add_gaussian
+from benchmark.blur.noise import Gaussian, add_noise
 from benchmark.blur.trajectory import trajectory_kernel
-from benchmark.descriptors import find_dataset, make_case
+from benchmark.cases import make_case
+from benchmark.descriptors import find_dataset
 from benchmark.metrics import psnr
 from benchmark.synthesis import observe as synthesise
 from benchmark.types import Observation, Status
@@ -41,7 +42,7 @@ def blurred(name, kernel, crop, noise=0.001):
     photograph = getattr(data, name)() / 255
     scene = photograph[top : top + 127 + h, left : left + 127 + w][None]
     blurry = convolve_valid(torch.from_numpy(scene), torch.from_numpy(kernel).double()).numpy()
-    noisy = add_gaussian(blurry.astype(np.float32), noise, np.random.default_rng(1))
+    noisy = add_noise(blurry.astype(np.float32), Gaussian(noise), np.random.default_rng(1))
     return noisy, scene[:, h // 2 :, w // 2 :][:, :128, :128]
 
 
@@ -151,7 +152,7 @@ def test_l0_robust_stands_impulses_and_heavy_noise(coins):
     blurry, sharp = coins
     draws = rng.random(blurry.shape)
     impulses = np.where(draws < 0.025, 0, np.where(draws > 0.975, 1, blurry))
-    gaussian = add_gaussian(blurry, 0.05, rng)
+    gaussian = add_noise(blurry, Gaussian(0.05), rng)
     for noisy in (impulses, gaussian):
         plain, robust = (
             aligned_psnr(restore(observe(noisy, (9, 9)), method).image, sharp)
