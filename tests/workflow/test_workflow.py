@@ -13,6 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from benchmark.descriptors import MIRROR
 from benchmark.iqa import WEIGHTS
 from tests.conftest import ROOT
 
@@ -316,3 +317,27 @@ def test_a_case_that_fails_is_recorded_and_the_others_go_on(copy):
     assert runs.status["selfdeblur", "astronaut"] == "ok"
     table = (copy.results / "tables" / "uniform.md").read_text()
     assert "[1] not_supported: the image network needs at least 129 pixels" in table
+
+
+def test_datasets_that_are_not_here_are_left_out_or_downloaded(copy):
+    copy.environment[MIRROR] = str(copy.root)  # a mirror without them
+    copy.rewrite(
+        datasets=["demo-uniform@gaussian-high", "gopro", "coco80"],
+        cases={"coco80": ["000000000139"]},
+        accept_terms=["coco_val2017"],
+    )
+    planned = copy.run("--dry-run", "tables")
+    assert planned.returncode == 0, planned.stderr
+    assert "gopro is left out: there is no folder gopro" in planned.stderr
+    output = planned.stdout + planned.stderr
+    assert "rule download:" in output
+    assert "restorations/demo-uniform@gaussian-high/selfdeblur/seed0/shard0.json" in output
+    assert "gopro/" not in output.replace("folder gopro", "")
+
+    copy.rewrite(datasets=["gopro", "hide"], cases={}, accept_terms=[])
+    refused = copy.run("--dry-run", "tables")
+    assert refused.returncode == 2
+    last = refused.stderr.strip().splitlines()[-1]
+    assert last.startswith("blindbench: results/tiny: no dataset can run: gopro: there is no folder gopro in")
+    assert "(and 1 more, see `blindbench plan`)" in last
+    assert "Traceback" not in refused.stderr
