@@ -173,6 +173,6 @@ def _method_plan(name: str, overrides: Mapping[str, Any], where: str) -> MethodP
     return MethodPlan(
         name,
         asdict(settings),
-        provenance.code_hash(method.problem.__module__),
-        lambda case: method.files(case, settings),
+        provenance.code_of(method, settings),
+        lambda case: provenance.files_of(method, settings, case),
     )

@@ -1,4 +1,4 @@
-"""What decides whether a result is stale: settings, observation, weights, and the method's own modules."""
+"""What decides whether a result is stale: settings, observation, weights, and the modules of the method."""
 
 import ast
 import hashlib
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.schema import ROOT
+from methods.registry import Method, with_used
 
 # The packages whose modules make a method or an observation what it is.
 OWN = ("methods", "benchmark.blur", "benchmark.synthesis", "benchmark.seeds")
@@ -30,20 +31,30 @@ def files_hash(files: Sequence[Path]) -> str:
     return digest(*(part for file in files for part in (file.name, _content(file)))) if files else ""
 
 
+def code_of(method: Method, settings: Any) -> str:
+    """`code_hash` of the method and of those that its settings make it run."""
+    return code_hash(*(used.problem.__module__ for used, _ in with_used(method, settings)))
+
+
+def files_of(method: Method, settings: Any, case: str) -> list[Path]:
+    """What the method, and those that its settings make it run, read for `case` beside the observation."""
+    return [file for used, own in with_used(method, settings) for file in used.files(case, own)]
+
+
 @cache
-def code_hash(module: str) -> str:
+def code_hash(*modules: str) -> str:
     """Hash of the sources that `closure` finds."""
-    sources = closure(module)
+    sources = closure(*modules)
     return digest(*(part for name in sorted(sources) for part in (name, sources[name])))
 
 
-def closure(module: str) -> dict[str, bytes]:
-    """The sources of `module` and of all modules of the numerical part that it imports, directly or not.
+def closure(*modules: str) -> dict[str, bytes]:
+    """The sources of `modules` and of all modules of the numerical part that they import, directly or not.
 
     The registry is left out: it names the methods but computes nothing.
     """
     sources: dict[str, bytes] = {}
-    pending = [module]
+    pending = list(modules)
     while pending:
         name = pending.pop()
         source = None if name in sources or name == "methods.registry" else _source(name)

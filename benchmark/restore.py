@@ -43,7 +43,7 @@ def restore_shard(
     """
     method = base_method(method_name)
     settings = effective(method.settings, overrides, f"methods.{method_name}")
-    code = provenance.code_hash(method.problem.__module__)
+    code = provenance.code_of(method, settings)
     folder = store.method_folder(dataset, method_name, seed)
     with locked(folder / f".shard{shard}.lock"):
         tasks: list[Task] = []
@@ -54,7 +54,7 @@ def restore_shard(
             parts: dict[str, Any] = {
                 "settings": asdict(settings),
                 "observation": observation_hash(observation),
-                "weights": provenance.files_hash(method.files(case, settings)),
+                "weights": provenance.files_hash(provenance.files_of(method, settings, case)),
                 "code": code,
                 "seeds": [experiment_seed, seed],
             }

@@ -138,6 +138,7 @@ class Restoration:
     kernels: Array | None = None  # (P, h, w); None for methods that estimate none
     trace: tuple[Mapping[str, float | str], ...] = field(default=(), repr=False)  # a row per logged iteration
     iterations: int = 0
-    seconds: float = 0.0  # wall clock of iterations and read-out, over all resumed parts
+    # Wall clock from build to read-out, over all resumed parts. Whatever torch loads at its first use counts.
+    seconds: float = 0.0
     peak_memory_mib: float = 0.0  # of the device (GPU) or of the process (CPU)
     device: str = "cpu"

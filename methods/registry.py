@@ -21,11 +21,18 @@ from methods.solver import Problem
 
 Build = Callable[[Observation, Any, torch.Generator, torch.device], Problem]
 Files = Callable[[str, Any], Sequence[Path]]
+Uses = Callable[[Any], Sequence[str]]
 
 
 def no_files(case: str, settings: Any) -> Sequence[Path]:
     """The observation and the settings are all that a restoration is made from."""
     del case, settings
+    return ()
+
+
+def no_methods(settings: Any) -> Sequence[str]:
+    """The method runs no other one."""
+    del settings
     return ()
 
 
@@ -43,6 +50,7 @@ class Method:
     role: Literal["method", "floor", "ceiling"] = "method"  # the controls bound every table
     needs_true_kernels: bool = False  # if so, observations come as `KnownBlur`; only for controls
     files: Files = no_files  # (case, settings) -> what is read beside the observation, as far as it exists
+    uses: Uses = no_methods  # settings -> names of the methods that it runs first, at their default settings
 
 
 @cache
@@ -71,3 +79,12 @@ def find(name: str) -> Method:
     close = difflib.get_close_matches(name, [*known, *plugins.names], n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     raise InputError(f"unknown method '{name}'.{hint} See: blindbench methods")
+
+
+def with_used(method: Method, settings: Any) -> list[tuple[Method, Any]]:
+    """`method` and all that it runs on the way, each with its settings: what decides the method's results."""
+    found = [(method, settings)]
+    for name in method.uses(settings):
+        other = find(name)
+        found += with_used(other, other.settings())
+    return found

@@ -20,6 +20,7 @@ from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.kernel_priors.fcn import FcnKernel
 from methods.losses import mse, one_minus_ssim
 from methods.registry import Method
+from methods.warm_start import estimated_kernel, estimator, fit_to
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Settings:
     scales: int = 5
     kernel_code: int = 200
     kernel_hidden: int = 1000
+    # A method, such as l0-grad, that estimates the kernel which the kernel network starts at (not in the
+    # paper); None: random weights, whose kernel is nearly uniform.
+    warm_start: str | None = None
 
     def __post_init__(self) -> None:
         for name in (
@@ -68,13 +72,18 @@ class Settings:
             raise ValueError(f"mse_share must lie in [0, 1], not {self.mse_share}")
         if any(not 0 <= milestone <= 1 for milestone in self.milestones):
             raise ValueError(f"milestones must lie in [0, 1], not {list(self.milestones)}")
+        if self.warm_start is not None:
+            estimator(self.warm_start)
 
 
 CODE_SCALE = 0.1  # both codes are uniform on [0, 0.1)
 
 
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
-    """The observation's latent image and kernel as a joint fit, drawn from `rng`."""
+    """The observation's latent image and kernel as a joint fit, drawn from `rng`.
+
+    Raises NotSupportedError without a declared kernel size, or when the warm start fails.
+    """
     if observation.kernel_size is None:
         raise NotSupportedError("selfdeblur needs a declared kernel size")
     photo = torch.from_numpy(observation.blurry).to(device)
@@ -90,11 +99,14 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
         )
         kernel = FcnKernel(kernel_code, (h, w), settings.kernel_hidden)
     perturbations = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
+    kernel.to(device)
+    if settings.warm_start is not None:
+        fit_to(kernel, estimated_kernel(settings.warm_start, observation, rng, device))
     mse_iterations = round(settings.mse_share * settings.iterations)
     short = settings.iterations < settings.short_below
     return Fit(
         image=DeepImagePrior(network, image_code, settings.code_noise).to(device),
-        kernel=kernel.to(device),
+        kernel=kernel,
         operator=uniform_blur,
         stages=(
             Stage("mse", mse_iterations, mse(blurry)),
@@ -124,4 +136,5 @@ METHOD = Method(
     blur_models=("uniform",),
     settings=Settings,
     problem=problem,
+    uses=lambda settings: () if settings.warm_start is None else (settings.warm_start,),
 )

@@ -80,7 +80,11 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-def solve(tasks: Iterable[Task], report: Report = lambda _: None) -> Iterator[tuple[str, Restoration]]:
+def _nothing(progress: Progress) -> None:
+    del progress
+
+
+def solve(tasks: Iterable[Task], report: Report = _nothing) -> Iterator[tuple[str, Restoration]]:
     """Yield (task name, restoration) as each task ends. A task that fails is a status; the others go on."""
     for task in tasks:
         yield task.name, _solve_one(task, report)
@@ -88,7 +92,7 @@ def solve(tasks: Iterable[Task], report: Report = lambda _: None) -> Iterator[tu
 
 def _solve_one(task: Task, report: Report) -> Restoration:
     try:
-        return _drive(task, task.build(), report)
+        return drive(task, report)
     except NotSupportedError as error:
         return Restoration(Status.NOT_SUPPORTED, reason=str(error))
     except InputError as error:  # a sentence already
@@ -112,8 +116,11 @@ class _Run:
     trace: list[dict[str, float | str]] = field(default_factory=list)
 
 
-def _drive(task: Task, problem: Problem, report: Report) -> Restoration:
-    run, saved = _resume(task, problem)
+def drive(task: Task, report: Report = _nothing) -> Restoration:
+    """Solve one task; unlike in `solve`, what its problem raises is not caught."""
+    building = time.perf_counter()
+    problem = task.build()
+    run, saved = _resume(task, problem, time.perf_counter() - building)
     started = time.perf_counter() - run.seconds
     report(Progress(task.name, run.iteration, problem.iterations))
     while run.iteration < problem.iterations:
@@ -151,11 +158,14 @@ def _drive(task: Task, problem: Problem, report: Report) -> Restoration:
     )
 
 
-def _resume(task: Task, problem: Problem) -> tuple[_Run, checkpoint.State]:
-    """The run as the task's checkpoint has it, or a fresh one, and the state to fall back to."""
+def _resume(task: Task, problem: Problem, building: float) -> tuple[_Run, checkpoint.State]:
+    """The run as the task's checkpoint has it, or a fresh one, and the state to fall back to.
+
+    The seconds spent `building` count once: a checkpoint has those of the first time.
+    """
     state = None if task.checkpoint is None else checkpoint.load(task.checkpoint, task.key)
     if state is None:
-        state = {"run": vars(_Run()), "problem": _copied(problem.state_dict())}
+        state = {"run": vars(_Run(seconds=building)), "problem": _copied(problem.state_dict())}
     return _restored(problem, state), state
 
 

@@ -1,7 +1,8 @@
 """Configs, descriptors and settings: what is right passes, what is wrong is named."""
 
 import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from benchmark.schema import ROOT, read_yaml
 from benchmark.settings import effective
 from benchmark.synthesis import observe
 from benchmark.types import InputError
+from methods import registry
 from methods.selfdeblur import Settings
 
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
@@ -225,3 +227,22 @@ def test_code_hash_covers_what_a_method_imports_and_no_other_method():
     )
     assert "methods.blurry" not in sources
     assert "methods.registry" not in sources
+
+
+def test_code_and_files_cover_the_methods_that_the_settings_make_it_run(monkeypatch):
+    cold, warm = Settings(), Settings(warm_start="l0-grad")
+    method = registry.find("selfdeblur")
+    assert provenance.code_of(method, cold) == provenance.code_hash("methods.selfdeblur")
+    assert provenance.code_of(method, warm) == provenance.code_hash("methods.selfdeblur", "methods.l0_grad")
+    assert provenance.code_of(method, warm) != provenance.code_of(method, cold)
+    assert "methods.l0_grad" not in provenance.closure("methods.selfdeblur")
+
+    used = replace(registry.find("l0-grad"), files=lambda case, settings: [Path(f"{case}.weights")])
+    monkeypatch.setattr(registry, "find", lambda name: used)
+    assert provenance.files_of(method, cold, "a") == []
+    assert provenance.files_of(method, warm, "a") == [Path("a.weights")]
+
+
+def test_an_unknown_warm_start_is_one_line_that_names_the_setting():
+    with pytest.raises(InputError, match=r"^methods.x: warm_start: unknown method 'l0-gard'. Did you mean"):
+        effective(Settings, {"warm_start": "l0-gard"}, "methods.x")

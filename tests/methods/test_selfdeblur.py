@@ -6,16 +6,19 @@ import torch
 
 from benchmark.blur.convolution import rotate_180, uniform_blur
 from benchmark.types import NotSupportedError, Observation, Status
+from methods import solver
 from methods.colour import luma
 from methods.fit import Fit, Rates, Stage
 from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.losses import mse, one_minus_ssim
 from methods.selfdeblur import Settings, problem
-from methods.solver import Task, solve
+from methods.solver import LOG_EVERY, Task, solve
+from methods.warm_start import ERROR, estimated_kernel
 from tests.methods.test_fcn import reference_kernel
 from tests.methods.test_skip import load_reference, reference_key
 
 TINY = Settings(iterations=20, channels=4, skip_channels=2, scales=2, code_channels=2, kernel_hidden=16)
+WARM = replace(TINY, kernel_hidden=64, warm_start="l0-grad")
 CPU = torch.device("cpu")
 
 
@@ -39,9 +42,9 @@ def observe(shape=(1, 24, 28), kernel_size=(5, 5), seed=0):
     return Observation("test", "case", blurry, kernel_size)
 
 
-def restore(observation, settings=TINY, seed=0):
+def restore(observation, settings=TINY, seed=0, checkpoint=None):
     build = lambda: problem(observation, settings, torch.Generator().manual_seed(seed), CPU)  # noqa: E731
-    ((_, restoration),) = solve([Task("case", build)])
+    ((_, restoration),) = solve([Task("case", build, checkpoint)])
     return restoration
 
 
@@ -129,9 +132,61 @@ def test_declines_an_unknown_kernel_size():
         problem(observe(kernel_size=None), TINY, torch.Generator(), CPU)
 
 
+@pytest.mark.parametrize("kernel_size", [(5, 5), (4, 6)])
+def test_a_warm_start_begins_at_the_estimated_kernel_and_changes_nothing_else(kernel_size):
+    observation = observe(kernel_size=kernel_size)
+    cold, warm = (
+        problem(observation, settings, torch.Generator().manual_seed(0), CPU)
+        for settings in (replace(WARM, warm_start=None), WARM)
+    )
+    expected = estimated_kernel("l0-grad", observation, torch.Generator(), CPU)
+    assert (warm.kernel() - expected).norm() <= ERROR * expected.norm()
+    assert (cold.kernel() - expected).norm() > 10 * ERROR * expected.norm()
+    assert torch.equal(warm.image(None), cold.image(None))
+    assert torch.equal(warm.rng.get_state(), cold.rng.get_state())
+    assert not warm.adam.state  # moments of the short fit would steer the first iterations
+
+
+def test_a_warm_start_that_fails_declines_the_case():
+    flat = Observation("test", "case", np.full((1, 24, 28), 0.5, np.float32), (5, 5))
+    assert restore(flat).status is Status.OK
+    declined = restore(flat, WARM)
+    assert declined.status is Status.NOT_SUPPORTED
+    assert "no warm start from l0-grad" in declined.reason
+
+
+def test_a_killed_warm_run_resumes_to_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(solver, "CHECKPOINT_EVERY", LOG_EVERY)
+    undisturbed = restore(observe(), WARM)
+
+    class Killed(BaseException):
+        pass
+
+    def step(fit, iteration, step=Fit.step):
+        if iteration > LOG_EVERY:
+            raise Killed
+        return step(fit, iteration)
+
+    path = tmp_path / "checkpoint.pt"
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Fit, "step", step)
+        restore(observe(), WARM, checkpoint=path)
+    assert path.exists()
+    resumed = restore(observe(), WARM, checkpoint=path)
+    assert resumed.image.tobytes() == undisturbed.image.tobytes()
+    assert resumed.kernels.tobytes() == undisturbed.kernels.tobytes()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("iterations", 0), ("channels", 1), ("mse_share", 1.5), ("milestones", (2.0,)), ("image_rate", -1.0)],
+    [
+        ("iterations", 0),
+        ("channels", 1),
+        ("mse_share", 1.5),
+        ("milestones", (2.0,)),
+        ("image_rate", -1.0),
+        ("warm_start", "l0"),
+    ],
 )
 def test_refuses_settings_out_of_range(name, value):
     with pytest.raises(ValueError, match=name):

@@ -118,6 +118,33 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, at):
     assert resumed.trace == undisturbed.trace
 
 
+def test_seconds_count_the_build_once(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    path = tmp_path / "checkpoint.pt"
+
+    class Timed(Descent):
+        dies = False
+
+        def __init__(self):
+            clock[0] += 7
+            super().__init__(iterations=150)
+
+        def step(self, iteration):
+            if self.dies and iteration == CHECKPOINT_EVERY:
+                raise Killed
+            clock[0] += 1
+            return super().step(iteration)
+
+    class Dying(Timed):
+        dies = True
+
+    assert run(task("a", Timed))["a"].seconds == 7 + 150
+    with pytest.raises(Killed):
+        run(task("a", Dying, path))
+    assert run(task("a", Timed, path))["a"].seconds == 7 + 150
+
+
 def test_a_finished_checkpoint_is_read_out_without_another_step(tmp_path):
     path = tmp_path / "checkpoint.pt"
     first = run(task("a", Descent, path))["a"]
