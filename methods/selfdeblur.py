@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benchmark.blur.convolution import uniform_blur
 from benchmark.types import NotSupportedError, Observation
+from methods.colour import luma
 from methods.fit import Fit, Rates, Stage, initialised_from, unchanged
 from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.kernel_priors.fcn import FcnKernel
@@ -113,14 +114,6 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
 
 def _with_chroma_of(photo: Tensor, blurry_luma: Tensor, restored_luma: Tensor) -> Tensor:
     return photo + (restored_luma - blurry_luma)
-
-
-def luma(image: Tensor) -> Tensor:
-    """Full-range luma (1, H, W) of (C, H, W) in [0, 1], weights of ITU-R BT.601; a grey image is its own."""
-    if len(image) == 1:
-        return image
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=image.dtype, device=image.device)
-    return (weights[:, None, None] * image).sum(0, keepdim=True)
 
 
 METHOD = Method(

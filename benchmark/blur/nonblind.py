@@ -9,6 +9,7 @@ is a division of spectra. FFTs see a periodic image, so the observed one is padd
 first. For any other operator it is solved by conjugate gradients, and the border is the operator's.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -45,13 +46,25 @@ def hyper_laplacian(
     Returns float64 (C, H, W) in the frame of `blurry`, not clipped. `weight` is lambda. What lies outside the
     frame is unknown: the border pixels are repeated and tapered there, which costs sharpness near the border.
     """
+
+    def deconvolve(periodic: Image, k: Kernel) -> Image:
+        return hyper_laplacian_periodic(periodic, k, weight, alpha)
+
+    return in_tapered_frame(blurry, kernel, deconvolve)
+
+
+def in_tapered_frame(
+    blurry: NDArray[np.floating[Any]],
+    kernel: NDArray[np.floating[Any]],
+    deconvolve: Callable[[Image, Kernel], Image],
+) -> Image:
+    """Pad `blurry` (C, H, W) by repeating and tapering its border, `deconvolve` it as periodic, and crop."""
     k = kernel.astype(np.float64)
     top, left = k.shape[0] // 2, k.shape[1] // 2
     padded = np.pad(blurry.astype(np.float64), ((0, 0), (top, top), (left, left)), mode="edge")
     for _ in range(TAPERS):
         padded = edge_taper(padded, k)
-    restored = hyper_laplacian_periodic(padded, k, weight, alpha)
-    return restored[:, top : top + blurry.shape[1], left : left + blurry.shape[2]]
+    return deconvolve(padded, k)[:, top : top + blurry.shape[1], left : left + blurry.shape[2]]
 
 
 def hyper_laplacian_periodic(blurry: Image, kernel: Kernel, weight: float, alpha: float) -> Image:
@@ -59,7 +72,7 @@ def hyper_laplacian_periodic(blurry: Image, kernel: Kernel, weight: float, alpha
     height, width = blurry.shape[-2:]
     transfer = transfer_function(kernel, (height, width))
     power = transfer.real**2 + transfer.imag**2
-    differences = 4 * np.sin(np.pi * fftfreq(height))[:, None] ** 2 + 4 * np.sin(np.pi * rfftfreq(width)) ** 2
+    differences = difference_power((height, width))
     matched = transfer.conj() * rfft2(blurry)
     x = blurry
     for beta in BETAS:
@@ -161,6 +174,13 @@ def transfer_function(kernel: Kernel, size: tuple[int, int]) -> NDArray[np.compl
     padded[:h, :w] = kernel
     spectrum: NDArray[np.complex128] = rfft2(np.roll(padded, (-(h // 2), -(w // 2)), (0, 1)))
     return spectrum
+
+
+def difference_power(size: tuple[int, int]) -> NDArray[np.float64]:
+    """|F dx|^2 + |F dy|^2 on the half spectrum of a periodic image of `size`."""
+    rows, columns = fftfreq(size[0]), rfftfreq(size[1])
+    power: NDArray[np.float64] = 4 * np.sin(np.pi * rows)[:, None] ** 2 + 4 * np.sin(np.pi * columns) ** 2
+    return power
 
 
 def _window(length: int, width: int) -> NDArray[np.float64]:

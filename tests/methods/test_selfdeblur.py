@@ -6,10 +6,11 @@ import torch
 
 from benchmark.blur.convolution import rotate_180, uniform_blur
 from benchmark.types import NotSupportedError, Observation, Status
+from methods.colour import luma
 from methods.fit import Fit, Rates, Stage
 from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.losses import mse, one_minus_ssim
-from methods.selfdeblur import Settings, luma, problem
+from methods.selfdeblur import Settings, problem
 from methods.solver import Task, solve
 from tests.methods.test_fcn import reference_kernel
 from tests.methods.test_skip import load_reference, reference_key

@@ -1,0 +1,62 @@
+"""The latent image for a given kernel, with a penalty on the number of non-zero gradients.
+
+    min_S |k * S - B|^2 + weight |grad S|_0
+
+by half-quadratic splitting. L. Xu, S. Zheng, J. Jia, CVPR 2013, and J. Pan et al., CVPR 2014, equation (7)
+without the intensity term; the schedule is that of Pan's code.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft2, next_fast_len, rfft2
+
+from benchmark.blur.nonblind import Image, Kernel, difference_power, transfer_function
+
+LARGEST_BETA = 1e5
+
+
+def sparse_gradients(blurry: Image, kernel: Kernel, weight: float) -> Image:
+    """The latent image S of a periodic image B (H, W), see `extended`."""
+    transfer = transfer_function(kernel, blurry.shape)
+    matched = transfer.conj() * rfft2(blurry)
+    return sparsified(blurry, matched, np.abs(transfer) ** 2, weight)
+
+
+def sparsified(
+    start: Image, matched: NDArray[np.complex128], power: NDArray[np.float64], weight: float
+) -> Image:
+    """Minimise a quadratic plus `weight` |grad S|_0 from `start` (H, W), on a periodic grid.
+
+    The quadratic's normal equations are `power` F(S) = `matched`, on the half spectrum.
+    """
+    differences = difference_power(start.shape)
+    image, beta = start, 2 * weight
+    while beta < LARGEST_BETA:
+        edges = rfft2(strong_edges(image, weight / beta))
+        image = irfft2((matched + beta * edges) / (power + beta * differences), s=start.shape)
+        beta *= 2
+    return image
+
+
+def strong_edges(image: Image, threshold: float) -> Image:
+    """D' g of the gradients g of a periodic image where |g|^2 >= `threshold`; D' is the adjoint of D."""
+    h, v = np.roll(image, -1, 1) - image, np.roll(image, -1, 0) - image
+    kept = h**2 + v**2 >= threshold
+    h, v = h * kept, v * kept
+    adjoint: Image = np.roll(h, 1, 1) - h + np.roll(v, 1, 0) - v
+    return adjoint
+
+
+def extended(image: Image, size: tuple[int, int]) -> Image:
+    """`image` (H, W) with room for a kernel of `size` below and to the right, so that it can be periodic.
+
+    The last and the first row, then the last and the first column, are blended linearly across the room;
+    Pan's code solves a Laplace equation there.
+    """
+    return _blended(_blended(image, size[0]).T, size[1]).T
+
+
+def _blended(image: Image, side: int) -> Image:
+    room = next_fast_len(len(image) + side - 1, real=True) - len(image)
+    ramp = np.arange(1, room + 1)[:, None] / (room + 1)
+    return np.concatenate([image, (1 - ramp) * image[-1] + ramp * image[0]])

@@ -1,0 +1,12 @@
+"""What the settings of all classical methods have in common: numbers that must be positive."""
+
+from dataclasses import fields
+from typing import Any
+
+
+def require_positive(settings: Any) -> None:
+    """Raise ValueError naming the first field of the dataclass instance `settings` that is not positive."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if not value > 0:
+            raise ValueError(f"{field.name} must be positive, not {value}")
