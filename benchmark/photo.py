@@ -103,7 +103,8 @@ def deblur_photo(
     """Deblur `photo` (C, H, W) in [0, 1] with the kernels that `estimate` finds for `sizes`, ascending.
 
     Without sizes SIZES are tried, as far as the photo has room, and again on the photo reduced in size while
-    the kernel fills the largest. Where there is nothing to deblur, the photo comes back as it is.
+    the kernel fills the largest. Impulses are removed first. Where there is nothing to deblur, the photo
+    comes back as it is.
     Raises InputError for a size larger than the photo.
     """
     short = min(photo.shape[1:])
@@ -111,7 +112,9 @@ def deblur_photo(
         raise InputError(
             f"the kernel size {max(sizes)} is larger than the photo ({short} px); declare a smaller one"
         )
-    luma = _luma(photo)
+    # Channel by channel: the doubled precision of a large photo is not held at once.
+    clean = np.concatenate([without_impulses(c[None].astype(np.float64)).astype(np.float32) for c in photo])
+    luma = _luma(clean)
     noise = noise_level(luma)
     if not has_texture(luma, noise):
         return _unchanged(photo, noise, "it has no edges beyond its noise that would show a blur")
@@ -121,7 +124,7 @@ def deblur_photo(
         fitting = sizes or fitting_sizes(short, reduction)
         if not fitting:
             break
-        candidates, reason = find_candidates(_reduced(photo, reduction), estimate, fitting, report)
+        candidates, reason = find_candidates(_reduced(clean, reduction), estimate, fitting, report)
         found, scale = (candidates, reduction) if candidates else (found, scale)
         if not candidates or choose(candidates).size < max(SIZES) or not fills_box(choose(candidates).kernel):
             break
@@ -129,7 +132,7 @@ def deblur_photo(
         return _unchanged(photo, noise, reason)
     best = choose(found)
     kernel = enlarged(best.kernel, scale)
-    image = restored(photo, kernel, noise * max(1.0, best.misfit), report)
+    image = restored(clean, kernel, noise * max(1.0, best.misfit), report)
     residual = reblur_residual(luma, _luma(image), kernel)
     shared = agreement(best, found)
     doubts = list(_doubts(best, best is found[-1], shared, residual / noise, float((luma > CLIPPED).mean())))
@@ -233,16 +236,15 @@ def enlarged(kernel: Floats, factor: int) -> Floats:
 def restored(photo: Array, kernel: Floats, noise: float, report: Report = lambda _: None) -> Array:
     """`photo` (C, H, W) deconvolved with `kernel`, in [0, 1], in windows that bound the memory.
 
-    They fade into each other. Impulses are removed, then each channel takes the hyper-Laplacian step, its
-    weight from `noise`.
+    They fade into each other. Each channel takes the hyper-Laplacian step, its weight from `noise`.
     """
     image = np.zeros(photo.shape, np.float32)
     windows = list(product(*(_spans(side, max(kernel.shape)) for side in photo.shape[1:])))
     for done, ((rows, row_shares), (columns, column_shares)) in enumerate(windows):
         report(Progress("restoring the photo", done, len(windows)))
-        prepared = without_impulses(photo[:, rows, columns].astype(np.float64))
         for channel in range(len(photo)):
-            sharp = hyper_laplacian(prepared[channel : channel + 1], kernel, _weight(noise))[0].clip(0, 1)
+            blurry = photo[channel : channel + 1, rows, columns]
+            sharp = hyper_laplacian(blurry, kernel, _weight(noise))[0].clip(0, 1)
             image[channel, rows, columns] += row_shares[:, None] * column_shares * sharp
     report(Progress("restoring the photo", len(windows), len(windows)))
     return image
