@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 from tabulate import tabulate
 
-from benchmark.types import InputError, Observation, Status
+from benchmark.types import Array, InputError, Observation, Restoration, Status
 
 if TYPE_CHECKING:
     from benchmark.papers import Definition
@@ -273,8 +273,13 @@ def run(
 def deblur(
     photo: Annotated[Path, typer.Argument(help="The blurry image file.")],
     out: Annotated[Path, typer.Option(help="Where the restored image goes; the kernel goes beside it.")],
-    kernel_size: Annotated[int, typer.Option(min=1, help="Side of the square the blur fits in, in pixels.")],
-    method: Annotated[str, typer.Option(help="See: blindbench methods.")] = "selfdeblur",
+    kernel_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Side of the square the blur fits in, in pixels; else several are tried."),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Run this one once, on the whole photo; see: blindbench methods.")
+    ] = None,
     iterations: Annotated[int | None, typer.Option(min=1, help="The default is the paper's number.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the method.")
@@ -282,40 +287,65 @@ def deblur(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Deblur one photo."""
+    """Deblur one photo, and say how far to trust the result."""
     import torch
 
-    from benchmark.images import read_image, write_image, write_kernel_image
+    from benchmark.images import Photo, read_photo, write_kernel_image, write_photo
     from benchmark.machine import claimed_device, prepare
+    from benchmark.photo import deblur_photo, reblurred
     from benchmark.plan import base_method
     from benchmark.progress import reporting
     from benchmark.seeds import seed_from
     from benchmark.settings import effective
-    from methods.solver import Task, solve
+    from methods.solver import Report, Task, solve
 
     _check_output(out, photo)
-    observation = Observation("deblur", photo.name, read_image(photo), (kernel_size, kernel_size))
-    spec = base_method(method)
+    given = read_photo(photo)
+    name = method or "l0-robust"
+    spec = base_method(name)
     overrides = dict(_key_value(text) for text in set_ or [])
     if iterations is not None:
         overrides["iterations"] = iterations
-    settings = effective(spec.settings, overrides, f"--set for {method}")
-    rng = torch.Generator().manual_seed(seed_from("deblur", method, seed))
+    settings = effective(spec.settings, overrides, f"--set for {name}")
     prepare(threads=None)
-    with claimed_device(device) as target, reporting(f"{method} ·") as report:
+
+    def restore_once(part: Array, size: int | None, target: torch.device, report: Report) -> Restoration:
+        observation = Observation("deblur", photo.name, part, None if size is None else (size, size))
+        rng = torch.Generator().manual_seed(seed_from("deblur", name, seed))
         task = Task(photo.name, lambda: spec.problem(observation, settings, rng, target))
         ((_, restoration),) = solve([task], report)
-    if restoration.image is None:
-        message = f"{photo}: {restoration.status.value}: {restoration.reason}"
-        if restoration.status is Status.NOT_SUPPORTED:
-            raise InputError(message)
-        typer.echo(message, err=True)
-        raise typer.Exit(1)
-    write_image(out, restoration.image)
-    typer.echo(f"{out}: restored in {restoration.iterations} iterations, {restoration.seconds:.0f} s")
-    if restoration.kernels is not None:
-        kernel_path = out.with_name(f"{out.stem}_kernel.png")
-        write_kernel_image(kernel_path, restoration.kernels[0])
+        return restoration
+
+    kernel_path = out.with_name(f"{out.stem}_kernel.png")
+    if method is None:
+        with claimed_device(device) as target, reporting(f"{photo.name} ·") as report:
+            deblurred = deblur_photo(
+                given.image,
+                lambda part, size: restore_once(part, size, target, lambda _: None),
+                () if kernel_size is None else (kernel_size,),
+                report,
+            )
+        image, kernel = deblurred.image, deblurred.kernel
+        lines = [deblurred.verdict.sentence, deblurred.verdict.numbers]
+    else:
+        with claimed_device(device) as target, reporting(f"{method} ·") as report:
+            restoration = restore_once(given.image, kernel_size, target, report)
+        if restoration.image is None:
+            message = f"{photo}: {restoration.status.value}: {restoration.reason}"
+            if restoration.status is Status.NOT_SUPPORTED:
+                raise InputError(message)
+            typer.echo(message, err=True)
+            raise typer.Exit(1)
+        image, kernels = restoration.image, restoration.kernels
+        kernel = None if kernels is None else kernels[0]
+        lines = [f"restored in {restoration.iterations} iterations, {restoration.seconds:.0f} s"]
+        if kernels is not None and len(kernels) == 1:
+            lines.append(reblurred(given.image, image, kernels[0]))
+    lines.append(write_photo(out, Photo(image, given.alpha, given.bits)))
+    for line in filter(None, lines):
+        typer.echo(f"{out}: {line}")
+    if kernel is not None:
+        write_kernel_image(kernel_path, kernel)
         typer.echo(f"{kernel_path}: the estimated kernel, white is its largest entry")
 
 

@@ -52,7 +52,7 @@ def test_benchmark_names_no_method():
         code = ast.unparse(ast.parse(path.read_text()))
         found = words.findall(code)
         if path.name == "cli.py":
-            found.remove("'selfdeblur'")  # the default of `deblur`
+            found.remove("'l0-robust'")  # the default of `deblur`
         assert not found, f"{path.relative_to(ROOT)} names {found}"
 
 

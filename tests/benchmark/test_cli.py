@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from scipy import ndimage
+from skimage import data
 
 from benchmark import cli, store
 from benchmark.files import try_lock
@@ -55,7 +56,8 @@ def photo(tmp_path):
 
 
 def deblur(photo, *more, out="x.png", size=5, iterations=3):
-    return ("deblur", photo, "--kernel-size", size, "--iterations", iterations, "--out", out, *TINY, *more)
+    named = ("deblur", photo, "--method", "selfdeblur", "--kernel-size", size)
+    return (*named, "--iterations", iterations, "--out", out, *TINY, *more)
 
 
 def test_methods_and_datasets_are_listed(blindbench):
@@ -67,6 +69,7 @@ def test_deblur_writes_image_and_kernel(blindbench, photo, tmp_path):
     code, output, _ = blindbench(*deblur(photo))
     assert code == 0
     assert "x.png: restored in 3 iterations" in output
+    assert "x.png: blurred again it misses the photo by 0." in output
     assert Image.open(tmp_path / "x.png").size == (30, 24)
     assert Image.open(tmp_path / "x_kernel.png").size == (5, 5)
 
@@ -78,7 +81,8 @@ def test_deblur_takes_every_kind_of_image(blindbench, tmp_path, mode):
     path = tmp_path / "photo.tif"
     (sixteen if mode == "I;16" else Image.fromarray(pixels).convert(mode)).save(path)
     assert blindbench(*deblur(path))[0] == 0
-    assert Image.open(tmp_path / "x.png").mode == ("L" if mode in ("L", "I;16") else "RGB")
+    expected = mode if mode in ("L", "RGBA", "I;16") else "RGB"
+    assert Image.open(tmp_path / "x.png").mode == expected
 
 
 @pytest.mark.parametrize(
@@ -124,6 +128,63 @@ def test_deblur_names_a_bad_photo(blindbench, photo, damage):
 def test_an_image_too_small_for_the_network_is_refused(blindbench, tmp_path):
     Image.new("L", (3, 3)).save(tmp_path / "dot.png")
     assert_refused(blindbench(*deblur("dot.png", "--set", "scales=5", size=3)), "at least 33 pixels")
+
+
+@pytest.fixture
+def textured(tmp_path):
+    """A photograph of 72 x 66 px, blurred over 5 px, so that the default method has something to find."""
+    sharp = data.astronaut()[60:136, 180:246].astype(float)
+    path = tmp_path / "textured.png"
+    Image.fromarray(ndimage.uniform_filter1d(sharp, 5, axis=0)[2:-2].astype(np.uint8)).save(path)
+    return path
+
+
+def test_deblur_needs_neither_size_nor_method(blindbench, textured, tmp_path):
+    code, output, error = blindbench("deblur", textured, "--out", "x.png")
+    assert code == 0
+    assert "trying blurs of up to 15 px" in error
+    verdict, numbers, kernel = output.splitlines()
+    assert verdict.startswith(("x.png: do not trust this: ", "x.png: the kernels", "x.png: blurred again"))
+    assert "kernel size 15 px" in numbers
+    assert "blurred again it misses the photo by 0.0" in numbers
+    assert kernel.startswith("x_kernel.png: ")
+    assert Image.open(tmp_path / "x.png").size == Image.open(textured).size
+    assert Image.open(tmp_path / "x_kernel.png").size == (15, 15)
+
+
+def test_deblur_with_a_size_tries_that_one(blindbench, textured, tmp_path):
+    output = blindbench("deblur", textured, "--kernel-size", 9, "--out", "x.png")[1]
+    assert "kernel size 9 px; blurred again" in output
+    assert Image.open(tmp_path / "x_kernel.png").size == (9, 9)
+    larger = blindbench("deblur", textured, "--kernel-size", 70, "--out", "x.png")
+    assert_refused(larger, "the kernel size 70 is larger than the photo (66 px)")
+
+
+def test_deblur_leaves_a_photo_without_edges_as_it_is(blindbench, tmp_path):
+    Image.new("RGB", (60, 50), (10, 20, 30)).save("flat.png")
+    code, output, _ = blindbench("deblur", "flat.png", "--out", "x.png")
+    assert code == 0
+    assert output.startswith("x.png: nothing was done to the photo: it has no edges")
+    np.testing.assert_array_equal(Image.open("x.png"), Image.open("flat.png"))
+    assert not (tmp_path / "x_kernel.png").exists()
+
+
+def test_deblur_keeps_alpha_and_depth_where_the_format_can(blindbench, textured):
+    file = Image.open(textured)
+    alpha = Image.linear_gradient("L").resize(file.size)
+    file.putalpha(alpha)
+    file.save("alpha.png")
+    assert blindbench("deblur", "alpha.png", "--kernel-size", 7, "--out", "x.png")[0] == 0
+    assert Image.open("x.png").mode == "RGBA"
+    np.testing.assert_array_equal(Image.open("x.png").getchannel("A"), alpha)
+    output = blindbench("deblur", "alpha.png", "--kernel-size", 7, "--out", "x.jpg")[1]
+    assert "x.jpg: .jpg cannot keep its transparency of the photo" in output
+    deep = np.asarray(file.convert("L"), np.uint16) * 257 + 5
+    Image.fromarray(deep).save("deep.png")
+    assert blindbench("deblur", "deep.png", "--kernel-size", 7, "--out", "x.png")[0] == 0
+    restored = np.asarray(Image.open("x.png"))
+    assert restored.dtype == np.uint16
+    assert len(np.unique(restored)) > 256
 
 
 def restore(method="selfdeblur", dataset="demo-uniform", settings=TINY_JSON, cases="camera"):

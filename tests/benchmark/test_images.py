@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.images import read_image, write_image, write_kernel_image
+from benchmark.images import Photo, read_image, read_photo, write_image, write_kernel_image, write_photo
 from benchmark.types import InputError
 
 
@@ -80,3 +80,31 @@ def test_an_unknown_format_leaves_nothing_behind(tmp_path):
 def test_a_kernel_is_shown_by_its_largest_entry(tmp_path):
     write_kernel_image(tmp_path / "k.png", np.array([[0.1, 0.4]], dtype=np.float32))
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "k.png")), [[64, 255]])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_alpha_and_depth_survive_the_round_trip(tmp_path, colours, suffix):
+    path = tmp_path / f"x{suffix}"
+    pixels = colours.transpose(2, 0, 1) / np.float32(255)
+    assert write_photo(path, Photo(pixels, pixels[:1])) == ""
+    again = read_photo(path)
+    np.testing.assert_array_equal(again.image, pixels)
+    np.testing.assert_array_equal(again.alpha, pixels[:1])
+    deep = np.array([[[0, 1, 300, 65535]]], np.float32) / 65535
+    assert write_photo(path, Photo(deep, bits=16)) == ""
+    again = read_photo(path)
+    np.testing.assert_allclose(again.image, deep, rtol=1e-6)
+    assert (again.alpha, again.bits) == (None, 16)
+
+
+def test_a_transparent_palette_has_alpha(tmp_path):
+    file = Image.fromarray(np.arange(4, dtype=np.uint8)[None]).convert("P")
+    file.save(tmp_path / "x.png", transparency=2)
+    np.testing.assert_array_equal(read_photo(tmp_path / "x.png").alpha, [[[1, 1, 0, 1]]])
+
+
+def test_what_a_format_cannot_keep_is_told(tmp_path, colours):
+    pixels = colours[None, :, :, 0] / np.float32(255)
+    assert "cannot keep its transparency" in write_photo(tmp_path / "x.jpg", Photo(pixels, pixels))
+    assert "cannot keep 16 bits per pixel" in write_photo(tmp_path / "x.jpg", Photo(pixels, bits=16))
+    assert read_image(tmp_path / "x.jpg").shape == (1, 7, 9)
