@@ -1,6 +1,12 @@
 """Normalised sparsity: the ratio of norms that `robust-bid` uses, too, with a classical optimiser.
 
 D. Krishnan, T. Tay, R. Fergus, "Blind Deconvolution Using a Normalized Sparsity Measure", CVPR 2011.
+
+Weak by its kernels, not by its final step, and worse than the blurry image on some small crops: on Levin's 32
+photographs they reach a mean similarity of 0.69, the images 25.0 dB (blurry: 23.2 dB; finished by
+`hyper_laplacian`: 25.4 dB); on six crops of photographs under trajectories of 13 to 21 px 27.4 dB at 256 px
+(blurry: 28.0 dB, true kernel: 35.3 dB) and 29.5 dB at 128 px (blurry: 31.4 dB). Neither another weight of the
+data term (30 to 400) nor 2 to 20 steps of conjugate gradients raises these crops by more than 0.1 dB.
 """
 
 from dataclasses import dataclass

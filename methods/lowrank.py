@@ -1,6 +1,10 @@
 """Low-rank kernels: the classical method made for over-declared kernel sizes.
 
 L. Si-Yao, D. Ren, Q. Yin, "Understanding Kernel Size in Blind Deconvolution", WACV 2019.
+
+Weak where the size is declared exactly: on the 4 photographs of Levin's kernel 3 its kernels reach a mean
+similarity of 0.62, the images 26.3 dB (blurry: 26.3 dB); on six crops of 256 px under trajectories of 13 to
+21 px 28.6 dB (blurry: 28.0 dB, true kernel: 35.3 dB).
 """
 
 from dataclasses import dataclass

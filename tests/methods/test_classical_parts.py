@@ -11,7 +11,8 @@ from methods.classical.dark import dark_channel, sparse_dark_channel
 from methods.classical.latent import extended, sparse_gradients
 from methods.classical.lowrank import shrunk_spectrum
 from methods.classical.noise import noise_sigma, without_impulses
-from methods.classical.sparse_ratio import normal_equations
+from methods.classical.sparse_ratio import ImageStep, estimate_kernel, normal_equations
+from methods.l1l2 import kernel_step
 
 
 @pytest.fixture
@@ -240,6 +241,60 @@ def test_normal_equations_are_those_of_valid_convolution():
 
     assert np.vdot(other, product(k)) == pytest.approx(np.vdot(convolved(other), convolved(k)))
     assert np.vdot(other, target) == pytest.approx(np.vdot(convolved(other), g[:, 2:-2, 1:-1]))
+
+
+def alternated(blurry, size, weight, delta, alternations):
+    """One scale of Krishnan et al.'s alternation as the paper writes it, each convolution in full."""
+
+    def same(image, k):
+        return convolve2d(image, k, mode="same")
+
+    def valid(image, k):
+        return convolve2d(image, k, mode="valid")
+
+    def cost(images):
+        return sum(
+            weight / 2 * ((same(image, k) - edges) ** 2).sum() + np.abs(image).sum() / np.linalg.norm(image)
+            for image, edges in zip(images, g, strict=True)
+        )
+
+    g = [6 * edges / np.linalg.norm(edges) for edges in kernel.gradients(blurry)]
+    x, k, half, undone = g, pyramid.two_tap((size, size)), size // 2, 0
+    inside = slice(half, -half)
+    for _ in range(alternations):
+        while delta > 1e-4:
+            updated = x
+            for _ in range(2):
+                norms = [np.linalg.norm(image) for image in updated]
+                for _ in range(2):
+                    moved = [
+                        image + delta * weight * norm * same(edges - same(image, k), k[::-1, ::-1])
+                        for image, edges, norm in zip(updated, g, norms, strict=True)
+                    ]
+                    updated = [np.sign(v) * np.maximum(np.abs(v) - delta, 0) for v in moved]
+            if cost(updated) <= 3 * cost(x):
+                x = updated
+                break
+            delta, undone = delta / 2, undone + 1
+        turned = [image[::-1, ::-1] for image in x]
+        matched = sum(valid(edges[inside, inside], image) for edges, image in zip(g, turned, strict=True))
+        step = matched - sum(valid(valid(im, k), t) for im, t in zip(x, turned, strict=True))
+        curvature = sum((valid(image, step) ** 2).sum() for image in x)
+        k = np.maximum(k + (step**2).sum() / curvature * step, 0)
+        k = k / k.sum()
+    return kernel.centred(k), undone
+
+
+@pytest.mark.parametrize(("delta", "halved"), [(1e-3, False), (3e-2, True)])
+def test_the_alternation_under_a_ratio_of_norms_is_that_of_its_definition(delta, halved):
+    rng = np.random.default_rng(0)
+    scene = np.kron(rng.random((8, 9)), np.ones((5, 5)))
+    blurry = convolve2d(scene, random_kernel((5, 5)), mode="valid")
+    expected, undone = alternated(blurry, 5, 100.0, delta, 21)
+    step = ImageStep(100.0, delta, 3.0, afresh=False)
+    found = estimate_kernel(blurry, (5, 5), step, kernel_step, smallest=5, alternations=21)
+    assert (undone > 0) == halved
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("sigma", [0.005, 0.05])
