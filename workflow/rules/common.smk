@@ -122,7 +122,8 @@ def own_datasets(wildcards):
 def table_content(wildcards):
     """What a table says besides its numbers, so that a change of it makes the table again."""
     if wildcards.table in PLAN.tables:
-        return [PLAN.asked[name].content for name in PLAN.asked_for(wildcards.table)], PLAN.absent
+        asked = PLAN.asked_for(wildcards.table)
+        return [PLAN.asked[name].content for name in asked], PLAN.absent
     return repr(paper_table(wildcards.table)), PLAN.absent
 
 
