@@ -10,8 +10,10 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.special import expit
 from skimage.morphology import disk
+from skimage.restoration import denoise_bilateral
 
 from benchmark.blur.nonblind import Image, Kernel, difference_power, in_tapered_frame, transfer_function
+from methods.classical.latent import extended, sparse_gradients
 
 BLURRED_FLOOR = 1e-8  # of what a ratio is taken to
 REACH_FLOOR = 1e-2  # of the share of a latent pixel that reaches the frame
@@ -20,6 +22,9 @@ NEAR_SATURATION = 0.9  # Whyte et al.'s phi: latent pixels from here on may be s
 NEAR_RADIUS = 3  # and so may their neighbours;
 BLEND_SIGMA = 3.0  # the border between the two kinds is smoothed,
 BLEND_RADIUS = 10  # over 21 x 21 px
+SMALLEST_COUPLING = 1e-3  # b of Pan's TV step, halved from 1 / weight down to it
+RING_CONTRAST = 0.1  # sigma_r of the bilateral filter, intensities in [0, 1]
+RING_RADIUS = 3.0  # sigma_s, pixels
 SMALL_ENTRY = 0.01  # of the kernel's largest: smaller ones carry no saturation
 
 
@@ -47,6 +52,44 @@ def total_variation(blurry: Image, kernel: Kernel, weight: float, penalty: float
         return x
 
     return in_tapered_frame(blurry, kernel, deconvolve)
+
+
+def ringing_suppressed(
+    blurry: Image, kernel: Kernel, tv_weight: float, sparsity: float, strength: float
+) -> Image:
+    """Pan's final step: x_tv - `strength` BF(x_tv - x_l0), BF a bilateral filter guided by its own input.
+
+    J. Pan et al., CVPR 2014, section 5. x_tv has total variation `tv_weight` and keeps details with rings,
+    x_l0 has `sparsity` |grad S|_0 and neither; where they differ smoothly, it is rings.
+    """
+    size = (kernel.shape[0], kernel.shape[1])
+    restored = []
+    for channel in blurry:
+        periodic = extended(channel, size)
+        detailed = _total_variation_by_splitting(periodic, kernel, tv_weight)
+        difference = detailed - sparse_gradients(periodic, kernel, sparsity)
+        lowest = difference.min()  # the filter takes positive values only, and is the same for shifted ones
+        rings = lowest + denoise_bilateral(
+            difference - lowest, sigma_color=RING_CONTRAST, sigma_spatial=RING_RADIUS, mode="wrap"
+        )
+        restored.append((detailed - strength * rings)[: channel.shape[0], : channel.shape[1]])
+    return np.stack(restored)
+
+
+def _total_variation_by_splitting(periodic: Image, kernel: Kernel, weight: float) -> Image:
+    """min_x |k * x - y|^2 + 2 `weight` (|dx x| + |dy x|) on a periodic grid (H, W), as in Pan's code."""
+    transfer = transfer_function(kernel, periodic.shape)
+    power, differences = np.abs(transfer) ** 2, difference_power(periodic.shape)
+    matched = transfer.conj() * rfft2(periodic)
+    x, coupling = periodic, 1 / weight
+    while coupling > SMALLEST_COUPLING:
+        gamma = 1 / (2 * coupling)
+        h = soft(np.roll(x, -1, 1) - x, coupling * weight)
+        v = soft(np.roll(x, -1, 0) - x, coupling * weight)
+        adjoint = np.roll(h, 1, 1) - h + np.roll(v, 1, 0) - v
+        x = irfft2((matched + gamma * rfft2(adjoint)) / (power + gamma * differences), s=periodic.shape)
+        coupling /= 2
+    return x
 
 
 def soft(v: Image, threshold: float) -> Image:
