@@ -1,7 +1,7 @@
-"""What flows through the suite: cases, observations, restorations.
+"""What flows through the suite: observations, restorations, and the truth that scoring keeps.
 
-One direction only: a `Case` is synthesised into an `Observation`, a method turns that into a
-`Restoration`, and scoring compares the restoration with what the case kept back.
+One direction only: a case (`benchmark.cases`) is synthesised into an `Observation`, a method turns that into
+a `Restoration`, and scoring compares the restoration with the `Truth`.
 
 Images are float32 arrays of shape (C, H, W), values in [0, 1] (8-bit file value / 255), C = 1 or 3 (RGB).
 Kernels are float arrays of shape (P, h, w) in true-convolution form, y = x * k, non-negative, sum 1 each;
