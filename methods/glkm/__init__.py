@@ -1,0 +1,1 @@
+"""Generative latent kernels: the networks of GLKM and where their weights come from."""

@@ -1,0 +1,81 @@
+"""The kernel initializer E: a ResNet-18 from a blurry image's luma to the latent code of its kernel.
+
+"Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV; K. He, X. Zhang, S. Ren, J. Sun,
+"Deep Residual Learning for Image Recognition", CVPR 2016. Names as in the published weights of the
+predecessor, which are torchvision's under `model.`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from methods.glkm.generator import LATENT
+
+
+class Initializer(nn.Module):
+    """Luma images (B, 1, H, W) in [0, 1], of any size, to latent codes (B, 100, 1, 1)."""
+
+    def __init__(self, width: int = 64) -> None:
+        """`width` channels after the stem; the published network's is 64."""
+        super().__init__()
+        self.width = width
+        self.model = ResNet18(width, LATENT)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The codes."""
+        codes: Tensor = self.model(images)
+        return codes[:, :, None, None]
+
+
+class ResNet18(nn.Module):
+    """Residual network of 18 layers for one input channel; (B, 1, H, W) to (B, outputs)."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        """`width` channels after the stem, doubled from stage to stage."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = _stage(width, width, stride=1)
+        self.layer2 = _stage(width, 2 * width, stride=2)
+        self.layer3 = _stage(2 * width, 4 * width, stride=2)
+        self.layer4 = _stage(4 * width, 8 * width, stride=2)
+        self.fc = nn.Linear(8 * width, outputs)
+        for name, module in self.named_modules():
+            # The stem keeps PyTorch's own start: the published code replaces it after the usual one.
+            if isinstance(module, nn.Conv2d) and name != "conv1":
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features of the last stage, averaged over the image, through the linear layer."""
+        features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
+        outputs: Tensor = self.fc(features.mean((-2, -1)))
+        return outputs
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions around which the input is carried."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU()
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample: nn.Module = nn.Identity()
+        if stride > 1:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, features: Tensor) -> Tensor:
+        residual = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(features)))))
+        carried = self.relu(residual + self.downsample(features))
+        assert isinstance(carried, torch.Tensor)
+        return carried
+
+
+def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(_Block(inputs, outputs, stride), _Block(outputs, outputs, 1))

@@ -1,0 +1,70 @@
+"""Random crops of sharp photographs, blurred: what an initializer learns from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from benchmark.blur.convolution import fast_length
+from benchmark.types import InputError
+
+LUMA = (0.299, 0.587, 0.114)
+
+
+class Photographs:
+    """Photographs' lumas on a device, ready to be cropped."""
+
+    def __init__(self, photographs: Sequence[NDArray[np.uint8]], smallest: int, device: torch.device) -> None:
+        """From images (C, H, W); those with a side below `smallest` are enlarged until both reach it.
+
+        Raises InputError when there are none.
+        """
+        if not photographs:
+            raise InputError("no photographs to train on; give --images a folder that holds some")
+        self.lumas = [_reaching(_luma(photograph), smallest).to(device) for photograph in photographs]
+
+    def crops(self, count: int, size: int, rng: np.random.Generator) -> Tensor:
+        """`count` squares (count, 1, size, size) of random photographs, mirrored at random, in [0, 1]."""
+        cut = []
+        for _ in range(count):
+            photograph = self.lumas[int(rng.integers(len(self.lumas)))]
+            top, left = (int(rng.integers(side - size + 1)) for side in photograph.shape)
+            crop = photograph[top : top + size, left : left + size]
+            cut.append(crop.flip(-1) if rng.integers(2) else crop)
+        return torch.stack(cut)[:, None].float() / 255
+
+
+def blurred(images: Tensor, kernels: Tensor) -> Tensor:
+    """Images (B, 1, H + n - 1, W + n - 1) correlated, 'valid', each with its own of kernels (B, 1, n, n)."""
+    rows, columns = images.shape[-2:]
+    n = kernels.shape[-1]
+    size = (fast_length(rows), fast_length(columns))
+    # The conjugate correlates; the first entries are free of the wrap-around.
+    spectra = torch.fft.rfft2(images, s=size) * torch.fft.rfft2(kernels, s=size).conj()
+    correlated: Tensor = torch.fft.irfft2(spectra, s=size)
+    return correlated[..., : rows - n + 1, : columns - n + 1]
+
+
+def reflected(images: Tensor, n: int) -> Tensor:
+    """Images (B, 1, H, W) mirrored at their borders so that a correlation with n x n gives (H, W)."""
+    margin = (n - 1) // 2
+    return functional.pad(images, (margin, margin, margin, margin), mode="reflect")
+
+
+def _luma(photograph: NDArray[np.uint8]) -> Tensor:
+    if len(photograph) == 1:
+        return torch.from_numpy(photograph[0].copy())
+    luma = np.tensordot(np.array(LUMA), photograph.astype(np.float64), axes=1)
+    return torch.from_numpy(np.round(luma).astype(np.uint8))
+
+
+def _reaching(luma: Tensor, smallest: int) -> Tensor:
+    scale = smallest / min(luma.shape)
+    if scale <= 1:
+        return luma
+    size = [max(smallest, round(side * scale)) for side in luma.shape]
+    enlarged = functional.interpolate(luma[None, None].float(), size, mode="bicubic", antialias=True)
+    return enlarged[0, 0].round().clamp(0, 255).to(torch.uint8)
