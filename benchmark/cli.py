@@ -38,6 +38,8 @@ TableDatasets = Annotated[
     str,
     typer.Option("--datasets", help="The datasets it shows, comma-separated; a paper's table has its own."),
 ]
+Snapshots = Annotated[str, typer.Option(help="Iterations, comma-separated.")]
+Titles = Annotated[str, typer.Option(help="JSON object: method to the words for it, as in a config.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 DEMO = Path("results/demo")
@@ -105,11 +107,15 @@ def restore(
         str, typer.Option(help="JSON object of settings that differ from the paper's.")
     ] = "{}",
     experiment_seed: ExperimentSeed = 0,
+    snapshots: Snapshots = "",
     device: Device = "auto",
     jobs_per_gpu: Annotated[int, typer.Option(min=1, help="How many such commands share one GPU.")] = 1,
     threads: Threads = 1,
 ) -> None:
-    """Run a method on cases of a dataset; finished cases are kept, unfinished ones continue."""
+    """Run a method on cases of a dataset; finished cases are kept, unfinished ones continue.
+
+    With --snapshots the estimates after so many iterations are kept too, to be scored.
+    """
     from benchmark.machine import claimed_device, prepare
     from benchmark.progress import reporting
     from benchmark.restore import restore_shard
@@ -125,7 +131,8 @@ def restore(
             cases.split(","),
             seed=seed,
             shard=shard,
-            overrides=_json_object(settings),
+            overrides=_json_object(settings, "--settings"),
+            snapshots=_iterations(snapshots),
             experiment_seed=experiment_seed,
             device=target,
             report=report,
@@ -144,30 +151,27 @@ def score(
     metrics: Annotated[str, typer.Option(help="Comma-separated, named as in a config.")] = "psnr,ssim",
     results: Results = DEMO,
     seed: Seed = 0,
+    snapshots: Snapshots = "",
     threads: Threads = 1,
 ) -> None:
-    """Compare restorations with the sharp images.
+    """Compare restorations with the sharp images; with --snapshots PSNR and SSIM on the way to them.
 
     LPIPS, NIQE and BRISQUE read their weights below BLINDBENCH_MIRROR or TORCH_HOME; nothing is downloaded.
     """
     from benchmark.machine import prepare
     from benchmark.protocols import PROTOCOLS
     from benchmark.schema import did_you_mean
-    from benchmark.scoring import score_method, write_frame
+    from benchmark.scoring import score_method, score_snapshots, write_frame
     from benchmark.store import Store
 
     if protocol not in PROTOCOLS:
         raise InputError(f"unknown protocol '{protocol}'. {did_you_mean(protocol, list(PROTOCOLS))}")
     prepare(threads)
-    frame = score_method(
-        Store(results),
-        dataset,
-        method,
-        cases.split(","),
-        seed=seed,
-        protocol=protocol,
-        metrics=metrics.split(","),
-    )
+    where = (Store(results), dataset, method, cases.split(","))
+    if snapshots:
+        frame = score_snapshots(*where, seed=seed, protocol=protocol, snapshots=_iterations(snapshots))
+    else:
+        frame = score_method(*where, seed=seed, protocol=protocol, metrics=metrics.split(","))
     write_frame(frame, out)
 
 
@@ -520,14 +524,22 @@ def _summarised(name: str, datasets: str, results: Path) -> tuple["Definition", 
     return definition, summary(definition, scores, runs), scores
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def _json_object(text: str, option: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise InputError(f"--settings: not valid JSON ({error})") from error
+        raise InputError(f"{option}: not valid JSON ({error})") from error
     if not isinstance(value, dict):
-        raise InputError("--settings: a JSON object such as '{\"iterations\": 500}' is needed")
+        raise InputError(f"{option}: a JSON object such as '{{\"iterations\": 500}}' is needed")
     return value
+
+
+def _iterations(text: str) -> list[int]:
+    words = text.split(",") if text else []
+    for word in words:
+        if not word.isdecimal() or int(word) < 1:
+            raise InputError(f"--snapshots: '{word}' is no number of iterations; write such as 50,100")
+    return [int(word) for word in words]
 
 
 def _json_list(path: Path) -> list[dict[str, Any]]:

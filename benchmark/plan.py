@@ -10,7 +10,7 @@ from benchmark import provenance
 from benchmark.descriptors import FOLDER, Dataset, find_dataset
 from benchmark.papers import paper_table
 from benchmark.schema import checked, did_you_mean
-from benchmark.settings import effective
+from benchmark.settings import effective, kept_snapshots
 from benchmark.sources import find_source
 from benchmark.types import InputError
 from methods import registry
@@ -26,6 +26,7 @@ class MethodPlan:
     settings: dict[str, Any]
     code: str  # hash of the method's own modules
     files: Callable[[str], Sequence[Path]]  # what it reads for a case beside the observation
+    snapshots: Sequence[int]  # the iterations whose estimates are kept
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ class Plan:
                 for name, dataset in asked.items()
             }
             methods = {
-                name: _method_plan(name, overrides, where) for name, overrides in config["methods"].items()
+                name: _method_plan(name, overrides, config["snapshots"], where)
+                for name, overrides in config["methods"].items()
             }
+            _check_names(config, methods)
             for name in config["paper_tables"]:
                 paper_table(name)
         except InputError as error:
@@ -114,6 +117,22 @@ class Plan:
             return self.tables[table]
         return [name for name in paper_table(table).datasets if name in self.datasets]
 
+    @property
+    def converging(self) -> list[str]:
+        """The methods whose snapshots are scored."""
+        return [name for name, method in self.methods.items() if method.snapshots]
+
+    @property
+    def reference(self) -> str:
+        """The one of them whose final PSNR the others are asked to reach."""
+        name: str = self.config.get("reference", self.converging[0])
+        return name
+
+    @property
+    def has_several_seeds(self) -> bool:
+        """Whether there is a spread over seeds to show."""
+        return len(self.config["seeds"]) > 1
+
     def figure_cases(self, dataset: str) -> list[str]:
         """A few of the dataset's cases, evenly spread."""
         ids = self.cases[dataset]
@@ -167,7 +186,23 @@ def base_method(name: str) -> registry.Method:
     return registry.find(name.partition("@")[0])
 
 
-def _method_plan(name: str, overrides: Mapping[str, Any], where: str) -> MethodPlan:
+def _check_names(config: Mapping[str, Any], methods: Mapping[str, MethodPlan]) -> None:
+    """Raises InputError for a snapshot that nothing reaches, and for words on methods that are not there."""
+    kept = {iteration for method in methods.values() for iteration in method.snapshots}
+    for iteration in config["snapshots"]:
+        if iteration not in kept:
+            raise InputError(f"snapshots: no method takes {iteration} iterations")
+    for name in config["titles"]:
+        if name not in methods:
+            raise InputError(f"titles: '{name}' is none of the methods. {did_you_mean(name, list(methods))}")
+    converging = [name for name, method in methods.items() if method.snapshots]
+    reference = config.get("reference")
+    if reference is not None and reference not in converging:
+        hint = did_you_mean(reference, converging) if converging else "No method has any: see `snapshots`."
+        raise InputError(f"reference: '{reference}' is none of the methods with snapshots. {hint}")
+
+
+def _method_plan(name: str, overrides: Mapping[str, Any], snapshots: Sequence[int], where: str) -> MethodPlan:
     method = base_method(name)
     settings = effective(method.settings, overrides, f"{where}: methods.{name}")
     return MethodPlan(
@@ -175,4 +210,5 @@ def _method_plan(name: str, overrides: Mapping[str, Any], where: str) -> MethodP
         asdict(settings),
         provenance.code_of(method, settings),
         lambda case: provenance.files_of(method, settings, case),
+        kept_snapshots(settings, snapshots),
     )

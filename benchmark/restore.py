@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,7 @@ from benchmark import provenance
 from benchmark.files import locked, remove_leftovers, write_text
 from benchmark.plan import base_method
 from benchmark.seeds import seed_from
-from benchmark.settings import effective
+from benchmark.settings import effective, kept_snapshots
 from benchmark.store import Store, observation_hash, read_record, write_restoration
 from benchmark.types import NotSupportedError, Observation, Status
 from methods.registry import Method
@@ -35,15 +35,18 @@ def restore_shard(
     experiment_seed: int,
     device: torch.device,
     report: Report,
+    snapshots: Collection[int] = (),
 ) -> None:
     """Restore every case that is not finished yet, then write the shard's manifest.
 
     A process that still works on the same shard (its Snakemake was killed alone) is waited for. A case whose
-    ending may not repeat (out of memory, a crash) is tried again; one that ended for good is not.
+    ending may not repeat (out of memory, a crash) is tried again; one that ended for good is not. Nor is one
+    with more `snapshots` than asked for: they decide no result.
     """
     method = base_method(method_name)
     settings = effective(method.settings, overrides, f"methods.{method_name}")
     code = provenance.code_of(method, settings)
+    kept = kept_snapshots(settings, snapshots)
     folder = store.method_folder(dataset, method_name, seed)
     with locked(folder / f".shard{shard}.lock"):
         tasks: list[Task] = []
@@ -69,7 +72,7 @@ def restore_shard(
             }
             case_folder = folder / case
             remove_leftovers(case_folder)
-            if _finished(read_record(case_folder), records[case]["config_hash"]):
+            if _finished(read_record(case_folder), records[case]["config_hash"], kept):
                 continue
             names = (experiment_seed, dataset, case, method_name, seed)
             tasks.append(
@@ -77,7 +80,9 @@ def restore_shard(
                     name=case,
                     build=_builder(method, observation, settings, seed_from(*names), device),
                     checkpoint=case_folder / CHECKPOINT,
-                    key=records[case]["config_hash"],
+                    # A checkpoint of a run that kept fewer lacks the earlier ones.
+                    key=" ".join([records[case]["config_hash"], *map(str, kept)]),
+                    snapshots=frozenset(kept),
                 )
             )
         for case, restoration in solve(tasks, report):
@@ -87,8 +92,11 @@ def restore_shard(
         write_text(folder / f"shard{shard}.json", json.dumps(finished, indent=2) + "\n")
 
 
-def _finished(record: Mapping[str, Any] | None, config_hash: str) -> bool:
-    return record is not None and record.get("config_hash") == config_hash and Status(record["status"]).final
+def _finished(record: Mapping[str, Any] | None, config_hash: str, snapshots: Collection[int]) -> bool:
+    if record is None or record.get("config_hash") != config_hash:
+        return False
+    status = Status(record["status"])
+    return status.final and (status is not Status.OK or set(snapshots) <= set(record.get("snapshots", ())))
 
 
 def _builder(

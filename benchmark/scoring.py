@@ -1,6 +1,6 @@
 """Scores of restorations, as one tidy table."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,12 +12,17 @@ from benchmark.files import replacing
 from benchmark.images import read_image
 from benchmark.metrics import Metric, Sight
 from benchmark.protocols import PROTOCOLS, Protocol
-from benchmark.store import Store, read_kernels, read_record, read_restored_image
+from benchmark.store import Store, read_kernels, read_record, read_restored_image, read_snapshots
 from benchmark.types import Array, InputError, Observation, Status, Truth
 
 Seen = tuple[Any, ...]  # a metric's arguments; empty when they lack
 
 SCORE_COLUMNS = ("dataset", "group", "case", "method", "seed", "protocol", "metric", "value", "note")
+CONVERGENCE_COLUMNS = (
+    "dataset", "group", "case", "method", "seed", "iteration", "seconds", "protocol", "metric", "value",
+)  # fmt: skip
+NAMES = {"case": str, "group": str}  # such as MS COCO's, which look like numbers
+CONVERGENCE_METRICS = ("psnr", "ssim")  # as in configs
 RUN_COLUMNS = (
     "dataset", "case", "method", "seed", "status", "reason", "iterations", "seconds", "peak_memory_mib",
     "device", "weights", "config_hash", "code_version",
@@ -52,6 +57,52 @@ def score_method(
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
+def score_snapshots(
+    store: Store,
+    dataset: str,
+    method: str,
+    cases: Sequence[str],
+    *,
+    seed: int,
+    protocol: str,
+    snapshots: Collection[int],
+) -> pd.DataFrame:
+    """One row per case, iteration of `snapshots` and metric of `CONVERGENCE_METRICS`, and for the last one.
+
+    The last point of a case is its restoration, whose score is that of `score_method`. Cases that failed or
+    have no sharp image have no rows. Raises InputError for a case that was not restored.
+    """
+    rows = []
+    rules = PROTOCOLS[protocol]
+    metrics = [rules.metric(asked) for asked in CONVERGENCE_METRICS]
+    for case in cases:
+        truth = store.read_truth(dataset, case)
+        folder = store.case_folder(dataset, method, seed, case)
+        record = _record(folder)
+        if Status(record["status"]) is not Status.OK:
+            continue
+        points = [
+            (snapshot.iteration, snapshot.seconds, snapshot.image.astype(np.float32) / np.float32(255))
+            for snapshot in read_snapshots(folder)
+            if snapshot.iteration in snapshots and snapshot.iteration < record["iterations"]
+        ]
+        points.append((record["iterations"], record["seconds"], read_restored_image(folder)))
+        for iteration, seconds, image in points:
+            pair, masked, reason = _aligned(image.astype(np.float64), truth, rules)
+            for metric in metrics:
+                value, _ = _score(metric, masked if metric.sees == "masked" else pair, reason)
+                names = (dataset, truth.group, case, method, seed)
+                rows.append((*names, iteration, seconds, protocol, metric.name, value))
+    return pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS)).dropna(subset="value")
+
+
+def _record(folder: Path) -> Mapping[str, Any]:
+    record = read_record(folder)
+    if record is None:
+        raise InputError(f"{folder}: not restored, or altered since; run `blindbench restore` first")
+    return record
+
+
 def _score(metric: Metric, seen: Seen, reason: str) -> tuple[float, str]:
     """(value, note); the value is missing where there is nothing to see or the metric has none."""
     if not seen:
@@ -66,9 +117,7 @@ def _sights(
     folder: Path, observation: Observation, truth: Truth, protocol: Protocol
 ) -> dict[Sight, tuple[Seen, str]]:
     """What each kind of metric sees of a restoration; nothing where something lacks, and the reason."""
-    record = read_record(folder)
-    if record is None:
-        raise InputError(f"{folder}: not restored, or altered since; run `blindbench restore` first")
+    record = _record(folder)
     if Status(record["status"]) is not Status.OK:
         ended = ((), f"{record['status']}: {record['reason']}")
         return dict.fromkeys(get_args(Sight), ended)
@@ -129,7 +178,7 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
 def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV that `write_frame` wrote. Raises InputError when it is missing or its columns are others."""
     try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
+        frame = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]}, dtype=NAMES)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -137,7 +186,7 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise InputError(f"{path}: the column '{missing[0]}' is missing; delete the file and run again")
-    if "value" in frame and not pd.api.types.is_numeric_dtype(frame["value"]):
+    if "value" in frame and len(frame) and not pd.api.types.is_numeric_dtype(frame["value"]):
         wrong = frame[pd.to_numeric(frame["value"], errors="coerce").isna() & frame["value"].notna()]
         raise InputError(
             f"{path}: line {wrong.index[0] + 2}: '{wrong['value'].iloc[0]}' is no value; "

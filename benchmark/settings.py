@@ -1,6 +1,6 @@
 """A method's effective settings: its dataclass, with what the config overrides."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -22,3 +22,9 @@ def effective(settings: type, overrides: Mapping[str, Any], where: str) -> Any:
         first = error.errors()[0]
         place = ".".join([where, *map(str, first["loc"])])
         raise InputError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def kept_snapshots(settings: Any, asked: Collection[int]) -> list[int]:
+    """Those of the iterations `asked` that a method reaches: none without the setting `iterations`."""
+    last: int = getattr(settings, "iterations", 0)
+    return sorted(iteration for iteration in asked if iteration <= last)

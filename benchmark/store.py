@@ -2,6 +2,7 @@
 
     observations/<dataset>/<case>.npz, <case>.truth.npz, manifest.json
     restorations/<dataset>/<method>/seed<k>/<case>/{image.png, kernels.npz, trace.csv, run.json}
+        and snapshots.npz, where snapshots were asked for
     restorations/<dataset>/<method>/seed<k>/shard<n>.json
 
 `run.json` is written last: a case without it, or whose provenance differs, is not finished.
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from benchmark import provenance
 from benchmark.files import replacing, write_text
 from benchmark.images import read_image, write_image
-from benchmark.types import Array, InputError, KnownBlur, Observation, Restoration, Status, Truth
+from benchmark.types import Array, InputError, KnownBlur, Observation, Restoration, Snapshot, Status, Truth
 
 
 def array_hash(array: Array) -> str:
@@ -109,7 +110,7 @@ class Store:
 
 def write_restoration(folder: Path, restoration: Restoration, record: dict[str, Any]) -> None:
     """Write a restoration and, last of all, its `run.json` made of `record` and the run's numbers."""
-    for stale in ("run.json", "image.png", "kernels.npz", "trace.csv"):
+    for stale in ("run.json", "image.png", "kernels.npz", "trace.csv", "snapshots.npz"):
         (folder / stale).unlink(missing_ok=True)
     if restoration.image is not None:
         write_image(folder / "image.png", restoration.image)
@@ -119,6 +120,14 @@ def write_restoration(folder: Path, restoration: Restoration, record: dict[str, 
     if restoration.trace:
         with replacing(folder / "trace.csv") as temporary:
             pd.DataFrame(restoration.trace).to_csv(temporary, index=False)
+    if restoration.snapshots:
+        _write_arrays(
+            folder / "snapshots.npz",
+            iterations=np.array([snapshot.iteration for snapshot in restoration.snapshots]),
+            seconds=np.array([snapshot.seconds for snapshot in restoration.snapshots]),
+            images=np.stack([snapshot.image for snapshot in restoration.snapshots]),
+        )
+        record = {**record, "snapshots": [snapshot.iteration for snapshot in restoration.snapshots]}
     record = {
         **record,
         "status": restoration.status.value,
@@ -132,7 +141,7 @@ def write_restoration(folder: Path, restoration: Restoration, record: dict[str, 
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """The content of `run.json`; None when the case is not finished or its image is not the one recorded."""
+    """The content of `run.json`; None when the case is not finished or its images are not those recorded."""
     path = folder / "run.json"
     if not path.exists():
         return None
@@ -143,6 +152,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         return None
     image = folder / "image.png"
     if "image_sha256" in record and not (image.exists() and _file_hash(image) == record["image_sha256"]):
+        return None
+    if "snapshots" in record and not (folder / "snapshots.npz").exists():
         return None
     return record
 
@@ -170,6 +181,20 @@ def read_kernels(folder: Path) -> Array | None:
     """The estimated kernels (P, h, w), where the method gave any."""
     path = folder / "kernels.npz"
     return _read_arrays(path)["kernels"] if path.exists() else None
+
+
+def read_snapshots(folder: Path) -> tuple[Snapshot, ...]:
+    """The estimates on the way that were kept, in order; none where none were asked for."""
+    path = folder / "snapshots.npz"
+    if not path.exists():
+        return ()
+    arrays = _read_arrays(path)
+    return tuple(
+        Snapshot(int(iteration), float(seconds), image)
+        for iteration, seconds, image in zip(
+            arrays["iterations"], arrays["seconds"], arrays["images"], strict=True
+        )
+    )
 
 
 def _packed(image: Array) -> NDArray[Any]:

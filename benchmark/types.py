@@ -129,6 +129,15 @@ class Truth:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """The estimate of a method on its way."""
+
+    iteration: int  # done so far
+    seconds: float  # as of `Restoration`, without what snapshots took
+    image: NDArray[np.uint8]  # (C, H, W), the 8-bit values that would be scored
+
+
+@dataclass(frozen=True)
 class Restoration:
     """What a method returns for one observation."""
 
@@ -138,7 +147,9 @@ class Restoration:
     kernels: Array | None = None  # (P, h, w); None for methods that estimate none
     trace: tuple[Mapping[str, float | str], ...] = field(default=(), repr=False)  # a row per logged iteration
     iterations: int = 0
-    # Wall clock from build to read-out, over all resumed parts. Whatever torch loads at its first use counts.
+    # Wall clock from build to read-out, over all resumed parts, without what snapshots took. Whatever torch
+    # loads at its first use counts.
     seconds: float = 0.0
     peak_memory_mib: float = 0.0  # of the device (GPU) or of the process (CPU)
     device: str = "cpu"
+    snapshots: tuple[Snapshot, ...] = field(default=(), repr=False)  # those asked for; none unless OK

@@ -9,7 +9,7 @@ import logging
 import math
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from benchmark.types import InputError, NotSupportedError, Restoration, Status
+from benchmark.types import InputError, NotSupportedError, Restoration, Snapshot, Status
 from methods import checkpoint
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,10 @@ class Problem(Protocol):
         """Halve the learning rates for the rest of the run."""
 
     def estimate(self) -> tuple[Tensor, Tensor | None]:
-        """The restored image (C, H, W) and the kernels (P, h, w) in true-convolution form, if estimated."""
+        """The restored image (C, H, W) and the kernels (P, h, w) in true-convolution form, if estimated.
+
+        Between two steps it must leave the steps to come as they are: it draws nothing.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """All that determines the remaining iterations."""
@@ -64,6 +67,7 @@ class Task:
     build: Callable[[], Problem]
     checkpoint: Path | None = None  # None: keep it in memory only
     key: str = ""  # a checkpoint with another key is ignored
+    snapshots: Collection[int] = ()  # after how many iterations the estimate is kept; changes no result
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class _Run:
     seconds: float = 0.0
     slowed_down: bool = False
     trace: list[dict[str, float | str]] = field(default_factory=list)
+    snapshots: list[dict[str, Any]] = field(default_factory=list)  # the fields of `Snapshot`, as tensors
 
 
 def drive(task: Task, report: Report = _nothing) -> Restoration:
@@ -127,6 +132,8 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
         step = problem.step(run.iteration)
         run.iteration += 1
         last = run.iteration == problem.iterations
+        if run.iteration in task.snapshots:
+            started += _take_snapshot(run, problem, started)
         if run.iteration % LOG_EVERY and run.iteration != 1 and not last:
             continue
         loss = step.loss.item()
@@ -155,7 +162,21 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
         _ended(Status.OK, run, problem),
         image=image.detach().clamp(0, 1).float().cpu().numpy(),
         kernels=None if kernels is None else kernels.detach().float().cpu().numpy(),
+        snapshots=tuple(
+            Snapshot(**{**snapshot, "image": snapshot["image"].numpy()}) for snapshot in run.snapshots
+        ),
     )
+
+
+def _take_snapshot(run: _Run, problem: Problem, started: float) -> float:
+    """Add the estimate as it stands to `run`; returns the seconds that this took."""
+    if problem.device.type == "cuda":
+        torch.cuda.synchronize(problem.device)  # the steps before it are no part of it
+    begun = time.perf_counter()
+    image = problem.estimate()[0].detach()
+    pixels = (255 * image.clamp(0, 1).float()).round().to(torch.uint8).cpu()
+    run.snapshots.append({"iteration": run.iteration, "seconds": begun - started, "image": pixels})
+    return time.perf_counter() - begun
 
 
 def _resume(task: Task, problem: Problem, building: float) -> tuple[_Run, checkpoint.State]:

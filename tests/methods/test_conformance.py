@@ -44,13 +44,14 @@ def tiny_settings(method, **more):
     return method.settings(**{name: value for name, value in {**TINY, **more}.items() if name in names})
 
 
-def task(method, observation, settings):
+def task(method, observation, settings, snapshots=()):
     if method.needs_true_kernels:
         h, w = observation.kernel_size
         ramp = np.arange(1, h * w + 1, dtype=np.float32).reshape(1, h, w)
         observation = KnownBlur(**vars(observation), kernels=ramp / ramp.sum())
     rng = torch.Generator().manual_seed(0)
-    return Task(observation.case, lambda: method.problem(observation, settings, rng, torch.device("cpu")))
+    build = lambda: method.problem(observation, settings, rng, torch.device("cpu"))  # noqa: E731
+    return Task(observation.case, build, snapshots=snapshots)
 
 
 def write_image(path, image):
@@ -77,6 +78,18 @@ def test_a_case_does_not_depend_on_the_others(method, restore):
     alone = restore(method, observe(case="b"))["b"]
     together = restore(method, observe(case="a!"), observe(case="b"), observe(case="ccc"))["b"]
     assert alone.image.tobytes() == together.image.tobytes()
+
+
+def test_snapshots_change_nothing_and_the_last_is_the_image(method, restore, tmp_path):
+    plain = restore(method, observe())["case"]
+    settings = tiny_settings(method, path=str(tmp_path))
+    ((_, kept),) = solve([task(method, observe(), settings, snapshots=(1, 2, 3))])
+    assert kept.image.tobytes() == plain.image.tobytes()
+    if plain.kernels is not None:
+        assert kept.kernels.tobytes() == plain.kernels.tobytes()
+    assert [snapshot.iteration for snapshot in kept.snapshots] == [1, 2, 3][: kept.iterations]
+    for snapshot in kept.snapshots[2:]:
+        np.testing.assert_array_equal(snapshot.image, np.round(255 * plain.image))
 
 
 def test_leaves_global_state_alone(method, restore):

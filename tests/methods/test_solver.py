@@ -44,8 +44,8 @@ def run(*tasks, report=lambda _: None):
     return dict(solve(tasks, report))
 
 
-def task(name, build, path=None, key="key"):
-    return Task(name, build, path, key)
+def task(name, build, path=None, key="key", snapshots=()):
+    return Task(name, build, path, key, snapshots)
 
 
 def test_trace_is_sparse_and_ends_with_the_last_iteration():
@@ -116,6 +116,51 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, at):
     assert second.steps == 250 - at // CHECKPOINT_EVERY * CHECKPOINT_EVERY
     assert resumed.image.tobytes() == undisturbed.image.tobytes()
     assert resumed.trace == undisturbed.trace
+
+
+KEPT = (1, 99, 100, 155, 250)
+
+
+@pytest.mark.parametrize("at", [0, 99, 101, 249])
+def test_a_killed_run_ends_with_the_same_snapshots(tmp_path, at):
+    undisturbed = run(task("a", Descent, snapshots=KEPT))["a"]
+    path = tmp_path / "checkpoint.pt"
+
+    class Dying(Descent):
+        def step(self, iteration):
+            if iteration == at:
+                raise Killed
+            return super().step(iteration)
+
+    with pytest.raises(Killed):
+        run(task("a", Dying, path, snapshots=KEPT))
+    resumed = run(task("a", Descent, path, snapshots=KEPT))["a"]
+    assert [snapshot.iteration for snapshot in resumed.snapshots] == list(KEPT)
+    for one, other in zip(undisturbed.snapshots, resumed.snapshots, strict=True):
+        assert (one.image == other.image).all()
+
+
+def test_snapshots_of_diverged_iterations_are_taken_again():
+    restoration = run(task("a", lambda: Descent(breaks=(150,)), snapshots=KEPT))["a"]
+    assert [snapshot.iteration for snapshot in restoration.snapshots] == list(KEPT)
+
+
+def test_taking_snapshots_takes_no_seconds(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    class Timed(Descent):
+        def step(self, iteration):
+            clock[0] += 1
+            return super().step(iteration)
+
+        def estimate(self):
+            clock[0] += 10
+            return super().estimate()
+
+    restoration = run(task("a", lambda: Timed(iterations=25), snapshots=(5, 20)))["a"]
+    assert [snapshot.seconds for snapshot in restoration.snapshots] == [5, 20]
+    assert restoration.seconds == 25 + 10  # the read-out counts
 
 
 def test_seconds_count_the_build_once(tmp_path, monkeypatch):
