@@ -18,6 +18,9 @@ from tabulate import tabulate
 from benchmark.types import Array, InputError, Observation, Restoration, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark.pages import Sheet
     from benchmark.papers import Definition
 
 app = typer.Typer(
@@ -42,6 +45,7 @@ Snapshots = Annotated[str, typer.Option(help="Iterations, comma-separated.")]
 Titles = Annotated[str, typer.Option(help="JSON object: method to the words for it, as in a config.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+Caption = Annotated[str, typer.Option(help="What it says of the profile.")]
 DEMO = Path("results/demo")
 
 
@@ -194,7 +198,8 @@ def collect(
 def tables(
     name: Annotated[str, typer.Argument(help="The table's name, such as uniform or glkm-table1.")],
     datasets: TableDatasets = "",
-    caption: Annotated[str, typer.Option(help="What the table says of the profile.")] = "",
+    caption: Caption = "",
+    titles: Titles = "{}",
     results: Results = DEMO,
 ) -> None:
     """Write tables/<name>.csv, .md and .tex from scores.csv and runs.csv."""
@@ -204,7 +209,7 @@ def tables(
     from benchmark.scoring import write_frame
     from benchmark.tables import gaps
 
-    definition, table, scores = _summarised(name, datasets, results)
+    definition, table, scores = _summarised(name, datasets, results, titles)
     shown = datasets.split(",") if datasets else definition.datasets
     notes = [*gaps(shown, scores), *flags(scores[scores.dataset.isin(definition.datasets)])]
     out = results / "tables"
@@ -221,6 +226,7 @@ def figures(
     dataset: Annotated[str, typer.Option(help="The dataset it shows.")],
     cases: Cases,
     methods: Annotated[str, typer.Option(help="Comma-separated, in the order of the columns.")],
+    titles: Titles = "{}",
     results: Results = DEMO,
     seed: Seed = 0,
 ) -> None:
@@ -229,20 +235,101 @@ def figures(
     from benchmark.store import Store
 
     out = results / "figures" / name
-    qualitative(Store(results), dataset, cases.split(","), methods.split(","), seed, out)
+    words = _json_object(titles, "--titles")
+    qualitative(Store(results), dataset, cases.split(","), methods.split(","), seed, out, words)
 
 
 @app.command("score-plot")
 def score_plot_command(
     name: Annotated[str, typer.Argument(help="The table's name, such as uniform or glkm-table1.")],
     datasets: TableDatasets = "",
+    titles: Titles = "{}",
     results: Results = DEMO,
 ) -> None:
     """Draw figures/<name>-scores.png and .pdf: the scores behind a table, case by case."""
     from benchmark.figures import score_plot
 
-    definition, table, scores = _summarised(name, datasets, results)
+    definition, table, scores = _summarised(name, datasets, results, titles)
     score_plot(definition, table, scores, results / "figures" / f"{name}-scores")
+
+
+@app.command()
+def convergence(
+    files: Annotated[list[Path], typer.Argument(help="Tables that `blindbench score --snapshots` wrote.")],
+    reference: Annotated[str, typer.Option(help="The method whose final PSNR the others are to reach.")],
+    caption: Caption = "",
+    titles: Titles = "{}",
+    results: Results = DEMO,
+) -> None:
+    """Join the scores of snapshots in convergence.csv; draw them, and tell when a reference is reached.
+
+    Writes tables/convergence.csv, .md and .tex and figures/convergence.png and .pdf too.
+    """
+    from benchmark.convergence import curves, reach, reach_sheets
+    from benchmark.plots import convergence_plot
+    from benchmark.scoring import CONVERGENCE_COLUMNS, read_frame, write_frame
+
+    words = _json_object(titles, "--titles")
+    frames = [read_frame(path, CONVERGENCE_COLUMNS) for path in files]
+    frame = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+    write_frame(frame, results / "convergence.csv")
+    table = reach(frame, reference)
+    _write_sheets(table, "convergence", reach_sheets(table, words), caption, results)
+    convergence_plot(curves(frame), reference, results / "figures" / "convergence", words)
+
+
+@app.command()
+def sensitivity(
+    datasets: Annotated[str, typer.Option(help="The datasets it shows, comma-separated.")],
+    caption: Caption = "",
+    titles: Titles = "{}",
+    results: Results = DEMO,
+) -> None:
+    """Tell from scores.csv how much PSNR depends on the seed, case by case.
+
+    Writes tables/sensitivity.csv, .md and .tex and figures/sensitivity.png and .pdf.
+    """
+    from benchmark.plots import sensitivity_plot
+    from benchmark.scoring import SCORE_COLUMNS, read_frame
+    from benchmark.sensitivity import few_cases, of_methods, spread, spread_sheets
+
+    words = _json_object(titles, "--titles")
+    scores = of_methods(read_frame(results / "scores.csv", SCORE_COLUMNS), datasets.split(","))
+    table = spread(scores)
+    _write_sheets(table, "sensitivity", spread_sheets(table, words), caption, results)
+    shown, text = few_cases(scores)
+    sensitivity_plot(shown, results / "figures" / "sensitivity", text, words)
+
+
+@app.command("paper-figure")
+def paper_figure_command(
+    name: Annotated[str, typer.Argument(help="The figure's name, such as glkm-fig4.")],
+    dataset: Annotated[str, typer.Option(help="The dataset it shows; nothing is shown without one.")] = "",
+    cases: Annotated[str, typer.Option(help="Case names, comma-separated.")] = "",
+    methods: Annotated[str, typer.Option(help="Comma-separated, in the order of the columns.")] = "",
+    seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0",
+    protocol: Annotated[str, typer.Option(help="As for `score`.")] = "shift-rgb",
+    note: Annotated[str, typer.Option(help="What is left out, and why.")] = "",
+    caption: Caption = "",
+    titles: Titles = "{}",
+    results: Results = DEMO,
+) -> None:
+    """Draw a figure of a paper, figures/<name>.png and .pdf, as far as its methods and data are here."""
+    from benchmark.paper_figures import Shown, draw
+    from benchmark.papers import paper_figure
+    from benchmark.store import Store
+
+    shown = Shown(
+        dataset=dataset,
+        cases=cases.split(",") if cases else [],
+        methods=methods.split(",") if methods else [],
+        seeds=[int(seed) for seed in seeds.split(",")],
+        protocol=protocol,
+        titles=_json_object(titles, "--titles"),
+    )
+    out = results / "figures" / name
+    for line in draw(paper_figure(name), Store(results), shown, [caption, note], out):
+        typer.echo(f"{name}: {line}", err=True)
 
 
 @app.command()
@@ -508,7 +595,9 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def _summarised(name: str, datasets: str, results: Path) -> tuple["Definition", pd.DataFrame, pd.DataFrame]:
+def _summarised(
+    name: str, datasets: str, results: Path, titles: str
+) -> tuple["Definition", pd.DataFrame, pd.DataFrame]:
     """A table's definition, its numbers, and all scores. Without datasets it is a paper's table."""
     from benchmark.descriptors import find_dataset
     from benchmark.papers import paper_table
@@ -520,8 +609,24 @@ def _summarised(name: str, datasets: str, results: Path) -> tuple["Definition", 
     runs = read_frame(results / "runs.csv", RUN_COLUMNS)
     if definition is None:
         descriptors = {dataset: find_dataset(dataset) for dataset in datasets.split(",")}
-        definition = own_table(name, descriptors, scores)
+        definition = own_table(name, descriptors, scores, _json_object(titles, "--titles"))
     return definition, summary(definition, scores, runs), scores
+
+
+def _write_sheets(
+    table: pd.DataFrame, name: str, sheets: "Sequence[Sheet]", caption: str, results: Path
+) -> None:
+    """Write tables/<name>.csv, .md and .tex."""
+    from benchmark.files import write_text
+    from benchmark.pages import sheets_latex, sheets_markdown
+    from benchmark.scoring import write_frame
+
+    out = results / "tables"
+    write_frame(table, out / f"{name}.csv")
+    write_text(out / f"{name}.tex", sheets_latex("", sheets, caption=caption))
+    page = sheets_markdown("", sheets, caption=caption)
+    write_text(out / f"{name}.md", page)
+    typer.echo(page, err=True)
 
 
 def _json_object(text: str, option: str) -> dict[str, Any]:

@@ -6,8 +6,11 @@ From convergence.csv, whose rows are the scores of snapshots; the last of a run 
 import numpy as np
 import pandas as pd
 
-from benchmark.tables import GAIN_METRICS
+from benchmark.metrics import METRICS, Metric
+from benchmark.pages import Sheet
+from benchmark.tables import GAIN_METRICS, NO_TITLES, Titles, method_title
 
+NEVER = "not reached"
 CURVE_COLUMNS = ("dataset", "method", "metric", "iteration", "seconds", "mean", "low", "high", "seeds")
 REACH_COLUMNS = (
     "dataset", "method", "reference", "metric", "cases", "seeds", "final", "reference_final", "iteration",
@@ -64,10 +67,53 @@ def reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
                     *(dataset, method, reference, metric, own.case.nunique(), own.seed.nunique()),
                     *(_final(own).groupby("seed").mean().mean(), goal),
                     *(there.iloc[0][["iteration", "seconds"]] if len(there) else (np.nan, np.nan)),
-                    *(len(firsts), int(np.isfinite(firsts).sum()), median if np.isfinite(median) else np.nan),
+                    *(len(firsts), int(np.isfinite(firsts).sum())),
+                    median if np.isfinite(median) else np.nan,
                 )
             )
     return pd.DataFrame(rows, columns=list(REACH_COLUMNS))
+
+
+def reach_sheets(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Sheet]:
+    """The table of `reach` for people, a sheet per dataset."""
+    return [
+        _reach_sheet(str(dataset), METRICS[str(metric)], str(reference), rows, titles)
+        for (dataset, reference, metric), rows in table.groupby(
+            ["dataset", "reference", "metric"], sort=False
+        )
+    ]
+
+
+def _reach_sheet(dataset: str, metric: Metric, reference: str, rows: pd.DataFrame, titles: Titles) -> Sheet:
+    goal = f"{rows.reference_final.iloc[0]:.{metric.digits}f} {metric.unit}"
+    over = f"mean over {rows.cases.max()} cases and {rows.seeds.max()} seeds"
+    title = method_title(reference, titles)
+    caption = (
+        f"When the final {metric.title} of {title} is reached ({goal}, {over}). Iteration and seconds: of "
+        "the first snapshot whose mean is no lower; the seconds include building the problem. Runs: how many "
+        f"restorations have a snapshot no lower than {title} at its end in the same case. Median: of the "
+        "first such iterations, over all restorations."
+    )
+
+    def number(value: float, digits: int) -> str:
+        return NEVER if np.isnan(value) else f"{value:.{digits}f}"
+
+    return Sheet(
+        f"Convergence ({dataset})",
+        caption,
+        ["Method", f"Final {metric.heading}", "Iteration", "Seconds", "Runs", "Median iteration"],
+        [
+            [
+                method_title(row["method"], titles),
+                number(row["final"], metric.digits),
+                number(row["iteration"], 0),
+                number(row["seconds"], 1),
+                f"{row['reached']} of {row['runs']}",
+                number(row["median_iteration"], 0),
+            ]
+            for row in rows.to_dict("records")
+        ],
+    )
 
 
 ROUNDING = 1e-9  # dB: the mean of a method's own final values reaches itself in whatever order it was summed

@@ -18,7 +18,15 @@ from benchmark.files import replacing
 from benchmark.metrics import METRICS
 from benchmark.papers import Column, Definition
 from benchmark.store import Store, read_kernels, read_record, read_restored_image
-from benchmark.tables import CONFIDENCE, find_method, method_title, select, values_by_case
+from benchmark.tables import (
+    CONFIDENCE,
+    NO_TITLES,
+    Titles,
+    find_method,
+    method_title,
+    select,
+    values_by_case,
+)
 from benchmark.types import Array, Observation, Status, Truth
 from methods import registry
 
@@ -34,21 +42,27 @@ Panel = tuple[str, Array | None, Array | None]  # title, image, kernel
 
 
 def qualitative(
-    store: Store, dataset: str, cases: Sequence[str], methods: Sequence[str], seed: int, out: Path
+    store: Store,
+    dataset: str,
+    cases: Sequence[str],
+    methods: Sequence[str],
+    seed: int,
+    out: Path,
+    titles: Titles = NO_TITLES,
 ) -> None:
     """Write `out`.png and `out`.pdf: a row per case, a column per method, and the sharp image last.
 
     Kernels stand as insets, true-convolution form, all of one case on one scale in pixels and in value; those
     of a non-uniform blur as they lie over the image.
     """
-    _image_grid({case: _panels(store, dataset, case, methods, seed) for case in cases}, out)
+    _image_grid({case: _panels(store, dataset, case, methods, seed, titles) for case in cases}, out)
 
 
 def contact_sheet(cases: Sequence[tuple[Observation, Truth]], out: Path) -> None:
     """Write `out`.png and `out`.pdf: a row per case, its sharp image, and its blurry one with the kernels."""
     rows = {}
     for observation, truth in cases:
-        kernels = None if truth.kernels is None else _mosaic(truth.kernels, observation.grid)
+        kernels = None if truth.kernels is None else kernel_mosaic(truth.kernels, observation.grid)
         rows[f"{observation.dataset}\n{observation.case}"] = [
             ("Sharp", truth.sharp, None),
             ("Blurry", observation.blurry, kernels),
@@ -81,10 +95,10 @@ def _image_grid(panels: Mapping[str, Sequence[Panel]], out: Path) -> None:
             if image is None:
                 axis.text(0.5, 0.5, "no image", ha="center", va="center", fontsize=8)
                 continue
-            _show(axis, image)
+            draw_image(axis, image)
             if kernel is not None:
-                _inset(axis, kernel, side, peak)
-    _save(figure, out)
+                draw_kernel(axis, kernel, side, peak)
+    save(figure, out)
 
 
 def score_plot(definition: Definition, table: pd.DataFrame, scores: pd.DataFrame, out: Path) -> None:
@@ -125,7 +139,7 @@ def score_plot(definition: Definition, table: pd.DataFrame, scores: pd.DataFrame
         fontsize=7,
         frameon=False,
     )
-    _save(figure, out)
+    save(figure, out)
 
 
 def method_colour(name: str) -> str:
@@ -172,7 +186,7 @@ def _handles(table: pd.DataFrame) -> list[Line2D]:
     return [case, mean] * bool(ours) + [printed] * bool(theirs)
 
 
-def _save(figure: Figure, out: Path) -> None:
+def save(figure: Figure, out: Path) -> None:
     """Write `out`.png and `out`.pdf, the same bytes for the same figure."""
     for suffix in (".png", ".pdf"):
         with replacing(out.with_name(out.name + suffix)) as temporary:
@@ -186,37 +200,40 @@ def _relative_height(entries: Sequence[Panel]) -> float:
     return 1.0 if image is None else image.shape[1] / image.shape[2]
 
 
-def _panels(store: Store, dataset: str, case: str, methods: Sequence[str], seed: int) -> list[Panel]:
+def _panels(
+    store: Store, dataset: str, case: str, methods: Sequence[str], seed: int, titles: Titles
+) -> list[Panel]:
     """A case's panels from left to right."""
     panels: list[Panel] = []
     grid = store.read_observation(dataset, case).grid
     for method in methods:
-        folder = store.case_folder(dataset, method, seed, case)
-        record = read_record(folder)
-        done = record is not None and record["status"] == Status.OK.value
-        kernels = read_kernels(folder) if done else None
-        panels.append(
-            (
-                method_title(method),
-                read_restored_image(folder) if done else None,
-                None if kernels is None else _mosaic(kernels, grid),
-            )
-        )
+        image, kernels = restored(store.case_folder(dataset, method, seed, case))
+        title = method_title(method, titles)
+        panels.append((title, image, None if kernels is None else kernel_mosaic(kernels, grid)))
     truth = store.read_truth(dataset, case)
     if truth.sharp is not None:
-        kernel = None if truth.kernels is None else _mosaic(truth.kernels, grid)
+        kernel = None if truth.kernels is None else kernel_mosaic(truth.kernels, grid)
         panels.append(("Sharp", truth.sharp, kernel))
     return panels
 
 
-def _mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
+def restored(folder: Path) -> tuple[Array | None, Array | None]:
+    """(image, kernels) of a restoration, each where there is one."""
+    record = read_record(folder)
+    if record is None or record["status"] != Status.OK.value:
+        return None, None
+    return read_restored_image(folder), read_kernels(folder)
+
+
+def kernel_mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
     """Kernels (P, h, w) side by side as their nodes lie; a single one as it is."""
     (rows, columns), (h, w) = grid if len(kernels) > 1 else (1, 1), kernels.shape[1:]
     mosaic: Array = kernels.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
     return mosaic
 
 
-def _show(axis: Axes, image: Array) -> None:
+def draw_image(axis: Axes, image: Array) -> None:
+    """Draw an image (C, H, W)."""
     pixels = np.clip(image, 0, 1)
     if len(pixels) == 1:
         axis.imshow(pixels[0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -224,7 +241,7 @@ def _show(axis: Axes, image: Array) -> None:
         axis.imshow(pixels.transpose(1, 2, 0), interpolation="nearest")
 
 
-def _inset(axis: Axes, kernel: Array, side: int, peak: float) -> None:
+def draw_kernel(axis: Axes, kernel: Array, side: int, peak: float) -> None:
     """Draw `kernel` in the top right corner, centred in `side` x `side` pixels, white for `peak`."""
     h, w = kernel.shape
     canvas = np.zeros((side, side), dtype=np.float32)

@@ -1,6 +1,6 @@
 """Tables as text: Markdown for people, LaTeX for papers, from the numbers of `benchmark.tables`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,22 +24,62 @@ def markdown(
 
     A metric that has no value in any row, ours or published, gets no column but a sentence with the reason.
     """
-    lines = [f"# {definition.title}"] if definition.title else []
-    for part in _parts(table, definition, _MARKDOWN):
-        body = tabulate(part.rows, headers=part.headings, tablefmt="pipe", disable_numparse=True)
-        about = [text for text in (part.caption, caption, part.legend) if text]
-        lines += [f"## {part.title}", *about, body, *part.footnotes]
-    lines += [_MARKDOWN.escape(note) for note in (*(f"{note}." for note in definition.notes), *notes)]
-    return "\n\n".join(lines) + "\n"
+    parts = _parts(table, definition, _MARKDOWN)
+    return _markdown(definition.title, parts, caption, [*(f"{note}." for note in definition.notes), *notes])
 
 
 def latex(
     table: pd.DataFrame, definition: Definition, *, caption: str = "", notes: Sequence[str] = ()
 ) -> str:
     """The same, to be input by a LaTeX document that loads the packages booktabs and graphicx."""
+    parts = _parts(table, definition, _LATEX)
+    return _latex(definition.title, parts, caption, [*(f"{note}." for note in definition.notes), *notes])
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of finished texts, before a markup."""
+
+    title: str
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def sheets_markdown(title: str, sheets: Sequence[Sheet], *, caption: str = "") -> str:
+    """A page of tables with a title; `caption` stands in each."""
+    return _markdown(title, _escaped(sheets, _MARKDOWN), caption, [])
+
+
+def sheets_latex(title: str, sheets: Sequence[Sheet], *, caption: str = "") -> str:
+    """The same, as `latex` has it."""
+    return _latex(title, _escaped(sheets, _LATEX), caption, [])
+
+
+def _escaped(sheets: Sequence[Sheet], markup: "_Markup") -> "Iterator[_Part]":
+    for sheet in sheets:
+        yield _Part(
+            sheet.title,
+            sheet.caption,
+            headings=[markup.escape(heading) for heading in sheet.headings],
+            rows=[[markup.escape(text) for text in row] for row in sheet.rows],
+        )
+
+
+def _markdown(title: str, parts: "Iterable[_Part]", caption: str, notes: Sequence[str]) -> str:
+    lines = [f"# {title}"] if title else []
+    for part in parts:
+        body = tabulate(part.rows, headers=part.headings, tablefmt="pipe", disable_numparse=True)
+        about = [text for text in (part.caption, caption, part.legend) if text]
+        lines += [f"## {part.title}", *about, body, *part.footnotes]
+    lines += [_MARKDOWN.escape(note) for note in notes]
+    return "\n\n".join(lines) + "\n"
+
+
+def _latex(title: str, parts: "Iterable[_Part]", caption: str, notes: Sequence[str]) -> str:
     lines = ["% needs \\usepackage{booktabs,graphicx}"]
-    for part in _parts(table, definition, _LATEX):
-        about = [text.rstrip(".") for text in (definition.title, part.title, part.caption, caption) if text]
+    for part in parts:
+        about = [text.rstrip(".") for text in (title, part.title, part.caption, caption) if text]
         body = pd.DataFrame(part.rows, columns=part.headings).to_latex(
             index=False, escape=False, column_format="l" + "r" * (len(part.headings) - 1)
         )
@@ -54,7 +94,7 @@ def latex(
             *(f"{text}\\par" for text in (_tex(part.legend), *part.footnotes) if text),
             "\\end{table}",
         ]
-    remarks = [f"{_tex(note)}\\par" for note in (*(f"{note}." for note in definition.notes), *notes)]
+    remarks = [f"{_tex(note)}\\par" for note in notes]
     return "\n".join([*lines, *(["{\\footnotesize", *remarks, "}"] if remarks else [])]) + "\n"
 
 
@@ -131,7 +171,7 @@ def _parts(table: pd.DataFrame, definition: Definition, markup: _Markup) -> Iter
         footnotes = _Footnotes(markup)
         part = _Part(block.title, block.caption)
         part.rows = [
-            [markup.escape(_label(cell))]
+            [markup.escape(_label(cell) if definition.title else str(cell["row"]))]
             for cell in of_block[of_block.column == block.columns[0].title].to_dict("records")
         ]
         left_out: dict[str, list[str]] = {}
@@ -223,7 +263,7 @@ def _title(column: Column) -> str:
 
 
 def _label(cell: Cell) -> str:
-    """A row's title: the paper's with our name for it, or our own."""
+    """The title of a row of a paper's table: the paper's with our name for it, or our own."""
     if cell["role"] == "published":
         return f"{cell['row']} {PUBLISHED_ONLY}"
     is_ours = find_method(cell["method"]) is not None and method_title(cell["method"]) == cell["row"]

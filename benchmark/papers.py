@@ -1,7 +1,7 @@
-"""Which table shows what: the definition of a table, and the papers' tables with their published numbers.
+"""Which table and figure shows what: their definitions, and the papers' tables with their published numbers.
 
 The numbers are as printed, in `published/*.csv`; `published/tables.yaml` says where each stands and what it
-is compared with.
+is compared with, `published/figures.yaml` what the papers' figures show.
 """
 
 import csv
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmark.schema import checked, did_you_mean, read_yaml
 from benchmark.types import InputError
@@ -71,6 +71,43 @@ class Definition:
     def datasets(self) -> list[str]:
         """The datasets that can fill it, each once."""
         return list(dict.fromkeys(block.dataset for block in self.blocks if block.dataset))
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    """A figure of a paper: which cases and methods it shows, and how."""
+
+    name: str
+    title: str
+    kind: Literal["comparison", "sensitivity", "initializer"]
+    cases: Mapping[str, Sequence[str]]  # dataset to its cases; the first dataset that a profile has is shown
+    methods: Sequence[str]  # ours, as far as they run
+    caption: str
+
+
+def paper_figures() -> list[str]:
+    """The names of the papers' figures."""
+    return list(_figures()["figures"])
+
+
+def paper_figure(name: str) -> PaperFigure:
+    """The paper's figure called `name`. Raises InputError when there is none."""
+    document = _figures()
+    if name not in document["figures"]:
+        raise InputError(f"unknown figure '{name}'. {did_you_mean(name, paper_figures())}")
+    figure = document["figures"][name]
+    table = paper_table(figure["table"])
+    wanted = figure.get("rows", [row.title for row in table.rows])
+    _require_known(name, "rows", wanted, [row.title for row in table.rows])
+    methods = [row.method for row in table.rows if row.method and row.title in wanted]
+    return PaperFigure(
+        name=name,
+        title=f"{table.title.partition(', Table')[0]}, Figure {figure['number']}: {figure['title']}",
+        kind=figure["kind"],
+        cases=figure["cases"],
+        methods=list(dict.fromkeys(methods)),
+        caption=figure["caption"],
+    )
 
 
 def paper_tables() -> list[str]:
@@ -155,6 +192,12 @@ def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
 def _definitions() -> dict[str, Any]:
     path = FOLDER / "tables.yaml"
     return checked(read_yaml(path), "papers", str(path))
+
+
+@cache
+def _figures() -> dict[str, Any]:
+    path = FOLDER / "figures.yaml"
+    return checked(read_yaml(path), "figures", str(path))
 
 
 @cache

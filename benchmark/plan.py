@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark import provenance
 from benchmark.descriptors import FOLDER, Dataset, find_dataset
-from benchmark.papers import paper_table
+from benchmark.papers import paper_figure, paper_table
 from benchmark.schema import checked, did_you_mean
 from benchmark.settings import effective, kept_snapshots
 from benchmark.sources import find_source
@@ -27,6 +27,17 @@ class MethodPlan:
     code: str  # hash of the method's own modules
     files: Callable[[str], Sequence[Path]]  # what it reads for a case beside the observation
     snapshots: Sequence[int]  # the iterations whose estimates are kept
+
+
+@dataclass(frozen=True)
+class FigurePlan:
+    """What a profile can show of a paper's figure; without a dataset, nothing."""
+
+    dataset: str | None
+    cases: list[str]
+    methods: list[str]
+    seeds: list[int]
+    notes: list[str]  # a sentence on each thing that is left out
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,8 @@ class Plan:
             _check_names(config, methods)
             for name in config["paper_tables"]:
                 paper_table(name)
+            for name in config["paper_figures"]:
+                paper_figure(name)
         except InputError as error:
             message = str(error)
             raise InputError(
@@ -137,6 +150,38 @@ class Plan:
         """A few of the dataset's cases, evenly spread."""
         ids = self.cases[dataset]
         return ids[:: -(-len(ids) // FIGURE_CASES)]
+
+    def paper_figure(self, name: str) -> FigurePlan:
+        """What this profile can show of a paper's figure, and why not more."""
+        figure = paper_figure(name)
+        if figure.kind == "initializer":  # of a pre-training, which shows no dataset
+            return FigurePlan(None, [], [], [], [])
+        dataset = next((dataset for dataset in figure.cases if dataset in self.datasets), None)
+        methods = [method for method in figure.methods if method in self.methods]
+        notes = []
+        for wanted in figure.cases:
+            if wanted == dataset:
+                break
+            reason = self.absent.get(wanted, "not among the config's datasets")
+            notes.append(f"{wanted} is left out: {reason.split('; ')[0]}")
+        cases = list(figure.cases[dataset]) if dataset else []
+        shown = [case for case in cases if case in self.cases.get(str(dataset), [])]
+        if shown != cases:
+            absent = ", ".join(case for case in cases if case not in shown)
+            notes.append(f"{dataset}: left out, as the config does not select them: {absent}")
+        if len(methods) < len(figure.methods):
+            absent = ", ".join(method for method in figure.methods if method not in methods)
+            notes.append(f"Methods that this profile does not have: {absent}")
+        seeds = list(self.config["seeds"])
+        if figure.kind != "sensitivity":
+            seeds = seeds[:1]
+        elif not self.has_several_seeds:
+            notes.append("One seed has no spread: put config/three-seeds.yaml on top")
+        return FigurePlan(dataset if shown else None, shown, methods, seeds, notes)
+
+    def shards_of(self, dataset: str, cases: Sequence[str]) -> list[int]:
+        """The numbers of the shards that hold `cases`."""
+        return [number for number, ids in enumerate(self.shards(dataset)) if set(ids) & set(cases)]
 
     def observations_hash(self, dataset: str) -> str:
         """Changes whenever the dataset would be synthesised differently."""

@@ -88,12 +88,16 @@ def score_snapshots(
         ]
         points.append((record["iterations"], record["seconds"], read_restored_image(folder)))
         for iteration, seconds, image in points:
-            pair, masked, reason = _aligned(image.astype(np.float64), truth, rules)
-            for metric in metrics:
-                value, _ = _score(metric, masked if metric.sees == "masked" else pair, reason)
+            for metric, value in zip(metrics, score_image(image, truth, rules, metrics), strict=True):
                 names = (dataset, truth.group, case, method, seed)
                 rows.append((*names, iteration, seconds, protocol, metric.name, value))
     return pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS)).dropna(subset="value")
+
+
+def score_image(image: Array, truth: Truth, protocol: Protocol, metrics: Sequence[Metric]) -> list[float]:
+    """The values of full-reference metrics of (C, H, W); missing where there is nothing to compare."""
+    pair, masked, reason = _aligned(image.astype(np.float64), truth, protocol)
+    return [_score(metric, masked if metric.sees == "masked" else pair, reason)[0] for metric in metrics]
 
 
 def _record(folder: Path) -> Mapping[str, Any]:

@@ -24,6 +24,8 @@ from methods import registry
 CONFIDENCE = 0.95
 GAIN_METRICS = ("psnr", "psnr-masked")  # those whose differences are read as such
 FEWEST_CASES = 3  # below, an interval over cases says nothing
+Titles = Mapping[str, str]  # method to the words for it, of a config
+NO_TITLES: Titles = {}
 TABLE_COLUMNS = (
     "table", "block", "dataset", "group", "row", "method", "role", "column", "metric", "protocol",
     "mean", "low", "high", "min", "max", "cases", "seeds", "seed_deviation", "worst_seed", "gain",
@@ -32,7 +34,9 @@ TABLE_COLUMNS = (
 )  # fmt: skip
 
 
-def own_table(name: str, datasets: Mapping[str, Dataset], scores: pd.DataFrame) -> Definition:
+def own_table(
+    name: str, datasets: Mapping[str, Dataset], scores: pd.DataFrame, titles: Titles = NO_TITLES
+) -> Definition:
     """A table of the profile: every method and metric that its datasets were scored with.
 
     Datasets without scores get no block (`gaps` has a sentence on them). Raises InputError if none has any.
@@ -53,7 +57,7 @@ def own_table(name: str, datasets: Mapping[str, Dataset], scores: pd.DataFrame) 
                 caption=descriptor.content["caption"],
             )
         )
-    rows = tuple(Row(method_title(method), method) for method in selected.method.unique())
+    rows = tuple(Row(method_title(method, titles), method) for method in selected.method.unique())
     return Definition(name, "", tuple(blocks), rows)
 
 
@@ -143,8 +147,10 @@ def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[flo
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def method_title(name: str) -> str:
-    """The title of `<method>` or `<method>@<setting>`."""
+def method_title(name: str, titles: Titles = NO_TITLES) -> str:
+    """The words for `<method>` or `<method>@<setting>`: those in `titles`, else the method's own title."""
+    if name in titles:
+        return titles[name]
     base, _, setting = name.partition("@")
     return base_method(base).title + (f" ({setting})" if setting else "")
 
@@ -154,9 +160,7 @@ def _control_rows(definition: Definition, scores: pd.DataFrame) -> list[Row]:
     listed = {row.method for row in definition.rows}
     ran = scores[scores.dataset.isin(definition.datasets)].method.unique()
     return [
-        Row(method_title(method), method)
-        for method in ran
-        if method not in listed and _role(method) != "method"
+        Row(method_title(method), method) for method in ran if method not in listed and is_control(method)
     ]
 
 
@@ -166,6 +170,11 @@ def find_method(method: str) -> registry.Method | None:
         return base_method(method)
     except InputError:
         return None
+
+
+def is_control(method: str) -> bool:
+    """Whether it is the floor or the ceiling of the tables."""
+    return _role(method) != "method"
 
 
 def _role(method: str) -> str:

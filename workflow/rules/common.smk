@@ -9,7 +9,7 @@ from benchmark.descriptors import FOLDER
 from benchmark.download import MARKER
 from benchmark.files import try_lock
 from benchmark.iqa import missing_weights
-from benchmark.papers import paper_table, paper_tables
+from benchmark.papers import paper_figure, paper_figures, paper_table, paper_tables
 from benchmark.plan import Plan
 from benchmark.protocols import PROTOCOLS
 from benchmark.sources import all_sources
@@ -37,6 +37,8 @@ TABLES = [*PLAN.tables, *PLAN.config["paper_tables"]]
 ALL_TABLES = [*PLAN.tables, *paper_tables()]
 # Images can be shown where the profile has them.
 SHOWN_TABLES = [table for table in ALL_TABLES if PLAN.datasets_of(table)]
+PAPER_FIGURES = paper_figures()
+TITLES = json.dumps(PLAN.config["titles"])
 HELD_LOCKS = []
 
 
@@ -45,6 +47,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, PLAN.datasets)),
     method="|".join(PLAN.methods),
     table="|".join(ALL_TABLES),
+    paper_figure="|".join(PAPER_FIGURES),
     seed=r"\d+",
     shard=r"\d+",
 
@@ -112,6 +115,26 @@ def all_manifests():
     return [manifest for names in all_combinations() for manifest in manifests(*names)]
 
 
+def snapshots(wildcards):
+    kept = PLAN.methods[wildcards.method].snapshots
+    return f"--snapshots {','.join(map(str, kept))}" if kept else ""
+
+
+def all_convergence():
+    return [
+        f"{RESULTS}/convergence/{dataset}/{method}/seed{seed}.csv"
+        for dataset, method, seed in all_combinations()
+        if method in PLAN.converging
+    ]
+
+
+def spread_tables():
+    """Beside the tables of scores: what there is to tell of iterations and of seeds."""
+    return ["convergence"] * bool(PLAN.converging) + [
+        "sensitivity"
+    ] * PLAN.has_several_seeds
+
+
 def own_datasets(wildcards):
     """What a paper's table shows is not asked here."""
     if wildcards.table not in PLAN.tables:
@@ -142,3 +165,40 @@ def figure_manifests(wildcards):
         for method in PLAN.methods
         for manifest in manifests(figure_dataset(wildcards), method, seed)
     ]
+
+
+def paper_figure_manifests(wildcards):
+    """Of the shards that hold its cases, and no others."""
+    shown = PLAN.paper_figure(wildcards.paper_figure)
+    if shown.dataset is None:
+        return []
+    folder = f"{RESULTS}/restorations/{shown.dataset}"
+    return [f"{RESULTS}/observations/{shown.dataset}/manifest.json"] + [
+        f"{folder}/{method}/seed{seed}/shard{shard}.json"
+        for method in shown.methods
+        for seed in shown.seeds
+        for shard in PLAN.shards_of(shown.dataset, shown.cases)
+    ]
+
+
+def paper_figure_note(wildcards):
+    """What it leaves out, and why."""
+    notes = PLAN.paper_figure(wildcards.paper_figure).notes
+    return " ".join(f"{note}." for note in notes)
+
+
+def paper_figure_options(wildcards):
+    shown = PLAN.paper_figure(wildcards.paper_figure)
+    options = {
+        "dataset": shown.dataset or "",
+        "cases": ",".join(shown.cases),
+        "methods": ",".join(shown.methods),
+        "seeds": ",".join(map(str, shown.seeds)),
+        "protocol": (
+            PLAN.datasets[shown.dataset].content["protocol"] if shown.dataset else ""
+        ),
+        "note": paper_figure_note(wildcards),
+    }
+    return " ".join(
+        f"--{key} {shlex.quote(value)}" for key, value in options.items() if value
+    )

@@ -30,10 +30,11 @@ rule table:
         results=results_folder,
         datasets=own_datasets,
         caption=PLAN.config["caption"],
+        titles=TITLES,
         content=table_content,
     shell:
         "blindbench tables {wildcards.table} --results {params.results} {params.datasets}"
-        " --caption {params.caption:q} > {log} 2>&1"
+        " --caption {params.caption:q} --titles {params.titles:q} > {log} 2>&1"
 
 
 rule score_plot:
@@ -48,10 +49,11 @@ rule score_plot:
     params:
         results=results_folder,
         datasets=own_datasets,
+        titles=TITLES,
         content=table_content,
     shell:
         "blindbench score-plot {wildcards.table} --results {params.results} {params.datasets}"
-        " > {log} 2>&1"
+        " --titles {params.titles:q} > {log} 2>&1"
 
 
 # A figure shows cases of the first dataset of its table, at the first seed.
@@ -71,7 +73,70 @@ rule figure:
         cases=figure_cases,
         methods=",".join(PLAN.methods),
         seed=PLAN.config["seeds"][0],
+        titles=TITLES,
     shell:
         "blindbench figures {wildcards.table} --results {params.results}"
         " --dataset {params.dataset} --cases {params.cases} --methods {params.methods}"
-        " --seed {params.seed} > {log} 2>&1"
+        " --seed {params.seed} --titles {params.titles:q} > {log} 2>&1"
+
+
+if PLAN.converging:
+
+    rule convergence:
+        input:
+            all_convergence(),
+        output:
+            f"{RESULTS}/convergence.csv",
+            multiext(f"{RESULTS}/tables/convergence", ".csv", ".md", ".tex"),
+            multiext(f"{RESULTS}/figures/convergence", ".png", ".pdf"),
+        log:
+            f"{RESULTS}/logs/tables/convergence.log",
+        params:
+            results=results_folder,
+            reference=PLAN.reference,
+            caption=PLAN.config["caption"],
+            titles=TITLES,
+        shell:
+            "blindbench convergence {input} --reference {params.reference} --results {params.results}"
+            " --caption {params.caption:q} --titles {params.titles:q} > {log} 2>&1"
+
+
+rule sensitivity:
+    input:
+        f"{RESULTS}/scores.csv",
+    output:
+        multiext(f"{RESULTS}/tables/sensitivity", ".csv", ".md", ".tex"),
+        multiext(f"{RESULTS}/figures/sensitivity", ".png", ".pdf"),
+    log:
+        f"{RESULTS}/logs/tables/sensitivity.log",
+    params:
+        results=results_folder,
+        datasets=",".join(PLAN.datasets),
+        caption=PLAN.config["caption"],
+        titles=TITLES,
+    shell:
+        "blindbench sensitivity --datasets {params.datasets} --results {params.results}"
+        " --caption {params.caption:q} --titles {params.titles:q} > {log} 2>&1"
+
+
+# What it cannot show is said in the figure, in the log, and here.
+rule paper_figure:
+    input:
+        paper_figure_manifests,
+    output:
+        png=f"{RESULTS}/figures/{{paper_figure}}.png",
+        pdf=f"{RESULTS}/figures/{{paper_figure}}.pdf",
+    log:
+        f"{RESULTS}/logs/figures/{{paper_figure}}.log",
+    params:
+        results=results_folder,
+        options=paper_figure_options,
+        note=paper_figure_note,
+        caption=PLAN.config["caption"],
+        titles=TITLES,
+        content=lambda wildcards: repr(paper_figure(wildcards.paper_figure)),
+    message:
+        "{wildcards.paper_figure}: {params.note}"
+    shell:
+        "blindbench paper-figure {wildcards.paper_figure} --results {params.results} {params.options}"
+        " --caption {params.caption:q} --titles {params.titles:q} > {log} 2>&1"

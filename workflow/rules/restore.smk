@@ -55,12 +55,14 @@ rule restore:
         ),
         observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
         experiment_seed=PLAN.config["experiment_seed"],
+        snapshots=snapshots,
         device=PLAN.config["device"],
         jobs_per_gpu=PLAN.config["jobs_per_gpu"],
     shell:
         "blindbench restore {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --shard {wildcards.shard}"
         " --settings {params.settings:q} --experiment-seed {params.experiment_seed}"
+        " {params.snapshots}"
         " --device {params.device} --jobs-per-gpu {params.jobs_per_gpu}"
         " --threads {threads} > {log} 2>&1"
 
@@ -85,3 +87,23 @@ rule score:
         "blindbench score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --protocol {params.protocol}"
         " --metrics {params.metrics} --threads {threads} --out {output} > {log} 2>&1"
+
+
+# What the estimates on the way score.
+rule score_snapshots:
+    input:
+        lambda wildcards: manifests(wildcards.dataset, wildcards.method, wildcards.seed),
+    output:
+        f"{RESULTS}/convergence/{{dataset}}/{{method}}/seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/logs/convergence/{{dataset}}/{{method}}/seed{{seed}}.log",
+    threads: 1
+    params:
+        results=results_folder,
+        cases=all_cases,
+        protocol=protocol,
+        snapshots=snapshots,
+    shell:
+        "blindbench score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
+        " --results {params.results} --seed {wildcards.seed} --protocol {params.protocol}"
+        " {params.snapshots} --threads {threads} --out {output} > {log} 2>&1"

@@ -1,0 +1,89 @@
+"""Draw a paper's figure as its definition says, with what a profile has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.comparisons import comparison, initializer_samples, nothing_to_show
+from benchmark.papers import PaperFigure
+from benchmark.plots import sensitivity_plot
+from benchmark.scoring import score_method
+from benchmark.store import Store
+from benchmark.tables import Titles
+
+SAMPLES = "samples.npz"  # of a pre-training, below `pretrain` in the results folder
+MOST_SAMPLES = 8  # in a figure
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What of a figure a profile has; no dataset: nothing."""
+
+    dataset: str
+    cases: Sequence[str]
+    methods: Sequence[str]
+    seeds: Sequence[int]
+    protocol: str
+    titles: Titles
+
+
+def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], out: Path) -> list[str]:
+    """Write `out`.png and `out`.pdf; returns a sentence on each thing that is missing.
+
+    Under the figure stand its title, the dataset, the definition's caption and `texts`. Where nothing can be
+    shown, they are all there is.
+    """
+    missing = _missing(figure, store, shown)
+    about = f"{shown.dataset}." if shown.dataset else ""
+    if figure.kind == "comparison" and shown.dataset:
+        about = f"{shown.dataset}, seed {shown.seeds[0]}, PSNR by protocol {shown.protocol}."
+    parts = [f"{figure.title}.", about, figure.caption, *texts, *(f"{line}." for line in missing)]
+    text = " ".join(part for part in parts if part)
+    if missing:
+        nothing_to_show(text, out)
+    elif figure.kind == "initializer":
+        initializer_samples(_samples(store), text, out)
+    elif figure.kind == "sensitivity":
+        sensitivity_plot(_scores(store, shown), out, text, shown.titles)
+    else:
+        comparison(
+            store, shown.dataset, shown.cases, shown.methods,
+            seed=shown.seeds[0], protocol=shown.protocol, text=text, out=out, titles=shown.titles,
+        )  # fmt: skip
+    return missing
+
+
+def _missing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
+    """Why nothing can be shown; empty when something can."""
+    if figure.kind == "initializer":
+        if _sample_files(store):
+            return []
+        return [f"there is no {SAMPLES} below {store.root}/pretrain; run `blindbench pretrain` first"]
+    if not shown.cases:
+        return ["none of its datasets is here"]
+    if not shown.methods and figure.kind == "sensitivity":
+        return ["none of its methods is in this profile"]
+    return []
+
+
+def _sample_files(store: Store) -> list[Path]:
+    return sorted((store.root / "pretrain").rglob(SAMPLES))
+
+
+def _samples(store: Store) -> dict[str, np.ndarray]:
+    with np.load(_sample_files(store)[0], allow_pickle=False) as file:
+        return {name: file[name][:MOST_SAMPLES] for name in ("blurry", "predicted", "true")}
+
+
+def _scores(store: Store, shown: Shown) -> pd.DataFrame:
+    """PSNR of every case, method and seed."""
+    cases, protocol = shown.cases, shown.protocol
+    frames = [
+        score_method(store, shown.dataset, method, cases, seed=seed, protocol=protocol, metrics=["psnr"])
+        for method in shown.methods
+        for seed in shown.seeds
+    ]
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,159 @@
+"""Plots of scores on the way and over seeds: convergence and sensitivity."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmark.figures import LINE, PANELS_A_ROW, method_colour, save
+from benchmark.metrics import METRICS
+from benchmark.tables import NO_TITLES, Titles, method_title
+
+WIDTH = 3.4  # inches, one panel
+HEIGHT = 2.6
+STYLES: Sequence[str | tuple[int, tuple[int, ...]]] = (
+    "-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)),
+)  # fmt: skip
+CAPTION_SIZE = 6.5  # points
+CHARACTERS = 21  # of the caption in an inch
+
+
+def convergence_plot(curves: pd.DataFrame, reference: str, out: Path, titles: Titles = NO_TITLES) -> None:
+    """Write `out`.png and `out`.pdf: PSNR over iterations, a panel per dataset.
+
+    `curves` as `benchmark.convergence.curves` gives them: a line is the mean over cases and seeds, its band
+    reaches from the lowest seed to the highest. A dotted line marks the final value of `reference`.
+    """
+    datasets = list(curves.dataset.unique())
+    methods = list(curves.method.unique())
+    figure, axes = _panels(max(len(datasets), 1), WIDTH, HEIGHT + 0.16 * len(methods))
+    for axis, dataset in zip(axes, datasets, strict=False):
+        shown = curves[curves.dataset == dataset]
+        for method in methods:
+            own = shown[shown.method == method].sort_values("iteration")
+            if own.empty:
+                continue
+            colour, style = method_colour(method), _style(method, methods)
+            title = method_title(method, titles)
+            axis.plot(own.iteration, own["mean"], color=colour, linestyle=style, linewidth=1.3, label=title)
+            axis.fill_between(own.iteration, own.low, own.high, color=colour, alpha=0.15, linewidth=0)
+            if method == reference:
+                axis.axhline(own["mean"].iloc[-1], color=colour, linestyle=":", linewidth=0.8)
+        axis.set_title(dataset, fontsize=8, loc="left")
+        axis.set_xlabel("Iteration", fontsize=7)
+        axis.set_ylabel(METRICS[shown.metric.iloc[0]].heading, fontsize=7)
+        _plain(axis)
+    if datasets:
+        _legend(figure, axes)
+        caption(
+            figure,
+            "Mean over cases; the band reaches from the lowest seed to the highest. The horizontal line is "
+            f"what {method_title(reference, titles)} ends at.",
+        )
+    else:
+        axes[0].text(0.5, 0.5, "no scores", ha="center", va="center", fontsize=8)
+        axes[0].set_axis_off()
+    save(figure, out)
+
+
+def sensitivity_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TITLES) -> None:
+    """Write `out`.png and `out`.pdf: a panel per case, a line per method, a dot per seed; `text` below.
+
+    `scores` of one metric, as in scores.csv. A bar reaches one standard deviation to either side of the mean.
+    The panels of a dataset show equally many dB, so that spreads can be compared.
+    """
+    cases = list(scores[["dataset", "case"]].drop_duplicates().itertuples(index=False, name=None))
+    methods = list(scores.method.unique())
+    panel = LINE * max(len(methods), 1) + 0.75
+    figure, axes = _panels(max(len(cases), 1), 2.3, panel)
+    spans = {
+        dataset: max(_span(own.value) for _, own in of_dataset.groupby("case"))
+        for dataset, of_dataset in scores.groupby("dataset")
+    }
+    for index, (axis, (dataset, case)) in enumerate(zip(axes, cases, strict=False)):
+        own = scores[(scores.dataset == dataset) & (scores.case == case)]
+        for line, method in enumerate(methods):
+            values = own[own.method == method].value.dropna()
+            if values.empty:
+                continue
+            colour, mean = method_colour(method), values.mean()
+            reach = values.std() if len(values) > 1 else 0.0
+            axis.plot([mean - reach, mean + reach], [line, line], "-", color=colour, linewidth=1.2)
+            axis.plot([mean], [line], "|", color=colour, markersize=9, markeredgewidth=1.8)
+            axis.plot(values, np.full(len(values), line), "o", color=colour, markersize=4, alpha=0.5, mew=0)
+        centre = (own.value.min() + own.value.max()) / 2
+        if np.isfinite(centre):
+            axis.set_xlim(centre - 0.6 * spans[dataset], centre + 0.6 * spans[dataset])
+        axis.set_yticks(range(len(methods)), [method_title(method, titles) for method in methods])
+        axis.set_ylim(len(methods) - 0.4, -0.6)
+        axis.set_title(f"{dataset} / {case}", fontsize=7, loc="left")
+        axis.set_xlabel(METRICS[own.metric.iloc[0]].heading, fontsize=7)
+        axis.tick_params(labelleft=index % PANELS_A_ROW == 0)
+        _plain(axis)
+    if not cases:
+        axes[0].text(0.5, 0.5, "no scores", ha="center", va="center", fontsize=8)
+        axes[0].set_axis_off()
+    caption(figure, text)
+    save(figure, out)
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Write `text` under the figure, in lines of its width."""
+    width = int(CHARACTERS * figure.get_figwidth())
+    lines = textwrap.fill(text, width)
+    figure.supxlabel(lines, fontsize=CAPTION_SIZE, x=0.01, ha="left")
+    # Constrained layout takes the room from the panels; they keep theirs.
+    figure.set_figheight(figure.get_figheight() + (lines.count("\n") + 2) * CAPTION_SIZE * 1.25 / 72)
+
+
+def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, a few side by side."""
+    columns = min(count, PANELS_A_ROW)
+    rows = -(-count // columns)
+    figure, axes = pyplot.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        layout="constrained",
+        figsize=(width * columns + 1.3, height * rows + 0.3),
+    )
+    shown = list(axes.flat)
+    for axis in shown[count:]:
+        axis.set_axis_off()
+    return figure, shown[:count]
+
+
+def _span(values: pd.Series) -> float:
+    """From the lowest to the highest value, and no less than 0.5 dB."""
+    return max(float(values.max() - values.min()), 0.5) if values.notna().any() else 0.5
+
+
+def _style(method: str, methods: Sequence[str]) -> str | tuple[int, tuple[int, ...]]:
+    """Settings of one method share its colour; the line's style tells them apart."""
+    base = method.partition("@")[0]
+    settings = [name for name in methods if name.partition("@")[0] == base]
+    return STYLES[settings.index(method) % len(STYLES)]
+
+
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """The lines of all panels, each once."""
+    found: dict[str, Artist] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    handles, labels = list(found.values()), list(found)
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=7, frameon=False)
+
+
+def _plain(axis: Axes) -> None:
+    axis.tick_params(labelsize=7, length=2)
+    axis.locator_params(axis="x", nbins=6)
+    axis.grid(axis="y", linewidth=0.3, color="0.85")
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
