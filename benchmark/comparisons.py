@@ -1,6 +1,6 @@
-"""The papers' figures of images: comparisons of methods, and what the kernel initializer predicts."""
+"""The papers' figures of images: comparisons of methods, and what pre-trained networks make of held-out data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from scipy.ndimage import uniform_filter
 
 from benchmark.alignment import best_shift
 from benchmark.figures import CELL, draw_image, draw_kernel, kernel_mosaic, restored, save
+from benchmark.images import read_image
 from benchmark.plots import caption
 from benchmark.protocols import PROTOCOLS
 from benchmark.scoring import score_image
@@ -23,6 +24,7 @@ from benchmark.types import Array, InputError, Truth
 BORDER = 15  # px that a detail keeps from the border: what the shift protocols crop
 DETAIL = 4  # the shorter side of the image is as many details long
 SMALLEST_DETAIL = 24  # px
+WIDTH_OF_SHEETS = 7.0  # inches
 FRAME = "#e69f00"  # of the detail, where it lies in the image
 DETAIL_RULE = (
     "Below each image a detail: the square of a quarter of the shorter side that has the strongest gradients "
@@ -82,30 +84,21 @@ def comparison(
     save(figure, out)
 
 
-def initializer_samples(samples: Mapping[str, Array], text: str, out: Path) -> None:
-    """Write `out`.png and `out`.pdf: a column per sample with blurry image, predicted and true kernel.
-
-    `samples` has `blurry` (N, H, W) in [0, 1], `predicted` and `true` (N, h, w), true-convolution form. The
-    two kernels of a sample are on one scale.
-    """
-    blurry, predicted, true = (samples[name] for name in ("blurry", "predicted", "true"))
-    count = len(blurry)
+def training_sheets(sheets: Sequence[Path], text: str, out: Path) -> None:
+    """Write `out`.png and `out`.pdf: the pictures `sheets`, each named, above each other."""
+    pictures = [read_image(path) for path in sheets]
+    heights = [WIDTH_OF_SHEETS * picture.shape[1] / picture.shape[2] for picture in pictures]
     figure, axes = pyplot.subplots(
-        3,
-        count,
+        len(pictures),
         squeeze=False,
         layout="constrained",
-        figsize=(0.75 * CELL * count + 0.3, 0.75 * CELL * 3 + 0.3),
+        height_ratios=heights,
+        figsize=(WIDTH_OF_SHEETS, sum(heights) + 0.25 * len(heights)),
     )
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-    for row, name in zip(axes, ("Blurry input", "Predicted", "True"), strict=True):
-        row[0].set_ylabel(name, fontsize=8)
-    for column in range(count):
-        peak = max(float(predicted[column].max()), float(true[column].max()))
-        draw_image(axes[0, column], blurry[column][None])
-        for axis, kernel in zip(axes[1:, column], (predicted[column], true[column]), strict=True):
-            axis.imshow(kernel, cmap="gray", vmin=0, vmax=peak, interpolation="nearest")
+    for axis, path, picture in zip(axes.flat, sheets, pictures, strict=True):
+        axis.set_axis_off()
+        axis.set_title(path.stem, fontsize=8, loc="left")
+        draw_image(axis, picture)
     caption(figure, text)
     save(figure, out)
 

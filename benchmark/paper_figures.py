@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from benchmark.comparisons import comparison, initializer_samples, nothing_to_show
+from benchmark.comparisons import comparison, nothing_to_show, training_sheets
 from benchmark.papers import PaperFigure
 from benchmark.plots import sensitivity_plot
 from benchmark.scoring import score_method
 from benchmark.store import Store
 from benchmark.tables import Titles
 
-SAMPLES = "samples.npz"  # of a pre-training, below `pretrain` in the results folder
-MOST_SAMPLES = 8  # in a figure
+PRETRAINED = "pretrain"  # folder of pre-trained networks, in a profile's results or beside them
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
     text = " ".join(part for part in parts if part)
     if missing:
         nothing_to_show(text, out)
-    elif figure.kind == "initializer":
-        initializer_samples(_samples(store), text, out)
+    elif figure.kind == "pretraining":
+        training_sheets(sheets(figure, store.root), text, out)
     elif figure.kind == "sensitivity":
         sensitivity_plot(_scores(store, shown), out, text, shown.titles)
     else:
@@ -56,26 +54,24 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
     return missing
 
 
+def sheets(figure: PaperFigure, results: Path) -> list[Path]:
+    """The sheets of a pre-training: the profile's own, else those that profiles share."""
+    folders = (results / PRETRAINED, results.parent / PRETRAINED)
+    return next((found for folder in folders if (found := sorted(folder.glob(figure.sheets)))), [])
+
+
 def _missing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
     """Why nothing can be shown; empty when something can."""
-    if figure.kind == "initializer":
-        if _sample_files(store):
+    if figure.kind == "pretraining":
+        if sheets(figure, store.root):
             return []
-        return [f"there is no {SAMPLES} below {store.root}/pretrain; run `blindbench pretrain` first"]
+        where = f"{store.root / PRETRAINED} nor {store.root.parent / PRETRAINED}"
+        return [f"there is no {figure.sheets} in {where}: see `blindbench pretrain`"]
     if not shown.cases:
         return ["none of its datasets is here"]
     if not shown.methods and figure.kind == "sensitivity":
         return ["none of its methods is in this profile"]
     return []
-
-
-def _sample_files(store: Store) -> list[Path]:
-    return sorted((store.root / "pretrain").rglob(SAMPLES))
-
-
-def _samples(store: Store) -> dict[str, np.ndarray]:
-    with np.load(_sample_files(store)[0], allow_pickle=False) as file:
-        return {name: file[name][:MOST_SAMPLES] for name in ("blurry", "predicted", "true")}
 
 
 def _scores(store: Store, shown: Shown) -> pd.DataFrame:

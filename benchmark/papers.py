@@ -79,9 +79,10 @@ class PaperFigure:
 
     name: str
     title: str
-    kind: Literal["comparison", "sensitivity", "initializer"]
+    kind: Literal["comparison", "sensitivity", "pretraining"]
     cases: Mapping[str, Sequence[str]]  # dataset to its cases; the first dataset that a profile has is shown
     methods: Sequence[str]  # ours, as far as they run
+    sheets: str  # of a pre-training: the names of its sheets, as a shell pattern
     caption: str
 
 
@@ -106,6 +107,7 @@ def paper_figure(name: str) -> PaperFigure:
         kind=figure["kind"],
         cases=figure["cases"],
         methods=list(dict.fromkeys(methods)),
+        sheets=figure.get("sheets", ""),
         caption=figure["caption"],
     )
 

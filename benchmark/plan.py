@@ -154,7 +154,7 @@ class Plan:
     def paper_figure(self, name: str) -> FigurePlan:
         """What this profile can show of a paper's figure, and why not more."""
         figure = paper_figure(name)
-        if figure.kind == "initializer":  # of a pre-training, which shows no dataset
+        if figure.kind == "pretraining":  # shows no dataset
             return FigurePlan(None, [], [], [], [])
         dataset = next((dataset for dataset in figure.cases if dataset in self.datasets), None)
         methods = [method for method in figure.methods if method in self.methods]

@@ -6,12 +6,16 @@ minimise over the parameters of (image prior, kernel prior):  objective( operato
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.blur.convolution import central_crop
+from benchmark.blur.convolution import central_crop, uniform_blur
+from benchmark.blur.svola import svola
+from benchmark.types import Observation
 from methods.image_priors.skip import DeepImagePrior
 from methods.losses import Estimate, Objective
 from methods.solver import Step
@@ -26,6 +30,9 @@ class Stage:
     name: str
     iterations: int
     objective: Objective
+    kernels: Callable[[], Tensor] | None = (
+        None  # instead of the kernel prior's own forward(), to train less of it
+    )
 
 
 @dataclass(frozen=True)
@@ -62,10 +69,11 @@ class Fit:
         frame: tuple[int, int],  # (H, W) of the restored image: the middle of the latent image
         rng: torch.Generator,  # of the image prior's perturbations; lives on the device of the priors
         finish: Callable[[Tensor], Tensor] = unchanged,  # from the frame's pixels to the result
+        weights: str = "",  # names the pre-trained weights in the priors
     ) -> None:
         self.image, self.kernel, self.operator = image, kernel, operator
         self.stages, self.rates, self.frame, self.rng = stages, rates, frame, rng
-        self.finish = finish
+        self.finish, self.weights = finish, weights
         self.device = image.code.device
         self.iterations = sum(stage.iterations for stage in stages)
         self.adam = torch.optim.Adam(
@@ -83,7 +91,7 @@ class Fit:
         for group, rate in zip(self.adam.param_groups, self.rates.at(iteration), strict=True):
             group["lr"] = rate * self.slowdown
         self.adam.zero_grad(set_to_none=True)
-        loss = stage.objective(self._estimate(self._perturbation()))
+        loss = stage.objective(self._estimate(self._perturbation(), stage.kernels or self.kernel))
         loss.backward()
         self.adam.step()
         return Step(stage.name, loss.detach())
@@ -95,7 +103,7 @@ class Fit:
     @torch.no_grad()
     def estimate(self) -> tuple[Tensor, Tensor]:
         """Read-out after the last update: the unperturbed code, batch norm still in training mode."""
-        estimate = self._estimate(None)
+        estimate = self._estimate(None, self.kernel)
         return self.finish(central_crop(estimate.image, self.frame)), estimate.kernels
 
     def state_dict(self) -> dict[str, Any]:
@@ -129,9 +137,26 @@ class Fit:
         code = self.image.code
         return torch.randn(code.shape, generator=self.rng, dtype=code.dtype, device=code.device)
 
-    def _estimate(self, noise: Tensor | None) -> Estimate:
-        image, kernels = self.image(noise), self.kernel()
+    def _estimate(self, noise: Tensor | None, kernels_of: Callable[[], Tensor]) -> Estimate:
+        image, kernels = self.image(noise), kernels_of()
         return Estimate(image, kernels, self.operator(image, kernels))
+
+
+def operator_for(observation: Observation) -> Operator:
+    """What re-blurs a latent image: one kernel, or those at the nodes of the observation's grid by SVOLA."""
+    if observation.blur_model == "uniform":
+        return uniform_blur
+    return partial(svola, grid=observation.grid)
+
+
+def kernel_count(observation: Observation) -> int:
+    """How many kernels `operator_for` takes."""
+    return 1 if observation.blur_model == "uniform" else prod(observation.grid)
+
+
+def generator_from(rng: torch.Generator, device: torch.device) -> torch.Generator:
+    """A generator on `device`, seeded by the next draw of `rng`."""
+    return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
 
 
 @contextmanager
