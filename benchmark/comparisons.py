@@ -1,4 +1,4 @@
-"""The papers' figures of images: comparisons of methods, and what pre-trained networks make of held-out data."""
+"""The papers' figures of images: comparisons of methods, and sheets of pre-trained networks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,13 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.comparisons import comparison, nothing_to_show, training_sheets
-from benchmark.papers import PaperFigure
+from benchmark.figures import restored
+from benchmark.papers import PRETRAINED, PaperFigure
 from benchmark.plots import sensitivity_plot
 from benchmark.scoring import score_method
 from benchmark.store import Store
 from benchmark.tables import Titles
-
-PRETRAINED = "pretrain"  # folder of pre-trained networks, in a profile's results or beside them
 
 
 @dataclass(frozen=True)
@@ -31,39 +30,42 @@ class Shown:
 def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], out: Path) -> list[str]:
     """Write `out`.png and `out`.pdf; returns a sentence on each thing that is missing.
 
-    Under the figure stand its title, the dataset, the definition's caption and `texts`. Where nothing can be
-    shown, they are all there is.
+    Under the figure stand its title, the dataset, the definition's caption, `texts`, and what is missing:
+    where nothing can be shown, they are all there is.
     """
-    missing = _missing(figure, store, shown)
+    missing = _nothing(figure, store, shown)
+    methods = [method for method in shown.methods if _has_image(store, shown, method)]
+    without = [method for method in shown.methods if method not in methods]
     about = f"{shown.dataset}." if shown.dataset else ""
     if figure.kind == "comparison" and shown.dataset:
         about = f"{shown.dataset}, seed {shown.seeds[0]}, PSNR by protocol {shown.protocol}."
-    parts = [f"{figure.title}.", about, figure.caption, *texts, *(f"{line}." for line in missing)]
+    said = missing or [f"no image of these cases by {', '.join(without)}"] * bool(without)
+    parts = [f"{figure.title}.", about, figure.caption, *texts, *(f"{line}." for line in said)]
     text = " ".join(part for part in parts if part)
     if missing:
         nothing_to_show(text, out)
     elif figure.kind == "pretraining":
-        training_sheets(sheets(figure, store.root), text, out)
+        training_sheets(figure.found_sheets(store.root), text, out)
     elif figure.kind == "sensitivity":
         sensitivity_plot(_scores(store, shown), out, text, shown.titles)
     else:
         comparison(
-            store, shown.dataset, shown.cases, shown.methods,
+            store, shown.dataset, shown.cases, methods,
             seed=shown.seeds[0], protocol=shown.protocol, text=text, out=out, titles=shown.titles,
         )  # fmt: skip
-    return missing
+    return said
 
 
-def sheets(figure: PaperFigure, results: Path) -> list[Path]:
-    """The sheets of a pre-training: the profile's own, else those that profiles share."""
-    folders = (results / PRETRAINED, results.parent / PRETRAINED)
-    return next((found for folder in folders if (found := sorted(folder.glob(figure.sheets)))), [])
+def _has_image(store: Store, shown: Shown, method: str) -> bool:
+    seed = shown.seeds[0]
+    folders = [store.case_folder(shown.dataset, method, seed, case) for case in shown.cases]
+    return any(restored(folder)[0] is not None for folder in folders)
 
 
-def _missing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
+def _nothing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
     """Why nothing can be shown; empty when something can."""
     if figure.kind == "pretraining":
-        if sheets(figure, store.root):
+        if figure.found_sheets(store.root):
             return []
         where = f"{store.root / PRETRAINED} nor {store.root.parent / PRETRAINED}"
         return [f"there is no {figure.sheets} in {where}: see `blindbench pretrain`"]

@@ -15,6 +15,7 @@ from benchmark.schema import checked, did_you_mean, read_yaml
 from benchmark.types import InputError
 
 FOLDER = Path(__file__).parent / "published"
+PRETRAINED = "pretrain"  # folder of pre-trained networks, in a profile's results or beside them
 DEVIATION = "_std"  # ends the name of a published metric's standard deviation
 
 
@@ -84,6 +85,11 @@ class PaperFigure:
     methods: Sequence[str]  # ours, as far as they run
     sheets: str  # of a pre-training: the names of its sheets, as a shell pattern
     caption: str
+
+    def found_sheets(self, results: Path) -> list[Path]:
+        """The sheets of a pre-training: those of the profile's `results`, else those that profiles share."""
+        folders = (results / PRETRAINED, results.parent / PRETRAINED)
+        return next((found for folder in folders if (found := sorted(folder.glob(self.sheets)))), [])
 
 
 def paper_figures() -> list[str]:

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from benchmark import restore as restoring
 from benchmark.cases import make_case
-from benchmark.convergence import curves, reach
+from benchmark.convergence import curves, reach, reach_sheets
 from benchmark.descriptors import find_dataset
+from benchmark.plots import convergence_plot
 from benchmark.restore import restore_shard
 from benchmark.scoring import (
     CONVERGENCE_COLUMNS,
@@ -205,3 +207,27 @@ def test_only_shared_cases_are_compared_and_a_dataset_without_the_reference_has_
     fast = reach(frame, "slow").set_index("method").loc["fast"]
     assert (fast.cases, fast.final, fast.iteration) == (1, 22, 10)
     assert reach(frame, "nothing").empty
+
+
+def test_the_sheet_says_where_the_reference_is_reached():
+    frame = SLOW_AND_FAST.replace({"method": {"slow": "selfdeblur", "fast": "selfdeblur@fast"}})
+    (sheet,) = reach_sheets(reach(frame, "selfdeblur"), {"selfdeblur@fast": "The fast one"})
+    assert "final PSNR of SelfDeblur is reached (25.50 dB, mean over 2 cases and 2 seeds)" in sheet.caption
+    assert sheet.rows == [
+        ["SelfDeblur", "25.50", "30", "3.0", "3 of 4", "30"],
+        ["The fast one", "26.25", "20", "2.0", "4 of 4", "20"],
+    ]
+    (other,) = reach_sheets(reach(frame, "selfdeblur@fast"))
+    assert other.rows[0][2:] == ["not reached", "not reached", "2 of 4", "not reached"]
+
+
+@pytest.mark.parametrize("content", ["curves", "nothing"])
+def test_the_plot_is_drawn(tmp_path, content):
+    frame = SLOW_AND_FAST.replace({"method": {"slow": "selfdeblur", "fast": "selfdeblur@fast"}})
+    for name in ("one", "two"):
+        convergence_plot(curves(frame if content == "curves" else frame[:0]), "selfdeblur", tmp_path / name)
+    with Image.open(tmp_path / "one.png") as image:
+        assert np.asarray(image.convert("L")).std() > 1
+    for suffix in (".png", ".pdf"):
+        first, second = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("one", "two"))
+        assert first == second

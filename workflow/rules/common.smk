@@ -9,7 +9,6 @@ from benchmark.descriptors import FOLDER
 from benchmark.download import MARKER
 from benchmark.files import try_lock
 from benchmark.iqa import missing_weights
-from benchmark.paper_figures import sheets
 from benchmark.papers import paper_figure, paper_figures, paper_table, paper_tables
 from benchmark.plan import Plan
 from benchmark.protocols import PROTOCOLS
@@ -172,7 +171,7 @@ def paper_figure_manifests(wildcards):
     """Of the shards that hold its cases, and no others; or the sheets of a pre-training."""
     shown = PLAN.paper_figure(wildcards.paper_figure)
     if shown.dataset is None:
-        return sheets(paper_figure(wildcards.paper_figure), PLAN.results)
+        return paper_figure(wildcards.paper_figure).found_sheets(PLAN.results)
     folder = f"{RESULTS}/restorations/{shown.dataset}"
     return [f"{RESULTS}/observations/{shown.dataset}/manifest.json"] + [
         f"{folder}/{method}/seed{seed}/shard{shard}.json"

@@ -1,0 +1,192 @@
+"""The papers' figures: what their definitions say, what a profile can show of them, that they are drawn."""
+
+import copy
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.cases import make_case
+from benchmark.comparisons import BORDER, detail_window
+from benchmark.descriptors import MIRROR, find_dataset
+from benchmark.paper_figures import Shown, draw
+from benchmark.papers import FOLDER, paper_figure, paper_figures, paper_table
+from benchmark.plan import Plan
+from benchmark.schema import ROOT, checked, read_yaml
+from benchmark.store import Store, write_restoration
+from benchmark.synthesis import observe
+from benchmark.types import InputError, Restoration, Status
+
+DOCUMENT = read_yaml(FOLDER / "figures.yaml")
+DEMO = read_yaml(ROOT / "config" / "demo.yaml")
+NAMES = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 10, 11)]
+
+
+def test_every_figure_whose_subject_is_known_or_inferred_is_there():
+    assert paper_figures() == NAMES
+    for name in NAMES:
+        figure = paper_figure(name)
+        assert figure.title.startswith(
+            f"Generative Latent Kernel Modeling for Blind Motion Deblurring, Figure {name[8:]}: "
+        )
+        assert name == "glkm-fig1" or "inferred" in figure.caption
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_dataset_shown_is_of_the_figures_table_or_the_demo(name):
+    of_table = paper_table(DOCUMENT["figures"][name]["table"]).datasets
+    for dataset in paper_figure(name).cases:
+        assert dataset in of_table or dataset.startswith("demo-")
+        find_dataset(dataset)
+
+
+def first_of_each_group(dataset, group):
+    found = {}
+    for case in dataset.case_ids:
+        found.setdefault(group(case), case)
+    return list(found.values())
+
+
+def test_cases_are_the_first_of_each_group():
+    for name in ("lai", "lai-nonuniform"):
+        dataset = find_dataset(name)
+        expected = first_of_each_group(dataset, lambda case: case.partition("_")[0])
+        figure = "glkm-fig5" if name == "lai" else "glkm-fig11"
+        assert paper_figure(figure).cases[name] == expected
+    sizes = find_dataset("lai-real").content["files"]["declared_sizes"]
+    assert paper_figure("glkm-fig6").cases["lai-real"] == [ids[0] for ids in sizes.values()]
+    assert paper_figure("glkm-fig4").cases["coco80"] == find_dataset("coco80").case_ids[:4]
+    for name in NAMES:
+        for dataset, cases in paper_figure(name).cases.items():
+            if dataset.startswith("demo-"):
+                assert cases == find_dataset(dataset).case_ids
+
+
+def test_rows_of_a_figure_are_rows_of_its_table():
+    assert paper_figure("glkm-fig1").methods == ["selfdeblur", "dip-glkm"]
+    assert paper_figure("glkm-fig4").methods[0] == "l0-grad"  # once, though two rows of the table are
+    assert len(set(paper_figure("glkm-fig4").methods)) == len(paper_figure("glkm-fig4").methods)
+
+
+def test_unknown_names_get_a_hint():
+    with pytest.raises(InputError, match=r"unknown figure 'glkm-fgi4'\. Did you mean 'glkm-fig4'\?"):
+        paper_figure("glkm-fgi4")
+    with pytest.raises(InputError, match=r"x.yaml: unknown figure 'glkm-fig2'\. Did you mean"):
+        Plan.from_config({**DEMO, "paper_figures": ["glkm-fig2"]}, "x.yaml")
+
+
+def test_a_misspelt_key_of_a_definition_is_named():
+    document = copy.deepcopy(DOCUMENT)
+    document["figures"]["glkm-fig4"]["case"] = {}
+    with pytest.raises(InputError, match=r"unknown key 'case'\. Did you mean 'cases'\?"):
+        checked(document, "figures", "figures.yaml")
+
+
+def test_the_demo_stands_in_and_says_what_is_left_out():
+    shown = Plan.from_config(DEMO, "demo.yaml").paper_figure("glkm-fig4")
+    assert (shown.dataset, shown.cases, shown.seeds) == ("demo-uniform", ["camera", "astronaut"], [0])
+    assert shown.methods == ["l0-grad", "selfdeblur"]
+    assert shown.notes[0] == "coco80 is left out: not among the config's datasets"
+    assert "Methods that this profile does not have: l0-robust, l0-dark, vdip-std" in shown.notes[1]
+
+
+def test_only_the_shards_of_its_cases_and_the_seeds_of_a_spread_are_needed(monkeypatch, tmp_path):
+    config = {**DEMO, "seeds": [3, 4], "shard_size": 1, "cases": {"demo-uniform": ["astronaut"]}}
+    plan = Plan.from_config(config, "x.yaml")
+    assert plan.paper_figure("glkm-fig4").seeds == [3]
+    assert plan.paper_figure("glkm-fig1").seeds == [3, 4]
+    assert plan.paper_figure("glkm-fig4").cases == ["astronaut"]
+    assert (
+        "demo-uniform: left out, as the config does not select them: camera"
+        in plan.paper_figure("glkm-fig4").notes
+    )
+    whole = Plan.from_config(DEMO, "demo.yaml")
+    assert whole.shards_of("demo-uniform", ["astronaut"]) == [1]
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    nothing = Plan.from_config({**DEMO, "datasets": ["lai"]}, "x.yaml").paper_figure("glkm-fig5")
+    assert nothing.dataset is None
+    assert nothing.notes[0].startswith("lai is left out: 129 of 129 files are missing")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two methods' restorations of the demo's astronaut; the second has none of its own."""
+    store = Store(tmp_path_factory.mktemp("results") / "demo")
+    for name, case in (("demo-uniform", "astronaut"), ("demo-real", "clock")):
+        observation, truth = observe(make_case(find_dataset(name), case, 0), 0)
+        store.write_observation(observation, truth)
+        for seed in (0, 1):
+            image = np.clip(observation.blurry + 0.01 * seed, 0, 1)
+            done = Restoration(Status.OK, image=image, kernels=truth.kernels, iterations=3)
+            write_restoration(store.case_folder(name, "selfdeblur", seed, case), done, {})
+        declined = Restoration(Status.NOT_SUPPORTED, reason="no")
+        write_restoration(store.case_folder(name, "l0-grad", 0, case), declined, {})
+    return store
+
+
+def shown(dataset="demo-uniform", cases=("astronaut",), methods=("l0-grad", "selfdeblur"), seeds=(0,)):
+    protocol = "plain" if dataset == "demo-real" else "shift-rgb"
+    return Shown(dataset, list(cases), list(methods), list(seeds), protocol, {})
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize(("name", "dataset", "case"), [
+    ("glkm-fig4", "demo-uniform", "astronaut"), ("glkm-fig6", "demo-real", "clock")
+])  # fmt: skip
+def test_a_comparison_is_drawn_and_names_a_method_without_an_image(store, tmp_path, name, dataset, case):
+    for out in ("one", "two"):
+        said = draw(paper_figure(name), store, shown(dataset, [case]), ["A note."], tmp_path / out)
+    assert said == ["no image of these cases by l0-grad"]
+    drawn = pixels(tmp_path / "one.png")
+    assert drawn.std() > 20
+    # Colours of the photograph: it is no page of text.
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 100
+    for suffix in (".png", ".pdf"):
+        first, second = ((tmp_path / out).with_suffix(suffix).read_bytes() for out in ("one", "two"))
+        assert first == second
+
+
+def test_a_spread_over_seeds_is_drawn(store, tmp_path):
+    figure = paper_figure("glkm-fig1")
+    assert draw(figure, store, shown(methods=["selfdeblur"], seeds=[0, 1]), [], tmp_path / "x") == []
+    assert pixels(tmp_path / "x.png").std() > 5
+
+
+def test_a_figure_without_anything_to_show_says_why(store, tmp_path):
+    said = draw(paper_figure("glkm-fig5"), store, shown("", [], []), ["A note."], tmp_path / "x")
+    assert said == ["none of its datasets is here"]
+    assert pixels(tmp_path / "x.png").std() > 1
+    said = draw(paper_figure("glkm-fig1"), store, shown(methods=[]), [], tmp_path / "y")
+    assert said == ["none of its methods is in this profile"]
+
+
+def test_the_sheets_of_a_pre_training_are_drawn_the_profiles_own_first(store, tmp_path):
+    figure = paper_figure("glkm-fig3")
+    said = draw(figure, store, shown("", [], []), [], tmp_path / "x")
+    assert said[0].startswith("there is no initializer-*.png in ")
+    for folder in (store.root.parent / "pretrain", store.root / "pretrain"):
+        folder.mkdir()
+        noise = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / "initializer-31.png")
+        assert [path.parent for path in figure.found_sheets(store.root)] == [folder]
+    assert draw(figure, store, shown("", [], []), [], tmp_path / "x") == []
+    assert pixels(tmp_path / "x.png").std() > 20
+
+
+def test_the_detail_is_the_square_of_strongest_gradients_off_the_border():
+    image = np.full((3, 120, 160), 0.5, np.float32)
+    image[:, 60:80, 100:120] = np.random.default_rng(0).random((3, 20, 20))
+    image[:, :8, :8] = np.random.default_rng(1).random((3, 8, 8)) * 3  # stronger, in the border
+    top, left, side = detail_window(image)
+    assert side == 30
+    assert top <= 60
+    assert top + side >= 80
+    assert left <= 100
+    assert left + side >= 120
+    flat = detail_window(np.full((1, 120, 160), 0.5, np.float32))
+    assert flat == (BORDER, BORDER, 30)
+    assert detail_window(np.zeros((1, 20, 26), np.float32)) == (0, 0, 20)
