@@ -87,7 +87,12 @@ class PaperFigure:
     caption: str
 
     def found_sheets(self, results: Path) -> list[Path]:
-        """The sheets of a pre-training: those of the profile's `results`, else those that profiles share."""
+        """The sheets of a pre-training: those of the profile's `results`, else those that profiles share.
+
+        None for a figure of another kind.
+        """
+        if not self.sheets:
+            return []
         folders = (results / PRETRAINED, results.parent / PRETRAINED)
         return next((found for folder in folders if (found := sorted(folder.glob(self.sheets)))), [])
 

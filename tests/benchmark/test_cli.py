@@ -227,6 +227,43 @@ def test_the_verbs_by_hand_give_scores_and_tables(synthesized, tmp_path):
         assert (tmp_path / f"r/figures/uniform-scores.{suffix}").stat().st_size > 5_000
 
 
+def test_snapshots_and_seeds_by_hand_give_tables_and_figures(synthesized, tmp_path):
+    titles = ("--titles", json.dumps({"selfdeblur": "Ours"}))
+    files = []
+    for seed in (0, 1):
+        done = synthesized(*restore(), "--seed", seed, "--snapshots", "1,3")
+        assert done[0] == 0, done[2]
+        which = ("--cases", "camera", "--results", "r", "--seed", seed)
+        for out, more in (("score", ()), ("way", ("--snapshots", "1,3"))):
+            done = synthesized(
+                "score", "demo-uniform", "selfdeblur", *which, *more, "--out", f"{out}{seed}.csv"
+            )
+            assert done[0] == 0, done[2]
+        files.append(f"way{seed}.csv")
+    assert list(pd.read_csv("way0.csv").iteration.unique()) == [1, 3, 4]
+    manifests = sorted(Path("r/restorations").glob("*/*/*/shard0.json"))
+    assert synthesized("collect", "score0.csv", "score1.csv", *manifests, "--results", "r")[0] == 0
+    done = synthesized("convergence", *files, "--reference", "selfdeblur", "--results", "r", *titles)
+    assert done[0] == 0, done[2]
+    assert len(pd.read_csv("r/convergence.csv")) == 2 * 3 * 2  # seeds, points, metrics
+    done = synthesized("sensitivity", "--datasets", "demo-uniform", "--results", "r", *titles)
+    assert done[0] == 0, done[2]
+    for name in ("convergence", "sensitivity"):
+        assert "| Ours" in (tmp_path / f"r/tables/{name}.md").read_text()
+        assert "Ours" in (tmp_path / f"r/tables/{name}.tex").read_text()
+        assert (tmp_path / f"r/figures/{name}.pdf").stat().st_size > 5_000
+    spread = pd.read_csv("r/tables/sensitivity.csv").iloc[0]
+    both = [pd.read_csv(f"score{seed}.csv").set_index("metric").value["psnr"] for seed in (0, 1)]
+    assert (spread["mean"], spread.best) == pytest.approx((np.mean(both), max(both)))
+    shown = ("--dataset", "demo-uniform", "--cases", "camera", "--methods", "selfdeblur", "--results", "r")
+    for name in ("glkm-fig1", "glkm-fig4"):
+        assert synthesized("paper-figure", name, *shown, "--seeds", "0,1")[0] == 0
+        assert (tmp_path / f"r/figures/{name}.pdf").stat().st_size > 5_000
+    code, _, error = synthesized("paper-figure", "glkm-fig3", "--results", "r")
+    assert code == 0
+    assert "glkm-fig3: there is no initializer-*.png in r/pretrain nor pretrain" in error
+
+
 def score(metrics, dataset="demo-uniform", cases="camera"):
     return (
         *("score", dataset, "blurry", "--cases", cases, "--protocol", "shift-rgb", "--metrics", metrics),
@@ -407,6 +444,12 @@ def test_images_made_elsewhere_are_restored_again_when_they_change(synthesized, 
             "unknown metric 'psrn'. Did you mean 'psnr'?",
         ),
         (("collect", "nothing.csv"), "nothing.csv: no such file"),
+        ((*restore(), "--snapshots", "0,5"), "--snapshots: '0' is no number of iterations"),
+        ((*restore(), "--snapshots", "5,"), "--snapshots: '' is no number of iterations"),
+        (("convergence", "no.csv", "--reference", "x", "--results", "r"), "no.csv: no such file"),
+        (("sensitivity", "--datasets", "x", "--results", "r"), "scores.csv: no such file"),
+        (("sensitivity", "--datasets", "x", "--titles", "["), "--titles: not valid JSON"),
+        (("paper-figure", "glkm-fig2", "--results", "r"), "unknown figure 'glkm-fig2'. Did you mean"),
         (("tables", "uniform", "--datasets", "demo-uniform"), "scores.csv: no such file"),
         (("tables", "glkm-tabel1"), "unknown table 'glkm-tabel1'. Did you mean 'glkm-table1'?"),
         (("score-plot", "bid-table1"), "unknown table 'bid-table1'. Did you mean 'bid-table"),

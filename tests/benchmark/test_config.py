@@ -10,7 +10,7 @@ from benchmark import provenance
 from benchmark.cases import make_case
 from benchmark.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
 from benchmark.overview import plan_overview
-from benchmark.papers import paper_table, paper_tables
+from benchmark.papers import paper_figures, paper_table, paper_tables
 from benchmark.plan import Plan, base_method
 from benchmark.schema import ROOT, read_yaml
 from benchmark.settings import effective
@@ -46,10 +46,38 @@ def test_the_demo_asks_for_what_the_readme_says():
 def test_the_paper_profile_compiles_every_table_of_the_papers():
     plan = Plan.from_config(read_yaml(ROOT / "config" / "paper.yaml"), "paper.yaml")
     assert plan.config["paper_tables"] == paper_tables()
+    assert plan.config["paper_figures"] == paper_figures()
     assert all(plan.methods[name].settings == asdict(effective(base_method(name).settings, {}, name))
                for name in plan.methods)  # fmt: skip
     needed = {dataset for name in paper_tables() for dataset in paper_table(name).datasets}
     assert set(plan.asked) == needed
+
+
+def test_methods_keep_the_snapshots_that_they_reach():
+    methods = {"blurry": {}, "selfdeblur": {"iterations": 100}, "selfdeblur@long": {"iterations": 200}}
+    plan = Plan.from_config(changed(methods=methods, snapshots=[150, 50, 100]), "x.yaml")
+    kept = {name: list(method.snapshots) for name, method in plan.methods.items()}
+    assert kept == {"blurry": [], "selfdeblur": [50, 100], "selfdeblur@long": [50, 100, 150]}
+    assert plan.converging == ["selfdeblur", "selfdeblur@long"]
+    assert plan.reference == "selfdeblur"
+
+
+def test_the_claims_differ_in_one_setting_each():
+    """From the row of their method, at demo and at full size alike."""
+    for name in ("glkm-claims", "glkm-claims-full"):
+        config = read_yaml(ROOT / "config" / f"{name}.yaml")
+        differing = {}
+        for method, settings in config["methods"].items():
+            base = config["methods"][method.partition("@")[0]]
+            differing[method] = {key: value for key, value in settings.items() if base.get(key) != value}
+        assert {method: changes for method, changes in differing.items() if "@" in method} == {
+            "selfdeblur@warm": {"warm_start": "l0-grad"},
+            "dip-glkm@code": {"variable": "code"},
+            "dip-glkm@generator": {"variable": "generator"},
+            "dip-glkm@random": {"start": "random"},
+            "dip-glkm@warm": {"start": "l0-grad"},
+        }
+        assert {method for method in config["methods"] if "@" in method} <= set(config["titles"])
 
 
 def test_the_paper_profile_plans_as_many_cases_as_each_table_has():
@@ -130,6 +158,21 @@ def changed(**changes):
         (changed(seeds=[-1]), "seeds[0]: "),
         (changed(paper_tables=["glkm-tabel1"]), "unknown table 'glkm-tabel1'. Did you mean 'glkm-table1'?"),
         (changed(shard_size=0), "shard_size: "),
+        (changed(snapshots=[0]), "snapshots[0]: 0 is less than the minimum of 1"),
+        (changed(snapshots=["50"]), "snapshots[0]: '50' is not of type 'integer'"),
+        (changed(snapshots=[50, 351]), "snapshots: no method takes 351 iterations"),
+        (
+            changed(reference="selfdeblur"),
+            "reference: 'selfdeblur' is none of the methods with snapshots. No",
+        ),
+        (
+            changed(snapshots=[50], reference="selfdebur"),
+            "reference: 'selfdebur' is none of the methods with snapshots. Did you mean 'selfdeblur'?",
+        ),
+        (
+            changed(titles={"selfdebur": "x"}),
+            "titles: 'selfdebur' is none of the methods. Did you mean 'selfdeblur'?",
+        ),
         (changed(profile="../x"), "profile: "),
         (changed(cases={"demo-unifrom": ["x"]}), "cases: 'demo-unifrom' is none of the datasets. Did you"),
         (changed(cases={"demo-uniform": ["x"]}), "demo-uniform: no case matches 'x'"),

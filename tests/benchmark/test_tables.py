@@ -223,6 +223,13 @@ def test_a_table_of_failures_alone_still_has_its_rows():
     assert "No column for PSNR: failed: no reason." in text
 
 
+def test_a_config_words_the_rows_of_its_own_table():
+    scores = scores_frame(FOUR)
+    definition = own_table("uniform", {NAME: find_dataset(NAME)}, scores, {"selfdeblur": "Ours, with words"})
+    rows = rows_of(markdown(summary(definition, scores, NO_RUNS), definition))
+    assert [row["Method"] for row in rows] == ["Blurry input", "Ours, with words"]
+
+
 def test_a_dataset_without_scores_is_named():
     with pytest.raises(InputError, match=f"{NAME}: there are no scores"):
         own(scores_frame({}))

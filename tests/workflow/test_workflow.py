@@ -120,14 +120,20 @@ def test_results_are_complete(finished):
     assert set(runs[runs.method == "selfdeblur"].iterations) == {250}
     for suffix in ("png", "pdf"):
         assert (finished.results / "figures" / f"uniform.{suffix}").stat().st_size > 10_000
+        for name in ("convergence", "glkm-fig4"):
+            assert (finished.results / "figures" / f"{name}.{suffix}").stat().st_size > 10_000
         for table in ("uniform", "glkm-table3"):
             assert (finished.results / "figures" / f"{table}-scores.{suffix}").stat().st_size > 5_000
     made = {path.name for path in (finished.results / "tables").iterdir()}
-    names = ("uniform", "glkm-table3")
+    names = ("uniform", "glkm-table3", "convergence")
     assert made == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
     folder = finished.results / "restorations" / "demo-uniform" / "selfdeblur" / "seed0" / "camera"
     files = sorted(path.name for path in folder.iterdir())
-    assert files == ["image.png", "kernels.npz", "run.json", "trace.csv"]
+    assert files == ["image.png", "kernels.npz", "run.json", "snapshots.npz", "trace.csv"]
+    convergence = pd.read_csv(finished.results / "convergence.csv")
+    assert sorted(convergence.iteration.unique()) == [20, 150, 250]
+    for table in ("uniform", "convergence"):
+        assert "| SelfDeblur in words" in (finished.results / "tables" / f"{table}.md").read_text()
 
 
 def test_every_table_of_the_papers_can_be_asked_for_by_its_path(finished):
@@ -139,6 +145,38 @@ def test_every_table_of_the_papers_can_be_asked_for_by_its_path(finished):
     assert sorted(line for line in lines if line.startswith("rule ")) == ["rule score_plot:", "rule table:"]
 
 
+def test_figures_and_tables_of_papers_are_targets_by_name(finished):
+    planned = finished.run("--dry-run", "glkm-fig1", "glkm-fig5", "glkm-fig6", "bid-table2")
+    assert planned.returncode == 0, planned.stderr
+    lines = (planned.stdout + planned.stderr).splitlines()
+    jobs = sorted(line for line in lines if line.startswith("rule "))
+    assert jobs == [
+        *(f"rule {name}:" for name in ("bid-table2", "glkm-fig1", "glkm-fig5", "glkm-fig6")),
+        "rule table:",
+    ]
+    messages = [line.partition(": ")[2] for line in lines if line.startswith("Job ")]
+    assert any(line.startswith("glkm-fig5: lai is left out: not among") for line in messages)
+    drawn = finished.run("glkm-fig6")  # neither its dataset nor the demo's is in the profile
+    assert drawn.returncode == 0, drawn.stderr
+    log = (finished.results / "logs" / "figures" / "glkm-fig6.log").read_text()
+    assert "glkm-fig6: none of its datasets is here" in log
+
+
+def test_other_snapshots_run_the_cases_again_and_fewer_do_not(copy):
+    before = copy.restored()
+    copy.rewrite(snapshots=[20])
+    done = copy.run()
+    assert done.returncode == 0, done.stderr
+    assert copy.restored() == before
+    assert sorted(pd.read_csv(copy.results / "convergence.csv").iteration.unique()) == [20, 250]
+    copy.rewrite(snapshots=[20, 50])
+    done = copy.run()
+    assert done.returncode == 0, done.stderr
+    after = copy.restored()
+    assert after["blurry"] == before["blurry"]
+    assert not after["selfdeblur"] & before["selfdeblur"]
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     again = finished.run("tables", "figures")
     assert again.returncode == 0
@@ -148,7 +186,8 @@ def test_a_second_run_has_nothing_to_do(finished):
 def test_another_setting_reruns_that_method_and_no_other(copy):
     before = copy.restored()
     methods = yaml.safe_load((copy.root / CONFIG).read_text())["methods"]
-    copy.rewrite(methods={**methods, "selfdeblur": {**methods["selfdeblur"], "iterations": 30}})
+    shorter = {**methods["selfdeblur"], "iterations": 30}
+    copy.rewrite(methods={**methods, "selfdeblur": shorter}, snapshots=[])
     done = copy.run()
     assert done.returncode == 0, done.stderr
     after = copy.restored()
@@ -308,7 +347,7 @@ def test_a_case_that_fails_is_recorded_and_the_others_go_on(copy):
     methods = {"blurry": {}, "selfdeblur": {"iterations": 2, "channels": 2, "skip_channels": 1, "scales": 7}}
     descriptor = copy.root / "datasets" / "demo-uniform.yaml"
     descriptor.write_text(descriptor.read_text().replace("height: 128, width: 128", "height: 64, width: 64"))
-    copy.rewrite(methods=methods)
+    copy.rewrite(methods=methods, snapshots=[])
     done = copy.run()
     assert done.returncode == 0, done.stderr
     runs = pd.read_csv(copy.results / "runs.csv").set_index(["method", "case"])
