@@ -33,10 +33,9 @@ def test_matches_the_reference_at_three_sizes(fixture):
         codes = network(image(*size))
         assert codes.shape == (1, 100, 1, 1)
         expected = arrays["z_{}x{}".format(*size)]
-        # Codes near zero are differences of large ones: a thousandth of the largest is what float32 keeps.
-        np.testing.assert_allclose(codes[..., 0, 0], expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
+        np.testing.assert_allclose(codes[..., 0, 0], expected, rtol=1e-3)
     stem = np.squeeze(arrays["stem_conv_96x80_ch0_3"])
     np.testing.assert_allclose(seen["conv1"][0, :4], stem, rtol=0, atol=1e-4)
     for name in ("layer1", "layer2", "layer3", "layer4"):
         means = np.squeeze(arrays[f"{name}_mean_96x80"])
-        np.testing.assert_allclose(seen[name][0].mean((1, 2)), means, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(seen[name][0].mean((1, 2)), means, rtol=1e-3, atol=1e-6)
