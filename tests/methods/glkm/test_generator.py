@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from benchmark.types import InputError
+from methods.fit import initialised_from
 from methods.glkm.generator import (
     LATENT,
     OFFICIAL,
@@ -89,12 +90,17 @@ def test_the_published_sizes_have_the_published_number_of_weights(size):
 @torch.no_grad()
 def test_every_odd_size_has_layers_both_ways(size):
     assert layers_for(size).size == size
-    generator = Generator(size, width=1).eval()
-    codes = torch.randn(2, LATENT, 1, 1, generator=torch.Generator().manual_seed(size))
+    rng = torch.Generator().manual_seed(size)
+    with initialised_from(rng):
+        generator = Generator(size, width=1).eval()
+    codes = torch.randn(2, LATENT, 1, 1, generator=rng)
     kernels = generator(codes)
     assert kernels.shape == (2, 1, size, size)
     assert (kernels > 0).all()
-    torch.testing.assert_close(kernels.sum((1, 2, 3)), torch.ones(2), rtol=0, atol=1e-5)
+    # The normaliser of the softmax is itself a float32 sum of as many entries.
+    tolerance = 1e-5 if size <= max(OFFICIAL) else 2e-5
+    sums = kernels.double().sum((1, 2, 3))
+    torch.testing.assert_close(sums, torch.ones_like(sums), rtol=0, atol=tolerance)
     assert torch.equal(kernels, generator.kernels(generator.features(codes)))
     assert Discriminator(size, width=1).eval()(kernels).shape == (2, 1, 1, 1)
 
