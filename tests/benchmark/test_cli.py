@@ -413,7 +413,7 @@ def test_images_made_elsewhere_are_restored_again_when_they_change(synthesized, 
     assert first["status"] == "ok"
     Image.new("L", (128, 128), 20).save(images / "camera.png")
     synthesized(*both)
-    assert record("folder@matlab")["weights"] != first["weights"]
+    assert record("folder@matlab")["provenance"]["weights"] != first["provenance"]["weights"]
     restored = Path("r/restorations/demo-uniform/folder@matlab/seed0/camera/image.png")
     assert Image.open(restored).getextrema() == (20, 20)
     assert record("folder@matlab", case="astronaut") == astronaut
