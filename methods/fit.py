@@ -13,19 +13,23 @@ from torch import Tensor, nn
 
 from benchmark.blur.convolution import central_crop
 from methods.image_priors.skip import DeepImagePrior
-from methods.losses import Estimate, Objective
+from methods.losses import Estimate, Objective, Operator
 from methods.solver import Step
 
-Operator = Callable[[Tensor, Tensor], Tensor]  # (image, kernels) -> re-blurred image
+Flaw = tuple[str, Callable[[Estimate], Tensor]]  # a sentence, and whether (a bool scalar) it holds
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A run of iterations under one objective."""
+    """A run of iterations under one objective.
+
+    What the objective does not depend on does not move in it.
+    """
 
     name: str
     iterations: int
     objective: Objective
+    flaws: Sequence[Flaw] = ()  # ways in which an estimate can be lost although its loss is finite
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Fit:
         stages: Sequence[Stage],
         rates: Rates,
         frame: tuple[int, int],  # (H, W) of the restored image: the middle of the latent image
-        rng: torch.Generator,  # of the image prior's perturbations; lives on the device of the priors
+        rng: torch.Generator,  # of perturbations and samples; lives on the device of the priors
         finish: Callable[[Tensor], Tensor] = unchanged,  # from the frame's pixels to the result
     ) -> None:
         self.image, self.kernel, self.operator = image, kernel, operator
@@ -83,10 +87,11 @@ class Fit:
         for group, rate in zip(self.adam.param_groups, self.rates.at(iteration), strict=True):
             group["lr"] = rate * self.slowdown
         self.adam.zero_grad(set_to_none=True)
-        loss = stage.objective(self._estimate(self._perturbation()))
+        estimate = self._estimate(self._perturbation())
+        loss = stage.objective(estimate)
         loss.backward()
         self.adam.step()
-        return Step(stage.name, loss.detach())
+        return Step(stage.name, loss.detach(), {sentence: holds(estimate) for sentence, holds in stage.flaws})
 
     def slow_down(self) -> None:
         """Halve both rates for the rest of the run."""
@@ -126,12 +131,14 @@ class Fit:
     def _perturbation(self) -> Tensor | None:
         if not self.image.noise_scale:
             return None
-        code = self.image.code
-        return torch.randn(code.shape, generator=self.rng, dtype=code.dtype, device=code.device)
+        return self._noise_like(self.image.code)
+
+    def _noise_like(self, tensor: Tensor) -> Tensor:
+        return torch.randn(tensor.shape, generator=self.rng, dtype=tensor.dtype, device=tensor.device)
 
     def _estimate(self, noise: Tensor | None) -> Estimate:
-        image, kernels = self.image(noise), self.kernel()
-        return Estimate(image, kernels, self.operator(image, kernels))
+        image, deviation = self.image.latent(noise)
+        return Estimate(image, self.kernel(), self.operator, deviation, lambda: self._noise_like(image))
 
 
 @contextmanager
