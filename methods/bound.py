@@ -1,8 +1,8 @@
 """The terms of VDIP's variational bound, each as an objective to be minimised, and what goes before it.
 
-D. Huo, A. Masoumzadeh, R. Kushol, Y.-H. Yang, "Blind Image Deconvolution Using Variational Deep Image Prior",
-TPAMI 2023, as their public code has it. Each entry of the latent image is a Gaussian with mean m and standard
-deviation s; the kernel is a point. Every term is normalised as in the code, so that weights carry over.
+D. Huo, A. Masoumzadeh, R. Kushol, Y.-H. Yang, "Blind Image Deconvolution Using Variational Deep Image
+Prior", TPAMI 2023, as their public code has it. Each entry of the latent image is a Gaussian with mean m and
+standard deviation s; the kernel is a point. Terms are normalised as in the code, so that weights carry over.
 """
 
 import torch
