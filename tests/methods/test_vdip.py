@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from benchmark.blur.convolution import rotate_180, uniform_blur
-from benchmark.types import Observation
-from methods import bound, vdip, vdip_extreme, vdip_sparse, vdip_std
+from benchmark.types import NotSupportedError, Observation, Status
+from methods import bound, solver, vdip, vdip_extreme, vdip_sparse, vdip_std
 from methods.fit import Fit
 from methods.image_priors.skip import SkipNetwork, VariationalImagePrior
 from methods.kernel_priors.fcn import FcnKernel
-from methods.solver import Task, solve
+from methods.solver import LOG_EVERY, Task, solve
 from tests.methods.test_skip import load_reference
 
 CPU = torch.device("cpu")
@@ -47,18 +47,23 @@ def observe(shape=(3, 36, 38), kernel_size=(5, 5)):
     return Observation("test", "case", np.random.default_rng(0).random(shape, dtype=np.float32), kernel_size)
 
 
-def restore(method, **settings):
-    settings = method.settings(**{**TINY, **settings})
-    rng = torch.Generator().manual_seed(0)
-    ((_, restoration),) = solve([Task("case", lambda: method.problem(observe(), settings, rng, CPU))])
-    return restoration
-
-
 @pytest.mark.parametrize("name", VARIANTS)
 def test_all_stages_match_the_reference(fixture, monkeypatch, name):
     arrays = fixture("dip_vdip_trace")
     settings, regularisers = VARIANTS[name]
-    fit = reference_fit(arrays, settings, regularisers(settings))
+    terms = {"misfit": [], "regulariser": []}
+
+    def recording(name, term):
+        def recorded(estimate):
+            terms[name].append(term(estimate))
+            return terms[name][-1]
+
+        return recorded
+
+    misfit = bound.expected_misfit
+    monkeypatch.setattr(bound, "expected_misfit", lambda blurry: recording("misfit", misfit(blurry)))
+    recorded = [recording("regulariser", regulariser) for regulariser in regularisers(settings)]
+    fit = reference_fit(arrays, settings, recorded)
     order = ("eps_dark", "eps_bright", "eps_x") if name == "extreme" else ("eps_x",)
     noise = (torch.from_numpy(arrays[key][step]).double() for step in range(6) for key in order)
     monkeypatch.setattr(fit, "_noise_like", lambda tensor: next(noise))
@@ -71,9 +76,108 @@ def test_all_stages_match_the_reference(fixture, monkeypatch, name):
 
     np.testing.assert_allclose(losses[:4], arrays[f"{name}/pre_losses"], rtol=1e-9)
     np.testing.assert_allclose(losses[4:], arrays[f"{name}/losses"], rtol=1e-9)
-    np.testing.assert_allclose(rates[4:], arrays[f"{name}/lr_image"], rtol=1e-15)
+    np.testing.assert_array_equal(rates[4:], arrays[f"{name}/lr_image"])
+    misfits, regulariser = ([term.item() for term in terms[key]] for key in ("misfit", "regulariser"))
+    np.testing.assert_allclose(misfits, -arrays[f"{name}/expectation"][:6], rtol=1e-9)
+    if regularised := regularisers(settings):
+        weighted_kl = arrays[f"{name}/sigma"] * arrays[f"{name}/negative_kl"]
+        np.testing.assert_allclose(regulariser, -weighted_kl[:6], rtol=1e-9)
+    assert bool(regularised) == (name != "std")
     mean, deviation = fit.image.latent(None)
     np.testing.assert_allclose(mean[None].detach(), arrays[f"{name}/final_mean"], rtol=0, atol=1e-7)
     np.testing.assert_allclose(deviation[None].detach(), arrays[f"{name}/final_std"], rtol=0, atol=1e-7)
     kernel = rotate_180(fit.kernel())[0].detach()
     np.testing.assert_allclose(kernel, arrays[f"{name}/final_kernel"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("module", "pretraining", "bounds"),
+    [(vdip_std, 500, [2000]), (vdip_sparse, 500, [1000, 1000]), (vdip_extreme, 5, [1000, 1000])],
+)
+def test_defaults_are_the_scripts_schedule(module, pretraining, bounds):
+    narrow = module.Settings(channels=2, skip_channels=1)
+    fit = module.problem(observe((3, 40, 40)), narrow, torch.Generator().manual_seed(0), CPU)
+    assert [stage.iterations for stage in fit.stages] == [pretraining, *bounds, 3000]
+    assert fit.rates.at(0) == fit.rates.at(pretraining + 1999) == (1e-2, 1e-4)
+    assert fit.rates.at(pretraining + 2000) == (5e-3, 5e-5)
+    assert fit.rates.at(pretraining + 4999) == pytest.approx((1.25e-3, 1.25e-5))
+
+
+@pytest.mark.parametrize("side", [0.0, 1.0])
+@pytest.mark.parametrize("module", [vdip_std, vdip_sparse, vdip_extreme])
+def test_lost_deviations_are_a_status_with_a_reason_and_no_image(module, side):
+    settings = module.Settings(**TINY, pretraining_share=0.0)
+
+    def build():
+        fit = module.problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
+        with torch.no_grad():
+            fit.image.network.head.bias[3:] = 400 * side - 200
+        return fit
+
+    ((_, restoration),) = solve([Task("case", build)])
+    if module is vdip_std and side == 0:  # without an entropy they are free to go
+        assert restoration.status is Status.OK
+        return
+    assert restoration.status is Status.DIVERGED
+    assert restoration.image is None
+    sentence = vdip.EXPLODED[0] if side else vdip.COLLAPSED[0]
+    assert restoration.reason.startswith(sentence)
+
+
+@pytest.mark.parametrize("module", [vdip_sparse, vdip_extreme])
+def test_a_killed_run_resumes_to_the_same_bytes_amid_its_samples(tmp_path, monkeypatch, module):
+    monkeypatch.setattr(solver, "CHECKPOINT_EVERY", LOG_EVERY)
+    settings = module.Settings(**TINY, bound_share=1.0)
+
+    class Killed(BaseException):
+        pass
+
+    def restore(checkpoint=None):
+        build = lambda: module.problem(observe(), settings, torch.Generator().manual_seed(0), CPU)  # noqa: E731
+        ((_, restoration),) = solve([Task("case", build, checkpoint)])
+        return restoration
+
+    def step(fit, iteration, step=Fit.step):
+        if iteration > LOG_EVERY:
+            raise Killed
+        return step(fit, iteration)
+
+    path = tmp_path / "checkpoint.pt"
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Fit, "step", step)
+        restore(path)
+    assert restore(path).image.tobytes() == restore().image.tobytes()
+
+
+def test_extreme_declines_images_below_its_window():
+    settings = vdip_extreme.Settings(**TINY)
+    assert vdip_extreme.problem(observe((1, 31, 31)), settings, torch.Generator(), CPU)
+    with pytest.raises(NotSupportedError, match=r"35 pixels a side, the latent image has 34 x 44"):
+        vdip_extreme.problem(observe((1, 30, 40)), settings, torch.Generator(), CPU)
+
+
+@pytest.mark.parametrize("module", [vdip_std, vdip_sparse, vdip_extreme])
+def test_declines_an_unknown_kernel_size(module):
+    with pytest.raises(NotSupportedError, match="declared kernel size"):
+        module.problem(observe(kernel_size=None), module.Settings(), torch.Generator(), CPU)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("iterations", 0),
+        ("kernel_hidden", 0),
+        ("patch", 0),
+        ("channels", 1),
+        ("pretraining_share", -0.1),
+        ("image_rate", float("nan")),
+        ("kernel_penalty", -1.0),
+        ("bound_share", 1.5),
+        ("milestones", (2.0,)),
+        ("prior_weights", ()),
+        ("prior_weights", (-1.0,)),
+    ],
+)
+def test_refuses_settings_out_of_range(name, value):
+    with pytest.raises(ValueError, match=name):
+        vdip_extreme.Settings(**{name: value})
