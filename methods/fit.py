@@ -6,12 +6,16 @@ minimise over the parameters of (image prior, kernel prior):  objective( operato
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.blur.convolution import central_crop
+from benchmark.blur.convolution import central_crop, uniform_blur
+from benchmark.blur.svola import svola
+from benchmark.types import Observation
 from methods.image_priors.skip import DeepImagePrior
 from methods.losses import Estimate, Objective, Operator
 from methods.solver import Step
@@ -29,6 +33,8 @@ class Stage:
     name: str
     iterations: int
     objective: Objective
+    # Instead of the kernel prior's own forward(), to train less of it.
+    kernels: Callable[[], Tensor] | None = None
     flaws: Sequence[Flaw] = ()  # ways in which an estimate can be lost although its loss is finite
 
 
@@ -88,7 +94,7 @@ class Fit:
         for group, rate in zip(self.adam.param_groups, self.rates.at(iteration), strict=True):
             group["lr"] = rate * self.slowdown
         self.adam.zero_grad(set_to_none=True)
-        estimate = self._estimate(self._perturbation())
+        estimate = self._estimate(self._perturbation(), stage.kernels or self.kernel)
         loss = stage.objective(estimate)
         loss.backward()
         self.adam.step()
@@ -101,7 +107,7 @@ class Fit:
     @torch.no_grad()
     def estimate(self) -> tuple[Tensor, Tensor]:
         """Read-out after the last update: the unperturbed code, batch norm still in training mode."""
-        estimate = self._estimate(None)
+        estimate = self._estimate(None, self.kernel)
         return self.finish(central_crop(estimate.image, self.frame)), estimate.kernels
 
     def state_dict(self) -> dict[str, Any]:
@@ -137,9 +143,26 @@ class Fit:
     def _noise_like(self, tensor: Tensor) -> Tensor:
         return torch.randn(tensor.shape, generator=self.rng, dtype=tensor.dtype, device=tensor.device)
 
-    def _estimate(self, noise: Tensor | None) -> Estimate:
+    def _estimate(self, noise: Tensor | None, kernels_of: Callable[[], Tensor]) -> Estimate:
         image, deviation = self.image.latent(noise)
-        return Estimate(image, self.kernel(), self.operator, deviation, lambda: self._noise_like(image))
+        return Estimate(image, kernels_of(), self.operator, deviation, lambda: self._noise_like(image))
+
+
+def operator_for(observation: Observation) -> Operator:
+    """What re-blurs a latent image: one kernel, or those at the nodes of the observation's grid by SVOLA."""
+    if observation.blur_model == "uniform":
+        return uniform_blur
+    return partial(svola, grid=observation.grid)
+
+
+def kernel_count(observation: Observation) -> int:
+    """How many kernels `operator_for` takes."""
+    return 1 if observation.blur_model == "uniform" else prod(observation.grid)
+
+
+def generator_from(rng: torch.Generator, device: torch.device) -> torch.Generator:
+    """A generator on `device`, seeded by the next draw of `rng`."""
+    return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
 
 
 @contextmanager

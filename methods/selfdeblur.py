@@ -12,25 +12,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.blur.convolution import uniform_blur
 from benchmark.types import NotSupportedError, Observation
 from methods.colour import luma
-from methods.fit import Fit, Rates, Stage, initialised_from, unchanged
-from methods.image_priors.skip import DeepImagePrior, SkipNetwork
-from methods.kernel_priors.fcn import FcnKernel
-from methods.losses import mse, one_minus_ssim
+from methods.dip import CODE_SCALE, DipSettings, at_least
+from methods.fit import Fit, Rates, generator_from, initialised_from, kernel_count, operator_for, unchanged
+from methods.image_priors.skip import DeepImagePrior
+from methods.kernel_priors.fcn import FcnKernel, FcnKernels
 from methods.registry import Method
 from methods.warm_start import estimated_kernel, estimator, fit_to
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The published scripts' values. The schedule is given in shares, so that it scales with `iterations`."""
+class Settings(DipSettings):
+    """The published scripts' values, and what is not in the paper."""
 
-    iterations: int = 5000  # Levin and Lai scripts
-    mse_share: float = 0.1  # MSE until 500 of 5000 (Lai script; the Levin script: 0.2), then 1 - SSIM
-    milestones: tuple[float, ...] = (0.4, 0.6, 0.8)  # iterations 2000, 3000, 4000: both rates halved
-    image_rate: float = 1e-2
     kernel_rate: float = 1e-4
     # In few iterations the kernel hardly moves at the paper's rate and the result ends below the blurry
     # input, so runs shorter than `short_below` take `short_kernel_rate` (measured; not in the paper).
@@ -39,11 +34,6 @@ class Settings:
     # joint: one network with three outputs and one kernel; luma: the YCbCr script's way, which restores the
     # luma alone and leaves the blurry image's chroma as it is. Grey images are the same either way.
     colour: Literal["joint", "luma"] = "joint"
-    code_noise: float = 1e-3  # fresh Gaussian perturbation of the image code at each iteration
-    code_channels: int = 8
-    channels: int = 128
-    skip_channels: int = 16
-    scales: int = 5
     kernel_code: int = 200
     kernel_hidden: int = 1000
     # A method, such as l0-grad, that estimates the kernel which the kernel network starts at (not in the
@@ -51,73 +41,54 @@ class Settings:
     warm_start: str | None = None
 
     def __post_init__(self) -> None:
-        for name in (
-            "iterations",
-            "code_channels",
-            "skip_channels",
-            "scales",
-            "kernel_code",
-            "kernel_hidden",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("image_rate", "kernel_rate", "short_kernel_rate", "code_noise", "short_below"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
-        if self.channels < 2:
-            raise ValueError(
-                f"channels must be at least 2 (the non-local block halves it), not {self.channels}"
-            )
-        if not 0 <= self.mse_share <= 1:
-            raise ValueError(f"mse_share must lie in [0, 1], not {self.mse_share}")
-        if any(not 0 <= milestone <= 1 for milestone in self.milestones):
-            raise ValueError(f"milestones must lie in [0, 1], not {list(self.milestones)}")
+        super().__post_init__()
+        at_least(1, self, "kernel_code", "kernel_hidden")
+        at_least(0, self, "kernel_rate", "short_kernel_rate", "short_below")
         if self.warm_start is not None:
             estimator(self.warm_start)
 
 
-CODE_SCALE = 0.1  # both codes are uniform on [0, 0.1)
-
-
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
-    """The observation's latent image and kernel as a joint fit, drawn from `rng`.
+    """The observation's latent image and kernels as a joint fit, drawn from `rng`.
 
+    Where the blur is not uniform, every node of the grid has a kernel network of its own ("adapted by
+    integrating SVOLA" in the GLKM paper). Nothing keeps their kernels from drifting apart, which tears the
+    image; the published scores show it too.
     Raises NotSupportedError without a declared kernel size, or when the warm start fails.
     """
     if observation.kernel_size is None:
         raise NotSupportedError("selfdeblur needs a declared kernel size")
+    count = kernel_count(observation)
+    if count > 1 and settings.warm_start is not None:
+        raise NotSupportedError("selfdeblur has no warm start for non-uniform blur")
     photo = torch.from_numpy(observation.blurry).to(device)
     blurry = luma(photo) if settings.colour == "luma" else photo
-    (channels, *frame), (h, w) = blurry.shape, observation.kernel_size
-    image_code = CODE_SCALE * torch.rand(
-        1, settings.code_channels, frame[0] + h - 1, frame[1] + w - 1, generator=rng
-    )
-    kernel_code = CODE_SCALE * torch.rand(settings.kernel_code, generator=rng)
+    frame, support = (blurry.shape[1], blurry.shape[2]), observation.kernel_size
+    image_code = settings.image_code(frame, support, rng)
+    kernel_codes = CODE_SCALE * torch.rand(count, settings.kernel_code, generator=rng)
     with initialised_from(rng):
-        network = SkipNetwork(
-            settings.code_channels, channels, settings.channels, settings.skip_channels, settings.scales
-        )
-        kernel = FcnKernel(kernel_code, (h, w), settings.kernel_hidden)
-    perturbations = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        network = settings.network(len(blurry))
+        kernel: FcnKernel | FcnKernels
+        if count == 1:
+            kernel = FcnKernel(kernel_codes[0], support, settings.kernel_hidden)
+        else:
+            kernel = FcnKernels(kernel_codes, support, settings.kernel_hidden)
+    perturbations = generator_from(rng, device)
     kernel.to(device)
     if settings.warm_start is not None:
         fit_to(kernel, estimated_kernel(settings.warm_start, observation, rng, device))
-    mse_iterations = round(settings.mse_share * settings.iterations)
     short = settings.iterations < settings.short_below
     return Fit(
         image=DeepImagePrior(network, image_code, settings.code_noise).to(device),
         kernel=kernel,
-        operator=uniform_blur,
-        stages=(
-            Stage("mse", mse_iterations, mse(blurry)),
-            Stage("1-ssim", settings.iterations - mse_iterations, one_minus_ssim(blurry)),
-        ),
+        operator=operator_for(observation),
+        stages=settings.stages(blurry),
         rates=Rates(
             image=settings.image_rate,
             kernel=settings.short_kernel_rate if short else settings.kernel_rate,
-            milestones=[round(share * settings.iterations) for share in settings.milestones],
+            milestones=settings.milestone_iterations(),
         ),
-        frame=(frame[0], frame[1]),
+        frame=frame,
         rng=perturbations,
         # In YCbCr, another luma under the same chroma is the same step on all three channels.
         finish=partial(_with_chroma_of, photo, blurry) if settings.colour == "luma" else unchanged,
@@ -133,7 +104,7 @@ METHOD = Method(
     title="SelfDeblur",
     paper="Ren et al., Neural Blind Deconvolution Using Deep Priors, CVPR 2020",
     licence="none stated by the authors' repository; this is our own code",
-    blur_models=("uniform",),
+    blur_models=("uniform", "nonuniform"),
     settings=Settings,
     problem=problem,
     uses=lambda settings: () if settings.warm_start is None else (settings.warm_start,),

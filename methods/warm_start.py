@@ -20,18 +20,21 @@ ERROR = 0.02  # relative, |fitted - given| / |given|: below what tells any two e
 MOST_STEPS = 1000
 
 
-def estimator(name: str) -> registry.Method:
-    """The method called `name`. Raises InputError when it cannot estimate a kernel with its own defaults."""
+def estimator(name: str, setting: str = "warm_start") -> registry.Method:
+    """The method called `name`, which a `setting` asks for.
+
+    Raises InputError when it cannot estimate a kernel with its own defaults.
+    """
     try:
         method = registry.find(name)
     except InputError as error:
-        raise InputError(f"warm_start: {error}") from error
+        raise InputError(f"{setting}: {error}") from error
     if method.role != "method":
-        raise InputError(f"warm_start: '{name}' is a control and estimates no kernel")
+        raise InputError(f"{setting}: '{name}' is a control and estimates no kernel")
     try:
         method.settings()
     except TypeError as error:
-        raise InputError(f"warm_start: '{name}' does not run without settings of its own") from error
+        raise InputError(f"{setting}: '{name}' does not run without settings of its own") from error
     return method
 
 
@@ -72,14 +75,14 @@ def resized(kernels: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.pad(kernels, (left, w - columns - left, top, h - rows - top))
 
 
-def fit_to(prior: nn.Module, kernels: Tensor) -> None:
+def fit_to(prior: nn.Module, kernels: Tensor, rate: float = RATE) -> None:
     """Move the parameters of `prior`, whose forward() gives kernels (P, h, w), until it gives `kernels`.
 
     Adam on the Kullback-Leibler divergence, up to the relative error `ERROR`. Draws nothing, leaves no
     gradients.
     Raises NotSupportedError when the prior does not get there: it would start somewhere else.
     """
-    adam = torch.optim.Adam(prior.parameters(), lr=RATE, fused=True)
+    adam = torch.optim.Adam(prior.parameters(), lr=rate, fused=True)
     error = float("inf")
     for _ in range(MOST_STEPS):
         fitted: Tensor = prior()

@@ -5,11 +5,12 @@ only, `encoder-<n>.safetensors`; or the predecessor's published files `netG_<n>.
 whose names are ours. A pair `...-any.safetensors` serves every size by the middle of its logits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import torch
 from torch import nn
 
 from benchmark.types import InputError, WeightsMissingError
@@ -33,13 +34,15 @@ _NAMES = {"adversarial": "glkm", "GLKM-fast": "glkm-fast"}  # in labels
 class Origin:
     """Where a network comes from."""
 
-    name: str  # how it was trained and for which kernel size: 'glkm-fast-31'
+    name: str  # how it was trained: 'glkm' or 'glkm-fast'
+    size: Size  # of the kernels that it serves
     remark: str  # 'demo', 'official' or nothing
 
 
 def label(*origins: Origin) -> str:
     """What tables call the weights: 'glkm-fast-31 demo'. One demo part makes them demo weights."""
-    return " ".join(dict.fromkeys([*(o.name for o in origins), *(o.remark for o in origins if o.remark)]))
+    names = [f"{origin.name}-{origin.size}" for origin in origins]
+    return " ".join(dict.fromkeys([*names, *(origin.remark for origin in origins if origin.remark)]))
 
 
 def folder(setting: str) -> Path:
@@ -94,23 +97,24 @@ def load_generator(weights: Path, size: int) -> tuple[Generator, Origin]:
     """
     stored = _read(weights, "generator", size)
     if stored.path.suffix != OWN:
-        return _filled(Generator(size, PUBLISHED_WIDTH, PUBLISHED_EPS), stored), _origin(stored, size)
+        return _filled(lambda: Generator(size, PUBLISHED_WIDTH, PUBLISHED_EPS), stored), _origin(stored, size)
     own_size, width = int(stored.number("kernel_size")), int(stored.number("width"))
-    generator = Generator(own_size, width, stored.number("bn_eps"))
-    return _filled(generator, stored), _origin(stored, size)
+    bn_eps = stored.number("bn_eps")
+    return _filled(lambda: Generator(own_size, width, bn_eps), stored), _origin(stored, size)
 
 
 def load_initializer(weights: Path, size: int) -> tuple[Initializer, Origin]:
     """The initializer for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "initializer", size)
     width = int(stored.number("width")) if stored.path.suffix == OWN else PUBLISHED_WIDTH
-    return _filled(Initializer(width), stored), _origin(stored, size)
+    return _filled(lambda: Initializer(width), stored), _origin(stored, size)
 
 
 def load_encoder(weights: Path, size: int) -> tuple[KernelEncoder, Origin]:
     """The encoder for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "encoder", size)
-    return _filled(KernelEncoder(int(stored.number("kernel_size"))), stored), _origin(stored, size)
+    own_size = int(stored.number("kernel_size"))
+    return _filled(lambda: KernelEncoder(own_size), stored), _origin(stored, size)
 
 
 def _kind(network: nn.Module) -> Kind:
@@ -148,17 +152,19 @@ def _check(stored: Stored, kind: Kind, size: int) -> None:
         )
 
 
-def _filled(network: Network, stored: Stored) -> Network:
+def _filled(build: Callable[[], Network], stored: Stored) -> Network:
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn from the global generator
+        network = build()
     fill(network, stored)
     return network.eval().requires_grad_(False)
 
 
 def _origin(stored: Stored, size: int) -> Origin:
     if stored.path.suffix != OWN:
-        return Origin(f"glkm-{size}", "official")
+        return Origin(_NAMES["adversarial"], size, "official")
     way = stored.metadata.get("way", "")
-    serves = "any" if stored.metadata.get("serves") == "all" else str(size)
-    return Origin(f"{_NAMES.get(way, way)}-{serves}", stored.metadata.get("label", ""))
+    serves: Size = "any" if stored.metadata.get("serves") == "all" else size
+    return Origin(_NAMES.get(way, way), serves, stored.metadata.get("label", ""))
 
 
 def _listed(names: Sequence[str]) -> str:

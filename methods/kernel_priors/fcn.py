@@ -1,5 +1,7 @@
 """The kernel network of SelfDeblur and VDIP: one hidden layer, softmax over the kernel's entries."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,3 +26,34 @@ class FcnKernel(nn.Module):
         entries = self.entries(functional.relu6(self.expand(self.code)))
         # The published code correlates with this array: its orientation is turned here and nowhere else.
         return rotate_180(torch.softmax(entries, dim=0).reshape(1, *self.size))
+
+
+class FcnKernels(nn.Module):
+    """Several kernel networks, each with its own code and weights, evaluated at once."""
+
+    def __init__(self, codes: Tensor, size: tuple[int, int], hidden: int = 1000) -> None:
+        """`codes` (P, inputs), one of each network; `size` the kernels' (h, w)."""
+        super().__init__()
+        networks = [FcnKernel(code, size, hidden) for code in codes]
+        self.codes: Tensor
+        self.register_buffer("codes", codes)
+        self.size = size
+        self.expand_weight = _stacked(network.expand.weight for network in networks)
+        self.expand_bias = _stacked(network.expand.bias for network in networks)
+        self.entries_weight = _stacked(network.entries.weight for network in networks)
+        self.entries_bias = _stacked(network.entries.bias for network in networks)
+
+    def forward(self) -> Tensor:
+        """The kernels (P, h, w), as those of `FcnKernel`."""
+        hidden = functional.relu6(_each(self.expand_weight, self.expand_bias, self.codes))
+        entries = _each(self.entries_weight, self.entries_bias, hidden)
+        return rotate_180(torch.softmax(entries, dim=1).unflatten(1, self.size))
+
+
+def _stacked(parameters: Iterable[Tensor]) -> nn.Parameter:
+    return nn.Parameter(torch.stack([parameter.detach() for parameter in parameters]))
+
+
+def _each(weights: Tensor, biases: Tensor, inputs: Tensor) -> Tensor:
+    """A linear layer per row: (P, outputs, inputs), (P, outputs), (P, inputs) to (P, outputs)."""
+    return torch.baddbmm(biases[..., None], weights, inputs[..., None])[..., 0]

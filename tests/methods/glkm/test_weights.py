@@ -31,7 +31,7 @@ def test_a_generator_comes_back_frozen_with_its_origin(tmp_path):
     path = saved(tmp_path, generator, remark="demo")
     assert path == tmp_path / "generator-31.safetensors"
     loaded, origin = load_generator(tmp_path, 31)
-    assert origin == Origin("glkm-fast-31", "demo")
+    assert origin == Origin("glkm-fast", 31, "demo")
     assert (loaded.size, loaded.width, loaded.bn_eps) == (31, 4, 1e-5)
     assert not loaded.training
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
@@ -45,7 +45,7 @@ def test_an_initializer_and_an_encoder_come_back(tmp_path):
     image = torch.rand(1, 1, 40, 36)
     loaded, origin = load_initializer(tmp_path, 31)
     assert torch.equal(loaded(image), initializer(image))
-    assert origin == Origin("glkm-31", "")
+    assert origin == Origin("glkm", 31, "")
     kernels = torch.rand(2, 1, 31, 31)
     assert torch.equal(load_encoder(tmp_path, 31)[0](kernels)[0], encoder(kernels)[0])
 
@@ -63,7 +63,7 @@ def test_the_published_files_load_by_their_names(tmp_path):
     torch.save(generator.state_dict(), tmp_path / "netG_31.pth")
     torch.save(initializer.state_dict(), tmp_path / "netE_31.pth")
     loaded, origin = load_generator(tmp_path, 31)
-    assert origin == Origin("glkm-31", "official")
+    assert origin == Origin("glkm", 31, "official")
     assert loaded.bn_eps == PUBLISHED_EPS
     assert torch.equal(loaded(CODES), generator(CODES))
     assert load_initializer(tmp_path, 31)[1].remark == "official"
@@ -74,7 +74,7 @@ def test_a_pair_for_any_size_serves_where_there_is_no_other(tmp_path):
     saved(tmp_path, Generator(75, width=2), size="any")
     loaded, origin = load_generator(tmp_path, 31)
     assert loaded.size == 75
-    assert origin.name == "glkm-fast-any"
+    assert origin == Origin("glkm-fast", "any", "")
     saved(tmp_path, Generator(31, width=2))
     assert load_generator(tmp_path, 31)[0].size == 31
 
@@ -126,10 +126,10 @@ def test_provenance_knows_all_files_but_the_encoders(tmp_path):
 @pytest.mark.parametrize(
     ("origins", "expected"),
     [
-        ([Origin("glkm-31", "")], "glkm-31"),
-        ([Origin("glkm-fast-31", "demo"), Origin("glkm-fast-31", "demo")], "glkm-fast-31 demo"),
-        ([Origin("glkm-31", ""), Origin("glkm-31", "demo")], "glkm-31 demo"),
-        ([Origin("glkm-31", "official"), Origin("glkm-fast-31", "")], "glkm-31 glkm-fast-31 official"),
+        ([Origin("glkm", 31, "")], "glkm-31"),
+        ([Origin("glkm-fast", 31, "demo"), Origin("glkm-fast", 31, "demo")], "glkm-fast-31 demo"),
+        ([Origin("glkm", 31, ""), Origin("glkm", 31, "demo")], "glkm-31 demo"),
+        ([Origin("glkm", 31, "official"), Origin("glkm-fast", 31, "")], "glkm-31 glkm-fast-31 official"),
     ],
 )
 def test_labels_name_every_part_once(origins, expected):

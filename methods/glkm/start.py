@@ -1,0 +1,114 @@
+"""The kernel prior of GLKM for an observation: which generator serves it, and where its latents start."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.types import NotSupportedError, Observation
+from methods.colour import luma
+from methods.fit import kernel_count
+from methods.glkm.generator import LATENT, OFFICIAL, Generator, serving
+from methods.glkm.weights import folder, label, load_generator, load_initializer
+from methods.kernel_priors.latent import LatentKernel, Variable
+from methods.warm_start import estimated_kernel, estimator, fit_to, resized
+
+INITIALIZER, RANDOM = "initializer", "random"  # other starts are names of methods
+# Inversion, measured on motion kernels of 31 px: wherever z starts, it ends at correlations of 0.95 to 0.997;
+# from there w goes to `warm_start.ERROR` in 50 to 350 steps.
+RESTARTS, CODE_STEPS, CODE_RATE = 4, 300, 0.05
+FEATURES_RATE = 1e-2
+
+
+def check_start(start: str) -> None:
+    """Raises InputError unless `start` is one of the above or a method that estimates kernels."""
+    if start not in (INITIALIZER, RANDOM):
+        estimator(start, "start")
+
+
+def used_by(start: str) -> tuple[str, ...]:
+    """The methods that a start runs first."""
+    return () if start in (INITIALIZER, RANDOM) else (start,)
+
+
+def latent_kernel(
+    observation: Observation,
+    rng: torch.Generator,
+    device: torch.device,
+    *,
+    weights: str,
+    variable: Variable,
+    start: str,
+) -> tuple[LatentKernel, str]:
+    """The kernel prior at its start, and the label of the weights behind it.
+
+    Its kernels have the generator's size, which may be larger than the declared one. Where the blur is not
+    uniform, there is one for each node of the grid, all started alike.
+    Raises NotSupportedError for cases without a kernel size or structure, for images smaller than the
+    kernels, and when another method gives no start; WeightsMissingError without a generator or initializer.
+    """
+    if observation.kernel_size is None:
+        raise NotSupportedError("GLKM needs a declared kernel size")
+    blurry = torch.from_numpy(observation.blurry).to(device)
+    if np.ptp(observation.blurry) < 1 / 255:
+        raise NotSupportedError("the image is blank: nothing in it shows a kernel")
+    declared = max(observation.kernel_size)
+    if declared > max(OFFICIAL):
+        raise NotSupportedError(
+            f"no kernel generator serves a kernel size of {declared}; the largest is {max(OFFICIAL)}"
+        )
+    generator, origin = load_generator(folder(weights), serving(declared))
+    support = observation.kernel_size if origin.size == "any" else (generator.size, generator.size)
+    (height, width), (h, w) = observation.blurry.shape[1:], support
+    if height < h or width < w:
+        raise NotSupportedError(
+            f"the image ({height} x {width}) is smaller than the generator's kernels ({h} x {w})"
+        )
+    generator.to(device)
+    count, origins = kernel_count(observation), [origin]
+    if start == INITIALIZER:
+        initializer, other = load_initializer(folder(weights), serving(declared))
+        origins.append(other)
+        codes = initializer.to(device)(eight_bit_luma(blurry)[None])
+    else:
+        codes = torch.randn(RESTARTS, LATENT, 1, 1, generator=rng).to(device)
+    if start in (INITIALIZER, RANDOM):
+        return LatentKernel(generator, codes[:1].expand(count, -1, -1, -1), variable, support), label(
+            *origins
+        )
+    if count > 1:
+        raise NotSupportedError("there is no start at another method's kernel for non-uniform blur")
+    kernels = resized(estimated_kernel(start, observation, rng, device), support).to(device)
+    return inverted(generator, codes, kernels, variable), label(*origins)
+
+
+def inverted(
+    generator: Generator, codes: Tensor, kernels: Tensor, variable: Variable = "features"
+) -> LatentKernel:
+    """A kernel prior that gives `kernels` (1, h, w): GAN inversion, first of the codes, then of the features.
+
+    Starts at each of `codes` and goes on from the nearest. With the codes as variable it stays that near.
+    Raises NotSupportedError when the features do not get there.
+    """
+    size = (kernels.shape[-2], kernels.shape[-1])
+    prior = LatentKernel(generator, codes, "code", size)
+    adam = torch.optim.Adam(prior.parameters(), lr=CODE_RATE)
+    for _ in range(CODE_STEPS):
+        adam.zero_grad(set_to_none=True)
+        _divergences(prior(), kernels).sum().backward()
+        adam.step()
+    with torch.no_grad():
+        nearest = int(_divergences(prior(), kernels).argmin())
+    found = LatentKernel(generator, prior.latent[nearest : nearest + 1].detach(), variable, size)
+    if variable != "code":
+        fit_to(found, kernels, FEATURES_RATE)
+    return found
+
+
+def eight_bit_luma(image: Tensor) -> Tensor:
+    """What initializers see: the luma (1, H, W) of (C, H, W), rounded to 8 bits as published."""
+    return torch.round(255 * luma(image)) / 255
+
+
+def _divergences(kernels: Tensor, target: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of each of `kernels` (P, h, w) from `target`, up to a constant: (P,)."""
+    return -(target * kernels.clamp_min(torch.finfo(kernels.dtype).tiny).log()).sum((-2, -1))
