@@ -4,6 +4,10 @@ D. Huo, A. Masoumzadeh, R. Kushol, Y.-H. Yang, "Blind Image Deconvolution Using 
 Prior", TPAMI 2023, as their public code has it: pre-training of both networks, the variational bound, then
 1 - SSIM of the mean. Its estimation of the noise level, which nothing calls, is left out. Updates whose
 gradient is not a number, which it skips, are left to the solver: it goes back to its last checkpoint.
+
+With GLKM ("Generative Latent Kernel Modeling for Blind Motion Deblurring"; the supplement with the details is
+not available) the kernel is a generator's instead of a network's, stays at its start during pre-training, and
+is not penalised for its energy: the generator is its prior.
 """
 
 from collections.abc import Sequence
@@ -13,15 +17,29 @@ from itertools import count, pairwise
 import torch
 from torch import Tensor
 
-from benchmark.blur.convolution import uniform_blur
 from benchmark.types import NotSupportedError, Observation
 from methods import bound
-from methods.fit import Fit, Flaw, Rates, Stage, initialised_from
-from methods.image_priors.skip import SkipNetwork, VariationalImagePrior
-from methods.kernel_priors.fcn import FcnKernel
+from methods.dip import CODE_SCALE, SkipSettings
+from methods.fit import (
+    Fit,
+    Flaw,
+    Rates,
+    Stage,
+    generator_from,
+    initialised_from,
+    kernel_count,
+    operator_for,
+)
+from methods.glkm.start import LatentSettings, latent_kernel
+from methods.image_priors.skip import VariationalImagePrior
+from methods.kernel_priors.fcn import FcnKernel, FcnKernels, fcn_kernels
+from methods.kernel_priors.latent import LatentKernel
 from methods.losses import Objective, one_minus_ssim, weighted
 
-CODE_SCALE = 0.1  # both codes are uniform on [0, 0.1)
+PAPER = "Huo et al., Blind Image Deconvolution Using Variational Deep Image Prior, TPAMI 2023"
+GLKM_PAPER = f"{PAPER}; kernel: Generative Latent Kernel Modeling for Blind Motion Deblurring"
+LICENCE = "none stated by the authors' repository; this is our own code"
+GLKM_LICENCE = f"{LICENCE}; GLKM predecessor's code and weights: non-commercial; ours are our own"
 
 COLLAPSED: Flaw = (
     "The standard deviations of the image collapsed to 0; raise the weight of the regularisers.",
@@ -35,32 +53,29 @@ EXPLODED: Flaw = (
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The values of the authors' scripts. The schedule is given in shares of `iterations`."""
+class Settings(SkipSettings):
+    """The values of the authors' scripts. `iterations` are those after the pre-training, as there."""
 
-    iterations: int = 5000  # those after pre-training, as in the scripts
     pretraining_share: float = 0.1  # 500 iterations before the 5000
     bound_share: float = 0.4  # the bound until 2000 of 5000, then 1 - SSIM of the mean
-    milestones: tuple[float, ...] = (0.4, 0.6, 0.8)  # iterations 2000, 3000, 4000: both rates halved
-    image_rate: float = 1e-2
-    kernel_rate: float = 1e-4
     code_channels: int = 3
-    channels: int = 128
-    skip_channels: int = 16
-    scales: int = 5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in fields(self):
             value, least = getattr(self, field.name), 1 if field.type is int else 0
             if field.type in (int, float) and not value >= least:
                 raise ValueError(f"{field.name} must be at least {least}, not {value}")
-        if self.channels < 2:
-            raise ValueError(
-                f"channels must be at least 2 (the non-local block halves it), not {self.channels}"
-            )
-        for share in (self.bound_share, *self.milestones):
-            if not 0 <= share <= 1:
-                raise ValueError(f"bound_share and milestones must lie in [0, 1], not {share}")
+        if self.bound_share > 1:
+            raise ValueError(f"bound_share must lie in [0, 1], not {self.bound_share}")
+
+    def pretraining(self) -> int:
+        """Iterations of the pre-training."""
+        return round(self.pretraining_share * self.iterations)
+
+    def milestone_iterations(self) -> Sequence[int]:
+        """They count from the end of the pre-training on."""
+        return [self.pretraining() + milestone for milestone in super().milestone_iterations()]
 
 
 @dataclass(frozen=True)
@@ -74,8 +89,55 @@ class RegularisedSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.prior_weights or min(self.prior_weights) < 0:
+        if not self.prior_weights or not min(self.prior_weights) >= 0:
             raise ValueError(f"prior_weights must be numbers of at least 0, not {list(self.prior_weights)}")
+
+
+@dataclass(frozen=True)
+class FcnSettings:
+    """The kernel network, SelfDeblur's."""
+
+    kernel_rate: float = 1e-4
+    kernel_code: int = 200
+    kernel_hidden: int = 1000
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel prior and how it is treated."""
+
+    prior: FcnKernel | FcnKernels | LatentKernel
+    rate: float
+    prefit: Objective | None  # what pre-training asks of it; None: nothing, it stays where it is
+    weights: str = ""  # names the pre-trained weights in it
+
+
+def network_kernel(observation: Observation, settings: FcnSettings, rng: torch.Generator) -> Kernel:
+    """A network for each kernel, drawn from `rng`.
+
+    Raises NotSupportedError without a declared kernel size.
+    """
+    if observation.kernel_size is None:
+        raise NotSupportedError("VDIP needs a declared kernel size")
+    codes = CODE_SCALE * torch.rand(kernel_count(observation), settings.kernel_code, generator=rng)
+    with initialised_from(rng):
+        prior = fcn_kernels(codes, observation.kernel_size, settings.kernel_hidden)
+    return Kernel(prior, settings.kernel_rate, bound.flat_kernel)
+
+
+def generated_kernel(
+    observation: Observation, settings: LatentSettings, rng: torch.Generator, device: torch.device
+) -> Kernel:
+    """GLKM's. Raises as `latent_kernel`."""
+    prior, weights = latent_kernel(
+        observation,
+        rng,
+        device,
+        weights=settings.weights,
+        variable=settings.variable,
+        start=settings.start,
+    )
+    return Kernel(prior, settings.latent_rate, None, weights)
 
 
 def fit(
@@ -83,31 +145,24 @@ def fit(
     settings: Settings,
     rng: torch.Generator,
     device: torch.device,
-    kernel: FcnKernel,
-    kernel_prefit: Objective | None,
+    kernel: Kernel,
     regularisers: Sequence[Objective] = (),
 ) -> Fit:
-    """The observation's latent image and its `kernel`, fitted together; the image network comes from `rng`.
-
-    `kernel_prefit` is what pre-training asks of the kernel, None: nothing. See `stages` for `regularisers`.
-    """
+    """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together."""
     blurry = torch.from_numpy(observation.blurry).to(device)
-    channels, *frame = blurry.shape
-    latent = [side + more - 1 for side, more in zip(frame, kernel.size, strict=True)]
-    code = CODE_SCALE * torch.rand(1, settings.code_channels, *latent, generator=rng)
+    frame = (blurry.shape[1], blurry.shape[2])
+    code = settings.image_code(frame, kernel.prior.size, rng)
     with initialised_from(rng):
-        network = SkipNetwork(
-            settings.code_channels, 2 * channels, settings.channels, settings.skip_channels, settings.scales
-        )
-    samples = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        network = settings.network(2 * len(blurry))
     return Fit(
         image=VariationalImagePrior(network, code, noise_scale=0.0).to(device),
-        kernel=kernel.to(device),
-        operator=uniform_blur,
-        stages=stages(blurry, settings, kernel_prefit, regularisers),
-        rates=rates(settings),
-        frame=(frame[0], frame[1]),
-        rng=samples,
+        kernel=kernel.prior.to(device),
+        operator=operator_for(observation),
+        stages=stages(blurry, settings, kernel.prefit, regularisers),
+        rates=Rates(settings.image_rate, kernel.rate, settings.milestone_iterations()),
+        frame=frame,
+        rng=generator_from(rng, device),
+        weights=kernel.weights,
     )
 
 
@@ -127,34 +182,10 @@ def stages(
     iterations = round(settings.bound_share * settings.iterations)
     ends = [iterations * part // len(bounds) for part in range(len(bounds) + 1)]
     return [
-        Stage("pre-training", pretraining(settings), weighted(*((1.0, prefit) for prefit in prefits))),
+        Stage("pre-training", settings.pretraining(), weighted(*((1.0, prefit) for prefit in prefits))),
         *(
-            Stage(f"bound-{part}", end - start, objective, flaws)
-            for part, (start, end), objective in zip(count(1), pairwise(ends), bounds)
+            Stage(f"bound-{part}", end - start, objective, flaws=flaws)
+            for part, (start, end), objective in zip(count(1), pairwise(ends), bounds, strict=False)
         ),
         Stage("1-ssim", settings.iterations - iterations, one_minus_ssim(blurry)),
     ]
-
-
-def rates(settings: Settings) -> Rates:
-    """The milestones count from the end of the pre-training on."""
-    return Rates(
-        image=settings.image_rate,
-        kernel=settings.kernel_rate,
-        milestones=[
-            pretraining(settings) + round(share * settings.iterations) for share in settings.milestones
-        ],
-    )
-
-
-def pretraining(settings: Settings) -> int:
-    """Iterations of the pre-training."""
-    return round(settings.pretraining_share * settings.iterations)
-
-
-def fcn_kernel(observation: Observation, code: int, hidden: int, rng: torch.Generator) -> FcnKernel:
-    """The kernel network, drawn from `rng`. Raises NotSupportedError without a declared kernel size."""
-    if observation.kernel_size is None:
-        raise NotSupportedError("VDIP needs a declared kernel size")
-    with initialised_from(rng):
-        return FcnKernel(CODE_SCALE * torch.rand(code, generator=rng), observation.kernel_size, hidden)

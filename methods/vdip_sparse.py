@@ -6,24 +6,24 @@ import torch
 
 from benchmark.types import Observation
 from methods import vdip
-from methods.bound import flat_kernel, kernel_energy, negative_entropy, sparse_gradients
+from methods.bound import kernel_energy, negative_entropy, sparse_gradients
 from methods.fit import Fit
 from methods.losses import Objective, weighted
 from methods.registry import Method
 
 
 @dataclass(frozen=True)
-class Settings(vdip.RegularisedSettings):
+class Settings(vdip.RegularisedSettings, vdip.FcnSettings):
     """The scripts' values."""
-
-    kernel_code: int = 200
-    kernel_hidden: int = 1000
 
 
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
-    """The observation's latent image and kernel, drawn from `rng`."""
-    kernel = vdip.fcn_kernel(observation, settings.kernel_code, settings.kernel_hidden, rng)
-    return vdip.fit(observation, settings, rng, device, kernel, flat_kernel, regularisers(settings))
+    """The observation's latent image and kernels, drawn from `rng`.
+
+    Raises as `vdip.network_kernel`.
+    """
+    kernel = vdip.network_kernel(observation, settings, rng)
+    return vdip.fit(observation, settings, rng, device, kernel, regularisers(settings))
 
 
 def regularisers(settings: vdip.RegularisedSettings) -> list[Objective]:
@@ -36,9 +36,9 @@ def regularisers(settings: vdip.RegularisedSettings) -> list[Objective]:
 METHOD = Method(
     name="vdip-sparse",
     title="VDIP-Sparse",
-    paper="Huo et al., Blind Image Deconvolution Using Variational Deep Image Prior, TPAMI 2023",
-    licence="none stated by the authors' repository; this is our own code",
-    blur_models=("uniform",),
+    paper=vdip.PAPER,
+    licence=vdip.LICENCE,
+    blur_models=("uniform", "nonuniform"),
     settings=Settings,
     problem=problem,
 )

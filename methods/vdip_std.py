@@ -10,31 +10,30 @@ import torch
 
 from benchmark.types import Observation
 from methods import vdip
-from methods.bound import flat_kernel
 from methods.fit import Fit
 from methods.registry import Method
 
 
 @dataclass(frozen=True)
-class Settings(vdip.Settings):
+class Settings(vdip.Settings, vdip.FcnSettings):
     """The scripts' values."""
-
-    kernel_code: int = 200
-    kernel_hidden: int = 1000
 
 
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
-    """The observation's latent image and kernel, drawn from `rng`."""
-    kernel = vdip.fcn_kernel(observation, settings.kernel_code, settings.kernel_hidden, rng)
-    return vdip.fit(observation, settings, rng, device, kernel, flat_kernel)
+    """The observation's latent image and kernels, drawn from `rng`.
+
+    Raises as `vdip.network_kernel`.
+    """
+    kernel = vdip.network_kernel(observation, settings, rng)
+    return vdip.fit(observation, settings, rng, device, kernel)
 
 
 METHOD = Method(
     name="vdip-std",
     title="VDIP-Std",
-    paper="Huo et al., Blind Image Deconvolution Using Variational Deep Image Prior, TPAMI 2023",
-    licence="none stated by the authors' repository; this is our own code",
-    blur_models=("uniform",),
+    paper=vdip.PAPER,
+    licence=vdip.LICENCE,
+    blur_models=("uniform", "nonuniform"),
     settings=Settings,
     problem=problem,
 )

@@ -5,7 +5,7 @@ import torch
 from benchmark.blur.convolution import rotate_180, uniform_blur
 from benchmark.types import NotSupportedError, Observation, Status
 from methods import bound, solver, vdip, vdip_extreme, vdip_sparse, vdip_std
-from methods.fit import Fit
+from methods.fit import Fit, Rates
 from methods.image_priors.skip import SkipNetwork, VariationalImagePrior
 from methods.kernel_priors.fcn import FcnKernel
 from methods.solver import LOG_EVERY, Task, solve
@@ -20,7 +20,9 @@ VARIANTS = {
     "sparse": (vdip_sparse.Settings(**SCHEDULE), vdip_sparse.regularisers),
     "extreme": (
         vdip_extreme.Settings(**SCHEDULE),
-        lambda settings: vdip_extreme.regularisers(settings, settings.patch),
+        lambda settings: vdip_extreme.regularisers(
+            observe((3, 40, 43)), vdip.Kernel(FcnKernel(torch.empty(1), (5, 5)), 0.0, None), settings
+        ),
     ),
 }
 
@@ -37,7 +39,7 @@ def reference_fit(arrays, settings, regularisers):
         kernel=kernel,
         operator=uniform_blur,
         stages=vdip.stages(torch.from_numpy(arrays["y"][0]), settings, bound.flat_kernel, regularisers),
-        rates=vdip.rates(settings),
+        rates=Rates(settings.image_rate, settings.kernel_rate, settings.milestone_iterations()),
         frame=(40, 43),
         rng=torch.Generator(),
     )
