@@ -1,11 +1,26 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from benchmark.blur.convolution import rotate_180, uniform_blur
-from benchmark.types import NotSupportedError, Observation, Status
-from methods import bound, solver, vdip, vdip_extreme, vdip_sparse, vdip_std
+from benchmark.types import InputError, NotSupportedError, Observation, Status
+from methods import (
+    bound,
+    solver,
+    vdip,
+    vdip_extreme,
+    vdip_extreme_glkm,
+    vdip_sparse,
+    vdip_sparse_glkm,
+    vdip_std,
+    vdip_std_glkm,
+)
 from methods.fit import Fit, Rates
+from methods.glkm.generator import Generator
+from methods.glkm.initializer import Initializer
+from methods.glkm.weights import save
 from methods.image_priors.skip import SkipNetwork, VariationalImagePrior
 from methods.kernel_priors.fcn import FcnKernel
 from methods.solver import LOG_EVERY, Task, solve
@@ -183,3 +198,61 @@ def test_declines_an_unknown_kernel_size(module):
 def test_refuses_settings_out_of_range(name, value):
     with pytest.raises(ValueError, match=name):
         vdip_extreme.Settings(**{name: value})
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder of small random networks, of kernels of 31 px."""
+    folder = tmp_path_factory.mktemp("weights")
+    for network in (Generator(31, width=2), Initializer(width=2)):
+        save(folder, network, 31, way="adversarial", steps=0)
+    return str(folder)
+
+
+SMALL = {key: value for key, value in TINY.items() if key != "kernel_hidden"}
+
+
+@pytest.mark.parametrize("module", [vdip_std_glkm, vdip_sparse_glkm, vdip_extreme_glkm])
+def test_with_glkm_pre_training_trains_the_image_alone(weights, module):
+    settings = module.Settings(**SMALL, pretraining_share=0.2, weights=weights)
+    fit = module.problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
+    image, kernels = fit.image(None).detach(), fit.kernel().detach()
+    for iteration in range(4):
+        assert fit.step(iteration).stage == "pre-training"
+    assert torch.equal(fit.kernel(), kernels)
+    assert not torch.equal(fit.image(None), image)
+    assert fit.step(4).stage == "bound-1"
+    assert not torch.equal(fit.kernel(), kernels)
+
+
+def test_without_glkm_pre_training_flattens_the_kernel():
+    settings = vdip_std.Settings(**TINY, pretraining_share=1.0, kernel_rate=1e-2)
+    fit = vdip_std.problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
+    before = fit.kernel().detach()
+    for iteration in range(20):
+        fit.step(iteration)
+    assert (fit.kernel() - 1 / 25).norm() < (before - 1 / 25).norm() / 2
+
+
+def test_with_glkm_the_kernel_is_not_penalised():
+    for with_glkm, without in ((vdip_sparse_glkm, vdip_sparse), (vdip_extreme_glkm, vdip_extreme)):
+        assert with_glkm.Settings().kernel_penalty == 0
+        assert without.Settings().kernel_penalty == 10
+
+
+@pytest.mark.parametrize("module", [vdip_sparse, vdip_sparse_glkm])
+def test_a_non_uniform_blur_has_a_kernel_for_each_node(weights, module):
+    observation = replace(observe(), blur_model="nonuniform", grid=(2, 3))
+    glkm = module is vdip_sparse_glkm
+    settings = module.Settings(**SMALL, weights=weights) if glkm else module.Settings(**TINY)
+    build = lambda: module.problem(observation, settings, torch.Generator().manual_seed(0), CPU)  # noqa: E731
+    ((_, restoration),) = solve([Task("case", build)])
+    assert restoration.status is Status.OK
+    assert restoration.image.shape == observation.blurry.shape
+    assert restoration.kernels.shape == ((6, 31, 31) if glkm else (6, 5, 5))
+    np.testing.assert_allclose(restoration.kernels.sum((1, 2)), 1, rtol=1e-5)
+
+
+def test_refuses_a_start_that_estimates_no_kernel():
+    with pytest.raises(InputError, match="start: 'oracle' is a control"):
+        vdip_std_glkm.Settings(start="oracle")
