@@ -75,10 +75,10 @@ def resized(kernels: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.pad(kernels, (left, w - columns - left, top, h - rows - top))
 
 
-def fit_to(prior: nn.Module, kernels: Tensor, rate: float = RATE) -> None:
+def fit_to(prior: nn.Module, kernels: Tensor, rate: float = RATE, enough: float = ERROR) -> None:
     """Move the parameters of `prior`, whose forward() gives kernels (P, h, w), until it gives `kernels`.
 
-    Adam on the Kullback-Leibler divergence, up to the relative error `ERROR`. Draws nothing, leaves no
+    Adam on the Kullback-Leibler divergence, up to the relative error `enough`. Draws nothing, leaves no
     gradients.
     Raises NotSupportedError when the prior does not get there: it would start somewhere else.
     """
@@ -88,7 +88,7 @@ def fit_to(prior: nn.Module, kernels: Tensor, rate: float = RATE) -> None:
         fitted: Tensor = prior()
         target = kernels.to(fitted)
         error = ((fitted.detach() - target).norm() / target.norm()).item()
-        if error <= ERROR:
+        if error <= enough:
             break
         # Up to a constant. Entries may underflow to 0 where the target is 0.
         divergence = -(target * fitted.clamp_min(torch.finfo(fitted.dtype).tiny).log()).sum()
@@ -96,7 +96,7 @@ def fit_to(prior: nn.Module, kernels: Tensor, rate: float = RATE) -> None:
         divergence.backward()
         adam.step()
     adam.zero_grad(set_to_none=True)
-    if not error <= ERROR:
+    if not error <= enough:
         raise NotSupportedError(
             f"the kernel prior stays {error:.0%} away from the kernel it should start from"
         )

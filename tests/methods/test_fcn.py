@@ -2,7 +2,8 @@ import numpy as np
 import torch
 
 from benchmark.blur.convolution import rotate_180
-from methods.kernel_priors.fcn import FcnKernel
+from methods.fit import initialised_from
+from methods.kernel_priors.fcn import FcnKernel, FcnKernels
 
 
 def reference_kernel(arrays, code, size, hidden, prefix="sd/"):
@@ -42,3 +43,21 @@ def test_kernel_is_positive_and_sums_to_one_for_any_size():
         assert kernels.shape == (1, *size)
         assert (kernels > 0).all()
         torch.testing.assert_close(kernels.sum(), torch.tensor(1.0))
+
+
+def test_networks_evaluated_at_once_are_those_evaluated_alone():
+    rng = torch.Generator().manual_seed(0)
+    codes = torch.rand(3, 10, generator=rng)
+    with initialised_from(rng):
+        together = FcnKernels(codes, (5, 4), hidden=20)
+    kernels = together()
+    assert kernels.shape == (3, 5, 4)
+    for index in range(3):
+        alone = FcnKernel(codes[index], (5, 4), hidden=20)
+        alone.expand.weight.data = together.expand_weight[index].detach()
+        alone.expand.bias.data = together.expand_bias[index].detach()
+        alone.entries.weight.data = together.entries_weight[index].detach()
+        alone.entries.bias.data = together.entries_bias[index].detach()
+        torch.testing.assert_close(kernels[index : index + 1], alone(), rtol=1e-5, atol=1e-7)
+    assert (kernels[0] - kernels[1]).abs().max() > 0  # weights of their own, too
+    assert not torch.equal(together.expand_weight[0], together.expand_weight[1])

@@ -127,6 +127,19 @@ def test_luma_is_full_range_and_leaves_grey_alone():
     torch.testing.assert_close(luma(green[1:2]), green[1:2])
 
 
+def test_every_node_of_a_non_uniform_blur_has_a_kernel_network_of_its_own():
+    shaken = replace(observe((3, 24, 28)), blur_model="nonuniform", grid=(2, 3))
+    restoration = restore(shaken)
+    assert restoration.status is Status.OK
+    assert restoration.image.shape == (3, 24, 28)
+    assert restoration.kernels.shape == (6, 5, 5)
+    differences = np.abs(restoration.kernels[1:] - restoration.kernels[:1]).max((1, 2))
+    assert differences.min() > 0
+    declined = restore(shaken, WARM)
+    assert declined.status is Status.NOT_SUPPORTED
+    assert "non-uniform" in declined.reason
+
+
 def test_declines_an_unknown_kernel_size():
     with pytest.raises(NotSupportedError, match="declared kernel size"):
         problem(observe(kernel_size=None), TINY, torch.Generator(), CPU)

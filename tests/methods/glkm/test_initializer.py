@@ -1,0 +1,42 @@
+import numpy as np
+import torch
+
+from methods.glkm.initializer import Initializer
+from tests.methods.glkm.rule import manifest, state_by_rule
+
+
+def amplitude(name, shape):
+    return 1 / np.sqrt(512) if len(shape) == 2 else np.sqrt(2 / np.prod(shape[1:]))
+
+
+def image(h, w):
+    r, c = np.ogrid[:h, :w]
+    values = 0.5 + 0.25 * np.sin(0.21 * r + 0.13 * c) + 0.25 * np.sin(0.017 * r * c)
+    return torch.from_numpy(values.astype(np.float32))[None, None]
+
+
+@torch.no_grad()
+def test_matches_the_reference_at_three_sizes(fixture):
+    arrays, listed = fixture("glkm_resnet18"), manifest("glkm_resnet18_manifest")
+    network = Initializer().eval()
+    names = [[name, list(tensor.shape)] for name, tensor in network.state_dict().items()]
+    assert names == listed["tensors"]
+    assert sum(parameter.numel() for parameter in network.parameters()) == listed["total_parameters"]
+    network.load_state_dict(state_by_rule(listed["tensors"], amplitude))
+
+    seen = {}
+    for name in ("conv1", "layer1", "layer2", "layer3", "layer4"):
+        layer = getattr(network.model, name)
+        layer.register_forward_hook(lambda _, __, output, name=name: seen.__setitem__(name, output))
+    np.testing.assert_allclose(image(96, 80)[0, 0], np.squeeze(arrays["x_96x80"]), rtol=0, atol=0)
+    for size in ((64, 64), (255, 201), (96, 80)):
+        codes = network(image(*size))
+        assert codes.shape == (1, 100, 1, 1)
+        expected = arrays["z_{}x{}".format(*size)]
+        # Codes near zero are differences of large ones: a thousandth of the largest is what float32 keeps.
+        np.testing.assert_allclose(codes[..., 0, 0], expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
+    stem = np.squeeze(arrays["stem_conv_96x80_ch0_3"])
+    np.testing.assert_allclose(seen["conv1"][0, :4], stem, rtol=0, atol=1e-4)
+    for name in ("layer1", "layer2", "layer3", "layer4"):
+        means = np.squeeze(arrays[f"{name}_mean_96x80"])
+        np.testing.assert_allclose(seen[name][0].mean((1, 2)), means, rtol=1e-3, atol=1e-5)
