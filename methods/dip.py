@@ -1,6 +1,7 @@
 """What the methods around a deep image prior share: its settings, its random draws, its stages.
 
-SelfDeblur (Ren et al., CVPR 2020) and DIP-GLKM differ in the kernel prior alone.
+SelfDeblur (Ren et al., CVPR 2020) and DIP-GLKM differ in the kernel prior alone; VDIP (`methods/vdip.py`) has
+stages of its own.
 """
 
 from collections.abc import Sequence
@@ -17,14 +18,12 @@ CODE_SCALE = 0.1  # codes are uniform on [0, 0.1)
 
 
 @dataclass(frozen=True)
-class DipSettings:
+class SkipSettings:
     """The published scripts' values. The schedule is given in shares, so that it scales with `iterations`."""
 
     iterations: int = 5000  # Levin and Lai scripts
-    mse_share: float = 0.1  # MSE until 500 of 5000 (Lai script; the Levin script: 0.2), then 1 - SSIM
     milestones: tuple[float, ...] = (0.4, 0.6, 0.8)  # iterations 2000, 3000, 4000: both rates halved
     image_rate: float = 1e-2
-    code_noise: float = 1e-3  # fresh Gaussian perturbation of the image code at each iteration
     code_channels: int = 8
     channels: int = 128
     skip_channels: int = 16
@@ -32,13 +31,11 @@ class DipSettings:
 
     def __post_init__(self) -> None:
         at_least(1, self, "iterations", "code_channels", "skip_channels", "scales")
-        at_least(0, self, "image_rate", "code_noise")
+        at_least(0, self, "image_rate")
         if self.channels < 2:
             raise ValueError(
                 f"channels must be at least 2 (the non-local block halves it), not {self.channels}"
             )
-        if not 0 <= self.mse_share <= 1:
-            raise ValueError(f"mse_share must lie in [0, 1], not {self.mse_share}")
         if any(not 0 <= milestone <= 1 for milestone in self.milestones):
             raise ValueError(f"milestones must lie in [0, 1], not {list(self.milestones)}")
 
@@ -51,6 +48,24 @@ class DipSettings:
         """The image network with its initial weights, drawn from the global generator."""
         return SkipNetwork(self.code_channels, outputs, self.channels, self.skip_channels, self.scales)
 
+    def milestone_iterations(self) -> Sequence[int]:
+        """From where on the rates are halved once more."""
+        return [round(share * self.iterations) for share in self.milestones]
+
+
+@dataclass(frozen=True)
+class DipSettings(SkipSettings):
+    """The published scripts' values."""
+
+    mse_share: float = 0.1  # MSE until 500 of 5000 (Lai script; the Levin script: 0.2), then 1 - SSIM
+    code_noise: float = 1e-3  # fresh Gaussian perturbation of the image code at each iteration
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, self, "code_noise")
+        if not 0 <= self.mse_share <= 1:
+            raise ValueError(f"mse_share must lie in [0, 1], not {self.mse_share}")
+
     def stages(self, blurry: Tensor) -> tuple[Stage, Stage]:
         """First the mean squared residual, then 1 - SSIM."""
         first = round(self.mse_share * self.iterations)
@@ -59,16 +74,12 @@ class DipSettings:
             Stage("1-ssim", self.iterations - first, one_minus_ssim(blurry)),
         )
 
-    def milestone_iterations(self) -> Sequence[int]:
-        """From where on the rates are halved once more."""
-        return [round(share * self.iterations) for share in self.milestones]
-
 
 def at_least(least: int, settings: object, *names: str) -> None:
     """Raises ValueError naming the first of the settings that is below `least`."""
     for name in names:
         value = getattr(settings, name)
-        if value < least:
+        if not value >= least:
             raise ValueError(
                 f"{name} must {f'be at least {least}' if least else 'not be negative'}, not {value}"
             )

@@ -8,30 +8,22 @@ Initializer via Latent Encoding"): one joint step on image and kernel, the switc
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
 from benchmark.types import Observation
 from methods.dip import DipSettings, at_least
 from methods.fit import Fit, Rates, Stage, generator_from, initialised_from, operator_for
-from methods.glkm import weights
-from methods.glkm.start import INITIALIZER, check_start, latent_kernel, used_by
+from methods.glkm.start import LatentSettings, check_start, latent_kernel, used_by, weight_files
 from methods.image_priors.skip import DeepImagePrior
-from methods.kernel_priors.latent import LatentKernel, Variable
+from methods.kernel_priors.latent import LatentKernel
 from methods.registry import Method
 
 
 @dataclass(frozen=True)
-class Settings(DipSettings):
+class Settings(DipSettings, LatentSettings):
     """The predecessor's published values; those of the image are SelfDeblur's."""
 
-    latent_rate: float = 5e-4  # of w; section VI-A of the paper, without its number there
-    weights: str = ""  # folder of generators and initializers; the package's own if empty
-    variable: Variable = "features"  # what is optimised: section IV-B compares all three
-    # Where the kernel starts: 'initializer'; 'random', z ~ N(0, I); or the name of a method, such as l0-grad,
-    # whose kernel is inverted into the latent variables (not in the paper).
-    start: str = INITIALIZER
     # Of a non-uniform blur: so many first iterations move one w for all nodes. The paper is silent: 0.
     global_steps: int = 0
 
@@ -39,12 +31,6 @@ class Settings(DipSettings):
         super().__post_init__()
         at_least(0, self, "latent_rate", "global_steps")
         check_start(self.start)
-
-
-def files(case: str, settings: Settings) -> list[Path]:
-    """The weights."""
-    del case
-    return weights.files(weights.folder(settings.weights))
 
 
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
@@ -100,6 +86,6 @@ METHOD = Method(
     blur_models=("uniform", "nonuniform"),
     settings=Settings,
     problem=problem,
-    files=files,
+    files=weight_files,
     uses=lambda settings: used_by(settings.start),
 )

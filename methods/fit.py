@@ -17,22 +17,25 @@ from benchmark.blur.convolution import central_crop, uniform_blur
 from benchmark.blur.svola import svola
 from benchmark.types import Observation
 from methods.image_priors.skip import DeepImagePrior
-from methods.losses import Estimate, Objective
+from methods.losses import Estimate, Objective, Operator
 from methods.solver import Step
 
-Operator = Callable[[Tensor, Tensor], Tensor]  # (image, kernels) -> re-blurred image
+Flaw = tuple[str, Callable[[Estimate], Tensor]]  # a sentence, and whether (a bool scalar) it holds
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A run of iterations under one objective."""
+    """A run of iterations under one objective.
+
+    What the objective does not depend on does not move in it.
+    """
 
     name: str
     iterations: int
     objective: Objective
-    kernels: Callable[[], Tensor] | None = (
-        None  # instead of the kernel prior's own forward(), to train less of it
-    )
+    # Instead of the kernel prior's own forward(), to train less of it.
+    kernels: Callable[[], Tensor] | None = None
+    flaws: Sequence[Flaw] = ()  # ways in which an estimate can be lost although its loss is finite
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Fit:
         stages: Sequence[Stage],
         rates: Rates,
         frame: tuple[int, int],  # (H, W) of the restored image: the middle of the latent image
-        rng: torch.Generator,  # of the image prior's perturbations; lives on the device of the priors
+        rng: torch.Generator,  # of perturbations and samples; lives on the device of the priors
         finish: Callable[[Tensor], Tensor] = unchanged,  # from the frame's pixels to the result
         weights: str = "",  # names the pre-trained weights in the priors
     ) -> None:
@@ -91,10 +94,11 @@ class Fit:
         for group, rate in zip(self.adam.param_groups, self.rates.at(iteration), strict=True):
             group["lr"] = rate * self.slowdown
         self.adam.zero_grad(set_to_none=True)
-        loss = stage.objective(self._estimate(self._perturbation(), stage.kernels or self.kernel))
+        estimate = self._estimate(self._perturbation(), stage.kernels or self.kernel)
+        loss = stage.objective(estimate)
         loss.backward()
         self.adam.step()
-        return Step(stage.name, loss.detach())
+        return Step(stage.name, loss.detach(), {sentence: holds(estimate) for sentence, holds in stage.flaws})
 
     def slow_down(self) -> None:
         """Halve both rates for the rest of the run."""
@@ -134,12 +138,14 @@ class Fit:
     def _perturbation(self) -> Tensor | None:
         if not self.image.noise_scale:
             return None
-        code = self.image.code
-        return torch.randn(code.shape, generator=self.rng, dtype=code.dtype, device=code.device)
+        return self._noise_like(self.image.code)
+
+    def _noise_like(self, tensor: Tensor) -> Tensor:
+        return torch.randn(tensor.shape, generator=self.rng, dtype=tensor.dtype, device=tensor.device)
 
     def _estimate(self, noise: Tensor | None, kernels_of: Callable[[], Tensor]) -> Estimate:
-        image, kernels = self.image(noise), kernels_of()
-        return Estimate(image, kernels, self.operator(image, kernels))
+        image, deviation = self.image.latent(noise)
+        return Estimate(image, kernels_of(), self.operator, deviation, lambda: self._noise_like(image))
 
 
 def operator_for(observation: Observation) -> Operator:

@@ -2,23 +2,47 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+Operator = Callable[[Tensor, Tensor], Tensor]  # (image, kernels) -> re-blurred image
+
+
+def no_noise() -> Tensor:
+    """For objectives that draw nothing."""
+    raise RuntimeError("this objective draws noise, and its estimate offers none")
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the parts produce in one step."""
+    """What the parts produce in one step. What an objective does not ask for is not computed."""
 
-    image: Tensor  # latent image (C, H', W')
+    image: Tensor  # latent image (C, H', W'); its mean, where the prior gives a distribution
     kernels: Tensor  # (P, h, w), true-convolution form
-    reblurred: Tensor  # operator(image, kernels), (C, H, W)
+    operator: Operator
+    deviation: Tensor | None = None  # standard deviations (C, H', W'), where the prior gives a distribution
+    draw: Callable[[], Tensor] = no_noise  # fresh standard normal noise (C, H', W')
+
+    @cached_property
+    def reblurred(self) -> Tensor:
+        """operator(image, kernels), (C, H, W)."""
+        return self.operator(self.image, self.kernels)
 
 
-Objective = Callable[[Estimate], Tensor]
+Objective = Callable[[Estimate], Tensor]  # a scalar to be minimised
+
+
+def weighted(*parts: tuple[float, Objective]) -> Objective:
+    """The sum of objectives, each times its weight; they draw their noise in the order given."""
+
+    def objective(estimate: Estimate) -> Tensor:
+        return torch.stack([weight * part(estimate) for weight, part in parts]).sum()
+
+    return objective
 
 
 def mse(blurry: Tensor) -> Objective:

@@ -17,7 +17,7 @@ from methods.colour import luma
 from methods.dip import CODE_SCALE, DipSettings, at_least
 from methods.fit import Fit, Rates, generator_from, initialised_from, kernel_count, operator_for, unchanged
 from methods.image_priors.skip import DeepImagePrior
-from methods.kernel_priors.fcn import FcnKernel, FcnKernels
+from methods.kernel_priors.fcn import fcn_kernels
 from methods.registry import Method
 from methods.warm_start import estimated_kernel, estimator, fit_to
 
@@ -68,11 +68,7 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
     kernel_codes = CODE_SCALE * torch.rand(count, settings.kernel_code, generator=rng)
     with initialised_from(rng):
         network = settings.network(len(blurry))
-        kernel: FcnKernel | FcnKernels
-        if count == 1:
-            kernel = FcnKernel(kernel_codes[0], support, settings.kernel_hidden)
-        else:
-            kernel = FcnKernels(kernel_codes, support, settings.kernel_hidden)
+        kernel = fcn_kernels(kernel_codes, support, settings.kernel_hidden)
     perturbations = generator_from(rng, device)
     kernel.to(device)
     if settings.warm_start is not None:

@@ -39,6 +39,8 @@ class Step:
 
     stage: str  # names the objective, whose values are not comparable across stages
     loss: Tensor
+    # By sentence: whether (a bool scalar) the estimate is lost in this way although the loss is finite.
+    flaws: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Problem(Protocol):
@@ -153,20 +155,21 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
             continue
         loss = step.loss.item()
         run.seconds = time.perf_counter() - started
-        finite = math.isfinite(loss)
-        if finite:
+        trouble = _trouble(step, loss)
+        if not trouble:
             run.trace.append({"iteration": run.iteration, "stage": step.stage, "loss": loss})
             report(Progress(task.name, run.iteration, problem.iterations, step.stage, loss))
         checkpoint_due = last or run.iteration % CHECKPOINT_EVERY == 0
-        if finite and checkpoint_due:
+        if checkpoint_due and not trouble:
             state = problem.state_dict()
             # The loss was finite before this step's update; the parameters may no longer be.
-            finite = _all_finite(state)
-            if finite:
+            if _all_finite(state):
                 saved = _save(task, run, state)
-        if not finite:
+            else:
+                trouble = Status.DIVERGED.sentence
+        if trouble:
             if run.slowed_down:
-                return _ended(Status.DIVERGED, run, problem)
+                return _ended(Status.DIVERGED, run, problem, trouble)
             run = _restored(problem, saved)
             problem.slow_down()
             run.slowed_down = True
@@ -217,14 +220,21 @@ def _save(task: Task, run: _Run, state: Mapping[str, Any]) -> checkpoint.State:
     return saved
 
 
-def _ended(status: Status, run: _Run, problem: Problem) -> Restoration:
+def _trouble(step: Step, loss: float) -> str:
+    """Why the estimate of this step is lost; empty if it is not."""
+    if not math.isfinite(loss):
+        return Status.DIVERGED.sentence
+    return next((sentence for sentence, holds in step.flaws.items() if holds.item()), "")
+
+
+def _ended(status: Status, run: _Run, problem: Problem, trouble: str = "") -> Restoration:
     if problem.device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(problem.device) / 2**20
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     return Restoration(
         status=status,
-        reason="" if status is Status.OK else f"{status.sentence} (iteration {run.iteration})",
+        reason=f"{trouble} (iteration {run.iteration})" if trouble else "",
         trace=tuple(run.trace),
         iterations=run.iteration,
         seconds=run.seconds,

@@ -1,5 +1,8 @@
 """The kernel prior of GLKM for an observation: which generator serves it, and where its latents start."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -8,7 +11,7 @@ from benchmark.types import NotSupportedError, Observation
 from methods.colour import luma
 from methods.fit import kernel_count
 from methods.glkm.generator import LATENT, OFFICIAL, Generator, serving
-from methods.glkm.weights import folder, label, load_generator, load_initializer
+from methods.glkm.weights import files, folder, label, load_generator, load_initializer
 from methods.kernel_priors.latent import LatentKernel, Variable
 from methods.warm_start import estimated_kernel, estimator, fit_to, resized
 
@@ -20,6 +23,24 @@ FEATURES_RATE, ENOUGH = (
     1e-2,
     0.1,
 )  # narrow generators stay 5 to 10 % away; two methods' kernels differ by more
+
+
+@dataclass(frozen=True)
+class LatentSettings:
+    """What a method with this kernel prior lets a config say of it."""
+
+    latent_rate: float = 5e-4  # of w; section VI-A of the paper, without its number there
+    weights: str = ""  # folder of generators and initializers; the package's own if empty
+    variable: Variable = "features"  # what is optimised: section IV-B compares all three
+    # Where the kernel starts: 'initializer'; 'random', z ~ N(0, I); or the name of a method, such as l0-grad,
+    # whose kernel is inverted into the latent variables (not in the paper).
+    start: str = INITIALIZER
+
+
+def weight_files(case: str, settings: LatentSettings) -> list[Path]:
+    """All that a restoration with this prior may read beside the observation."""
+    del case
+    return files(folder(settings.weights))
 
 
 def check_start(start: str) -> None:

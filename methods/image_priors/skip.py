@@ -144,3 +144,19 @@ class DeepImagePrior(nn.Module):
         code = self.code if noise is None else self.code + self.noise_scale * noise
         image: Tensor = self.network(code)
         return image[0]
+
+    def latent(self, noise: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The latent image and its standard deviations, both (C, H', W'); here there are none."""
+        return self(noise), None
+
+
+class VariationalImagePrior(DeepImagePrior):
+    """Every entry of the latent image a Gaussian: VDIP's reading of a network with 2 C outputs.
+
+    The first C outputs are the means, the others the standard deviations themselves, in (0, 1).
+    """
+
+    def latent(self, noise: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Means and standard deviations, both (C, H', W')."""
+        mean, deviation = self(noise).chunk(2)
+        return mean, deviation

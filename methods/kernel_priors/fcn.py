@@ -50,6 +50,11 @@ class FcnKernels(nn.Module):
         return rotate_180(torch.softmax(entries, dim=1).unflatten(1, self.size))
 
 
+def fcn_kernels(codes: Tensor, size: tuple[int, int], hidden: int = 1000) -> FcnKernel | FcnKernels:
+    """A kernel network for each of `codes` (P, inputs)."""
+    return FcnKernel(codes[0], size, hidden) if len(codes) == 1 else FcnKernels(codes, size, hidden)
+
+
 def _stacked(parameters: Iterable[Tensor]) -> nn.Parameter:
     return nn.Parameter(torch.stack([parameter.detach() for parameter in parameters]))
 

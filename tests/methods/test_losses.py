@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods.losses import Estimate, mse, one_minus_ssim, ssim_index, ssim_window
+from methods.losses import Estimate, mse, one_minus_ssim, ssim_index, ssim_window, weighted
 
 
 def test_window_is_the_published_one_bit_for_bit(fixture):
@@ -24,14 +24,28 @@ def test_ssim_matches_the_reference_and_its_gradient(fixture, pair):
     assert abs(ssim_index(a, b, exact_window).item() - arrays[f"{pair}/ssim_win64"]) < 1e-13
 
 
+def reblurring_to(reblurred):
+    """An estimate of which only the re-blurred image matters."""
+    return Estimate(torch.empty(0), torch.empty(0), operator=lambda image, kernels: reblurred)
+
+
 def test_objectives_are_zero_for_a_perfect_estimate():
     blurry = torch.rand(3, 20, 24, dtype=torch.float64)
-    estimate = Estimate(image=torch.empty(0), kernels=torch.empty(0), reblurred=blurry)
+    estimate = reblurring_to(blurry)
     assert mse(blurry)(estimate) == 0
     assert abs(one_minus_ssim(blurry)(estimate)) < 1e-12
 
 
 def test_mse_is_the_mean_over_pixels_and_channels():
     blurry = torch.zeros(3, 4, 5)
-    estimate = Estimate(torch.empty(0), torch.empty(0), reblurred=torch.full((3, 4, 5), 0.5))
-    assert mse(blurry)(estimate) == 0.25
+    assert mse(blurry)(reblurring_to(torch.full((3, 4, 5), 0.5))) == 0.25
+
+
+def test_weighted_objectives_add_up():
+    both = weighted((2.0, lambda estimate: estimate.reblurred.sum()), (0.5, mse(torch.zeros(1, 2, 2))))
+    assert both(reblurring_to(torch.ones(1, 2, 2))) == 2 * 4 + 0.5
+
+
+def test_what_no_objective_asks_for_is_not_computed():
+    estimate = Estimate(torch.ones(1, 2, 2), torch.empty(0), operator=None)
+    assert weighted((1.0, lambda estimate: estimate.image.sum()))(estimate) == 4

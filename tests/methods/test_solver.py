@@ -90,6 +90,24 @@ def test_diverging_twice_is_a_status_and_the_others_go_on():
     assert (both["b"].image == alone.image).all()
 
 
+@pytest.mark.parametrize("always", [False, True])
+def test_an_estimate_lost_in_a_named_way_ends_like_divergence_with_its_own_reason(always):
+    class Losing(Descent):
+        """Lost from iteration 12 on; for as long as the rate is high, or always."""
+
+        def step(self, iteration):
+            lost = iteration >= 12 and (always or self.rate == 0.01)
+            return Step("descent", super().step(iteration).loss, {"It is lost.": torch.tensor(lost)})
+
+    restoration = run(task("a", Losing))["a"]
+    if always:
+        assert (restoration.status, restoration.image) == (Status.DIVERGED, None)
+        assert restoration.reason == f"It is lost. (iteration {2 * LOG_EVERY})"
+        assert restoration.trace[-1]["iteration"] == LOG_EVERY
+    else:
+        assert restoration.status is Status.OK
+
+
 def test_non_finite_parameters_never_enter_a_checkpoint(tmp_path):
     # Broken in the very iteration before a checkpoint: the logged loss is that of the broken step.
     problem = Descent(breaks=(CHECKPOINT_EVERY - 1,))

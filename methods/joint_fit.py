@@ -1,0 +1,108 @@
+"""Any image prior with any kernel prior and any objective: a row of an ablation is a line of a config.
+
+The parts are those of the named methods: `selfdeblur` is skip, network and mse-ssim; `dip-glkm` skip,
+generator and mse-ssim; `vdip-sparse` variational, network and sparse; and so on. All run to their last
+iteration.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from benchmark.types import Observation
+from methods import vdip, vdip_extreme, vdip_sparse
+from methods.dip import DipSettings
+from methods.fit import Fit, Rates, generator_from, initialised_from, operator_for
+from methods.glkm.start import LatentSettings, check_start, used_by, weight_files
+from methods.image_priors.skip import DeepImagePrior, VariationalImagePrior
+from methods.losses import Objective
+from methods.registry import Method
+
+
+@dataclass(frozen=True)
+class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, LatentSettings):
+    """What the parts do not need, they ignore; values that the methods disagree on are SelfDeblur's."""
+
+    image_prior: Literal["skip", "variational"] = "skip"
+    kernel_prior: Literal["network", "generator"] = "network"
+    # mse-ssim has the stages of SelfDeblur, the others those of VDIP-Std, -Sparse and -Extreme.
+    objective: Literal["mse-ssim", "std", "sparse", "extreme"] = "mse-ssim"
+    code_channels: int = 8
+    # VDIP-Sparse's.
+    pretraining_share: float = 0.1
+    prior_weights: tuple[float, ...] = (0.1, 0.01)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.objective != "mse-ssim" and self.image_prior != "variational":
+            raise ValueError(
+                f"objective {self.objective} needs standard deviations of the image; "
+                "set image_prior to variational"
+            )
+        check_start(self.start)
+
+    def pretraining(self) -> int:
+        """Only the variational objectives have one."""
+        return 0 if self.objective == "mse-ssim" else super().pretraining()
+
+
+def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
+    """The observation's latent image and kernels as a joint fit, drawn from `rng`.
+
+    Raises as `vdip.network_kernel`, `vdip.generated_kernel` and `vdip_extreme.regularisers`.
+    """
+    if settings.kernel_prior == "network":
+        kernel = vdip.network_kernel(observation, settings, rng)
+    else:
+        kernel = vdip.generated_kernel(observation, settings, rng, device)
+    blurry = torch.from_numpy(observation.blurry).to(device)
+    frame = (blurry.shape[1], blurry.shape[2])
+    prior, outputs = {
+        "skip": (DeepImagePrior, len(blurry)),
+        "variational": (VariationalImagePrior, 2 * len(blurry)),
+    }[settings.image_prior]
+    code = settings.image_code(frame, kernel.prior.size, rng)
+    with initialised_from(rng):
+        network = settings.network(outputs)
+    if settings.objective == "mse-ssim":
+        stages = list(settings.stages(blurry))
+    else:
+        regularisers = _regularisers(observation, kernel, settings)
+        stages = vdip.stages(blurry, settings, kernel.prefit, regularisers)
+    return Fit(
+        image=prior(network, code, settings.code_noise).to(device),
+        kernel=kernel.prior.to(device),
+        operator=operator_for(observation),
+        stages=stages,
+        rates=Rates(settings.image_rate, kernel.rate, settings.milestone_iterations()),
+        frame=frame,
+        rng=generator_from(rng, device),
+        weights=kernel.weights,
+    )
+
+
+def _regularisers(observation: Observation, kernel: vdip.Kernel, settings: Settings) -> list[Objective]:
+    if settings.objective == "sparse":
+        return vdip_sparse.regularisers(settings)
+    if settings.objective == "extreme":
+        return vdip_extreme.regularisers(observation, kernel, settings)
+    return []
+
+
+def _files(case: str, settings: Settings) -> list[Path]:
+    return weight_files(case, settings) if settings.kernel_prior == "generator" else []
+
+
+METHOD = Method(
+    name="joint-fit",
+    title="Joint fit",
+    paper="none; the parts are those of SelfDeblur, VDIP and GLKM",
+    licence="this is our own code",
+    blur_models=("uniform", "nonuniform"),
+    settings=Settings,
+    problem=problem,
+    files=_files,
+    uses=lambda settings: used_by(settings.start) if settings.kernel_prior == "generator" else (),
+)

@@ -1,0 +1,191 @@
+"""What the variants of VDIP have in common: settings, stages, and the fit that they are compositions of.
+
+D. Huo, A. Masoumzadeh, R. Kushol, Y.-H. Yang, "Blind Image Deconvolution Using Variational Deep Image
+Prior", TPAMI 2023, as their public code has it: pre-training of both networks, the variational bound, then
+1 - SSIM of the mean. Its estimation of the noise level, which nothing calls, is left out. Updates whose
+gradient is not a number, which it skips, are left to the solver: it goes back to its last checkpoint.
+
+With GLKM ("Generative Latent Kernel Modeling for Blind Motion Deblurring"; the supplement with the details is
+not available) the kernel is a generator's instead of a network's, stays at its start during pre-training, and
+is not penalised for its energy: the generator is its prior.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import count, pairwise
+
+import torch
+from torch import Tensor
+
+from benchmark.types import NotSupportedError, Observation
+from methods import bound
+from methods.dip import CODE_SCALE, SkipSettings
+from methods.fit import (
+    Fit,
+    Flaw,
+    Rates,
+    Stage,
+    generator_from,
+    initialised_from,
+    kernel_count,
+    operator_for,
+)
+from methods.glkm.start import LatentSettings, latent_kernel
+from methods.image_priors.skip import VariationalImagePrior
+from methods.kernel_priors.fcn import FcnKernel, FcnKernels, fcn_kernels
+from methods.kernel_priors.latent import LatentKernel
+from methods.losses import Objective, one_minus_ssim, weighted
+
+PAPER = "Huo et al., Blind Image Deconvolution Using Variational Deep Image Prior, TPAMI 2023"
+GLKM_PAPER = f"{PAPER}; kernel: Generative Latent Kernel Modeling for Blind Motion Deblurring"
+LICENCE = "none stated by the authors' repository; this is our own code"
+GLKM_LICENCE = f"{LICENCE}; GLKM predecessor's code and weights: non-commercial; ours are our own"
+
+COLLAPSED: Flaw = (
+    "The standard deviations of the image collapsed to 0; raise the weight of the regularisers.",
+    bound.collapsed,
+)
+EXPLODED: Flaw = (
+    "The standard deviations of the image grew to the range of intensities; lower the learning rates "
+    "or the weight of the regularisers.",
+    bound.exploded,
+)
+
+
+@dataclass(frozen=True)
+class Settings(SkipSettings):
+    """The values of the authors' scripts. `iterations` are those after the pre-training, as there."""
+
+    pretraining_share: float = 0.1  # 500 iterations before the 5000
+    bound_share: float = 0.4  # the bound until 2000 of 5000, then 1 - SSIM of the mean
+    code_channels: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in fields(self):
+            value, least = getattr(self, field.name), 1 if field.type is int else 0
+            if field.type in (int, float) and not value >= least:
+                raise ValueError(f"{field.name} must be at least {least}, not {value}")
+        if self.bound_share > 1:
+            raise ValueError(f"bound_share must lie in [0, 1], not {self.bound_share}")
+
+    def pretraining(self) -> int:
+        """Iterations of the pre-training."""
+        return round(self.pretraining_share * self.iterations)
+
+    def milestone_iterations(self) -> Sequence[int]:
+        """They count from the end of the pre-training on."""
+        return [self.pretraining() + milestone for milestone in super().milestone_iterations()]
+
+
+@dataclass(frozen=True)
+class RegularisedSettings(Settings):
+    """What the variants with a regulariser add."""
+
+    # Of the regulariser, in equally long parts of the bound's share: the scripts go on with a tenth of the
+    # first one, their sigma_n, after 1000 iterations.
+    prior_weights: tuple[float, ...] = (0.1, 0.01)
+    kernel_penalty: float = 10.0  # times the kernel's energy, within the regulariser
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.prior_weights or not min(self.prior_weights) >= 0:
+            raise ValueError(f"prior_weights must be numbers of at least 0, not {list(self.prior_weights)}")
+
+
+@dataclass(frozen=True)
+class FcnSettings:
+    """The kernel network, SelfDeblur's."""
+
+    kernel_rate: float = 1e-4
+    kernel_code: int = 200
+    kernel_hidden: int = 1000
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel prior and how it is treated."""
+
+    prior: FcnKernel | FcnKernels | LatentKernel
+    rate: float
+    prefit: Objective | None  # what pre-training asks of it; None: nothing, it stays where it is
+    weights: str = ""  # names the pre-trained weights in it
+
+
+def network_kernel(observation: Observation, settings: FcnSettings, rng: torch.Generator) -> Kernel:
+    """A network for each kernel, drawn from `rng`.
+
+    Raises NotSupportedError without a declared kernel size.
+    """
+    if observation.kernel_size is None:
+        raise NotSupportedError("VDIP needs a declared kernel size")
+    codes = CODE_SCALE * torch.rand(kernel_count(observation), settings.kernel_code, generator=rng)
+    with initialised_from(rng):
+        prior = fcn_kernels(codes, observation.kernel_size, settings.kernel_hidden)
+    return Kernel(prior, settings.kernel_rate, bound.flat_kernel)
+
+
+def generated_kernel(
+    observation: Observation, settings: LatentSettings, rng: torch.Generator, device: torch.device
+) -> Kernel:
+    """GLKM's. Raises as `latent_kernel`."""
+    prior, weights = latent_kernel(
+        observation,
+        rng,
+        device,
+        weights=settings.weights,
+        variable=settings.variable,
+        start=settings.start,
+    )
+    return Kernel(prior, settings.latent_rate, None, weights)
+
+
+def fit(
+    observation: Observation,
+    settings: Settings,
+    rng: torch.Generator,
+    device: torch.device,
+    kernel: Kernel,
+    regularisers: Sequence[Objective] = (),
+) -> Fit:
+    """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together."""
+    blurry = torch.from_numpy(observation.blurry).to(device)
+    frame = (blurry.shape[1], blurry.shape[2])
+    code = settings.image_code(frame, kernel.prior.size, rng)
+    with initialised_from(rng):
+        network = settings.network(2 * len(blurry))
+    return Fit(
+        image=VariationalImagePrior(network, code, noise_scale=0.0).to(device),
+        kernel=kernel.prior.to(device),
+        operator=operator_for(observation),
+        stages=stages(blurry, settings, kernel.prefit, regularisers),
+        rates=Rates(settings.image_rate, kernel.rate, settings.milestone_iterations()),
+        frame=frame,
+        rng=generator_from(rng, device),
+        weights=kernel.weights,
+    )
+
+
+def stages(
+    blurry: Tensor, settings: Settings, kernel_prefit: Objective | None, regularisers: Sequence[Objective]
+) -> list[Stage]:
+    """Pre-training, the bound under one regulariser after another, equally long each, and 1 - SSIM.
+
+    Without a regulariser only the data term of the bound is left (VDIP-Std), and nothing holds the deviations
+    up: then that they vanish is no flaw.
+    """
+    prefits, misfit = [bound.image_prefit(blurry)], bound.expected_misfit(blurry)
+    if kernel_prefit is not None:
+        prefits.append(kernel_prefit)
+    bounds = [weighted((1.0, regulariser), (1.0, misfit)) for regulariser in regularisers] or [misfit]
+    flaws = [COLLAPSED, EXPLODED] if regularisers else [EXPLODED]
+    iterations = round(settings.bound_share * settings.iterations)
+    ends = [iterations * part // len(bounds) for part in range(len(bounds) + 1)]
+    return [
+        Stage("pre-training", settings.pretraining(), weighted(*((1.0, prefit) for prefit in prefits))),
+        *(
+            Stage(f"bound-{part}", end - start, objective, flaws=flaws)
+            for part, (start, end), objective in zip(count(1), pairwise(ends), bounds, strict=False)
+        ),
+        Stage("1-ssim", settings.iterations - iterations, one_minus_ssim(blurry)),
+    ]

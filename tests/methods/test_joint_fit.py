@@ -1,0 +1,94 @@
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.types import Observation, Status
+from methods import dip_glkm, joint_fit, selfdeblur, vdip_extreme, vdip_sparse, vdip_std
+from methods.glkm.generator import Generator
+from methods.glkm.initializer import Initializer
+from methods.glkm.weights import save
+from methods.solver import Task, solve
+
+TINY = {"iterations": 6, "channels": 4, "skip_channels": 2, "scales": 2}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder of small random networks, of kernels of 31 px."""
+    folder = tmp_path_factory.mktemp("weights")
+    for network in (Generator(31, width=2), Initializer(width=2)):
+        save(folder, network, 31, way="adversarial", steps=0)
+    return str(folder)
+
+
+def build(module, settings):
+    blurry = np.random.default_rng(0).random((1, 36, 38), dtype=np.float32)
+    observation = Observation("test", "case", blurry, (5, 5))
+    return module.problem(observation, settings, torch.Generator().manual_seed(0), torch.device("cpu"))
+
+
+FITTING = [
+    ("skip", "mse-ssim"),
+    *(("variational", objective) for objective in ("mse-ssim", "std", "sparse", "extreme")),
+]
+
+
+@pytest.mark.parametrize(
+    ("image", "objective", "kernel"),
+    [(*pair, kernel) for pair, kernel in product(FITTING, ("network", "generator"))],
+)
+def test_parts_that_fit_together_run(weights, image, objective, kernel):
+    settings = joint_fit.Settings(
+        **TINY, image_prior=image, objective=objective, kernel_prior=kernel, weights=weights, kernel_hidden=8
+    )
+    ((_, restoration),) = solve([Task("case", lambda: build(joint_fit, settings))])
+    assert restoration.status is Status.OK, restoration.reason
+    assert restoration.kernels.shape == ((1, 5, 5) if kernel == "network" else (1, 31, 31))
+    assert bool(restoration.weights) == (kernel == "generator")
+
+
+@pytest.mark.parametrize("objective", ["std", "sparse", "extreme"])
+def test_a_bound_without_standard_deviations_is_refused(objective):
+    with pytest.raises(ValueError, match="set image_prior to variational"):
+        joint_fit.Settings(objective=objective)
+
+
+@pytest.mark.parametrize(
+    ("module", "parts"),
+    [
+        (selfdeblur, {}),
+        (dip_glkm, {"kernel_prior": "generator"}),
+        (vdip_std, {"objective": "std"}),
+        (vdip_sparse, {"objective": "sparse"}),
+        (vdip_extreme, {"objective": "extreme", "pretraining_share": 1e-3, "prior_weights": (1e-4, 1e-5)}),
+    ],
+)
+def test_the_named_methods_are_compositions_of_the_same_parts(weights, module, parts):
+    more = {"weights": weights} if "kernel_prior" in parts else {"kernel_hidden": 8}
+    named = build(module, module.Settings(**TINY, **more))
+    if "objective" in parts:
+        parts = {"image_prior": "variational", "code_channels": 3, "code_noise": 0.0, **parts}
+    composed = build(joint_fit, joint_fit.Settings(**TINY, **more, **parts))
+    assert type(composed.image) is type(named.image)
+    assert type(composed.kernel) is type(named.kernel)
+    assert composed.image.code.shape == named.image.code.shape
+    assert composed.image.noise_scale == named.image.noise_scale
+    schedules = [
+        [(stage.name, stage.iterations) for stage in fit.stages if stage.iterations]
+        for fit in (composed, named)
+    ]
+    assert schedules[0] == schedules[1]
+    if module is selfdeblur:  # the short runs' own kernel rate is a matter of that method
+        assert composed.rates.milestones == named.rates.milestones
+    else:
+        assert composed.rates == named.rates
+    # From the same weights the first steps are the same.
+    named.image.load_state_dict(composed.image.state_dict())
+    named.kernel.load_state_dict(composed.kernel.state_dict())
+    named.rng.set_state(composed.rng.get_state())
+    losses = [[fit.step(iteration).loss.item() for iteration in range(2)] for fit in (composed, named)]
+    if module is selfdeblur:
+        losses = [loss[:1] for loss in losses]
+    assert losses[0] == losses[1]
