@@ -40,7 +40,13 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
     if figure.kind == "comparison" and shown.dataset:
         about = f"{shown.dataset}, seed {shown.seeds[0]}, PSNR by protocol {shown.protocol}."
     said = missing or [f"no image of these cases by {', '.join(without)}"] * bool(without)
-    parts = [f"{figure.title}.", about, figure.caption, *texts, *(f"{line}." for line in said)]
+    parts = [
+        f"{figure.title}.",
+        about,
+        figure.caption,
+        *texts,
+        *(f"{line[0].upper()}{line[1:]}." for line in said),
+    ]
     text = " ".join(part for part in parts if part)
     if missing:
         nothing_to_show(text, out)
