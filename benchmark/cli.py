@@ -332,13 +332,16 @@ def deblur(
             restoration = restore_once(given.image, kernel_size, target, report)
         if restoration.image is None:
             message = f"{photo}: {restoration.status.value}: {restoration.reason}"
-            if restoration.status is Status.NOT_SUPPORTED:
+            if restoration.status in (Status.NOT_SUPPORTED, Status.WEIGHTS_MISSING):
                 raise InputError(message)
             typer.echo(message, err=True)
             raise typer.Exit(1)
         image, kernels = restoration.image, restoration.kernels
         kernel = None if kernels is None else kernels[0]
-        lines = [f"restored in {restoration.iterations} iterations, {restoration.seconds:.0f} s"]
+        lines = [
+            f"restored in {restoration.iterations} iterations, {restoration.seconds:.0f} s",
+            restoration.weights and f"with the weights {restoration.weights}",
+        ]
         if kernels is not None and len(kernels) == 1:
             lines.append(reblurred(given.image, image, kernels[0]))
     lines.append(write_photo(out, Photo(image, given.alpha, given.bits)))

@@ -264,7 +264,7 @@ def _legend(cells: pd.DataFrame, headings: Sequence[str], markup: _Markup) -> st
         "Gain: mean difference to the blurry input": GAIN in headings,
         "After ±, the standard deviation of the seeds' means": several_seeds,
         f"{', '.join(full_frame)}: of the restored image alone, whole frame": len(full_frame) > 0,
-        "Failed: share of restorations without an image, unsupported cases aside": "Failed" in headings,
+        "Failed: share without an image, unsupported cases and missing weights aside": "Failed" in headings,
     }
     parts = [*protocols, *(sentence for sentence, applies in sentences.items() if applies)]
     return ". ".join(parts) + "." if parts else ""

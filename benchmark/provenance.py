@@ -6,7 +6,7 @@ import importlib.util
 import json
 import subprocess
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def digest(*parts: Any) -> str:
 
 def files_hash(files: Sequence[Path]) -> str:
     """Hash of the names and contents of `files`; empty when there are none."""
-    return digest(*(part for file in files for part in (file.name, _content(file)))) if files else ""
+    return digest(*(part for file in files for part in (file.name, _content_hash(file)))) if files else ""
 
 
 def code_of(method: Method, settings: Any) -> str:
@@ -76,11 +76,18 @@ def code_version() -> str:
     return described.stdout.strip()
 
 
-def _content(file: Path) -> bytes:
+def _content_hash(file: Path) -> str:
     try:
-        return file.read_bytes()
+        status = file.stat()
+        return _hash_of(file, status.st_ino, status.st_mtime_ns, status.st_size)
     except OSError:  # whoever needs the file says what is wrong with it
-        return b""
+        return ""
+
+
+@lru_cache(maxsize=4096)  # the weights of a network belong to every case
+def _hash_of(file: Path, *state: int) -> str:
+    del state  # another one, another content
+    return digest(file.read_bytes())
 
 
 def _source(module: str) -> bytes | None:

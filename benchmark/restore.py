@@ -63,7 +63,6 @@ def restore_shard(
                 "case": case,
                 "method": method_name,
                 "seed": seed,
-                "weights": parts["weights"],
                 "config_hash": provenance.digest(parts),
                 "provenance": parts,
             }

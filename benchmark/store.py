@@ -127,6 +127,7 @@ def write_restoration(folder: Path, restoration: Restoration, record: dict[str, 
         "seconds": round(restoration.seconds, 2),
         "peak_memory_mib": round(restoration.peak_memory_mib),
         "device": restoration.device,
+        "weights": restoration.weights,
     }
     write_text(folder / "run.json", json.dumps(record, indent=2) + "\n")
 

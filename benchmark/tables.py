@@ -185,12 +185,14 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
     jobs = runs[
         (runs.dataset == block.dataset) & (runs.method == row.method) & runs.case.isin(ran.case.unique())
     ]
-    # Declining a case is no failure.
-    failed = int((~jobs.status.isin([Status.OK.value, Status.NOT_SUPPORTED.value])).sum())
+    # Declining a case is no failure, nor is what never began.
+    no_failure = [status.value for status in (Status.OK, Status.NOT_SUPPORTED, Status.WEIGHTS_MISSING)]
+    failed = int((~jobs.status.isin(no_failure)).sum())
     values = values_by_case(cell)
     by_seed = cell.groupby("seed").value.mean().dropna()
     names = ("interval", block.dataset or "", block.group or "", str(row.method), column.metric)
     low, high = interval(values.to_numpy(), generator(*names))
+    notes = [*cell.note, *(_weights(jobs) if len(values) else ())]
     lower_is_better = column.metric in METRICS and METRICS[column.metric].lower_is_better
     return {
         "protocol": cell.protocol.iloc[0],
@@ -209,8 +211,13 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
         "runs": len(jobs),
         "failed": failed,
         "failure_rate": failed / len(jobs) if len(jobs) else np.nan,
-        "note": "; ".join(dict.fromkeys(note for note in cell.note if note)),
+        "note": "; ".join(dict.fromkeys(filter(None, notes))),
     }
+
+
+def _weights(jobs: pd.DataFrame) -> list[str]:
+    """A note on each set of pre-trained weights behind a number: its label says whether it is a demo's."""
+    return [f"with the weights {label}" for label in sorted(jobs.weights.dropna().unique()) if label]
 
 
 def _gain(values: pd.Series, scores: pd.DataFrame) -> float:

@@ -30,6 +30,10 @@ class NotSupportedError(Exception):
     """A method declines a case that it cannot treat; the message is the reason shown to the user."""
 
 
+class WeightsMissingError(Exception):
+    """A method needs the weights of a pre-trained network that are not here; the message says which."""
+
+
 class Status(Enum):
     """How the restoration of one case ended. The value is the word in `runs.csv`."""
 
@@ -37,6 +41,7 @@ class Status(Enum):
     DIVERGED = "diverged"
     OUT_OF_MEMORY = "out_of_memory"
     NOT_SUPPORTED = "not_supported"
+    WEIGHTS_MISSING = "weights_missing"
     FAILED = "failed"
 
     @property
@@ -46,7 +51,7 @@ class Status(Enum):
 
     @property
     def final(self) -> bool:
-        """Whether the same job would end the same way again (memory and crashes may pass)."""
+        """Whether the same job would end the same way again (memory, crashes, missing weights may pass)."""
         return self in (Status.OK, Status.DIVERGED, Status.NOT_SUPPORTED)
 
 
@@ -55,6 +60,7 @@ _SENTENCES = {
     Status.DIVERGED: "The loss became non-finite twice; lower the learning rates or raise the iterations.",
     Status.OUT_OF_MEMORY: "The machine ran out of memory; use a smaller image or a narrower network.",
     Status.NOT_SUPPORTED: "The method does not treat this kind of case.",
+    Status.WEIGHTS_MISSING: "The method needs the weights of a network that are not here; train or get them.",
     Status.FAILED: "The method stopped with an error; the reason stands beside the status.",
 }
 
@@ -142,3 +148,4 @@ class Restoration:
     seconds: float = 0.0
     peak_memory_mib: float = 0.0  # of the device (GPU) or of the process (CPU)
     device: str = "cpu"
+    weights: str = ""  # of pre-trained networks, as tables name them; empty for methods without any

@@ -15,6 +15,7 @@ class Direct:
     """A `Problem` (see `methods/solver.py`) whose estimate is one call, on the CPU."""
 
     iterations = 0
+    weights = ""
 
     def __init__(self, restore: Restore) -> None:
         self.restore, self.device = restore, torch.device("cpu")

@@ -62,10 +62,11 @@ class Fit:
         frame: tuple[int, int],  # (H, W) of the restored image: the middle of the latent image
         rng: torch.Generator,  # of the image prior's perturbations; lives on the device of the priors
         finish: Callable[[Tensor], Tensor] = unchanged,  # from the frame's pixels to the result
+        weights: str = "",  # names the pre-trained weights in the priors
     ) -> None:
         self.image, self.kernel, self.operator = image, kernel, operator
         self.stages, self.rates, self.frame, self.rng = stages, rates, frame, rng
-        self.finish = finish
+        self.finish, self.weights = finish, weights
         self.device = image.code.device
         self.iterations = sum(stage.iterations for stage in stages)
         self.adam = torch.optim.Adam(

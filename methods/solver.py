@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from benchmark.types import InputError, NotSupportedError, Restoration, Status
+from benchmark.types import InputError, NotSupportedError, Restoration, Status, WeightsMissingError
 from methods import checkpoint
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class Problem(Protocol):
 
     iterations: int
     device: torch.device
+    weights: str  # names the pre-trained weights that it uses, empty for none
 
     def step(self, iteration: int) -> Step:
         """Do 0-based `iteration`. Must not read the device."""
@@ -90,13 +91,20 @@ def solve(tasks: Iterable[Task], report: Report = _nothing) -> Iterator[tuple[st
         yield task.name, _solve_one(task, report)
 
 
+# Errors whose message is a sentence already.
+_ENDINGS = {
+    NotSupportedError: Status.NOT_SUPPORTED,
+    WeightsMissingError: Status.WEIGHTS_MISSING,
+    InputError: Status.FAILED,
+}
+
+
 def _solve_one(task: Task, report: Report) -> Restoration:
     try:
         return drive(task, report)
-    except NotSupportedError as error:
-        return Restoration(Status.NOT_SUPPORTED, reason=str(error))
-    except InputError as error:  # a sentence already
-        return Restoration(Status.FAILED, reason=str(error))
+    except tuple(_ENDINGS) as error:
+        status = next(status for kind, status in _ENDINGS.items() if isinstance(error, kind))
+        return Restoration(status, reason=str(error))
     except (MemoryError, torch.OutOfMemoryError) as error:
         return Restoration(Status.OUT_OF_MEMORY, reason=_first_line(error))
     except Exception as error:
@@ -194,6 +202,7 @@ def _ended(status: Status, run: _Run, problem: Problem) -> Restoration:
         seconds=run.seconds,
         peak_memory_mib=peak,
         device=_device_name(problem.device),
+        weights=problem.weights,
     )
 
 

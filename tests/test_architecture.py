@@ -8,7 +8,7 @@ from methods import registry
 from tests.conftest import ROOT
 
 # Pillow comes with scikit-image; the released motion blur generator draws its strokes with it.
-NUMERICAL = {"torch", "numpy", "scipy", "skimage", "PIL"}
+NUMERICAL = {"torch", "safetensors", "numpy", "scipy", "skimage", "PIL"}
 
 
 def imports(path):

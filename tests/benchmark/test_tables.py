@@ -18,7 +18,7 @@ from benchmark.tables import TABLE_COLUMNS, gaps, own_table, summary
 from benchmark.types import InputError
 
 NAME = "demo-uniform"
-NO_RUNS = pd.DataFrame(columns=["dataset", "case", "method", "seed", "status"])
+NO_RUNS = pd.DataFrame(columns=["dataset", "case", "method", "seed", "status", "weights"])
 
 
 def scores_frame(values, notes=None, seed=0, group="g"):
@@ -41,11 +41,12 @@ def scores_frame(values, notes=None, seed=0, group="g"):
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
-def runs_frame(scores, failed=()):
+def runs_frame(scores, failed=(), weights=""):
     """A run for each score; `failed` holds (method, case) without an image."""
     runs = scores[["dataset", "case", "method", "seed"]].drop_duplicates().reset_index(drop=True)
     return runs.assign(
-        status=["failed" if (run.method, run.case) in failed else "ok" for run in runs.itertuples()]
+        status=["failed" if (run.method, run.case) in failed else "ok" for run in runs.itertuples()],
+        weights=weights,
     )
 
 
@@ -162,10 +163,19 @@ def test_seeds_are_averaged_within_a_case_and_their_spread_and_worst_are_shown()
     assert "After ±, the standard deviation of the seeds' means" in text
 
 
-def test_declining_a_case_is_no_failure():
+def test_numbers_made_with_pretrained_weights_say_with_which():
+    scores = scores_frame({("selfdeblur", "psnr"): [20.0, 21.0], ("selfdeblur", "ssim"): [np.nan, np.nan]})
+    table, text, (row,) = page(scores, runs_frame(scores, weights=["nets-31 demo", "nets-55"]))
+    assert row["PSNR, dB ↑"] == "20.50 [1]"
+    assert "[1] with the weights nets-31 demo; with the weights nets-55." in text
+    assert table.loc[("selfdeblur", "ssim"), "note"] == ""
+
+
+@pytest.mark.parametrize("status", ["not_supported", "weights_missing"])
+def test_declining_a_case_is_no_failure(status):
     scores = scores_frame({("blurry", "psnr"): [20.0, 21.0], ("selfdeblur", "psnr"): [22.0, np.nan]})
     runs = runs_frame(scores, failed={("selfdeblur", "case1")})
-    table, _, _ = page(scores, runs.replace({"status": {"failed": "not_supported"}}))
+    table, _, _ = page(scores, runs.replace({"status": {"failed": status}}))
     assert table.loc[("selfdeblur", "psnr"), "failed"] == 0
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmark.types import NotSupportedError, Status
+from benchmark.types import NotSupportedError, Status, WeightsMissingError
 from methods import checkpoint
 from methods.solver import CHECKPOINT_EVERY, LOG_EVERY, Step, Task, solve
 
@@ -10,6 +10,7 @@ class Descent:
     """A noisy gradient descent on one number; the loss is infinite at the iterations in `breaks`."""
 
     device = torch.device("cpu")
+    weights = "nets-31"
 
     def __init__(self, iterations=250, breaks=(), breaks_when_slow=False, seed=0):
         self.iterations, self.breaks, self.breaks_when_slow = iterations, breaks, breaks_when_slow
@@ -53,6 +54,10 @@ def test_trace_is_sparse_and_ends_with_the_last_iteration():
     assert [row["iteration"] for row in restoration.trace] == [1, LOG_EVERY, 2 * LOG_EVERY, 25]
     assert {row["stage"] for row in restoration.trace} == {"descent"}
     assert restoration.iterations == 25
+
+
+def test_a_restoration_names_the_weights_it_was_made_with():
+    assert run(task("a", Descent))["a"].weights == "nets-31"
 
 
 def test_the_device_is_read_only_for_the_trace(monkeypatch):
@@ -177,6 +182,7 @@ def test_a_checkpoint_that_does_not_fit_is_ignored(tmp_path, damage):
         (MemoryError("no room"), Status.OUT_OF_MEMORY),
         (torch.OutOfMemoryError("no room"), Status.OUT_OF_MEMORY),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), Status.OUT_OF_MEMORY),
+        (WeightsMissingError("no generator"), Status.WEIGHTS_MISSING),
         (RuntimeError("boom\nand more"), Status.FAILED),
     ],
 )

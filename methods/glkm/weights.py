@@ -1,0 +1,165 @@
+"""The weights folder of the kernel networks, and how its files become networks.
+
+For kernels of size n it holds `generator-<n>.safetensors`, `initializer-<n>.safetensors` and, for training
+only, `encoder-<n>.safetensors`; or the predecessor's published files `netG_<n>.pth` and `netE_<n>.pth`,
+whose names are ours. A pair `...-any.safetensors` serves every size by the middle of its logits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from torch import nn
+
+from benchmark.types import InputError, WeightsMissingError
+from methods.checkpoints import OWN, Stored, fill, read_network, save_network
+from methods.glkm.encoder import KernelEncoder
+from methods.glkm.generator import OFFICIAL, PUBLISHED_EPS, Generator
+from methods.glkm.initializer import Initializer
+
+Kind = Literal["generator", "initializer", "encoder"]
+Way = Literal["adversarial", "GLKM-fast"]  # how the generator was trained: as published, or as a decoder
+Size = int | Literal["any"]
+Network = TypeVar("Network", bound=nn.Module)
+
+SHIPPED = Path(__file__).parents[1] / "weights"  # the demo's, part of the package
+PUBLISHED_WIDTH = 64
+_PUBLISHED_FILES = {"generator": "netG_{}.pth", "initializer": "netE_{}.pth"}
+_NAMES = {"adversarial": "glkm", "GLKM-fast": "glkm-fast"}  # in labels
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a network comes from."""
+
+    name: str  # how it was trained and for which kernel size: 'glkm-fast-31'
+    remark: str  # 'demo', 'official' or nothing
+
+
+def label(*origins: Origin) -> str:
+    """What tables call the weights: 'glkm-fast-31 demo'. One demo part makes them demo weights."""
+    return " ".join(dict.fromkeys([*(o.name for o in origins), *(o.remark for o in origins if o.remark)]))
+
+
+def folder(setting: str) -> Path:
+    """The folder that a setting `weights` names; the shipped one for nothing."""
+    return Path(setting) if setting else SHIPPED
+
+
+def files(weights: Path) -> list[Path]:
+    """All generators and initializers in the folder: what a restoration may depend on."""
+    patterns = [f"{kind}-*{OWN}" for kind in ("generator", "initializer")]
+    patterns += [name.format("*") for name in _PUBLISHED_FILES.values()]
+    return sorted(path for pattern in patterns for path in weights.glob(pattern))
+
+
+def save(
+    weights: Path,
+    network: Generator | Initializer | KernelEncoder,
+    size: Size,
+    *,
+    way: Way,
+    steps: int,
+    remark: str = "",
+    half: bool = False,
+) -> Path:
+    """Write a network, trained for kernels of `size`, under its name; `remark` is 'demo' or nothing.
+
+    An initializer has the `way` of its generator. Returns the file's path.
+    Raises InputError when the folder cannot be written.
+    """
+    kind = _kind(network)
+    metadata = {
+        "kind": kind,
+        "kernel_size": str(max(OFFICIAL) if size == "any" else size),
+        "serves": "all" if size == "any" else "its size",
+        "label": remark,
+        "way": way,
+        "steps": str(steps),
+    }
+    if not isinstance(network, KernelEncoder):
+        metadata["width"] = str(network.width)
+    if isinstance(network, Generator):
+        metadata["bn_eps"] = str(network.bn_eps)
+    path = weights / f"{kind}-{size}{OWN}"
+    save_network(path, network, metadata, half=half)
+    return path
+
+
+def load_generator(weights: Path, size: int) -> tuple[Generator, Origin]:
+    """The generator for kernels of `size`, frozen; one for all sizes has its own, larger `size`.
+
+    Raises WeightsMissingError when there is none, InputError when its file cannot be used.
+    """
+    stored = _read(weights, "generator", size)
+    if stored.path.suffix != OWN:
+        return _filled(Generator(size, PUBLISHED_WIDTH, PUBLISHED_EPS), stored), _origin(stored, size)
+    own_size, width = int(stored.number("kernel_size")), int(stored.number("width"))
+    generator = Generator(own_size, width, stored.number("bn_eps"))
+    return _filled(generator, stored), _origin(stored, size)
+
+
+def load_initializer(weights: Path, size: int) -> tuple[Initializer, Origin]:
+    """The initializer for kernels of `size`, frozen. Raises as `load_generator`."""
+    stored = _read(weights, "initializer", size)
+    width = int(stored.number("width")) if stored.path.suffix == OWN else PUBLISHED_WIDTH
+    return _filled(Initializer(width), stored), _origin(stored, size)
+
+
+def load_encoder(weights: Path, size: int) -> tuple[KernelEncoder, Origin]:
+    """The encoder for kernels of `size`, frozen. Raises as `load_generator`."""
+    stored = _read(weights, "encoder", size)
+    return _filled(KernelEncoder(int(stored.number("kernel_size"))), stored), _origin(stored, size)
+
+
+def _kind(network: nn.Module) -> Kind:
+    if isinstance(network, Generator):
+        return "generator"
+    return "initializer" if isinstance(network, Initializer) else "encoder"
+
+
+def _read(weights: Path, kind: Kind, size: int) -> Stored:
+    names = [f"{kind}-{size}{OWN}"]
+    if kind in _PUBLISHED_FILES:
+        names.append(_PUBLISHED_FILES[kind].format(size))
+    names.append(f"{kind}-any{OWN}")
+    found = next((weights / name for name in names if (weights / name).is_file()), None)
+    if found is None:
+        raise WeightsMissingError(
+            f"{weights}: no {kind} for kernels of {size} x {size}; looked for {_listed(names)}. "
+            "Train one with `blindbench pretrain`, or put the published file there"
+        )
+    stored = read_network(found)
+    if found.suffix == OWN:
+        _check(stored, kind, size)
+    return stored
+
+
+def _check(stored: Stored, kind: Kind, size: int) -> None:
+    """Raises InputError when the metadata name another network than the file's name does."""
+    found = stored.metadata.get("kind")
+    if found != kind:
+        raise InputError(f"{stored.path}: holds {found or 'no known network'}, not {kind}")
+    trained = int(stored.number("kernel_size"))
+    if trained != size and stored.metadata.get("serves") != "all":
+        raise InputError(
+            f"{stored.path}: was trained for kernels of {trained} x {trained}, not {size} x {size}"
+        )
+
+
+def _filled(network: Network, stored: Stored) -> Network:
+    fill(network, stored)
+    return network.eval().requires_grad_(False)
+
+
+def _origin(stored: Stored, size: int) -> Origin:
+    if stored.path.suffix != OWN:
+        return Origin(f"glkm-{size}", "official")
+    way = stored.metadata.get("way", "")
+    serves = "any" if stored.metadata.get("serves") == "all" else str(size)
+    return Origin(f"{_NAMES.get(way, way)}-{serves}", stored.metadata.get("label", ""))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
