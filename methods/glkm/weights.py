@@ -35,6 +35,12 @@ class Origin:
 
     name: str  # how it was trained and for which kernel size: 'glkm-fast-31'
     remark: str  # 'demo', 'official' or nothing
+    way: Way = "adversarial"
+
+
+def name_of(way: str, serves: Size) -> str:
+    """The name of an `Origin`."""
+    return f"{_NAMES.get(way, way)}-{serves}"
 
 
 def label(*origins: Origin) -> str:
@@ -52,6 +58,17 @@ def files(weights: Path) -> list[Path]:
     patterns = [f"{kind}-*{OWN}" for kind in ("generator", "initializer")]
     patterns += [name.format("*") for name in _PUBLISHED_FILES.values()]
     return sorted(path for pattern in patterns for path in weights.glob(pattern))
+
+
+def file_name(kind: Kind, size: Size) -> str:
+    """The name of a network's file in its folder."""
+    return f"{kind}-{size}{OWN}"
+
+
+def path_of(weights: Path, kind: Kind, size: int) -> Path:
+    """The file that a network for kernels of `size` is read from; where ours would lie when there is none."""
+    candidates = [weights / name for name in _names(kind, size)]
+    return next((path for path in candidates if path.is_file()), candidates[0])
 
 
 def save(
@@ -82,7 +99,7 @@ def save(
         metadata["width"] = str(network.width)
     if isinstance(network, Generator):
         metadata["bn_eps"] = str(network.bn_eps)
-    path = weights / f"{kind}-{size}{OWN}"
+    path = weights / file_name(kind, size)
     save_network(path, network, metadata, half=half)
     return path
 
@@ -119,15 +136,17 @@ def _kind(network: nn.Module) -> Kind:
     return "initializer" if isinstance(network, Initializer) else "encoder"
 
 
+def _names(kind: Kind, size: int) -> list[str]:
+    """In the order in which they are looked for."""
+    published = [_PUBLISHED_FILES[kind].format(size)] if kind in _PUBLISHED_FILES else []
+    return [file_name(kind, size), *published, file_name(kind, "any")]
+
+
 def _read(weights: Path, kind: Kind, size: int) -> Stored:
-    names = [f"{kind}-{size}{OWN}"]
-    if kind in _PUBLISHED_FILES:
-        names.append(_PUBLISHED_FILES[kind].format(size))
-    names.append(f"{kind}-any{OWN}")
-    found = next((weights / name for name in names if (weights / name).is_file()), None)
-    if found is None:
+    found = path_of(weights, kind, size)
+    if not found.is_file():
         raise WeightsMissingError(
-            f"{weights}: no {kind} for kernels of {size} x {size}; looked for {_listed(names)}. "
+            f"{weights}: no {kind} for kernels of {size} x {size}; looked for {_listed(_names(kind, size))}. "
             "Train one with `blindbench pretrain`, or put the published file there"
         )
     stored = read_network(found)
@@ -157,8 +176,9 @@ def _origin(stored: Stored, size: int) -> Origin:
     if stored.path.suffix != OWN:
         return Origin(f"glkm-{size}", "official")
     way = stored.metadata.get("way", "")
-    serves = "any" if stored.metadata.get("serves") == "all" else str(size)
-    return Origin(f"{_NAMES.get(way, way)}-{serves}", stored.metadata.get("label", ""))
+    serves: Size = "any" if stored.metadata.get("serves") == "all" else size
+    known: Way = "GLKM-fast" if way == "GLKM-fast" else "adversarial"
+    return Origin(name_of(way, serves), stored.metadata.get("label", ""), known)
 
 
 def _listed(names: Sequence[str]) -> str:
