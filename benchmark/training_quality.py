@@ -48,7 +48,7 @@ def quality(evidence: Evidence, report: Report) -> Quality:
         }
     if evidence.blurry is not None and evidence.sharp is not None:
         cases = min(RATIOS, len(evidence.truth))
-        ratios: dict[str, list[float]] = {name: [] for name in evidence.compared}
+        ratios: dict[str, list[float]] = {name: [] for name in evidence.shown}
         for case in range(cases):
             report(Progress("restoring held-out crops", case, cases))
             images = evidence.blurry[case][None], evidence.sharp[case][None]
@@ -71,18 +71,18 @@ def draw(evidence: Evidence, out: Path) -> None:
     rows = {name: [(kernel, "") for kernel in kernels[:SHOWN]] for name, kernels in evidence.samples.items()}
     if evidence.truth is not None:
         rows["held out"] = [(kernel, "") for kernel in evidence.truth[:SHOWN]]
-        for name, kernels in evidence.estimates.items():
-            rows[name] = _captioned(kernels, evidence.truth)
+        for name in evidence.shown:
+            rows[name] = _captioned(evidence.estimates[name], evidence.truth)
     _grid(rows, out)
 
 
 def _cases(evidence: Evidence, blurry: Array, truth: Array) -> dict[str, list[Cell]]:
-    """A row per case: what was seen, the true kernel, and the compared estimates with their similarity."""
+    """A row per case: what was seen, the true kernel, and the estimates with their similarity."""
     rows = {}
     for case in range(min(SHOWN, len(truth))):
         estimates = [
             (evidence.estimates[name][case], f"{name} {_similarity(evidence.estimates[name], truth, case)}")
-            for name in evidence.compared
+            for name in evidence.shown
         ]
         rows[str(case)] = [(blurry[case], "blurry"), (truth[case], "true kernel"), *estimates]
     return rows

@@ -20,10 +20,11 @@ from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import Generator
 from methods.solver import Report
 from methods.training.evidence import Evidence
-from methods.training.generator import check_kernels, examine_generator
+from methods.training.generator import examine_generator
 from methods.training.kernels import training_kernels, turned
 from methods.training.loop import Materials
 from methods.training.registry import Training
+from methods.training.settings import check
 
 WAY: weights.Way = "GLKM-fast"
 
@@ -46,7 +47,7 @@ class Settings:
     bn_eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        check_kernels(self.kernel_size, self.supports, self.kernels, self.batch)
+        check(self)
 
 
 class Decoder:

@@ -25,7 +25,7 @@ class Evidence:
     # What was seen, (N, H, W) in [0, 1], and the sharp images in the same frame.
     blurry: Array | None = None
     sharp: Array | None = None
-    compared: tuple[str, ...] = ()  # names of the estimates that images are restored with
+    shown: tuple[str, ...] = ()  # names of the estimates worth a look, and a restoration of `blurry`
 
 
 def as_array(kernels: Tensor) -> Array:

@@ -17,13 +17,14 @@ from torch.nn import functional
 from methods.fit import initialised_from
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
-from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator, layers_for
+from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator
 from methods.solver import Progress, Report
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
 from methods.training.inversion import best_inverted, inverted_features
-from methods.training.kernels import check_sizes, training_kernels
+from methods.training.kernels import training_kernels
 from methods.training.loop import Materials
 from methods.training.registry import Training
+from methods.training.settings import check
 
 WAY: weights.Way = "adversarial"
 
@@ -48,7 +49,7 @@ class Settings:
     input_scale: float | None = None
 
     def __post_init__(self) -> None:
-        check_kernels(self.kernel_size, self.supports, self.kernels, self.batch)
+        check(self)
 
 
 class Adversaries:
@@ -135,14 +136,6 @@ class Adversaries:
         return torch.from_numpy(chosen).to(self.kernels.device)
 
 
-def check_kernels(size: int, supports: tuple[int, ...], kernels: int, batch: int) -> None:
-    """Raises ValueError unless there are such layers, kernels of such sizes, and a batch of them."""
-    layers_for(size)
-    check_sizes(size, supports)
-    if not 2 <= batch <= kernels:
-        raise ValueError(f"batch must lie between 2 and the {kernels} kernels, not {batch}")
-
-
 SAMPLES = 128
 INVERTED = 64  # of the held-out kernels; an inversion is costly
 STARTS, INVERSION_STEPS, INVERSION_RATE = 4, 200, 0.05
@@ -183,9 +176,10 @@ def examine_generator(
         estimates["inversion, features"] = as_array(generator.kernels(features))
     report(Progress("examining", 3, 3))
     return Evidence(
-        samples={"real": as_array(held_out[:SAMPLES]), "generated": generated[:SAMPLES]},
+        samples={"real": as_array(kernels[:SAMPLES]), "generated": generated[:SAMPLES]},
         truth=as_array(held_out),
         estimates=estimates | yardsticks(kernels, count) | {"random code": generated[:count]},
+        shown=tuple(estimates),
     )
 
 

@@ -25,12 +25,12 @@ from methods.glkm.initializer import Initializer
 from methods.solver import Progress, Report
 from methods.training.decoder import kl_divergence
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
-from methods.training.generator import check_kernels
 from methods.training.inversion import Reduction, inverted
 from methods.training.kernels import training_kernels, turned
 from methods.training.loop import Materials
 from methods.training.photographs import Photographs, blurred, reflected
 from methods.training.registry import Training
+from methods.training.settings import check
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Settings:
     batch: int = 128
     width: int = 64
     crop: int = 256
-    # reflect: the crop is mirrored at its borders before it is blurred; true: cut larger instead.
-    borders: Literal["reflect", "true"] = "reflect"
+    # reflect: the crop is mirrored at its borders before it is blurred; valid: cut larger instead.
+    borders: Literal["reflect", "valid"] = "reflect"
     noise: float = 0.0  # largest standard deviation of Gaussian noise, drawn anew for each crop
     gamma: float = 0.0  # largest deviation of a random exponent of the intensities from 1
     rate: float = 1e-4
@@ -62,7 +62,7 @@ class Settings:
     latent_weight: float = 0.1  # lambda of eq. (4)
 
     def __post_init__(self) -> None:
-        check_kernels(self.kernel_size, self.supports, self.kernels, self.batch)
+        check(self)
         if self.crop < self.kernel_size:
             raise ValueError(f"crop must be at least the kernel size {self.kernel_size}, not {self.crop}")
 
@@ -87,7 +87,7 @@ class InitializerTraining:
         self.label, self.way = origin.name, origin.way
         self.generator = generator.to(device)
         self.encoder = None if encoder is None else encoder.to(device)
-        self.taken = settings.crop + (size - 1 if settings.borders == "true" else 0)
+        self.taken = settings.crop + (size - 1 if settings.borders == "valid" else 0)
         self.photographs = Photographs(materials.photographs, self.taken, device)
         self.held_out = materials.held_out
         with initialised_from(torch.Generator().manual_seed(seed)):
@@ -214,7 +214,7 @@ class InitializerTraining:
             | random,
             blurry=arrays["blurry"],
             sharp=arrays["sharp"],
-            compared=("initializer", "mean kernel", "Gaussian"),
+            shown=("initializer", "mean kernel", "Gaussian"),
         )
 
     @property

@@ -58,13 +58,6 @@ def training_kernels(
     return rotate_180(torch.from_numpy(kernels[:, None])).contiguous()
 
 
-def check_sizes(size: int, supports: Sequence[int]) -> None:
-    """Raises ValueError unless `supports` can be drawn for kernels of `size`."""
-    for support in supports:
-        if support % 2 == 0 or not SMALLEST <= support <= size:
-            raise ValueError(f"supports must be odd, from {SMALLEST} to {size}, not {support}")
-
-
 def _drawn(size: int, supports: Sequence[int], seed: int, number: int) -> Array:
     """Kernel `number` (size, size), true-convolution form."""
     rng = np.random.default_rng((seed, size, number))
