@@ -106,10 +106,14 @@ class Job:
         """Raises InputError as `collected` does."""
         return collected(self.order.images, self.order.terms)
 
+    def recipe(self) -> str:
+        """Changes with the order, what the training's own settings add to it, and the photographs."""
+        order = asdict(self.order) | {"settings": asdict(self.settings), "images": []}
+        return provenance.digest(order, self.photographs.identity)
+
     def identity(self) -> str:
         """Decides whether finished weights are the ordered ones: code may change without training anew."""
-        order = asdict(self.order) | {"settings": asdict(self.settings), "images": []}
-        return provenance.digest(order, self.photographs.identity, provenance.files_hash(self.inputs))
+        return provenance.digest(self.recipe(), provenance.files_hash(self.inputs))
 
     @property
     def command(self) -> str:
@@ -128,6 +132,25 @@ class Job:
         }
         words += [word for key, value in options.items() if value for word in (f"--{key}", str(value))]
         return shlex.join(words + ["--half"] * order.half)
+
+
+def jobs(orders: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Job]:
+    """The jobs of a config's `pretrain`, by stem. Raises InputError where two write the same weights."""
+    found: dict[str, Job] = {}
+    makers: dict[Path, str] = {}
+    for number, entry in enumerate(orders):
+        known = {key: tuple(value) if key == "images" else value for key, value in entry.items()}
+        known.pop("threads", None)  # of the workflow
+        try:
+            job = Job.checked(Order(**known), folder)
+        except InputError as error:
+            raise InputError(f"pretrain[{number}]: {error}") from error
+        for path in (job.record_path, *job.outputs):
+            if path in makers:
+                raise InputError(f"pretrain: {makers[path]} and {job.stem} both write {path.name}")
+            makers[path] = job.stem
+        found[job.stem] = job
+    return found
 
 
 def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> bool:

@@ -43,7 +43,7 @@ class Collection:
 
 
 def collected(folders: Sequence[str], terms: str = "") -> Collection:
-    """The image files in `folders`, sorted by name; `terms` default to those that the sources state.
+    """The image files in `folders`, folder after folder, sorted by name; `terms` default to those that the sources state.
 
     A folder is a path, or `<source>` or `<source>/<folder>` of a known source (`datasets/sources.yaml`).
     Raises InputError for a folder that is missing or holds no image, and when all hold fewer than two.
@@ -55,10 +55,9 @@ def collected(folders: Sequence[str], terms: str = "") -> Collection:
         found = [path for path in folder.iterdir() if path.suffix.lower() in Image.registered_extensions()]
         if not found:
             raise InputError(f"{name}: no images in this folder; give the one they lie in")
-        files += found
+        files += sorted(found)
         source = all_sources().get(Path(name).parts[0])
         stated += [f"{source.title}: {source.licence}" if source else f"{name}: not stated"]
-    files.sort(key=lambda path: (path.name, str(path)))
     if folders and len(files) < 2:
         raise InputError(f"{files[0]}: the only image; at least 2 are needed, one to train on, one held out")
     picked = np.linspace(0, len(files) - 1, min(len(files), MOST)).round().astype(int)
