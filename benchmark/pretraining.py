@@ -139,10 +139,10 @@ def jobs(orders: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Job]:
     found: dict[str, Job] = {}
     makers: dict[Path, str] = {}
     for number, entry in enumerate(orders):
-        known = {key: tuple(value) if key == "images" else value for key, value in entry.items()}
-        known.pop("threads", None)  # of the workflow
+        of_order: dict[str, Any] = {key: value for key, value in entry.items() if key != "threads"}
+        of_order["images"] = tuple(entry.get("images", ()))
         try:
-            job = Job.checked(Order(**known), folder)
+            job = Job.checked(Order(**of_order), folder)
         except InputError as error:
             raise InputError(f"pretrain[{number}]: {error}") from error
         for path in (job.record_path, *job.outputs):

@@ -43,9 +43,10 @@ class Collection:
 
 
 def collected(folders: Sequence[str], terms: str = "") -> Collection:
-    """The image files in `folders`, folder after folder, sorted by name; `terms` default to those that the sources state.
+    """The image files in `folders`, one after the other, sorted by name in each.
 
-    A folder is a path, or `<source>` or `<source>/<folder>` of a known source (`datasets/sources.yaml`).
+    A folder is a path, or `<source>` or `<source>/<folder>` of a known source (`datasets/sources.yaml`);
+    `terms` default to those that the sources state.
     Raises InputError for a folder that is missing or holds no image, and when all hold fewer than two.
     """
     files: list[Path] = []

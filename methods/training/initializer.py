@@ -20,7 +20,7 @@ from torch.nn import functional
 from benchmark.types import Array, InputError, WeightsMissingError
 from methods.fit import initialised_from
 from methods.glkm import weights
-from methods.glkm.generator import LATENT
+from methods.glkm.generator import LATENT, Generator
 from methods.glkm.initializer import Initializer
 from methods.solver import Progress, Report
 from methods.training.decoder import kl_divergence
@@ -93,6 +93,8 @@ class InitializerTraining:
         with initialised_from(torch.Generator().manual_seed(seed)):
             self.initializer = Initializer(settings.width)
         self.initializer.to(device)
+        # Channels last is faster on a CPU, but torch 2.11's convolutions corrupt memory then at 4 channels.
+        self.layout = torch.channels_last if settings.width % 8 == 0 else torch.contiguous_format
         self.kernels = training_kernels(
             size, settings.supports, settings.kernels, seed, materials.processes, report
         ).to(device)
@@ -107,23 +109,13 @@ class InitializerTraining:
         kernels = turned(self.kernels[self._batch(number)], rng)
         images = self.blurry(kernels, rng)
         self.initializer.train()
-        codes = self.initializer(images.contiguous(memory_format=torch.channels_last))
-        logits = self.generator.logits(self.generator.features(codes))
-        if settings.kernel_loss == "l1":
-            probabilities = logits.flatten(1).softmax(1)
-            kernel_term = (probabilities - kernels.flatten(1)).abs().mean()
-        else:
-            kernel_term = kl_divergence(kernels, logits).mean()
-        losses = {"kernel": kernel_term}
-        loss = settings.kernel_weight * kernel_term
-        if settings.targets != "none":
-            latent_term = functional.mse_loss(codes, self.targets(codes.detach(), kernels))
-            losses["latent"] = latent_term
-            loss = loss + settings.latent_weight * latent_term
+        codes = self.initializer(images.contiguous(memory_format=self.layout))
+        targets = None if settings.targets == "none" else self.targets(codes.detach(), kernels)
+        losses = collaborative_loss(self.generator, codes, kernels, targets, settings)
         self.adam.zero_grad(set_to_none=True)
-        loss.backward()
+        losses["loss"].backward()
         self.adam.step()
-        return {"loss": loss.detach()} | {term: value.detach() for term, value in losses.items()}
+        return {term: value.detach() for term, value in losses.items()}
 
     def rate(self, share: float) -> float:
         """Adam's rate when `share` of the training is over."""
@@ -238,6 +230,26 @@ class InitializerTraining:
         order = np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.kernels))
         chosen = order[within * self.settings.batch : (within + 1) * self.settings.batch]
         return torch.from_numpy(chosen).to(self.kernels.device)
+
+
+def collaborative_loss(
+    generator: Generator, codes: Tensor, kernels: Tensor, targets: Tensor | None, settings: Settings
+) -> dict[str, Tensor]:
+    """Eq. (4), or eq. (3) without `targets`, for the predicted `codes` of `kernels`: 'loss' and its terms."""
+    logits = generator.logits(generator.features(codes))
+    if settings.kernel_loss == "l1":
+        kernel_term = (logits.flatten(1).softmax(1) - kernels.flatten(1)).abs().mean()
+    else:
+        kernel_term = kl_divergence(kernels, logits).mean()
+    loss = settings.kernel_weight * kernel_term
+    if targets is None:
+        return {"loss": loss, "kernel": kernel_term}
+    latent_term = functional.mse_loss(codes, targets)
+    return {
+        "loss": loss + settings.latent_weight * latent_term,
+        "kernel": kernel_term,
+        "latent": latent_term,
+    }
 
 
 TEST_NOISE = 0.01  # largest standard deviation

@@ -21,6 +21,10 @@ def training_inputs(wildcards):
     return list(dict.fromkeys(str(makers.get(path, path)) for path in read))
 
 
+def training_folder(wildcards):
+    return TRAINED
+
+
 def training_recipe(wildcards):
     try:
         return TRAININGS[wildcards.stem].recipe()
@@ -51,7 +55,7 @@ rule train:
     params:
         command=lambda wildcards: TRAININGS[wildcards.stem].command,
         recipe=training_recipe,
-        folder=TRAINED,
+        folder=training_folder,
         device=PLAN.config["device"],
     shell:
         "{params.command} --out {params.folder} --device {params.device} --threads {threads}"
