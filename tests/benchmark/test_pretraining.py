@@ -18,6 +18,7 @@ from benchmark import pretraining, training_photographs, training_quality
 from benchmark.pretraining import Job, Order, jobs, pretrain
 from benchmark.training_photographs import collected, read
 from benchmark.types import InputError
+from methods.checkpoints import read_network
 from methods.glkm import weights
 from methods.training import generator as generator_module
 from methods.training.kernels import silent
@@ -46,6 +47,7 @@ def quick(monkeypatch):
     """Few held-out items."""
     monkeypatch.setattr(pretraining, "HELD_OUT", 20)
     monkeypatch.setattr(training_quality, "RATIOS", 2)
+    monkeypatch.setattr(training_quality, "SHOWN", 3)
     monkeypatch.setattr(generator_module, "INVERSION_STEPS", 20)
 
 
@@ -72,7 +74,7 @@ def test_training_pays_and_everything_is_written(quick, photographs, tmp_path):
     assert set(after[1]["initializer"]) >= {"similarity_low", "misplaced", "ratio", "success"}
     assert after[0]["generated"]["correlation"] > after[0]["real"]["correlation"]  # soon after the start
     for stem in ("decoder-13", "initializer-13"):
-        assert Image.open(folder / f"{stem}.png").size[0] > 500
+        assert Image.open(folder / f"{stem}.png").size[0] > 300
         assert list(pd.read_csv(folder / f"{stem}.csv").step) == [1, 50, 80]
     network, origin = weights.load_initializer(folder, 13)
     assert weights.label(origin) == "glkm-fast-13 tiny"
@@ -85,13 +87,14 @@ def test_training_pays_and_everything_is_written(quick, photographs, tmp_path):
 
 def test_another_order_trains_again(quick, tmp_path):
     for steps in (1, 2):
-        assert pretrain(Job.checked(Order("generator", DECODER, steps=steps), tmp_path), CPU, 1, silent)
+        order = Order("generator", DECODER | {"kernels": 40}, steps=steps)
+        assert pretrain(Job.checked(order, tmp_path), CPU, 1, silent)
     assert json.loads((tmp_path / "generator-13.json").read_text())["steps"] == 2
 
 
 def test_a_killed_process_is_continued_to_the_same_weights(quick, tmp_path):
-    settings = json.dumps(DECODER | {"kernels": 40})
-    arguments = ["pretrain", "decoder", "--settings", settings, "--steps", "300", "--out", str(tmp_path)]
+    settings = json.dumps(DECODER | {"kernels": 40, "batch": 8})
+    arguments = ["pretrain", "decoder", "--settings", settings, "--steps", "100", "--out", str(tmp_path)]
     program = (
         "import sys; from methods.training import loop; loop.SAVE_EVERY = 0.0; from benchmark import cli;"
         "sys.argv = ['blindbench', *sys.argv[1:]]; cli.main()"
@@ -106,13 +109,15 @@ def test_a_killed_process_is_continued_to_the_same_weights(quick, tmp_path):
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     torch.set_num_threads(1)
-    assert torch.load(checkpoint, weights_only=True)["state"]["history"]["step"] < 300
-    order = Order("decoder", json.loads(settings), steps=300)
+    assert torch.load(checkpoint, weights_only=True)["state"]["history"]["step"] < 100
+    order = Order("decoder", json.loads(settings), steps=100)
     whole = tmp_path / "whole"
     for folder in (tmp_path, whole):
         assert pretrain(Job.checked(order, folder), CPU, 1, silent)
     for name in ("generator-13.safetensors", "encoder-13.safetensors"):
-        assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+        # The order of the metadata in a file is not determined.
+        one, other = (read_network(folder / name).tensors for folder in (tmp_path, whole))
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_every_tenth_photograph_is_held_out_and_large_ones_are_cropped(photographs, monkeypatch):
