@@ -444,6 +444,57 @@ def deblur(
 
 
 @app.command()
+def pretrain(
+    name: Annotated[str, typer.Argument(help="A training, such as decoder; a wrong one lists all.")],
+    kernel_size: Annotated[int | None, typer.Option(help="Side of the kernels, in pixels.")] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(help="A folder of photographs, or <source>[/<folder>]; again for more of them."),
+    ] = None,
+    data_terms: Annotated[
+        str, typer.Option(help="Terms of the photographs, for the model card; known of sources.")
+    ] = "",
+    out: Annotated[
+        Path, typer.Option(help="Where the results go, and where earlier trainings' weights are.")
+    ] = Path("results/pretrain"),
+    max_minutes: Annotated[
+        float | None, typer.Option(help="The training ends then, its learning rates fitted to it.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="The default is the training's own number.")] = None,
+    settings: Annotated[
+        str, typer.Option(help="JSON object of settings that differ from the training's own.")
+    ] = "{}",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, over --settings.")
+    ] = None,
+    remark: Annotated[str, typer.Option(help="Goes into the label of the weights, such as demo.")] = "",
+    half: Annotated[bool, typer.Option(help="Store the weights in half precision.")] = False,
+    seed: Annotated[int, typer.Option(help="Seeds weights, kernels and crops.")] = 0,
+    device: Device = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; torch's choice by default.")
+    ] = None,
+) -> None:
+    """Train a network that methods start from: its weights, losses, quality and a model card.
+
+    A training that was stopped or killed continues with the same command; a finished one is left alone.
+    """
+    from benchmark.machine import claimed_device, prepare
+    from benchmark.pretraining import Job, Order, pretrain
+    from benchmark.progress import reporting
+
+    overrides = _json_object(settings) | dict(_key_value(text) for text in set_ or [])
+    if kernel_size is not None:
+        overrides["kernel_size"] = kernel_size
+    order = Order(name, overrides, tuple(images or ()), data_terms, steps, max_minutes, seed, remark, half)
+    job = Job.checked(order, out)
+    prepare(threads)
+    with claimed_device(device) as target, reporting("pretrain ·") as report:
+        trained = pretrain(job, target, threads or os.cpu_count() or 1, report)
+    typer.echo(f"{job.record_path.with_suffix('.md')}: " + ("trained" if trained else "is finished already"))
+
+
+@app.command()
 def detective(
     restored: Annotated[Path, typer.Option(help="A folder of restored images.")],
     sharp: Annotated[Path, typer.Option(help="A folder of sharp images, paired with them by name.")],

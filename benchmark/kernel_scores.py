@@ -43,3 +43,19 @@ def _squared_error(blurry: Floats, sharp: Floats, kernel: Floats) -> float:
     restored = np.clip(hyper_laplacian(blurry, kernel), 0, 1)
     aligned = best_shift(restored, sharp.astype(np.float64))
     return float(((aligned.estimate - aligned.reference) ** 2).sum())
+
+
+def misplaced_mass(estimate: Floats, truth: Floats) -> float:
+    """The share of the estimate's mass that lies elsewhere than the truth's, in [0, 1].
+
+    1/2 sum | shift_s estimate - truth |,    s the shift of `kernel_similarity`
+    """
+    correlation = correlate(truth.astype(np.float64), estimate.astype(np.float64), method="fft")
+    peak = np.unravel_index(correlation.argmax(), correlation.shape)
+    (rows, columns), (height, width) = estimate.shape, truth.shape
+    # Both on one canvas that holds the shifted estimate wherever it lies.
+    canvas = np.zeros((2, height + 2 * rows, width + 2 * columns))
+    canvas[0, rows : rows + height, columns : columns + width] = truth
+    top, left = int(peak[0]) + 1, int(peak[1]) + 1
+    canvas[1, top : top + rows, left : left + columns] = estimate
+    return float(np.abs(canvas[0] - canvas[1]).sum() / 2)

@@ -32,7 +32,9 @@ def reporting(what: str) -> Iterator[Report]:
             def on_terminal(step: Step) -> None:
                 if step.name not in tasks:
                     tasks[step.name] = bars.add_task(f"{what} {step.name}", total=step.iterations, state="")
-                bars.update(tasks[step.name], completed=step.iteration, state=_state(step))
+                # A training that ends by the clock learns only on the way how many steps it has.
+                task = tasks[step.name]
+                bars.update(task, completed=step.iteration, total=step.iterations, state=_state(step))
 
             yield on_terminal
     else:

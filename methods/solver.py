@@ -239,12 +239,13 @@ def _ended(status: Status, run: _Run, problem: Problem, trouble: str = "") -> Re
         iterations=run.iteration,
         seconds=run.seconds,
         peak_memory_mib=peak,
-        device=_device_name(problem.device),
+        device=device_name(problem.device),
         weights=problem.weights,
     )
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """As it stands in records."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 

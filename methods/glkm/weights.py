@@ -38,6 +38,16 @@ class Origin:
     size: Size  # of the kernels that it serves
     remark: str  # 'demo', 'official' or nothing
 
+    @property
+    def way(self) -> Way:
+        """How the generator behind it was trained."""
+        return "GLKM-fast" if self.name == _NAMES["GLKM-fast"] else "adversarial"
+
+
+def trained(way: Way, size: Size) -> Origin:
+    """A network that a training is about to give."""
+    return Origin(_NAMES[way], size, "")
+
 
 def label(*origins: Origin) -> str:
     """What tables call the weights: 'glkm-fast-31 demo'. One demo part makes them demo weights."""
@@ -55,6 +65,17 @@ def files(weights: Path) -> list[Path]:
     patterns = [f"{kind}-*{OWN}" for kind in ("generator", "initializer")]
     patterns += [name.format("*") for name in _PUBLISHED_FILES.values()]
     return sorted(path for pattern in patterns for path in weights.glob(pattern))
+
+
+def file_name(kind: Kind, size: Size) -> str:
+    """The name of a network's file in its folder."""
+    return f"{kind}-{size}{OWN}"
+
+
+def path_of(weights: Path, kind: Kind, size: int) -> Path:
+    """The file that a network for kernels of `size` is read from; where ours would lie when there is none."""
+    candidates = [weights / name for name in _names(kind, size)]
+    return next((path for path in candidates if path.is_file()), candidates[0])
 
 
 def save(
@@ -85,7 +106,7 @@ def save(
         metadata["width"] = str(network.width)
     if isinstance(network, Generator):
         metadata["bn_eps"] = str(network.bn_eps)
-    path = weights / f"{kind}-{size}{OWN}"
+    path = weights / file_name(kind, size)
     save_network(path, network, metadata, half=half)
     return path
 
@@ -123,15 +144,17 @@ def _kind(network: nn.Module) -> Kind:
     return "initializer" if isinstance(network, Initializer) else "encoder"
 
 
+def _names(kind: Kind, size: int) -> list[str]:
+    """In the order in which they are looked for."""
+    published = [_PUBLISHED_FILES[kind].format(size)] if kind in _PUBLISHED_FILES else []
+    return [file_name(kind, size), *published, file_name(kind, "any")]
+
+
 def _read(weights: Path, kind: Kind, size: int) -> Stored:
-    names = [f"{kind}-{size}{OWN}"]
-    if kind in _PUBLISHED_FILES:
-        names.append(_PUBLISHED_FILES[kind].format(size))
-    names.append(f"{kind}-any{OWN}")
-    found = next((weights / name for name in names if (weights / name).is_file()), None)
-    if found is None:
+    found = path_of(weights, kind, size)
+    if not found.is_file():
         raise WeightsMissingError(
-            f"{weights}: no {kind} for kernels of {size} x {size}; looked for {_listed(names)}. "
+            f"{weights}: no {kind} for kernels of {size} x {size}; looked for {_listed(_names(kind, size))}. "
             "Train one with `blindbench pretrain`, or put the published file there"
         )
     stored = read_network(found)

@@ -7,6 +7,7 @@ saying so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from methods.fit import initialised_from
+from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import Generator
+from methods.solver import Report
+from methods.training.evidence import Evidence
+from methods.training.generator import examine_generator
 from methods.training.kernels import training_kernels, turned
 from methods.training.loop import Materials
+from methods.training.registry import Training
+from methods.training.settings import check
+
+WAY: weights.Way = "GLKM-fast"
 
 
 @dataclass(frozen=True)
@@ -37,25 +46,31 @@ class Settings:
     divergence_weight: float = 1e-3  # of the latent codes' KL divergence from N(0, I)
     bn_eps: float = 1e-5
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 class Decoder:
     """A `Trainee` (see `methods/training/loop.py`)."""
 
-    def __init__(self, settings: Settings, materials: Materials, seed: int, device: torch.device) -> None:
-        del materials  # no photographs
+    def __init__(
+        self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
+    ) -> None:
         self.settings, self.seed, self.steps = settings, seed, settings.steps
+        self.label = weights.label(weights.trained(WAY, settings.kernel_size))
         with initialised_from(torch.Generator().manual_seed(seed)):
             self.generator = Generator(settings.kernel_size, settings.width, settings.bn_eps).to(device)
             self.encoder = KernelEncoder(settings.kernel_size).to(device)
-        self.kernels = training_kernels(settings.kernel_size, settings.supports, settings.kernels, seed).to(
-            device
-        )
+        self.kernels = training_kernels(
+            settings.kernel_size, settings.supports, settings.kernels, seed, materials.processes, report
+        ).to(device)
         self.networks = nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})
         self.adam = torch.optim.Adam(self.networks.parameters(), lr=settings.rate, fused=True)
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
         """One step on a batch of kernels."""
         settings = self.settings
+        self.networks.train()
         rng = np.random.default_rng((self.seed, number))
         for group in self.adam.param_groups:
             group["lr"] = settings.late_rate if share >= settings.late_from else settings.rate
@@ -80,9 +95,34 @@ class Decoder:
         self.networks.load_state_dict(state["networks"])
         self.adam.load_state_dict(state["adam"])
 
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
+        """Write the generator and the encoder."""
+        for network in (self.generator, self.encoder):
+            size = self.settings.kernel_size
+            weights.save(folder, network, size, way=WAY, steps=steps, remark=remark, half=half)
+
+    def examine(self, count: int, report: Report) -> Evidence:
+        """How kernels are generated, and held-out ones met by the encoder and by inversion."""
+        settings = self.settings
+        return examine_generator(self.generator, self.encoder, self.kernels, settings.supports, count, report)
+
 
 def kl_divergence(kernels: Tensor, logits: Tensor) -> Tensor:
     """KL(kernel || softmax(logits)) for each of (B, 1, n, n): (B,), in nats."""
     logs = logits.flatten(1).log_softmax(1)
     targets = kernels.flatten(1)
     return torch.xlogy(targets, targets).sum(1) - (targets * logs).sum(1)
+
+
+def _weight_files(settings: Settings) -> tuple[str, ...]:
+    return tuple(weights.file_name(kind, settings.kernel_size) for kind in ("generator", "encoder"))
+
+
+TRAINING = Training(
+    name="decoder",
+    title="GLKM-fast: kernel generator as the decoder of a variational autoencoder",
+    paper="none; the generator's layers are those of GLKM",
+    settings=Settings,
+    start=Decoder,
+    outputs=_weight_files,
+)

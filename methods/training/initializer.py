@@ -9,6 +9,7 @@ from the encoder of the fast way (`methods/training/decoder.py`), or the term is
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,14 +17,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmark.types import Array, InputError, WeightsMissingError
 from methods.fit import initialised_from
-from methods.glkm.encoder import KernelEncoder
-from methods.glkm.generator import Generator
+from methods.glkm import weights
+from methods.glkm.generator import LATENT, Generator
 from methods.glkm.initializer import Initializer
+from methods.solver import Progress, Report
 from methods.training.decoder import kl_divergence
+from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
+from methods.training.inversion import Reduction, inverted
 from methods.training.kernels import training_kernels, turned
 from methods.training.loop import Materials
 from methods.training.photographs import Photographs, blurred, reflected
+from methods.training.registry import Training
+from methods.training.settings import check
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,8 @@ class Settings:
     batch: int = 128
     width: int = 64
     crop: int = 256
-    # reflect: the crop is mirrored at its borders before it is blurred; true: cut larger instead.
-    borders: Literal["reflect", "true"] = "reflect"
+    # reflect: the crop is mirrored at its borders before it is blurred; valid: cut larger instead.
+    borders: Literal["reflect", "valid"] = "reflect"
     noise: float = 0.0  # largest standard deviation of Gaussian noise, drawn anew for each crop
     gamma: float = 0.0  # largest deviation of a random exponent of the intensities from 1
     rate: float = 1e-4
@@ -49,36 +56,48 @@ class Settings:
     inner_steps: int = 100
     inner_rate: float = 1e-2
     # mean: as published, with gradients near Adam's eps; sum: over pixels and batch.
-    inner_reduction: Literal["mean", "sum"] = "mean"
+    inner_reduction: Reduction = "mean"
     kernel_loss: Literal["l1", "kl"] = "l1"  # mean absolute error, or KL(k || G(E(y)))
     kernel_weight: float = 1.0
     latent_weight: float = 0.1  # lambda of eq. (4)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.crop < self.kernel_size:
+            raise ValueError(f"crop must be at least the kernel size {self.kernel_size}, not {self.crop}")
 
 
 class InitializerTraining:
     """A `Trainee` (see `methods/training/loop.py`)."""
 
     def __init__(
-        self,
-        settings: Settings,
-        materials: Materials,
-        seed: int,
-        device: torch.device,
-        generator: Generator,
-        encoder: KernelEncoder | None,
+        self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
     ) -> None:
-        self.settings, self.seed = settings, seed
+        """Raises InputError when the generator, or the encoder where it is asked for, is missing."""
+        self.settings, self.seed, size = settings, seed, settings.kernel_size
         self.steps = settings.epochs * (settings.kernels // settings.batch)
-        self.generator = generator.to(device).eval().requires_grad_(False)
-        self.encoder = None if encoder is None else encoder.to(device).eval().requires_grad_(False)
+        try:
+            generator, origin = weights.load_generator(materials.weights, size)
+            encoder = weights.load_encoder(materials.weights, size)[0] if self._encodes else None
+        except WeightsMissingError as error:
+            first = "decoder" if self._encodes else "generator` or `decoder"
+            raise InputError(f"{error}: trainings `{first}`") from error
+        if generator.size != size:
+            raise InputError(f"{materials.weights}: the generator gives {generator.size} px, not {size}")
+        self.label, self.way = weights.label(origin), origin.way
+        self.generator = generator.to(device)
+        self.encoder = None if encoder is None else encoder.to(device)
+        self.taken = settings.crop + (size - 1 if settings.borders == "valid" else 0)
+        self.photographs = Photographs(materials.photographs, self.taken, device)
+        self.held_out = materials.held_out
         with initialised_from(torch.Generator().manual_seed(seed)):
             self.initializer = Initializer(settings.width)
         self.initializer.to(device)
-        self.kernels = training_kernels(settings.kernel_size, settings.supports, settings.kernels, seed).to(
-            device
-        )
-        self.taken = settings.crop + (settings.kernel_size - 1 if settings.borders == "true" else 0)
-        self.photographs = Photographs(materials.photographs, self.taken, device)
+        # Channels last is faster on a CPU, but torch 2.11's convolutions corrupt memory then at 4 channels.
+        self.layout = torch.channels_last if settings.width % 8 == 0 else torch.contiguous_format
+        self.kernels = training_kernels(
+            size, settings.supports, settings.kernels, seed, materials.processes, report
+        ).to(device)
         self.adam = torch.optim.Adam(self.initializer.parameters(), lr=settings.rate, fused=True)
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
@@ -88,25 +107,15 @@ class InitializerTraining:
         for group in self.adam.param_groups:
             group["lr"] = self.rate(share)
         kernels = turned(self.kernels[self._batch(number)], rng)
-        images = self.blurry(self.photographs, kernels, rng)
+        images = self.blurry(kernels, rng)
         self.initializer.train()
-        codes = self.initializer(images.contiguous(memory_format=torch.channels_last))
-        logits = self.generator.logits(self.generator.features(codes))
-        if settings.kernel_loss == "l1":
-            probabilities = logits.flatten(1).softmax(1)
-            kernel_term = (probabilities - kernels.flatten(1)).abs().mean()
-        else:
-            kernel_term = kl_divergence(kernels, logits).mean()
-        losses = {"kernel": kernel_term}
-        loss = settings.kernel_weight * kernel_term
-        if settings.targets != "none":
-            latent_term = functional.mse_loss(codes, self.targets(codes.detach(), kernels))
-            losses["latent"] = latent_term
-            loss = loss + settings.latent_weight * latent_term
+        codes = self.initializer(images.contiguous(memory_format=self.layout))
+        targets = None if settings.targets == "none" else self.targets(codes.detach(), kernels)
+        losses = collaborative_loss(self.generator, codes, kernels, targets, settings)
         self.adam.zero_grad(set_to_none=True)
-        loss.backward()
+        losses["loss"].backward()
         self.adam.step()
-        return {"loss": loss.detach()} | {term: value.detach() for term, value in losses.items()}
+        return {term: value.detach() for term, value in losses.items()}
 
     def rate(self, share: float) -> float:
         """Adam's rate when `share` of the training is over."""
@@ -117,27 +126,21 @@ class InitializerTraining:
             return self.settings.rate * (share + rise / 10) / (1.1 * rise)
         return self.settings.rate * (1 + math.cos(math.pi * (share - rise) / (1 - rise))) / 2
 
-    def blurry(self, photographs: Photographs, kernels: Tensor, rng: np.random.Generator) -> Tensor:
+    def blurry(self, kernels: Tensor, rng: np.random.Generator) -> Tensor:
         """Random crops (B, 1, crop, crop), each blurred by its own of kernels (B, 1, n, n)."""
         settings = self.settings
-        sharp = photographs.crops(len(kernels), self.taken, rng)
+        sharp = self.photographs.crops(len(kernels), self.taken, rng)
         if settings.gamma:
             exponents = rng.uniform(1 - settings.gamma, 1 + settings.gamma, (len(kernels), 1, 1, 1))
             sharp = sharp ** torch.from_numpy(exponents.astype(np.float32)).to(sharp.device)
         if settings.borders == "reflect":
             sharp = reflected(sharp, settings.kernel_size)
         images = blurred(sharp, kernels)
-        if settings.noise:
-            sigmas = rng.uniform(0, settings.noise, (len(kernels), 1, 1, 1))
-            noise = sigmas * rng.standard_normal(tuple(images.shape), np.float32)
-            images = images + torch.from_numpy(noise.astype(np.float32)).to(images.device)
-            images = (255 * images).round().clamp(0, 255) / 255
-        return images
+        return noisy(images, settings.noise, rng) if settings.noise else images
 
     def targets(self, codes: Tensor, kernels: Tensor) -> Tensor:
         """The latent codes z_i (B, 100, 1, 1) of `kernels`; an inversion starts at `codes`."""
-        if self.settings.targets == "encoder":
-            assert self.encoder is not None
+        if self.encoder is not None:
             with torch.no_grad():
                 mean: Tensor = self.encoder(kernels)[0]
             return mean
@@ -159,6 +162,67 @@ class InitializerTraining:
         self.initializer.load_state_dict(state["initializer"])
         self.adam.load_state_dict(state["adam"])
 
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
+        """Write the initializer; it has the way of its generator."""
+        size = self.settings.kernel_size
+        weights.save(folder, self.initializer, size, way=self.way, steps=steps, remark=remark, half=half)
+
+    def examine(self, count: int, report: Report) -> Evidence:
+        """What it predicts for crops of held-out photographs under held-out kernels.
+
+        Blurred as test images are: true borders, noise of up to TEST_NOISE, 8 bits, whatever it trained on.
+        The upper bound is what encoder or inversion make of the true kernels.
+        """
+        settings, device = self.settings, self.kernels.device
+        size, crop = settings.kernel_size, settings.crop
+        rng = np.random.default_rng(HELD_OUT_SEED)
+        kernels = training_kernels(size, settings.supports, count, HELD_OUT_SEED).to(device)
+        photographs = Photographs(self.held_out, crop + size - 1, device)
+        self.initializer.eval()
+        parts: dict[str, list[Array]] = {"blurry": [], "sharp": [], "initializer": [], self._bound: []}
+        for start in range(0, count, AT_ONCE):
+            report(Progress("examining", start, count))
+            truth = kernels[start : start + AT_ONCE]
+            sharp = photographs.crops(len(truth), crop + size - 1, rng)
+            images = noisy(blurred(sharp, truth), TEST_NOISE, rng)
+            margin = size // 2
+            with torch.no_grad():
+                estimate = self.generator(self.initializer(images))
+            parts["blurry"].append(images[:, 0].cpu().numpy())
+            parts["sharp"].append(sharp[:, 0, margin : margin + crop, margin : margin + crop].cpu().numpy())
+            parts["initializer"].append(as_array(estimate))
+            parts[self._bound].append(as_array(self.generator(self._bounding_codes(truth))))
+        report(Progress("examining", count, count))
+        arrays = {name: np.concatenate(found) for name, found in parts.items()}
+        codes = torch.from_numpy(rng.standard_normal((count, LATENT, 1, 1), np.float32)).to(device)
+        with torch.no_grad():
+            random = {"random code": as_array(self.generator(codes))}
+        bound = {self._bound: arrays[self._bound]}
+        return Evidence(
+            truth=as_array(kernels),
+            estimates={"initializer": arrays["initializer"]}
+            | bound
+            | yardsticks(self.kernels, count)
+            | random,
+            blurry=arrays["blurry"],
+            sharp=arrays["sharp"],
+            shown=("initializer", "mean kernel", "Gaussian"),
+        )
+
+    @property
+    def _encodes(self) -> bool:
+        return self.settings.targets == "encoder"
+
+    @property
+    def _bound(self) -> str:
+        return "encoder" if self._encodes else "inversion, codes"
+
+    def _bounding_codes(self, kernels: Tensor) -> Tensor:
+        if self.encoder is not None:
+            return self.targets(kernels, kernels)
+        starts = torch.zeros(len(kernels), LATENT, 1, 1, device=kernels.device)
+        return inverted(self.generator, starts, kernels, BOUND_STEPS, BOUND_RATE, "sum")
+
     def _batch(self, number: int) -> Tensor:
         """Indices of kernels: each once per epoch, in an order of the epoch's own; a rest is dropped."""
         per_epoch = len(self.kernels) // self.settings.batch
@@ -168,20 +232,55 @@ class InitializerTraining:
         return torch.from_numpy(chosen).to(self.kernels.device)
 
 
-def inverted(
-    generator: Generator,
-    codes: Tensor,
-    kernels: Tensor,
-    steps: int,
-    rate: float,
-    reduction: Literal["mean", "sum"] = "mean",
-) -> Tensor:
-    """Latent codes (B, 100, 1, 1) after `steps` of a fresh Adam from `codes` on |G(z) - kernels|, L1."""
-    codes = codes.clone().requires_grad_()
-    adam = torch.optim.Adam([codes], lr=rate)
-    for _ in range(steps):
-        adam.zero_grad(set_to_none=True)
-        difference = (generator(codes) - kernels).abs()
-        (difference.mean() if reduction == "mean" else difference.sum()).backward()
-        adam.step()
-    return codes.detach()
+def collaborative_loss(
+    generator: Generator, codes: Tensor, kernels: Tensor, targets: Tensor | None, settings: Settings
+) -> dict[str, Tensor]:
+    """Eq. (4), or eq. (3) without `targets`, for the predicted `codes` of `kernels`: 'loss' and its terms."""
+    logits = generator.logits(generator.features(codes))
+    if settings.kernel_loss == "l1":
+        kernel_term = (logits.flatten(1).softmax(1) - kernels.flatten(1)).abs().mean()
+    else:
+        kernel_term = kl_divergence(kernels, logits).mean()
+    loss = settings.kernel_weight * kernel_term
+    if targets is None:
+        return {"loss": loss, "kernel": kernel_term}
+    latent_term = functional.mse_loss(codes, targets)
+    return {
+        "loss": loss + settings.latent_weight * latent_term,
+        "kernel": kernel_term,
+        "latent": latent_term,
+    }
+
+
+TEST_NOISE = 0.01  # largest standard deviation
+AT_ONCE = 50  # crops
+BOUND_STEPS, BOUND_RATE = 20, 0.1  # of an inversion: as good as a hundred steps of the published one
+
+
+def noisy(images: Tensor, largest: float, rng: np.random.Generator) -> Tensor:
+    """Images (B, 1, H, W) with Gaussian noise of a standard deviation U(0, largest) each, in 8 bits."""
+    sigmas = rng.uniform(0, largest, (len(images), 1, 1, 1))
+    noise = sigmas * rng.standard_normal(tuple(images.shape), np.float32)
+    images = images + torch.from_numpy(noise.astype(np.float32)).to(images.device)
+    return (255 * images).round().clamp(0, 255) / 255
+
+
+def _inputs(settings: Settings, folder: Path) -> list[Path]:
+    kinds: list[weights.Kind] = ["generator", "encoder"] if settings.targets == "encoder" else ["generator"]
+    return [weights.path_of(folder, kind, settings.kernel_size) for kind in kinds]
+
+
+def _outputs(settings: Settings) -> tuple[str, ...]:
+    return (weights.file_name("initializer", settings.kernel_size),)
+
+
+TRAINING = Training(
+    name="initializer",
+    title="Kernel initializer, collaborative",
+    paper='"Generative Latent Kernel Modeling for Blind Motion Deblurring", Algorithm 1, eq. (3) and (4)',
+    settings=Settings,
+    start=InitializerTraining,
+    outputs=_outputs,
+    inputs=_inputs,
+    photographs=True,
+)

@@ -5,12 +5,15 @@ serves both kinds of test data, each with its bounding box in the middle: a blur
 joint shift of kernel and image, so without a fixed rule the initializer would have nothing to learn.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from benchmark.blur.convolution import rotate_180
 from benchmark.blur.motion_blur import motion_blur_kernel
@@ -18,37 +21,96 @@ from benchmark.blur.smooth_tracks import lai_like_kernel
 from benchmark.blur.trajectory import trajectory_kernel
 from benchmark.types import Array
 from methods.glkm.generator import served_by
+from methods.solver import Progress, Report
 
-MOTION_BLUR = (
-    64,
-    0.5,
-)  # size and intensity of the diffusion papers' kernels, which the 65-px generator serves
+# Size and intensity of the diffusion papers' kernels, which the 65-px generator serves.
+MOTION_BLUR = (64, 0.5)
 MOTION_BLUR_AT = 65
+SMALLEST = 7  # kernel size that both kinds can be drawn for
+FEW = 1000  # kernels that are drawn sooner than another process starts
+REPORT_EVERY = 100  # kernels
 
 
-def training_kernels(size: int, supports: Sequence[int], count: int, seed: int) -> Tensor:
+def silent(progress: Progress) -> None:
+    """Report nothing."""
+    del progress
+
+
+def training_kernels(
+    size: int,
+    supports: Sequence[int],
+    count: int,
+    seed: int,
+    processes: int = 1,
+    report: Report = silent,
+) -> Tensor:
     """`count` kernels (count, 1, size, size), correlation form, sum 1.
 
     Each is drawn for one of the kernel sizes `supports`, all odd and at most `size`, by default those that a
-    generator of `size` serves. The first kernels do not depend on `count`.
+    generator of `size` serves. Kernel i depends on `seed`, `size` and i alone, so neither `count` nor the
+    number of `processes` that draw at once matters.
     """
-    supports = supports or served_by(size)
-    kernels = np.zeros((count, 1, size, size), np.float32)
-    for number in range(count):
-        rng = np.random.default_rng((seed, size, number))
-        drawn = _drawn(size, supports, rng)
-        rest = size - len(drawn)
-        before = rest // 2 + (rest % 2) * int(rng.integers(2))
-        kernels[number, 0, before : before + len(drawn), before : before + len(drawn)] = drawn
-    return rotate_180(torch.from_numpy(kernels)).contiguous()
+    supports = tuple(supports) or served_by(size)
+    if count <= FEW:
+        kernels = np.stack([_drawn(size, supports, seed, number) for number in range(count)])
+    else:
+        kernels = _drawn_by_others(size, supports, count, seed, processes, report)
+    return rotate_180(torch.from_numpy(kernels[:, None])).contiguous()
 
 
-def _drawn(size: int, supports: Sequence[int], rng: np.random.Generator) -> Array:
+def _drawn(size: int, supports: Sequence[int], seed: int, number: int) -> Array:
+    """Kernel `number` (size, size), true-convolution form."""
+    rng = np.random.default_rng((seed, size, number))
     kinds = [trajectory_kernel, lai_like_kernel]
     kind = int(rng.integers(len(kinds) + (size == MOTION_BLUR_AT)))
     if kind == len(kinds):
-        return motion_blur_kernel(*MOTION_BLUR, rng)
-    return kinds[kind](int(rng.choice(supports)), rng)
+        drawn = motion_blur_kernel(*MOTION_BLUR, rng)
+    else:
+        drawn = kinds[kind](int(rng.choice(supports)), rng)
+    rest = size - len(drawn)
+    before = rest // 2 + (rest % 2) * int(rng.integers(2))
+    kernel = np.zeros((size, size), np.float32)
+    kernel[before : before + len(drawn), before : before + len(drawn)] = drawn
+    return kernel
+
+
+def _drawn_by_others(
+    size: int, supports: Sequence[int], count: int, seed: int, processes: int, report: Report
+) -> Array:
+    """Kernels (count, size, size), true-convolution form; each of `processes` draws every so many-th.
+
+    Other processes also for one: their linear algebra runs on one thread, on whose number the last bits of
+    a factorisation depend. They end with this one, when nobody reads what they write.
+    """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    kernels = np.zeros((count, size, size), np.float32)
+    with ExitStack() as running:
+        pipes = []
+        for first in range(processes):
+            arguments = map(str, (size, seed, first, count, processes, *supports))
+            command = [sys.executable, "-m", __name__, *arguments]
+            other = running.enter_context(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
+            assert other.stdout is not None
+            pipes.append(other.stdout)
+        for number, kernel in enumerate(kernels):
+            content = pipes[number % processes].read(kernel.nbytes)
+            if len(content) < kernel.nbytes:
+                raise RuntimeError(f"a process that draws kernels ended before kernel {number}")
+            kernel[:] = np.frombuffer(content, np.float32).reshape(size, size)
+            if number % REPORT_EVERY == 0 or number == count - 1:
+                report(Progress("drawing kernels", number + 1, count))
+    return kernels
+
+
+def _write_kernels(size: int, seed: int, first: int, count: int, step: int, *supports: int) -> None:
+    """What the other processes do: kernels first, first + step, ... to the standard output."""
+    try:
+        for number in range(first, count, step):
+            sys.stdout.buffer.write(_drawn(size, supports, seed, number).tobytes())
+        sys.stdout.flush()
+    except (BrokenPipeError, KeyboardInterrupt):
+        os._exit(1)  # nobody wants them any more, and whoever asked says so
 
 
 def turned(kernels: Tensor, rng: np.random.Generator) -> Tensor:
@@ -77,7 +139,5 @@ def ncc(kernels: Tensor, truth: Tensor) -> Tensor:
     return similarities
 
 
-def padded(kernels: Tensor, size: int) -> Tensor:
-    """Odd kernels with zeros around, up to `size`."""
-    rest = (size - kernels.shape[-1]) // 2
-    return functional.pad(kernels, (rest, rest, rest, rest))
+if __name__ == "__main__":
+    _write_kernels(*map(int, sys.argv[1:]))

@@ -6,7 +6,7 @@ same weights as one that was not (on the same machine, when it ends by steps).
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from torch import Tensor
 from benchmark.types import InputError
 from methods import checkpoint
 from methods.solver import Progress, Report
+from methods.training.evidence import Evidence
 
 LOG_EVERY = 50  # steps between rows of the history; the device is read only then
 SAVE_EVERY = 60.0  # seconds between checkpoints
@@ -25,16 +26,19 @@ SAVE_EVERY = 60.0  # seconds between checkpoints
 
 @dataclass(frozen=True)
 class Materials:
-    """What a training draws from beside its settings: sharp photographs (C, H, W), 8 bits, C = 1 or 3."""
+    """What a training draws from beside its settings."""
 
-    photographs: Sequence[NDArray[np.uint8]] = ()
+    photographs: Sequence[NDArray[np.uint8]] = ()  # sharp, (C, H, W), 8 bits, C = 1 or 3 (RGB)
     held_out: Sequence[NDArray[np.uint8]] = ()  # never trained on
+    weights: Path = Path()  # the folder of earlier trainings' networks
+    processes: int = 1  # how many may work at once on what is made beforehand
 
 
 class Trainee(Protocol):
     """One training as the loop sees it."""
 
-    steps: int
+    steps: int  # that its settings ask for
+    label: str  # what results made with its weights are called
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
         """Do 0-based step `number`, when `share` in [0, 1] of the training is over; returns named losses."""
@@ -44,6 +48,12 @@ class Trainee(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The inverse of `state_dict`."""
+
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
+        """Write the networks as they are after `steps`; `remark` goes into their metadata."""
+
+    def examine(self, count: int, report: Report) -> Evidence:
+        """What the networks make of about `count` held-out items."""
 
 
 @dataclass
@@ -62,35 +72,34 @@ def train(
     *,
     saved: Path,
     key: str,
+    steps: int | None = None,
     max_minutes: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> History:
-    """Train to the last step, or, with its rates, to the end of `max_minutes`; continues from `saved`.
+    """Train, rates and all, to the last of `steps` or the end of `max_minutes`, whichever comes first.
 
-    `key` names what the saved state belongs to. Raises InputError when a loss is no longer finite.
+    Continues from `saved` if its `key`, which names what a state belongs to, is this one; minutes spent
+    before count. Without `steps` the trainee's own number. Raises InputError when a loss is not finite.
     """
     history = History()
     state = checkpoint.load(saved, key)
     if state is not None:
         trainee.load_state_dict(state["trainee"])
         history = History(**state["history"])
-    started = time.monotonic() - history.seconds
+    started = clock() - history.seconds
     saved_at = history.seconds
-    share = _share(history, trainee.steps, max_minutes)
+    share = _share(history, steps or trainee.steps, max_minutes)
     while share < 1:
         losses = trainee.step(history.step, share)
         history.step += 1
-        history.seconds = time.monotonic() - started
-        share = _share(history, trainee.steps, max_minutes)
-        if history.step % LOG_EVERY == 0 or history.step == 1 or share >= 1:
+        history.seconds = clock() - started
+        share = _share(history, steps or trainee.steps, max_minutes)
+        save = share >= 1 or history.seconds - saved_at >= SAVE_EVERY
+        if save or history.step % LOG_EVERY == 0 or history.step == 1:
             _log(history, losses)
-            row = {term: value for term, value in history.rows[-1].items() if term in losses}
-            stage = ", ".join(f"{term} {value:.3g}" for term, value in list(row.items())[1:])
-            first = next(iter(row))
-            total = history.step + round((1 - share) / max(share, 1e-9) * history.step)
-            report(Progress(name, history.step, total, f"{stage} {first}".strip(), row[first]))
-        if history.seconds - saved_at >= SAVE_EVERY or share >= 1:
-            state = {"trainee": trainee.state_dict(), "history": vars(history)}
-            checkpoint.save(saved, key, state)
+            report(_progress(name, history, share, list(losses)))
+        if save:
+            checkpoint.save(saved, key, {"trainee": trainee.state_dict(), "history": vars(history)})
             saved_at = history.seconds
     return history
 
@@ -107,3 +116,11 @@ def _log(history: History, losses: Mapping[str, Tensor]) -> None:
         if not math.isfinite(value):
             raise InputError(f"step {history.step}: the loss '{term}' is {value}; train at a lower rate")
     history.rows.append({"step": history.step, "seconds": round(history.seconds, 2), **row})
+
+
+def _progress(name: str, history: History, share: float, terms: Sequence[str]) -> Progress:
+    """All losses of the last row; the last step is estimated when time ends the training."""
+    *others, last = terms
+    row = history.rows[-1]
+    stage = "".join(f"{term} {row[term]:.3g}, " for term in others) + last
+    return Progress(name, history.step, max(history.step, round(history.step / share)), stage, row[last])

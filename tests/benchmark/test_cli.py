@@ -570,3 +570,44 @@ def test_doctor_reports_orientation_and_boundary(blindbench, tmp_path):
     assert "The kernel file is in the form: correlation." in out
     assert "Boundary: circular." in out
     assert_refused(blindbench("doctor", *files, "--blurry", "blurry.png"), "1 sharp and 2 blurry images")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["decodr"], "unknown training 'decodr'. Did you mean 'decoder'?"),
+        (["decoder", "--kernel-size", 12], "odd kernel size of at least 13, not 12"),
+        (["decoder", "--max-minutes", 0], "max-minutes must be positive, not 0"),
+        (["decoder", "--steps", 0], "steps must be positive"),
+        (["decoder", "--seed", -1], "the seed must lie between 0 and"),
+        (["decoder", "--set", "foo=1"], "decoder: unknown setting 'foo'"),
+        (["decoder", "--settings", '{"kernels": "x"}'], "decoder.kernels: Input should be a valid integer"),
+        (["decoder", "--images", "folder"], "learns from no photographs"),
+        (["initializer"], "give --images a folder"),
+        (["initializer", "--images", "nowhere"], "no folder nowhere"),
+        (["initializer", "--images", "empty"], "empty: no images in this folder"),
+        (["initializer", "--images", "one"], "the only image; at least 2 are needed"),
+        (["initializer", "--images", "damaged"], "damaged/a.png: not an image that can be read"),
+        (["initializer", "--images", "folder"], "no generator for kernels of 31 x 31"),
+    ],
+)
+def test_pretrain_says_what_is_wrong(blindbench, tmp_path, arguments, message):
+    image = np.zeros((40, 40), dtype=np.uint8)
+    for name, count in (("empty", 0), ("one", 1), ("folder", 2), ("damaged", 2)):
+        (tmp_path / name).mkdir()
+        for index in range(count):
+            Image.fromarray(image).save(tmp_path / name / f"{index}.png")
+    (tmp_path / "damaged" / "a.png").write_text("no image")
+    assert_refused(blindbench("pretrain", *arguments, "--out", "out", "--device", "cpu"), message)
+
+
+def test_pretrain_trains_once(blindbench, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.pretraining.HELD_OUT", 5)
+    monkeypatch.setattr("methods.training.generator.INVERSION_STEPS", 1)
+    command = ["pretrain", "decoder", "--kernel-size", 13, "--steps", 2, "--threads", 1, "--device", "cpu"]
+    command += ["--set", "kernels=8", "--set", "batch=4", "--set", "width=4", "--out", "out"]
+    assert "decoder-13.md: trained" in blindbench(*command)[1]
+    assert (tmp_path / "out" / "generator-13.safetensors").exists()
+    code, output, _ = blindbench(*command)
+    assert code == 0
+    assert "is finished already" in output

@@ -1,0 +1,210 @@
+"""The kernel generator trained against a discriminator: a DCGAN, as published.
+
+"Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV; constants as in its predecessor's
+code, which the paper follows.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods.fit import initialised_from
+from methods.glkm import weights
+from methods.glkm.encoder import KernelEncoder
+from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator
+from methods.solver import Progress, Report
+from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
+from methods.training.inversion import best_inverted, inverted_features
+from methods.training.kernels import training_kernels
+from methods.training.loop import Materials
+from methods.training.registry import Training
+from methods.training.settings import check
+
+WAY: weights.Way = "adversarial"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The predecessor's code, but for the discriminator's input."""
+
+    kernel_size: int = 31
+    # Kernel sizes to draw kernels for; none: those that the generator serves.
+    supports: tuple[int, ...] = ()
+    kernels: int = 60_000  # stated nowhere; the logged steps tell that there were well above 25,600
+    epochs: int = 20
+    batch: int = 128
+    width: int = 64
+    rate: float = 2e-4
+    first_moment: float = 0.5  # Adam's beta 1
+    bn_eps: float = PUBLISHED_EPS
+    # What kernels are multiplied by before the discriminator; none: the kernel size, 1: as published, which
+    # hardly learns: entries near 1 / n^2 vanish beside the published eps of batch norm. After 350 steps of 64
+    # at 31 px it told nothing apart; times 31, it did after 200.
+    input_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+class Adversaries:
+    """A `Trainee` (see `methods/training/loop.py`)."""
+
+    def __init__(
+        self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
+    ) -> None:
+        self.settings, self.seed, size = settings, seed, settings.kernel_size
+        self.label = weights.label(weights.trained(WAY, size))
+        self.per_epoch = -(-settings.kernels // settings.batch)  # the last batch may be smaller
+        self.steps = settings.epochs * self.per_epoch
+        self.scale = settings.input_scale or float(size)
+        with initialised_from(torch.Generator().manual_seed(seed)):
+            self.generator = Generator(size, settings.width, settings.bn_eps)
+            self.discriminator = Discriminator(size, settings.width, settings.bn_eps)
+            for module in (*self.generator.modules(), *self.discriminator.modules()):
+                _initialise(module)
+        self.generator.to(device)
+        self.discriminator.to(device)
+        self.kernels = training_kernels(
+            size, settings.supports, settings.kernels, seed, materials.processes, report
+        ).to(device)
+        self.adams = {
+            name: torch.optim.Adam(
+                network.parameters(), lr=settings.rate, betas=(settings.first_moment, 0.999), fused=True
+            )
+            for name, network in self._networks()
+        }
+
+    def step(self, number: int, share: float) -> dict[str, Tensor]:
+        """One step of the discriminator, then one of the generator, on the same fakes."""
+        del share  # the rate stays
+        self.generator.train()
+        real = self.kernels[self._batch(number)]
+        rng = np.random.default_rng((self.seed, number))
+        codes = torch.from_numpy(rng.standard_normal((len(real), LATENT, 1, 1), np.float32)).to(real.device)
+        fake = self.generator(codes)
+        told = self.discriminator.logits(self.scale * real)
+        fooled = self.discriminator.logits(self.scale * fake.detach())
+        self.adams["discriminator"].zero_grad(set_to_none=True)
+        discriminator_loss = _cross_entropy(told, 1) + _cross_entropy(fooled, 0)
+        discriminator_loss.backward()
+        self.adams["discriminator"].step()
+        self.adams["generator"].zero_grad(set_to_none=True)
+        generator_loss = _cross_entropy(self.discriminator.logits(self.scale * fake), 1)
+        generator_loss.backward()
+        self.adams["generator"].step()
+        return {
+            "D(real)": told.detach().sigmoid().mean(),
+            "D(fake)": fooled.detach().sigmoid().mean(),
+            "D loss": discriminator_loss.detach(),
+            "G loss": generator_loss.detach(),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both networks and both optimisers' moments."""
+        networks = {name: network.state_dict() for name, network in self._networks()}
+        return {"networks": networks, "adams": {name: adam.state_dict() for name, adam in self.adams.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        for name, network in self._networks():
+            network.load_state_dict(state["networks"][name])
+            self.adams[name].load_state_dict(state["adams"][name])
+
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
+        """Write the generator; the discriminator has done its part."""
+        size = self.settings.kernel_size
+        weights.save(folder, self.generator, size, way=WAY, steps=steps, remark=remark, half=half)
+
+    def examine(self, count: int, report: Report) -> Evidence:
+        """How kernels are generated, and held-out ones met by inversion."""
+        return examine_generator(self.generator, None, self.kernels, self.settings.supports, count, report)
+
+    def _networks(self) -> Iterator[tuple[str, nn.Module]]:
+        yield from (("generator", self.generator), ("discriminator", self.discriminator))
+
+    def _batch(self, number: int) -> Tensor:
+        """Indices of kernels: each once per epoch, in an order of the epoch's own."""
+        epoch, within = divmod(number, self.per_epoch)
+        order = np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.kernels))
+        chosen = order[within * self.settings.batch : (within + 1) * self.settings.batch]
+        return torch.from_numpy(chosen).to(self.kernels.device)
+
+
+SAMPLES = 128
+INVERTED = 64  # of the held-out kernels; an inversion is costly
+STARTS, INVERSION_STEPS, INVERSION_RATE = 4, 200, 0.05
+
+
+def examine_generator(
+    generator: Generator,
+    encoder: KernelEncoder | None,
+    kernels: Tensor,
+    supports: tuple[int, ...],
+    count: int,
+    report: Report,
+) -> Evidence:
+    """Random samples beside real kernels, and how close held-out kernels can be met.
+
+    By the encoder, where there is one; by the best code of some random starts; from there in feature maps.
+    Afterwards the networks are in eval mode. `kernels` are those that it was trained on.
+    """
+    generator.eval()
+    device = kernels.device
+    report(Progress("examining", 0, 3))
+    held_out = training_kernels(generator.size, supports, count, HELD_OUT_SEED).to(device)
+    few = held_out[:INVERTED]
+    rng = np.random.default_rng(HELD_OUT_SEED)
+    random = torch.from_numpy(rng.standard_normal((max(count, SAMPLES), LATENT, 1, 1), np.float32)).to(device)
+    starts = torch.from_numpy(rng.standard_normal((STARTS, len(few), LATENT, 1, 1), np.float32)).to(device)
+    estimates = {}
+    with torch.no_grad():
+        generated = as_array(generator(random))
+        if encoder is not None:
+            estimates["encoder"] = as_array(generator(encoder.eval()(held_out)[0]))
+    report(Progress("examining", 1, 3, "inversion"))
+    codes = best_inverted(generator, starts, few, INVERSION_STEPS, INVERSION_RATE)
+    report(Progress("examining", 2, 3, "inversion"))
+    features = inverted_features(generator, generator.features(codes), few, INVERSION_STEPS, INVERSION_RATE)
+    with torch.no_grad():
+        estimates["inversion, codes"] = as_array(generator(codes))
+        estimates["inversion, features"] = as_array(generator.kernels(features))
+    report(Progress("examining", 3, 3))
+    return Evidence(
+        samples={"real": as_array(kernels[:SAMPLES]), "generated": generated[:SAMPLES]},
+        truth=as_array(held_out),
+        estimates=estimates | yardsticks(kernels, count) | {"random code": generated[:count]},
+        shown=tuple(estimates),
+    )
+
+
+def _initialise(module: nn.Module) -> None:
+    """N(0, 0.02) for convolutions; N(1, 0.02) and 0 for batch norms, as in DCGAN."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def _cross_entropy(logits: Tensor, label: int) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+def _weight_files(settings: Settings) -> tuple[str, ...]:
+    return (weights.file_name("generator", settings.kernel_size),)
+
+
+TRAINING = Training(
+    name="generator",
+    title="Kernel generator, adversarial",
+    paper='"Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV',
+    settings=Settings,
+    start=Adversaries,
+    outputs=_weight_files,
+)

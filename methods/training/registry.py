@@ -1,0 +1,62 @@
+"""Which trainings there are: every module of this package that defines `TRAINING`; nothing else is needed."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import methods.training
+from benchmark.types import InputError
+from methods.solver import Report
+from methods.training.loop import Materials, Trainee
+
+Start = Callable[[Any, Materials, int, torch.device, Report], Trainee]
+
+
+def no_inputs(settings: Any, folder: Path) -> Sequence[Path]:
+    """The training needs no other one's networks."""
+    del settings, folder
+    return ()
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training and where it comes from."""
+
+    name: str
+    title: str  # what is trained, and how
+    paper: str  # authors, venue, year, and the equations or sections implemented
+    settings: type  # a frozen dataclass, the paper's values as defaults
+    start: Start  # (settings, materials, seed, device, report) -> trainee
+    outputs: Callable[[Any], Sequence[str]]  # settings -> names of the weight files it writes
+    # (settings, weights folder) -> paths of those it reads, whether they exist or not
+    inputs: Callable[[Any, Path], Sequence[Path]] = no_inputs
+    photographs: bool = False  # whether it wants any
+
+
+@cache
+def built_in() -> dict[str, Training]:
+    """The trainings of this package by name, sorted."""
+    found = {}
+    for info in pkgutil.iter_modules(methods.training.__path__):
+        module = importlib.import_module(f"methods.training.{info.name}")
+        training = getattr(module, "TRAINING", None)
+        if isinstance(training, Training):
+            found[training.name] = training
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Training:
+    """The training called `name`. Raises InputError with a close name, or all."""
+    known = built_in()
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
+    raise InputError(f"unknown training '{name}'. {hint}")
