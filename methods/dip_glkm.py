@@ -4,19 +4,23 @@
 blur, equation (13) and Algorithm 4 for non-uniform blur. Where the paper is silent, the published code of its
 predecessor is followed (ECCV 2024, "Blind Image Deconvolution by Generative-based Kernel Prior and
 Initializer via Latent Encoding"): one joint step on image and kernel, the switch of the objective, the rates.
+Kernels larger than any generator's are treated as in `methods/glkm/large.py`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from benchmark.types import Observation
 from methods.dip import DipSettings, at_least
-from methods.fit import Fit, Rates, Stage, generator_from, initialised_from, operator_for
+from methods.fit import Fit, Rates, beginning_with, generator_from, initialised_from, operator_for
+from methods.glkm.large import SmallFirst, free_kernel, is_large, shrunken
 from methods.glkm.start import LatentSettings, check_start, latent_kernel, used_by, weight_files
 from methods.image_priors.skip import DeepImagePrior
 from methods.kernel_priors.latent import LatentKernel
+from methods.kernel_priors.logits import LogitKernel
 from methods.registry import Method
 
 
@@ -26,20 +30,49 @@ class Settings(DipSettings, LatentSettings):
 
     # Of a non-uniform blur: so many first iterations move one w for all nodes. The paper is silent: 0.
     global_steps: int = 0
+    # Of kernels larger than any generator's (not in the paper): the fit of the image in its own size leaves
+    # the kernel at rest for 500 of 5000 iterations, then its logits move. The rates after that sum up to
+    # 0.24, so the kernel's entries change by about a quarter.
+    frozen_share: float = 0.1
+    logit_rate: float = 1e-4
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(0, self, "latent_rate", "global_steps")
+        at_least(0, self, "latent_rate", "global_steps", "logit_rate")
+        if not 0 <= self.frozen_share <= 1:
+            raise ValueError(f"frozen_share must lie in [0, 1], not {self.frozen_share}")
         check_start(self.start)
 
 
-def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
+def problem(
+    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
+) -> Fit | SmallFirst:
     """The observation's latent image and kernels as a joint fit, drawn from `rng`.
 
     Raises NotSupportedError and WeightsMissingError as `latent_kernel`.
     """
-    blurry = torch.from_numpy(observation.blurry).to(device)
-    frame = (blurry.shape[1], blurry.shape[2])
+    if not is_large(observation):
+        return _generated(observation, settings, rng, device)
+    small = _generated(shrunken(observation), settings, rng, device)
+    kernel = free_kernel(observation)
+    frozen = round(settings.frozen_share * settings.iterations)
+    full = _fit(
+        observation,
+        settings,
+        rng,
+        device,
+        kernel,
+        settings.logit_rate,
+        (frozen, kernel.frozen),
+        small.weights,
+    )
+    return SmallFirst(small, full, kernel)
+
+
+def _generated(
+    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
+) -> Fit:
+    """With the kernels of a generator."""
     kernel, label = latent_kernel(
         observation,
         rng,
@@ -48,34 +81,48 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
         variable=settings.variable,
         start=settings.start,
     )
+    return _fit(
+        observation,
+        settings,
+        rng,
+        device,
+        kernel,
+        settings.latent_rate,
+        (settings.global_steps, kernel.shared),
+        label,
+    )
+
+
+def _fit(
+    observation: Observation,
+    settings: Settings,
+    rng: torch.Generator,
+    device: torch.device,
+    kernel: LatentKernel | LogitKernel,
+    rate: float,
+    beginning: tuple[int, Callable[[], Tensor]],  # so many iterations with these kernels
+    label: str,
+) -> Fit:
+    """With `kernel`, which learns at `rate`."""
+    blurry = torch.from_numpy(observation.blurry).to(device)
+    frame = (blurry.shape[1], blurry.shape[2])
     image_code = settings.image_code(frame, kernel.size, rng)
     with initialised_from(rng):
         network = settings.network(len(blurry))
     return Fit(
         image=DeepImagePrior(network, image_code, settings.code_noise).to(device),
-        kernel=kernel,
+        kernel=kernel.to(device),
         operator=operator_for(observation),
-        stages=_sharing_first(settings.global_steps, settings.stages(blurry), kernel),
+        stages=beginning_with(*beginning, settings.stages(blurry)),
         rates=Rates(
             image=settings.image_rate,
-            kernel=settings.latent_rate,
+            kernel=rate,
             milestones=settings.milestone_iterations(),
         ),
         frame=frame,
         rng=generator_from(rng, device),
         weights=label,
     )
-
-
-def _sharing_first(steps: int, stages: Sequence[Stage], kernel: LatentKernel) -> list[Stage]:
-    """`stages`, with one latent for all nodes in the first `steps` iterations."""
-    cut = []
-    for stage in stages:
-        shared = min(steps, stage.iterations)
-        steps -= shared
-        cut.append(replace(stage, iterations=shared, kernels=kernel.shared))
-        cut.append(replace(stage, iterations=stage.iterations - shared))
-    return cut
 
 
 METHOD = Method(

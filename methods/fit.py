@@ -5,7 +5,7 @@ minimise over the parameters of (image prior, kernel prior):  objective( operato
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -36,6 +36,17 @@ class Stage:
     # Instead of the kernel prior's own forward(), to train less of it.
     kernels: Callable[[], Tensor] | None = None
     flaws: Sequence[Flaw] = ()  # ways in which an estimate can be lost although its loss is finite
+
+
+def beginning_with(steps: int, kernels: Callable[[], Tensor], stages: Sequence[Stage]) -> list[Stage]:
+    """`stages`, the first `steps` iterations of them with `kernels` in place of the kernel prior's own."""
+    cut = []
+    for stage in stages:
+        first = min(steps, stage.iterations)
+        steps -= first
+        cut.append(replace(stage, iterations=first, kernels=kernels))
+        cut.append(replace(stage, iterations=stage.iterations - first))
+    return cut
 
 
 @dataclass(frozen=True)

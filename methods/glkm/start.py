@@ -19,10 +19,8 @@ INITIALIZER, RANDOM = "initializer", "random"  # other starts are names of metho
 # Inversion, measured on motion kernels of 31 px: wherever z starts, it ends at correlations of 0.95 to 0.997,
 # relative errors of 8 to 20 %; from there w comes to 10 % in at most 50 steps and to 2 % in at most 350.
 RESTARTS, CODE_STEPS, CODE_RATE = 4, 300, 0.05
-FEATURES_RATE, ENOUGH = (
-    1e-2,
-    0.1,
-)  # narrow generators stay 5 to 10 % away; two methods' kernels differ by more
+# Narrow generators stay 5 to 10 % away; the kernels of two methods differ by more.
+FEATURES_RATE, ENOUGH = 1e-2, 0.1
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from methods.dip_glkm import METHOD, Settings
 from methods.fit import Fit, Rates, initialised_from, kernel_count, operator_for
 from methods.glkm import start
 from methods.glkm.initializer import Initializer
+from methods.glkm.large import enlarged
 from methods.glkm.start import ENOUGH, eight_bit_luma
 from methods.glkm.weights import load_generator, load_initializer, save
 from methods.image_priors.skip import DeepImagePrior
@@ -26,9 +27,9 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """Settings of a small problem with random weights for kernels of 31 and 45 px."""
+    """Settings of a small problem with random weights for kernels of 31, 45 and 75 px."""
     folder = tmp_path_factory.mktemp("weights")
-    for size in (31, 45):
+    for size in (31, 45, 75):
         save(folder, generator(size), size, way="GLKM-fast", steps=0, remark="demo")
         save(folder, Initializer(width=2), size, way="GLKM-fast", steps=0, remark="demo")
     return replace(TINY, weights=str(folder))
@@ -41,6 +42,10 @@ def observe(shape=(1, 36, 40), kernel_size=(13, 9), seed=0, **more):
 
 def shaken(**more):
     return observe(blur_model="nonuniform", grid=(2, 3), **more)
+
+
+def large(**more):
+    return observe((1, 81, 86), (81, 41), **more)
 
 
 def problem(observation, settings, seed=0):
@@ -149,8 +154,56 @@ def test_alike_kernels_at_all_nodes_blur_uniformly():
     torch.testing.assert_close(blurred, alone, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("observation", [observe(), shaken()], ids=["uniform", "non-uniform"])
-def test_a_killed_run_resumes_to_the_same_bytes(tiny, observation, tmp_path, monkeypatch):
+@pytest.mark.parametrize("declared", [(81, 81), (80, 41)])
+def test_larger_kernels_are_found_on_the_shrunken_image_then_refined(tiny, declared):
+    observation = replace(large(), kernel_size=declared)
+    restoration = restore(observation, tiny)
+    assert restoration.status is Status.OK, restoration.reason
+    assert restoration.image.shape == (1, 81, 86)
+    assert restoration.kernels.shape == (1, 81, 81)
+    assert restoration.kernels.sum() == pytest.approx(1, abs=1e-5)
+    assert restoration.iterations == 26
+    assert restoration.weights == "glkm-fast-75 demo"
+    stages = list(dict.fromkeys(row["stage"] for row in restoration.trace))
+    assert stages == ["small mse", "small 1-ssim", "1-ssim"]
+
+
+def test_the_enlarged_kernel_rests_for_its_share_and_moves_then(tiny):
+    both = problem(large(), replace(tiny, frozen_share=3 / 13))
+    assert both.small.rates.at(0) == (1e-2, 5e-4)
+    assert both.full.rates.at(0) == (1e-2, 1e-4)
+    for iteration in range(14):
+        both.step(iteration)
+    image, start = both.estimate()
+    torch.testing.assert_close(start, enlarged(both.small.kernel().detach(), 81), rtol=1e-5, atol=1e-12)
+    for iteration in (14, 15):
+        both.step(iteration)
+        assert torch.equal(both.estimate()[1], start)
+    assert not torch.equal(both.estimate()[0], image)
+    both.step(16)
+    # Adam's first step moves every logit by the rate.
+    change = (both.estimate()[1] / start).log().abs().max()
+    assert 0.5e-4 < change < 2.5e-4
+
+
+def test_larger_kernels_at_every_node(tiny):
+    settings = replace(tiny, iterations=2)
+    observation = large(blur_model="nonuniform", grid=(1, 2))
+    assert restore(observation, settings).kernels.shape == (2, 81, 81)
+
+
+def test_slowing_down_reaches_both_fits(tiny):
+    both = problem(large(), tiny)
+    both.slow_down()
+    assert (both.small.slowdown, both.full.slowdown) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("observation", "kills"),
+    [(observe(), 1), (shaken(), 1), (large(), 2)],  # the second time while the second fit runs
+    ids=["uniform", "non-uniform", "large"],
+)
+def test_a_killed_run_resumes_to_the_same_bytes(tiny, observation, kills, tmp_path, monkeypatch):
     monkeypatch.setattr(solver, "CHECKPOINT_EVERY", LOG_EVERY)
     settings = replace(tiny, global_steps=5, variable="generator")
     undisturbed = restore(observation, settings)
@@ -158,16 +211,23 @@ def test_a_killed_run_resumes_to_the_same_bytes(tiny, observation, tmp_path, mon
     class Killed(BaseException):
         pass
 
-    def step(fit, iteration, step=Fit.step):
-        if iteration > LOG_EVERY:
-            raise Killed
-        return step(fit, iteration)
+    def dying():
+        """`Fit.step` that fails one iteration after a checkpoint."""
+        left = iter(range(LOG_EVERY + 1))
+
+        def step(fit, iteration, step=Fit.step):
+            if next(left, None) is None:
+                raise Killed
+            return step(fit, iteration)
+
+        return step
 
     path = tmp_path / "checkpoint.pt"
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(Fit, "step", step)
-        restore(observation, settings, checkpoint=path)
-    assert path.exists()
+    for _ in range(kills):
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(Fit, "step", dying())
+            restore(observation, settings, checkpoint=path)
+        assert path.exists()
     resumed = restore(observation, settings, checkpoint=path)
     assert resumed.image.tobytes() == undisturbed.image.tobytes()
     assert resumed.kernels.tobytes() == undisturbed.kernels.tobytes()
@@ -189,7 +249,7 @@ def test_defaults_are_the_papers_schedule(tiny):
         (observe(kernel_size=None), "declared kernel size"),
         (observe((1, 30, 40)), "smaller than the generator's kernels"),
         (Observation("test", "case", np.full((1, 40, 40), 0.5, np.float32), (5, 5)), "blank"),
-        (observe((1, 90, 90), kernel_size=(77, 5)), "the largest is 75"),
+        (observe((1, 90, 76), kernel_size=(77, 5)), "smaller than the square around its kernel"),
     ],
 )
 def test_declines_what_it_cannot_treat(tiny, observation, reason):
@@ -219,7 +279,14 @@ def test_damaged_weights_fail_with_one_line(tmp_path, tiny):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("latent_rate", -1.0), ("global_steps", -1), ("start", "l0"), ("iterations", 0)],
+    [
+        ("latent_rate", -1.0),
+        ("logit_rate", -1.0),
+        ("frozen_share", 1.1),
+        ("global_steps", -1),
+        ("start", "l0"),
+        ("iterations", 0),
+    ],
 )
 def test_refuses_settings_out_of_range(name, value):
     with pytest.raises(ValueError, match=name):

@@ -1,0 +1,105 @@
+"""Kernels larger than any generator's: found on the shrunken image, enlarged, refined pixel by pixel.
+
+Not in the paper, whose real photographs have kernels of up to 151 px. A method fits the shrunken observation
+as any other, then the observation itself with a `LogitKernel` in place of the generator.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional
+
+from benchmark.types import NotSupportedError, Observation
+from methods.classical import pyramid
+from methods.fit import Fit, kernel_count
+from methods.glkm.generator import OFFICIAL
+from methods.kernel_priors.logits import LogitKernel
+from methods.solver import Step
+
+LARGEST = max(OFFICIAL)
+
+
+def is_large(observation: Observation) -> bool:
+    """Whether its declared kernel size exceeds every generator's."""
+    return observation.kernel_size is not None and max(observation.kernel_size) > LARGEST
+
+
+def full_size(observation: Observation) -> int:
+    """Side of the kernels of an observation that `is_large`.
+
+    Odd, so that the middle of a generator's kernel stays the middle; square, as those are.
+    Raises NotSupportedError for images smaller than that.
+    """
+    assert observation.kernel_size is not None
+    size = pyramid.odd(max(observation.kernel_size))
+    height, width = observation.blurry.shape[1:]
+    if size > min(height, width):
+        raise NotSupportedError(
+            f"the image ({height} x {width}) is smaller than the square around its kernel ({size} x {size})"
+        )
+    return size
+
+
+def shrunken(observation: Observation) -> Observation:
+    """An observation that `is_large` by 75 / `full_size`, with anti-aliasing: a generator serves it.
+
+    Raises as `full_size`.
+    """
+    factor = LARGEST / full_size(observation)
+    channels = [pyramid.shrunk(channel, factor) for channel in observation.blurry]
+    return replace(observation, blurry=np.stack(channels).astype(np.float32), kernel_size=(LARGEST, LARGEST))
+
+
+def enlarged(kernels: Tensor, size: int) -> Tensor:
+    """`kernels` (P, n, n) at (P, size, size): bicubic, clipped at 0, sum 1 each. Middles stay middles."""
+    larger = functional.interpolate(kernels[:, None], (size, size), mode="bicubic")[:, 0].clamp_min(0)
+    return larger / larger.sum((-2, -1), keepdim=True)
+
+
+def free_kernel(observation: Observation) -> LogitKernel:
+    """The kernel prior of an observation that `is_large`, before its start. Raises as `full_size`."""
+    size = full_size(observation)
+    return LogitKernel(kernel_count(observation), (size, size))
+
+
+class SmallFirst:
+    """A `Problem` (see `methods/solver.py`): one fit, then another whose `LogitKernel` starts at its kernels.
+
+    Until then the estimate is that of the second as it was built.
+    """
+
+    def __init__(self, small: Fit, full: Fit, kernel: LogitKernel) -> None:
+        """`kernel` is the kernel prior of `full`, the fit of the image in its own size."""
+        self.small, self.full, self.kernel = small, full, kernel
+        self.iterations = small.iterations + full.iterations
+        self.device, self.weights = full.device, small.weights
+
+    def step(self, iteration: int) -> Step:
+        """A step of either; the names of the first one's stages begin with 'small'."""
+        if iteration < self.small.iterations:
+            step = self.small.step(iteration)
+            return replace(step, stage=f"small {step.stage}")
+        if iteration == self.small.iterations:
+            self.kernel.start_at(enlarged(self.small.kernel().detach(), self.kernel.size[0]))
+        return self.full.step(iteration - self.small.iterations)
+
+    def slow_down(self) -> None:
+        """Halve the rates of both."""
+        self.small.slow_down()
+        self.full.slow_down()
+
+    def estimate(self) -> tuple[Tensor, Tensor]:
+        """That of the second."""
+        return self.full.estimate()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both."""
+        return {"small": self.small.state_dict(), "full": self.full.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.small.load_state_dict(state["small"])
+        self.full.load_state_dict(state["full"])
