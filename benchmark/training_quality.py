@@ -104,7 +104,7 @@ def _grid(rows: Mapping[str, Sequence[Cell]], out: Path, columns: int = 1) -> No
     figure, axes = pyplot.subplots(
         lines, width * columns, squeeze=False,
         figsize=(CELL * width * columns, 1.2 * CELL * lines),
-        gridspec_kw={"left": 0.02, "right": 0.99, "bottom": 0.01, "top": 0.96, "wspace": 0.05, "hspace": 0.15},
+        gridspec_kw={"left": 0.02, "right": 0.99, "bottom": 0.01, "top": 0.96, "wspace": 0.05},
     )  # fmt: skip
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)

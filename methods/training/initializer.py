@@ -92,9 +92,9 @@ class InitializerTraining:
         self.held_out = materials.held_out
         with initialised_from(torch.Generator().manual_seed(seed)):
             self.initializer = Initializer(settings.width)
-        self.initializer.to(device)
         # Channels last is faster on a CPU, but torch 2.11's convolutions corrupt memory then at 4 channels.
         self.layout = torch.channels_last if settings.width % 8 == 0 else torch.contiguous_format
+        self.initializer.to(device).to(memory_format=self.layout)
         self.kernels = training_kernels(
             size, settings.supports, settings.kernels, seed, materials.processes, report
         ).to(device)

@@ -380,3 +380,27 @@ def test_datasets_that_are_not_here_are_left_out_or_downloaded(copy):
     assert last.startswith("blindbench: results/tiny: no dataset can run: gopro: there is no folder gopro in")
     assert "(and 1 more, see `blindbench plan`)" in last
     assert "Traceback" not in refused.stderr
+
+
+def test_trainings_of_a_config_run_in_the_order_of_their_weights(copy):
+    settings = {"kernel_size": 13, "kernels": 8, "batch": 4, "width": 8}
+    images = copy.root / "photographs"
+    images.mkdir()
+    for name in "ab":
+        Image.new("L", (80, 80)).save(images / f"{name}.png")
+    initializer = {"training": "initializer", "settings": {**settings, "targets": "encoder"}}
+    copy.rewrite(
+        pretrain=[
+            {**initializer, "images": ["photographs"]},
+            {"training": "decoder", "settings": settings},
+        ]
+    )
+    planned = copy.run("--dry-run", "pretrain")
+    assert planned.returncode == 0, planned.stderr
+    jobs = planned.stdout.split("rule train:")[1:]
+    assert "output: results/tiny/pretrain/decoder-13.json" in jobs[0]
+    assert "input: results/tiny/pretrain/decoder-13.json" in jobs[1]
+    copy.rewrite(pretrain=[initializer])
+    refused = copy.run("--dry-run", "pretrain")
+    assert refused.returncode == 2
+    assert "pretrain[0]: initializer learns from photographs" in refused.stderr
