@@ -7,6 +7,7 @@ predecessor, which are torchvision's under `model.`.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from methods.glkm.generator import LATENT
 
@@ -14,16 +15,36 @@ from methods.glkm.generator import LATENT
 class Initializer(nn.Module):
     """Luma images (B, 1, H, W) in [0, 1], of any size, to latent codes (B, 100, 1, 1)."""
 
-    def __init__(self, width: int = 64) -> None:
-        """`width` channels after the stem; the published network's is 64."""
+    def __init__(self, width: int = 64, whiten: bool = False) -> None:
+        """`width` channels after the stem, the published network's are 64; `whiten`: see `whitened`."""
         super().__init__()
-        self.width = width
+        self.width, self.whiten = width, whiten
         self.model = ResNet18(width, LATENT)
 
     def forward(self, images: Tensor) -> Tensor:
         """The codes."""
-        codes: Tensor = self.model(images)
+        codes: Tensor = self.model(whitened(images) if self.whiten else images)
         return codes[:, :, None, None]
+
+
+MARGIN = 16  # mirrored pixels that keep the filter's wrap-around away
+FLAT_UNTIL = 0.25  # cycles per pixel; beyond are noise and the pixel grid
+FAINTEST = 0.003  # standard deviation: what is weaker is not raised to that of the others
+
+
+def whitened(images: Tensor) -> Tensor:
+    """Images (B, 1, H, W) with the 1 / f spectrum of natural images flattened, at one contrast.
+
+    What is left of a scene are its edges, each in the shape of the kernel. Not in the paper.
+    """
+    padded = functional.pad(images - images.mean((-2, -1), keepdim=True), (MARGIN,) * 4, mode="reflect")
+    rows, columns = padded.shape[-2:]
+    vertical = torch.fft.fftfreq(rows, device=images.device)[:, None]
+    frequency = torch.hypot(vertical, torch.fft.rfftfreq(columns, device=images.device)[None])
+    gain = frequency / (1 + (frequency / FLAT_UNTIL) ** 4)
+    filtered = torch.fft.irfft2(torch.fft.rfft2(padded) * gain, s=(rows, columns))
+    inside = filtered[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    return inside / (inside.std((-2, -1), keepdim=True) + FAINTEST)
 
 
 class ResNet18(nn.Module):

@@ -106,6 +106,8 @@ def save(
         metadata["width"] = str(network.width)
     if isinstance(network, Generator):
         metadata["bn_eps"] = str(network.bn_eps)
+    if isinstance(network, Initializer):
+        metadata["sees"] = "whitened images" if network.whiten else "images"
     path = weights / file_name(kind, size)
     save_network(path, network, metadata, half=half)
     return path
@@ -128,7 +130,8 @@ def load_initializer(weights: Path, size: int) -> tuple[Initializer, Origin]:
     """The initializer for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "initializer", size)
     width = int(stored.number("width")) if stored.path.suffix == OWN else PUBLISHED_WIDTH
-    return _filled(lambda: Initializer(width), stored), _origin(stored, size)
+    whiten = stored.metadata.get("sees") == "whitened images"
+    return _filled(lambda: Initializer(width, whiten), stored), _origin(stored, size)
 
 
 def load_encoder(weights: Path, size: int) -> tuple[KernelEncoder, Origin]:

@@ -26,15 +26,24 @@ class Photographs:
             raise InputError("no photographs to train on; give --images a folder that holds some")
         self.lumas = [_reaching(_luma(photograph), smallest).to(device) for photograph in photographs]
 
-    def crops(self, count: int, size: int, rng: np.random.Generator) -> Tensor:
-        """`count` squares (count, 1, size, size) of random photographs, mirrored at random, in [0, 1]."""
+    def crops(self, count: int, size: int, rng: np.random.Generator, richest_of: int = 1) -> Tensor:
+        """`count` squares (count, 1, size, size) of random photographs, mirrored at random, in [0, 1].
+
+        Each is that of `richest_of` which differs most from pixel to pixel.
+        """
+        cut = self._cut(count * richest_of, size, rng).unflatten(0, (count, richest_of))
+        richness = cut.diff(dim=2).abs().mean((2, 3)) + cut.diff(dim=3).abs().mean((2, 3))
+        richest: Tensor = cut[torch.arange(count), richness.argmax(1)]
+        return richest[:, None]
+
+    def _cut(self, count: int, size: int, rng: np.random.Generator) -> Tensor:
         cut = []
         for _ in range(count):
             photograph = self.lumas[int(rng.integers(len(self.lumas)))]
             top, left = (int(rng.integers(side - size + 1)) for side in photograph.shape)
             crop = photograph[top : top + size, left : left + size]
             cut.append(crop.flip(-1) if rng.integers(2) else crop)
-        return torch.stack(cut)[:, None].float() / 255
+        return torch.stack(cut).float() / 255
 
 
 def blurred(images: Tensor, kernels: Tensor) -> Tensor:

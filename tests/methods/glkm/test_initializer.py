@@ -1,7 +1,8 @@
 import numpy as np
+import skimage.data
 import torch
 
-from methods.glkm.initializer import Initializer
+from methods.glkm.initializer import Initializer, whitened
 from tests.methods.glkm.rule import manifest, state_by_rule
 
 
@@ -39,3 +40,29 @@ def test_matches_the_reference_at_three_sizes(fixture):
     for name in ("layer1", "layer2", "layer3", "layer4"):
         means = np.squeeze(arrays[f"{name}_mean_96x80"])
         np.testing.assert_allclose(seen[name][0].mean((1, 2)), means, rtol=1e-3, atol=1e-6)
+
+
+def test_whitening_flattens_the_spectrum_of_natural_images():
+    photograph = torch.from_numpy(skimage.data.camera()[None, None, 100:356, 100:356] / np.float32(255))
+
+    window = torch.hann_window(256)[:, None] * torch.hann_window(256)
+
+    def power(image, low, high):
+        frequency = torch.hypot(torch.fft.fftfreq(256)[:, None], torch.fft.rfftfreq(256)[None])
+        band = (frequency >= low) & (frequency < high)
+        return torch.fft.rfft2(image[0, 0] * window).abs()[band].square().mean()
+
+    def fall(image):
+        return (power(image, 0.02, 0.05) / power(image, 0.15, 0.2)).item()
+
+    assert fall(photograph) > 100
+    assert fall(whitened(photograph)) < 10
+
+
+def test_whitening_takes_the_brightness_away_and_most_of_the_contrast():
+    image = torch.rand(2, 1, 40, 36, generator=torch.Generator().manual_seed(0))
+    white = whitened(image)
+    assert white.shape == image.shape
+    torch.testing.assert_close(whitened(0.3 + image), white, rtol=0, atol=1e-4)
+    assert 0.8 < (whitened(0.5 * image).std() / white.std()).item() < 1
+    assert torch.isfinite(whitened(torch.full((1, 1, 40, 36), 0.5))).all()

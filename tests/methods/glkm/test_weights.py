@@ -50,6 +50,15 @@ def test_an_initializer_and_an_encoder_come_back(tmp_path):
     assert torch.equal(load_encoder(tmp_path, 31)[0](kernels)[0], encoder(kernels)[0])
 
 
+def test_an_initializer_remembers_that_it_sees_whitened_images(tmp_path):
+    initializer = Initializer(width=4, whiten=True).eval()
+    saved(tmp_path, initializer)
+    loaded, _ = load_initializer(tmp_path, 31)
+    image = torch.rand(1, 1, 40, 36)
+    assert loaded.whiten
+    assert torch.equal(loaded(image), initializer(image))
+
+
 def test_half_precision_hardly_moves_the_kernels(tmp_path):
     generator = Generator(31, width=4).eval()
     saved(tmp_path, generator, half=True)

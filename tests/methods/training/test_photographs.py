@@ -44,3 +44,13 @@ def test_noise_is_bounded_and_in_eight_bits():
     torch.testing.assert_close(steps, steps.round())
     assert images.std((1, 2, 3)).max() < 0.022
     assert images.std((1, 2, 3)).max() > images.std((1, 2, 3)).min()
+
+
+def test_the_richest_of_several_crops_is_taken():
+    half_flat = np.zeros((1, 64, 64), np.uint8)
+    half_flat[0, :, 32:] = np.random.default_rng(0).integers(256, size=(64, 32))
+    photographs = Photographs([half_flat], 16, torch.device("cpu"))
+    plain = photographs.crops(40, 16, np.random.default_rng(1))
+    rich = photographs.crops(40, 16, np.random.default_rng(1), richest_of=4)
+    assert rich.shape == plain.shape
+    assert rich.flatten(1).std(dim=1).mean() > 1.2 * plain.flatten(1).std(dim=1).mean()
