@@ -94,7 +94,7 @@ class InitializerTraining:
             self.initializer = Initializer(settings.width)
         # Channels last is faster on a CPU, but torch 2.11's convolutions corrupt memory then at 4 channels.
         self.layout = torch.channels_last if settings.width % 8 == 0 else torch.contiguous_format
-        self.initializer.to(device).to(memory_format=self.layout)
+        self.initializer.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
         self.kernels = training_kernels(
             size, settings.supports, settings.kernels, seed, materials.processes, report
         ).to(device)
