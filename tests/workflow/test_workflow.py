@@ -382,7 +382,8 @@ def test_datasets_that_are_not_here_are_left_out_or_downloaded(copy):
     assert "Traceback" not in refused.stderr
 
 
-def test_trainings_of_a_config_run_in_the_order_of_their_weights(copy):
+def test_trainings_of_a_config_run_in_the_order_of_their_weights(tmp_path):
+    copy = Checkout(tmp_path)
     settings = {"kernel_size": 13, "kernels": 8, "batch": 4, "width": 8}
     images = copy.root / "photographs"
     images.mkdir()
