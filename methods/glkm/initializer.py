@@ -43,8 +43,9 @@ def whitened(images: Tensor) -> Tensor:
     frequency = torch.hypot(vertical, torch.fft.rfftfreq(columns, device=images.device)[None])
     gain = frequency / (1 + (frequency / FLAT_UNTIL) ** 4)
     filtered = torch.fft.irfft2(torch.fft.rfft2(padded) * gain, s=(rows, columns))
-    inside = filtered[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
-    return inside / (inside.std((-2, -1), keepdim=True) + FAINTEST)
+    inside: Tensor = filtered[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    contrast: Tensor = inside.std((-2, -1), keepdim=True)
+    return inside / (contrast + FAINTEST)
 
 
 class ResNet18(nn.Module):
