@@ -15,8 +15,8 @@ def check(settings: Any) -> None:
     """
     for field in fields(settings):
         value = getattr(settings, field.name)
-        least = 1 if isinstance(value, int) else 0
-        if isinstance(value, int | float) and not value >= least:
+        least = 1 if field.type is int else 0
+        if field.type in (int, float) and not value >= least:
             raise ValueError(f"{field.name} must be at least {least}, not {value}")
     layers_for(settings.kernel_size)
     for support in settings.supports:
