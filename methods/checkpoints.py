@@ -3,6 +3,7 @@
 A file is data: nothing that one holds is executed. (What a killed run continues from is `checkpoint.py`.)
 """
 
+import json
 import os
 import pickle
 import zipfile
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from benchmark.types import InputError
 
 OWN = ".safetensors"
+METADATA = "blindbench"  # the entry that holds ours
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def save_network(path: Path, module: nn.Module, metadata: Mapping[str, str], *, 
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
         for name, tensor in module.state_dict().items()
     }
-    content = safetensors.torch.save(tensors, dict(metadata))
+    # As one entry: the library writes several in an order that changes from run to run.
+    content = safetensors.torch.save(tensors, {METADATA: json.dumps(dict(metadata), sort_keys=True)})
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +70,7 @@ def read_network(path: Path) -> Stored:
         if path.suffix == OWN:
             with safetensors.safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-                metadata = file.metadata() or {}
+                metadata = json.loads((file.metadata() or {}).get(METADATA, "{}"))
         else:
             tensors, metadata = torch.load(path, map_location="cpu", weights_only=True), {}
     except pickle.UnpicklingError as error:
@@ -79,6 +82,8 @@ def read_network(path: Path) -> Stored:
         raise InputError(f"{path}: cannot be read as weights ({reason}); get the file again") from error
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise InputError(f"{path}: holds no weights by name; a network's state_dict is needed")
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise InputError(f"{path}: its metadata are no texts by name; get the file again")
     return Stored(
         path,
         {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()},

@@ -1,6 +1,7 @@
 import pickle
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -39,6 +40,22 @@ def test_what_is_saved_is_read_again(tmp_path, half):
         assert torch.equal(other.state_dict()[name], expected)
         assert other.state_dict()[name].dtype == tensor.dtype
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_the_same_network_gives_the_same_bytes(tmp_path):
+    metadata = {letter: letter for letter in "abcdefgh"}
+    for name in ("one", "two"):
+        save_network(tmp_path / f"{name}.safetensors", network(), metadata)
+    one, two = (tmp_path / f"{name}.safetensors" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"width": 3}', "{"])
+def test_metadata_of_another_form_are_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(safetensors.torch.save(network().state_dict(), {"blindbench": text}))
+    with pytest.raises(InputError, match=r"net\.safetensors: .*get the file again"):
+        read_network(path)
 
 
 def test_half_precision_halves_the_file(tmp_path):
