@@ -43,9 +43,9 @@ def test_what_is_saved_is_read_again(tmp_path, half):
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path):
-    metadata = {letter: letter for letter in "abcdefgh"}
+    metadata, net = {letter: letter for letter in "abcdefgh"}, network()
     for name in ("one", "two"):
-        save_network(tmp_path / f"{name}.safetensors", network(), metadata)
+        save_network(tmp_path / f"{name}.safetensors", net, metadata)
     one, two = (tmp_path / f"{name}.safetensors" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
 

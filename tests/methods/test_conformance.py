@@ -95,9 +95,9 @@ def test_a_case_does_not_depend_on_the_others(method, restore):
     assert alone.image.tobytes() == together.image.tobytes()
 
 
-def test_snapshots_change_nothing_and_the_last_is_the_image(method, restore, tmp_path):
+def test_snapshots_change_nothing_and_the_last_is_the_image(method, restore, weights, tmp_path):
     plain = restore(method, observe())["case"]
-    settings = tiny_settings(method, path=str(tmp_path))
+    settings = tiny_settings(method, path=str(tmp_path), weights=str(weights))
     ((_, kept),) = solve([task(method, observe(), settings, snapshots=(1, 2, 3))])
     assert kept.image.tobytes() == plain.image.tobytes()
     if plain.kernels is not None:
