@@ -10,7 +10,6 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.special import expit
 from skimage.morphology import disk
-from skimage.restoration import denoise_bilateral
 
 from benchmark.blur.nonblind import Image, Kernel, difference_power, in_tapered_frame, transfer_function
 from methods.classical.latent import extended, sparse_gradients
@@ -62,6 +61,8 @@ def ringing_suppressed(
     J. Pan et al., CVPR 2014, section 5. x_tv has total variation `tv_weight` and keeps details with rings,
     x_l0 has `sparsity` |grad S|_0 and neither; where they differ smoothly, it is rings.
     """
+    from skimage.restoration import denoise_bilateral  # noqa: PLC0415 (a second, for every job's start)
+
     size = (kernel.shape[0], kernel.shape[1])
     restored = []
     for channel in blurry:
