@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchmark.cases import make_case
 from benchmark.descriptors import find_dataset
-from benchmark.kernel_scores import error_ratio, kernel_similarity
+from benchmark.kernel_scores import error_ratio, kernel_similarity, misplaced_mass
 from benchmark.synthesis import observe
 from benchmark.types import InputError
 
@@ -72,3 +72,12 @@ def test_an_image_without_an_inside_is_refused(camera):
     blurry, sharp, kernel = camera
     with pytest.raises(InputError, match="nothing inside a border of 15 px"):
         error_ratio(blurry[:, :30, :30], sharp[:, :30, :30], kernel, kernel)
+
+
+def test_misplaced_mass_is_what_lies_elsewhere_at_the_best_shift():
+    moved = np.zeros((8, 9))
+    moved[4:7, 5:8] = L_SHAPE
+    assert misplaced_mass(moved, L_SHAPE) == pytest.approx(0)
+    assert misplaced_mass(L_SHAPE, moved) == pytest.approx(0)
+    # A spot matches the two sixths of the corner's side; the other four lie elsewhere.
+    assert misplaced_mass(np.ones((1, 1)), L_SHAPE) == pytest.approx(4 / 6)
