@@ -16,8 +16,8 @@ from torch import Tensor
 from benchmark.types import Observation
 from methods.dip import DipSettings, at_least
 from methods.fit import Fit, Rates, beginning_with, generator_from, initialised_from, operator_for
-from methods.glkm.large import SmallFirst, free_kernel, is_large, shrunken
-from methods.glkm.start import LatentSettings, check_start, latent_kernel, used_by, weight_files
+from methods.glkm.large import SmallFirst, small_first
+from methods.glkm.start import LatentSettings, check_latent, latent_kernel, used_by, weight_files
 from methods.image_priors.skip import DeepImagePrior
 from methods.kernel_priors.latent import LatentKernel
 from methods.kernel_priors.logits import LogitKernel
@@ -30,18 +30,11 @@ class Settings(DipSettings, LatentSettings):
 
     # Of a non-uniform blur: so many first iterations move one w for all nodes. The paper is silent: 0.
     global_steps: int = 0
-    # Of kernels larger than any generator's (not in the paper): the fit of the image in its own size leaves
-    # the kernel at rest for 500 of 5000 iterations, then its logits move. The rates after that sum up to
-    # 0.24, so the kernel's entries change by about a quarter.
-    frozen_share: float = 0.1
-    logit_rate: float = 1e-4
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(0, self, "latent_rate", "global_steps", "logit_rate")
-        if not 0 <= self.frozen_share <= 1:
-            raise ValueError(f"frozen_share must lie in [0, 1], not {self.frozen_share}")
-        check_start(self.start)
+        at_least(0, self, "global_steps")
+        check_latent(self)
 
 
 def problem(
@@ -51,46 +44,17 @@ def problem(
 
     Raises NotSupportedError and WeightsMissingError as `latent_kernel`.
     """
-    if not is_large(observation):
-        return _generated(observation, settings, rng, device)
-    small = _generated(shrunken(observation), settings, rng, device)
-    kernel = free_kernel(observation)
-    frozen = round(settings.frozen_share * settings.iterations)
-    full = _fit(
-        observation,
-        settings,
-        rng,
-        device,
-        kernel,
-        settings.logit_rate,
-        (frozen, kernel.frozen),
-        small.weights,
-    )
-    return SmallFirst(small, full, kernel)
 
+    def generated(observation: Observation) -> Fit:
+        kernel, label = latent_kernel(observation, settings, rng, device)
+        beginning = (settings.global_steps, kernel.shared)
+        return _fit(observation, settings, rng, device, kernel, settings.latent_rate, beginning, label)
 
-def _generated(
-    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
-) -> Fit:
-    """With the kernels of a generator."""
-    kernel, label = latent_kernel(
-        observation,
-        rng,
-        device,
-        weights=settings.weights,
-        variable=settings.variable,
-        start=settings.start,
-    )
-    return _fit(
-        observation,
-        settings,
-        rng,
-        device,
-        kernel,
-        settings.latent_rate,
-        (settings.global_steps, kernel.shared),
-        label,
-    )
+    def free(kernel: LogitKernel, label: str) -> Fit:
+        beginning = (round(settings.frozen_share * settings.iterations), kernel.frozen)
+        return _fit(observation, settings, rng, device, kernel, settings.logit_rate, beginning, label)
+
+    return small_first(observation, generated, free)
 
 
 def _fit(

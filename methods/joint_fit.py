@@ -5,6 +5,7 @@ generator and mse-ssim; `vdip-sparse` variational, network and sparse; and so on
 iteration.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,15 +15,16 @@ import torch
 from benchmark.types import Observation
 from methods import vdip, vdip_extreme, vdip_sparse
 from methods.dip import DipSettings
-from methods.fit import Fit, Rates, generator_from, initialised_from, operator_for
-from methods.glkm.start import LatentSettings, check_start, used_by, weight_files
+from methods.fit import Fit, Rates, Stage, generator_from, initialised_from, operator_for
+from methods.glkm.large import SmallFirst
+from methods.glkm.start import used_by, weight_files
 from methods.image_priors.skip import DeepImagePrior, VariationalImagePrior
 from methods.losses import Objective
 from methods.registry import Method
 
 
 @dataclass(frozen=True)
-class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, LatentSettings):
+class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, vdip.GlkmSettings):
     """What the parts do not need, they ignore; values that the methods disagree on are SelfDeblur's."""
 
     image_prior: Literal["skip", "variational"] = "skip"
@@ -41,22 +43,35 @@ class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, Late
                 f"objective {self.objective} needs standard deviations of the image; "
                 "set image_prior to variational"
             )
-        check_start(self.start)
 
     def pretraining(self) -> int:
         """Only the variational objectives have one."""
         return 0 if self.objective == "mse-ssim" else super().pretraining()
 
 
-def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
+def problem(
+    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
+) -> Fit | SmallFirst:
     """The observation's latent image and kernels as a joint fit, drawn from `rng`.
 
-    Raises as `vdip.network_kernel`, `vdip.generated_kernel` and `vdip_extreme.regularisers`.
+    Raises as `vdip.network_kernel`, `vdip.with_generator` and `vdip_extreme.regularisers`.
     """
+
+    def fitted(observation: Observation, kernel: vdip.Kernel) -> Fit:
+        return _fit(observation, settings, rng, device, kernel)
+
     if settings.kernel_prior == "network":
-        kernel = vdip.network_kernel(observation, settings, rng)
-    else:
-        kernel = vdip.generated_kernel(observation, settings, rng, device)
+        return fitted(observation, vdip.network_kernel(observation, settings, rng))
+    return vdip.with_generator(observation, settings, rng, device, fitted)
+
+
+def _fit(
+    observation: Observation,
+    settings: Settings,
+    rng: torch.Generator,
+    device: torch.device,
+    kernel: vdip.Kernel,
+) -> Fit:
     blurry = torch.from_numpy(observation.blurry).to(device)
     frame = (blurry.shape[1], blurry.shape[2])
     prior, outputs = {
@@ -67,7 +82,7 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
     with initialised_from(rng):
         network = settings.network(outputs)
     if settings.objective == "mse-ssim":
-        stages = list(settings.stages(blurry))
+        stages: Sequence[Stage] = settings.stages(blurry)
     else:
         regularisers = _regularisers(observation, kernel, settings)
         stages = vdip.stages(blurry, settings, kernel.prefit, regularisers)
@@ -75,7 +90,7 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
         image=prior(network, code, settings.code_noise).to(device),
         kernel=kernel.prior.to(device),
         operator=operator_for(observation),
-        stages=stages,
+        stages=kernel.staged(stages),
         rates=Rates(settings.image_rate, kernel.rate, settings.milestone_iterations()),
         frame=frame,
         rng=generator_from(rng, device),

@@ -7,10 +7,11 @@ gradient is not a number, which it skips, are left to the solver: it goes back t
 
 With GLKM ("Generative Latent Kernel Modeling for Blind Motion Deblurring"; the supplement with the details is
 not available) the kernel is a generator's instead of a network's, stays at its start during pre-training, and
-is not penalised for its energy: the generator is its prior.
+is not penalised for its energy: the generator is its prior. Kernels larger than any generator's are treated
+as in `methods/glkm/large.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import count, pairwise
 
@@ -25,15 +26,18 @@ from methods.fit import (
     Flaw,
     Rates,
     Stage,
+    beginning_with,
     generator_from,
     initialised_from,
     kernel_count,
     operator_for,
 )
-from methods.glkm.start import LatentSettings, latent_kernel
+from methods.glkm.large import SmallFirst, small_first
+from methods.glkm.start import LatentSettings, check_latent, latent_kernel
 from methods.image_priors.skip import VariationalImagePrior
 from methods.kernel_priors.fcn import FcnKernel, FcnKernels, fcn_kernels
 from methods.kernel_priors.latent import LatentKernel
+from methods.kernel_priors.logits import LogitKernel
 from methods.losses import Objective, one_minus_ssim, weighted
 
 PAPER = "Huo et al., Blind Image Deconvolution Using Variational Deep Image Prior, TPAMI 2023"
@@ -103,13 +107,28 @@ class FcnSettings:
 
 
 @dataclass(frozen=True)
+class GlkmSettings(Settings, LatentSettings):
+    """What the variants with GLKM have in common."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_latent(self)
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A kernel prior and how it is treated."""
 
-    prior: FcnKernel | FcnKernels | LatentKernel
+    prior: FcnKernel | FcnKernels | LatentKernel | LogitKernel
     rate: float
     prefit: Objective | None  # what pre-training asks of it; None: nothing, it stays where it is
     weights: str = ""  # names the pre-trained weights in it
+    # So many first iterations with these kernels.
+    beginning: tuple[int, Callable[[], Tensor]] | None = None
+
+    def staged(self, stages: Sequence[Stage]) -> Sequence[Stage]:
+        """`stages` with its beginning."""
+        return stages if self.beginning is None else beginning_with(*self.beginning, stages)
 
 
 def network_kernel(observation: Observation, settings: FcnSettings, rng: torch.Generator) -> Kernel:
@@ -125,19 +144,52 @@ def network_kernel(observation: Observation, settings: FcnSettings, rng: torch.G
     return Kernel(prior, settings.kernel_rate, bound.flat_kernel)
 
 
-def generated_kernel(
-    observation: Observation, settings: LatentSettings, rng: torch.Generator, device: torch.device
-) -> Kernel:
-    """GLKM's. Raises as `latent_kernel`."""
-    prior, weights = latent_kernel(
-        observation,
-        rng,
-        device,
-        weights=settings.weights,
-        variable=settings.variable,
-        start=settings.start,
-    )
-    return Kernel(prior, settings.latent_rate, None, weights)
+def no_regularisers(observation: Observation, kernel: Kernel) -> Sequence[Objective]:
+    """VDIP-Std's."""
+    del observation, kernel
+    return ()
+
+
+def glkm_problem(
+    observation: Observation,
+    settings: GlkmSettings,
+    rng: torch.Generator,
+    device: torch.device,
+    regularisers: Callable[[Observation, Kernel], Sequence[Objective]] = no_regularisers,
+) -> Fit | SmallFirst:
+    """The observation's latent image and a generator's kernels, drawn from `rng`.
+
+    Raises NotSupportedError and WeightsMissingError as `latent_kernel`, and as `regularisers`.
+    """
+
+    def fitted(observation: Observation, kernel: Kernel) -> Fit:
+        return fit(observation, settings, rng, device, kernel, regularisers(observation, kernel))
+
+    return with_generator(observation, settings, rng, device, fitted)
+
+
+def with_generator(
+    observation: Observation,
+    settings: GlkmSettings,
+    rng: torch.Generator,
+    device: torch.device,
+    fitted: Callable[[Observation, Kernel], Fit],
+) -> Fit | SmallFirst:
+    """What `fitted` makes of an observation and a generator's kernels; of large ones, what it makes of both.
+
+    Raises as `latent_kernel` and `small_first`.
+    """
+
+    def generated(observation: Observation) -> Fit:
+        prior, weights = latent_kernel(observation, settings, rng, device)
+        return fitted(observation, Kernel(prior, settings.latent_rate, None, weights))
+
+    def free(prior: LogitKernel, weights: str) -> Fit:
+        frozen = settings.pretraining() + round(settings.frozen_share * settings.iterations)
+        kernel = Kernel(prior, settings.logit_rate, None, weights, (frozen, prior.frozen))
+        return fitted(observation, kernel)
+
+    return small_first(observation, generated, free)
 
 
 def fit(
@@ -158,7 +210,7 @@ def fit(
         image=VariationalImagePrior(network, code, noise_scale=0.0).to(device),
         kernel=kernel.prior.to(device),
         operator=operator_for(observation),
-        stages=stages(blurry, settings, kernel.prefit, regularisers),
+        stages=kernel.staged(stages(blurry, settings, kernel.prefit, regularisers)),
         rates=Rates(settings.image_rate, kernel.rate, settings.milestone_iterations()),
         frame=frame,
         rng=generator_from(rng, device),

@@ -7,29 +7,32 @@ import torch
 from benchmark.types import Observation
 from methods import vdip
 from methods.fit import Fit
-from methods.glkm.start import LatentSettings, check_start, used_by, weight_files
+from methods.glkm.large import SmallFirst
+from methods.glkm.start import used_by, weight_files
+from methods.losses import Objective
 from methods.registry import Method
 from methods.vdip_extreme import ExtremeSettings, regularisers
 
 
 @dataclass(frozen=True)
-class Settings(ExtremeSettings, LatentSettings):
+class Settings(vdip.GlkmSettings, ExtremeSettings):
     """The script's and GLKM's values."""
 
     kernel_penalty: float = 0.0  # the generator is the kernel's prior
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_start(self.start)
 
-
-def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
+def problem(
+    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
+) -> Fit | SmallFirst:
     """The observation's latent image and kernels, drawn from `rng`.
 
-    Raises as `vdip.generated_kernel` and `regularisers`.
+    Raises as `vdip.glkm_problem` and `regularisers`.
     """
-    kernel = vdip.generated_kernel(observation, settings, rng, device)
-    return vdip.fit(observation, settings, rng, device, kernel, regularisers(observation, kernel, settings))
+
+    def regularised(observation: Observation, kernel: vdip.Kernel) -> list[Objective]:
+        return regularisers(observation, kernel, settings)
+
+    return vdip.glkm_problem(observation, settings, rng, device, regularised)
 
 
 METHOD = Method(

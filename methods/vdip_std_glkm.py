@@ -7,26 +7,24 @@ import torch
 from benchmark.types import Observation
 from methods import vdip
 from methods.fit import Fit
-from methods.glkm.start import LatentSettings, check_start, used_by, weight_files
+from methods.glkm.large import SmallFirst
+from methods.glkm.start import used_by, weight_files
 from methods.registry import Method
 
 
 @dataclass(frozen=True)
-class Settings(vdip.Settings, LatentSettings):
+class Settings(vdip.GlkmSettings):
     """The scripts' and GLKM's values."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_start(self.start)
 
-
-def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
+def problem(
+    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
+) -> Fit | SmallFirst:
     """The observation's latent image and kernels, drawn from `rng`.
 
-    Raises as `vdip.generated_kernel`.
+    Raises as `vdip.glkm_problem`.
     """
-    kernel = vdip.generated_kernel(observation, settings, rng, device)
-    return vdip.fit(observation, settings, rng, device, kernel)
+    return vdip.glkm_problem(observation, settings, rng, device)
 
 
 METHOD = Method(

@@ -4,7 +4,7 @@ Not in the paper, whose real photographs have kernels of up to 151 px. A method 
 as any other, then the observation itself with a `LogitKernel` in place of the generator.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -63,6 +63,22 @@ def free_kernel(observation: Observation) -> LogitKernel:
     """The kernel prior of an observation that `is_large`, before its start. Raises as `full_size`."""
     size = full_size(observation)
     return LogitKernel(kernel_count(observation), (size, size))
+
+
+def small_first(
+    observation: Observation,
+    generated: Callable[[Observation], Fit],
+    free: Callable[[LogitKernel, str], Fit],
+) -> "Fit | SmallFirst":
+    """The fit of an observation with a generator's kernels, or, where it `is_large`, two fits.
+
+    `generated` gives the fit of the observation or of the shrunken one, `free` that with a `LogitKernel` and
+    the label of the generator's weights. Raises as `full_size` and as these two.
+    """
+    if not is_large(observation):
+        return generated(observation)
+    small, kernel = generated(shrunken(observation)), free_kernel(observation)
+    return SmallFirst(small, free(kernel, small.weights), kernel)
 
 
 class SmallFirst:

@@ -253,6 +253,28 @@ def test_a_non_uniform_blur_has_a_kernel_for_each_node(weights, module):
     np.testing.assert_allclose(restoration.kernels.sum((1, 2)), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("module", [vdip_std_glkm, vdip_sparse_glkm, vdip_extreme_glkm])
+def test_with_glkm_larger_kernels_are_found_on_the_shrunken_image_then_refined(tmp_path, module):
+    for network in (Generator(75, width=2), Initializer(width=2)):
+        save(tmp_path, network, 75, way="adversarial", steps=0)
+    settings = module.Settings(
+        **SMALL, pretraining_share=0.2, frozen_share=0.1, logit_rate=1e-2, weights=str(tmp_path)
+    )
+    observation = replace(observe((1, 90, 88)), kernel_size=(81, 40))
+    both = module.problem(observation, settings, torch.Generator().manual_seed(0), CPU)
+    assert (both.small.iterations, both.full.iterations) == (24, 24)
+    for iteration in range(24 + 6):  # 4 of pre-training and 2 with the kernel at rest
+        stage = both.step(iteration).stage
+        if iteration == 24:
+            start = both.estimate()[1]
+            assert stage == "pre-training"
+    assert stage == "bound-1"
+    assert torch.equal(both.estimate()[1], start)
+    assert start.shape == (1, 81, 81)
+    both.step(30)
+    assert not torch.equal(both.estimate()[1], start)
+
+
 def test_refuses_a_start_that_estimates_no_kernel():
     with pytest.raises(InputError, match="start: 'oracle' is a control"):
         vdip_std_glkm.Settings(start="oracle")

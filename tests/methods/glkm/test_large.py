@@ -9,7 +9,7 @@ from benchmark.blur.convolution import central_crop, convolve_valid, rotate_180
 from benchmark.types import NotSupportedError, Observation
 from methods.classical import pyramid
 from methods.glkm.large import enlarged, free_kernel, full_size, is_large, shrunken
-from methods.glkm.start import latent_kernel
+from methods.glkm.start import LatentSettings, latent_kernel
 
 
 def observe(shape=(1, 100, 110), kernel_size=(81, 81), **more):
@@ -118,6 +118,4 @@ def test_declines_images_smaller_than_the_kernel():
 
 def test_generators_alone_do_not_serve_it():
     with pytest.raises(NotSupportedError, match="the largest is 75"):
-        latent_kernel(
-            observe(), torch.Generator(), torch.device("cpu"), weights="", variable="code", start="random"
-        )
+        latent_kernel(observe(), LatentSettings(start="random"), torch.Generator(), torch.device("cpu"))
