@@ -1,5 +1,6 @@
 """The papers' figures of images: comparisons of methods, and sheets of pre-trained networks."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,8 @@ def comparison(
 
 
 def training_sheets(sheets: Sequence[Path], text: str, out: Path) -> None:
-    """Write `out`.png and `out`.pdf: the pictures `sheets`, each named, above each other."""
+    """Write `out`.png and `out`.pdf: the pictures `sheets` above each other, each with its weights' label."""
+    labels = [json.loads(path.with_suffix(".json").read_text())["label"] for path in sheets]
     pictures = [read_image(path) for path in sheets]
     heights = [WIDTH_OF_SHEETS * picture.shape[1] / picture.shape[2] for picture in pictures]
     figure, axes = pyplot.subplots(
@@ -95,9 +97,9 @@ def training_sheets(sheets: Sequence[Path], text: str, out: Path) -> None:
         height_ratios=heights,
         figsize=(WIDTH_OF_SHEETS, sum(heights) + 0.25 * len(heights)),
     )
-    for axis, path, picture in zip(axes.flat, sheets, pictures, strict=True):
+    for axis, label, picture in zip(axes.flat, labels, pictures, strict=True):
         axis.set_axis_off()
-        axis.set_title(path.stem, fontsize=8, loc="left")
+        axis.set_title(f"Weights: {label}", fontsize=8, loc="left")
         draw_image(axis, picture)
     caption(figure, text)
     save(figure, out)

@@ -73,8 +73,7 @@ def _nothing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
     if figure.kind == "pretraining":
         if figure.found_sheets(store.root):
             return []
-        where = f"{store.root / PRETRAINED} nor {store.root.parent / PRETRAINED}"
-        return [f"there is no {figure.sheets} in {where}: see `blindbench pretrain`"]
+        return [f"there is no {figure.sheets} in {store.root / PRETRAINED}: see `blindbench pretrain`"]
     if not shown.cases:
         return ["none of its datasets is here"]
     if not shown.methods and figure.kind == "sensitivity":

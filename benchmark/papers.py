@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from benchmark.schema import checked, did_you_mean, read_yaml
 from benchmark.types import InputError
+from methods import SHIPPED
 
 FOLDER = Path(__file__).parent / "published"
 PRETRAINED = "pretrain"  # folder of pre-trained networks, in a profile's results or beside them
@@ -87,14 +88,17 @@ class PaperFigure:
     caption: str
 
     def found_sheets(self, results: Path) -> list[Path]:
-        """The sheets of a pre-training: those of the profile's `results`, else those that profiles share.
+        """The sheets of finished pre-trainings: of the profile's `results`, else those that profiles share.
 
-        None for a figure of another kind.
+        Else those of the networks that ship. None for a figure of another kind.
         """
         if not self.sheets:
             return []
-        folders = (results / PRETRAINED, results.parent / PRETRAINED)
-        return next((found for folder in folders if (found := sorted(folder.glob(self.sheets)))), [])
+        for folder in (results / PRETRAINED, results.parent / PRETRAINED, SHIPPED):
+            found = [path for path in folder.glob(self.sheets) if path.with_suffix(".json").is_file()]
+            if found:
+                return sorted(found)
+        return []
 
 
 def paper_figures() -> list[str]:

@@ -1,1 +1,5 @@
 """The deblurring methods. A method sees an observation and nothing else; it knows no dataset and no score."""
+
+from pathlib import Path
+
+SHIPPED = Path(__file__).parent / "weights"  # pre-trained networks of demo size, with their records

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from methods.fit import Stage
 from methods.image_priors.skip import SkipNetwork
+from methods.limits import at_least
 from methods.losses import mse, one_minus_ssim
 
 CODE_SCALE = 0.1  # codes are uniform on [0, 0.1)
@@ -73,13 +74,3 @@ class DipSettings(SkipSettings):
             Stage("mse", first, mse(blurry)),
             Stage("1-ssim", self.iterations - first, one_minus_ssim(blurry)),
         )
-
-
-def at_least(least: int, settings: object, *names: str) -> None:
-    """Raises ValueError naming the first of the settings that is below `least`."""
-    for name in names:
-        value = getattr(settings, name)
-        if not value >= least:
-            raise ValueError(
-                f"{name} must {f'be at least {least}' if least else 'not be negative'}, not {value}"
-            )

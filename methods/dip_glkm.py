@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from benchmark.types import Observation
-from methods.dip import DipSettings, at_least
+from methods.dip import DipSettings
 from methods.fit import Fit, Rates, beginning_with, generator_from, initialised_from, operator_for
 from methods.glkm.large import SmallFirst, small_first
 from methods.glkm.start import LatentSettings, check_latent, latent_kernel, used_by, weight_files
 from methods.image_priors.skip import DeepImagePrior
 from methods.kernel_priors.latent import LatentKernel
 from methods.kernel_priors.logits import LogitKernel
+from methods.limits import at_least
 from methods.registry import Method
 
 

@@ -19,6 +19,7 @@ from benchmark.types import Observation
 from methods.image_priors.skip import DeepImagePrior
 from methods.losses import Estimate, Objective, Operator
 from methods.solver import Step
+from methods.stopping import WindowedVariance
 
 Flaw = tuple[str, Callable[[Estimate], Tensor]]  # a sentence, and whether (a bool scalar) it holds
 
@@ -84,10 +85,11 @@ class Fit:
         rng: torch.Generator,  # of perturbations and samples; lives on the device of the priors
         finish: Callable[[Tensor], Tensor] = unchanged,  # from the frame's pixels to the result
         weights: str = "",  # names the pre-trained weights in the priors
+        stopper: WindowedVariance | None = None,  # watches the last stage: a change of objective moves all
     ) -> None:
         self.image, self.kernel, self.operator = image, kernel, operator
         self.stages, self.rates, self.frame, self.rng = stages, rates, frame, rng
-        self.finish, self.weights = finish, weights
+        self.finish, self.weights, self.stopper = finish, weights, stopper
         self.device = image.code.device
         self.iterations = sum(stage.iterations for stage in stages)
         self.adam = torch.optim.Adam(
@@ -109,7 +111,11 @@ class Fit:
         loss = stage.objective(estimate)
         loss.backward()
         self.adam.step()
-        return Step(stage.name, loss.detach(), {sentence: holds(estimate) for sentence, holds in stage.flaws})
+        ended = None
+        if self.stopper is not None and stage is self.stages[-1]:
+            ended = self.stopper.push(estimate.image, estimate.kernels)
+        flaws = {sentence: holds(estimate) for sentence, holds in stage.flaws}
+        return Step(stage.name, loss.detach(), flaws, ended)
 
     def slow_down(self) -> None:
         """Halve both rates for the rest of the run."""
@@ -117,18 +123,28 @@ class Fit:
 
     @torch.no_grad()
     def estimate(self) -> tuple[Tensor, Tensor]:
-        """Read-out after the last update: the unperturbed code, batch norm still in training mode."""
-        estimate = self._estimate(None, self.kernel)
-        return self.finish(central_crop(estimate.image, self.frame)), estimate.kernels
+        """Read-out after the last update: the unperturbed code, batch norm still in training mode.
+
+        At the end of a run with a stopper, what it remembers.
+        """
+        result = None
+        if self.stopper is not None:
+            result = self.stopper.result(self.stages[-1].iterations)
+        if result is None:
+            estimate = self._estimate(None, self.kernel)
+            result = estimate.image, estimate.kernels
+        image, kernels = result
+        return self.finish(central_crop(image, self.frame)), kernels
 
     def state_dict(self) -> dict[str, Any]:
-        """Parameters, Adam's moments, the generator and the slowdown."""
+        """Parameters, Adam's moments, the generator, the slowdown and what the stopper remembers."""
         return {
             "image": self.image.state_dict(),
             "kernel": self.kernel.state_dict(),
             "adam": self.adam.state_dict(),
             "rng": self.rng.get_state(),
             "slowdown": self.slowdown,
+            "stopper": {} if self.stopper is None else self.stopper.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -138,6 +154,8 @@ class Fit:
         self.adam.load_state_dict(state["adam"])
         self.rng.set_state(state["rng"].cpu())
         self.slowdown = state["slowdown"]
+        if self.stopper is not None:
+            self.stopper.load_state_dict(state["stopper"])
 
     def _stage_at(self, iteration: int) -> Stage:
         for stage in self.stages:

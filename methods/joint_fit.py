@@ -1,8 +1,8 @@
-"""Any image prior with any kernel prior and any objective: a row of an ablation is a line of a config.
+"""Any image prior with any kernel prior, objective and stop: a row of an ablation is a line of a config.
 
 The parts are those of the named methods: `selfdeblur` is skip, network and mse-ssim; `dip-glkm` skip,
-generator and mse-ssim; `vdip-sparse` variational, network and sparse; and so on. All run to their last
-iteration.
+generator and mse-ssim; `vdip-sparse` variational, network and sparse; and so on, all with a fixed stop. The
+other one watches the last stage of an objective (see `methods/stopping.py`).
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,11 @@ from methods.glkm.start import used_by, weight_files
 from methods.image_priors.skip import DeepImagePrior, VariationalImagePrior
 from methods.losses import Objective
 from methods.registry import Method
+from methods.stopping import StopSettings
 
 
 @dataclass(frozen=True)
-class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, vdip.GlkmSettings):
+class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, vdip.GlkmSettings, StopSettings):
     """What the parts do not need, they ignore; values that the methods disagree on are SelfDeblur's."""
 
     image_prior: Literal["skip", "variational"] = "skip"
@@ -43,6 +44,7 @@ class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, vdip
                 f"objective {self.objective} needs standard deviations of the image; "
                 "set image_prior to variational"
             )
+        self.check_stop(self.iterations)
 
     def pretraining(self) -> int:
         """Only the variational objectives have one."""
@@ -95,6 +97,7 @@ def _fit(
         frame=frame,
         rng=generator_from(rng, device),
         weights=kernel.weights,
+        stopper=settings.stopper(),
     )
 
 

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from benchmark.types import NotSupportedError, Observation
 from methods.colour import luma
-from methods.dip import CODE_SCALE, DipSettings, at_least
+from methods.dip import CODE_SCALE, DipSettings
 from methods.fit import Fit, Rates, generator_from, initialised_from, kernel_count, operator_for, unchanged
 from methods.image_priors.skip import DeepImagePrior
 from methods.kernel_priors.fcn import fcn_kernels
+from methods.limits import at_least
 from methods.registry import Method
 from methods.warm_start import estimated_kernel, estimator, fit_to
 

@@ -41,6 +41,7 @@ class Step:
     loss: Tensor
     # By sentence: whether (a bool scalar) the estimate is lost in this way although the loss is finite.
     flaws: Mapping[str, Tensor] = field(default_factory=dict)
+    ended: Tensor | None = None  # whether (a bool scalar) the run ends before its iterations do
 
 
 class Problem(Protocol):
@@ -51,7 +52,10 @@ class Problem(Protocol):
     weights: str  # names the pre-trained weights that it uses, empty for none
 
     def step(self, iteration: int) -> Step:
-        """Do 0-based `iteration`. Must not read the device."""
+        """Do 0-based `iteration`. Must not read the device.
+
+        After a step that ended the run some more may follow; they must leave the estimate as it is.
+        """
 
     def slow_down(self) -> None:
         """Halve the learning rates for the rest of the run."""
@@ -134,6 +138,7 @@ class _Run:
     iteration: int = 0
     seconds: float = 0.0
     slowed_down: bool = False
+    ended: bool = False  # before its iterations
     trace: list[dict[str, float | str]] = field(default_factory=list)
     snapshots: list[dict[str, Any]] = field(default_factory=list)  # the fields of `Snapshot`, as tensors
 
@@ -145,7 +150,7 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
     run, saved = _resume(task, problem, time.perf_counter() - building)
     started = time.perf_counter() - run.seconds
     report(Progress(task.name, run.iteration, problem.iterations))
-    while run.iteration < problem.iterations:
+    while run.iteration < problem.iterations and not run.ended:
         step = problem.step(run.iteration)
         run.iteration += 1
         last = run.iteration == problem.iterations
@@ -159,7 +164,8 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
         if not trouble:
             run.trace.append({"iteration": run.iteration, "stage": step.stage, "loss": loss})
             report(Progress(task.name, run.iteration, problem.iterations, step.stage, loss))
-        checkpoint_due = last or run.iteration % CHECKPOINT_EVERY == 0
+            run.ended = step.ended is not None and bool(step.ended.item())
+        checkpoint_due = last or run.ended or run.iteration % CHECKPOINT_EVERY == 0
         if checkpoint_due and not trouble:
             state = problem.state_dict()
             # The loss was finite before this step's update; the parameters may no longer be.

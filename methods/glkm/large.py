@@ -97,9 +97,9 @@ class SmallFirst:
         """A step of either; the names of the first one's stages begin with 'small'."""
         if iteration < self.small.iterations:
             step = self.small.step(iteration)
-            return replace(step, stage=f"small {step.stage}")
+            return replace(step, stage=f"small {step.stage}", ended=None)
         if iteration == self.small.iterations:
-            self.kernel.start_at(enlarged(self.small.kernel().detach(), self.kernel.size[0]))
+            self.kernel.start_at(enlarged(self.small.estimate()[1], self.kernel.size[0]))
         return self.full.step(iteration - self.small.iterations)
 
     def slow_down(self) -> None:

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from benchmark.types import NotSupportedError, Observation
 from methods.colour import luma
-from methods.dip import at_least
 from methods.fit import kernel_count
 from methods.glkm.generator import LATENT, OFFICIAL, Generator, serving
 from methods.glkm.weights import files, folder, label, load_generator, load_initializer
 from methods.kernel_priors.latent import LatentKernel, Variable
+from methods.limits import at_least
 from methods.warm_start import estimated_kernel, estimator, fit_to, resized
 
 INITIALIZER, RANDOM = "initializer", "random"  # other starts are names of methods

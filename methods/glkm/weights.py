@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from benchmark.types import InputError, WeightsMissingError
+from methods import SHIPPED
 from methods.checkpoints import OWN, Stored, fill, read_network, save_network
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import OFFICIAL, PUBLISHED_EPS, Generator
@@ -24,7 +25,6 @@ Way = Literal["adversarial", "GLKM-fast"]  # how the generator was trained: as p
 Size = int | Literal["any"]
 Network = TypeVar("Network", bound=nn.Module)
 
-SHIPPED = Path(__file__).parents[1] / "weights"  # the demo's, part of the package
 PUBLISHED_WIDTH = 64
 _PUBLISHED_FILES = {"generator": "netG_{}.pth", "initializer": "netE_{}.pth"}
 _NAMES = {"adversarial": "glkm", "GLKM-fast": "glkm-fast"}  # in labels

@@ -64,7 +64,7 @@ def test_methods_keep_the_snapshots_that_they_reach():
 
 def test_the_claims_differ_in_one_setting_each():
     """From the row of their method, at demo and at full size alike."""
-    for name in ("glkm-claims", "glkm-claims-full"):
+    for name, direct in (("glkm-claims", "direct-weights"), ("glkm-claims-full", "glkm-pretrain-direct")):
         config = read_yaml(ROOT / "config" / f"{name}.yaml")
         differing = {}
         for method, settings in config["methods"].items():
@@ -74,6 +74,7 @@ def test_the_claims_differ_in_one_setting_each():
             "selfdeblur@warm": {"warm_start": "l0-grad"},
             "dip-glkm@code": {"variable": "code"},
             "dip-glkm@generator": {"variable": "generator"},
+            "dip-glkm@direct": {"weights": f"results/{direct}/pretrain"},
             "dip-glkm@random": {"start": "random"},
             "dip-glkm@warm": {"start": "l0-grad"},
         }

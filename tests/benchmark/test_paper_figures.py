@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark import papers
 from benchmark.cases import make_case
 from benchmark.comparisons import BORDER, detail_window
 from benchmark.descriptors import MIRROR, find_dataset
@@ -164,14 +165,18 @@ def test_a_figure_without_anything_to_show_says_why(store, tmp_path):
     assert said == ["none of its methods is in this profile"]
 
 
-def test_the_sheets_of_a_pre_training_are_drawn_the_profiles_own_first(store, tmp_path):
+def test_the_sheets_of_a_pre_training_are_drawn_the_profiles_own_first(store, tmp_path, monkeypatch):
     figure = paper_figure("glkm-fig3")
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr(papers, "SHIPPED", shipped)
     said = draw(figure, store, shown("", [], []), [], tmp_path / "x")
     assert said[0].startswith("there is no initializer-*.png in ")
-    for folder in (store.root.parent / "pretrain", store.root / "pretrain"):
+    for folder in (shipped, store.root.parent / "pretrain", store.root / "pretrain"):
         folder.mkdir()
         noise = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / "initializer-31.png")
+        assert folder not in [path.parent for path in figure.found_sheets(store.root)]  # not finished yet
+        (folder / "initializer-31.json").write_text('{"label": "glkm-fast-31 demo"}')
         assert [path.parent for path in figure.found_sheets(store.root)] == [folder]
     assert draw(figure, store, shown("", [], []), [], tmp_path / "x") == []
     assert pixels(tmp_path / "x.png").std() > 20

@@ -3,12 +3,12 @@ import torch
 from torch import nn
 
 from benchmark.types import InputError, WeightsMissingError
+from methods import SHIPPED
 from methods.checkpoints import save_network
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import LATENT, PUBLISHED_EPS, Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import (
-    SHIPPED,
     Origin,
     files,
     folder,
