@@ -7,45 +7,77 @@ predecessor, which are torchvision's under `model.`.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from methods.glkm.encoder import KernelEncoder
+from methods.glkm.first_estimates import FINEST, MAPS, cleaned, kernel_estimates
 from methods.glkm.generator import LATENT
 
 
 class Initializer(nn.Module):
     """Luma images (B, 1, H, W) in [0, 1], of any size, to latent codes (B, 100, 1, 1)."""
 
-    def __init__(self, width: int = 64, whiten: bool = False) -> None:
-        """`width` channels after the stem, the published network's are 64; `whiten`: see `whitened`."""
+    def __init__(self, width: int = 64) -> None:
+        """`width` channels after the stem; the published network's are 64."""
         super().__init__()
-        self.width, self.whiten = width, whiten
+        self.width = width
         self.model = ResNet18(width, LATENT)
 
     def forward(self, images: Tensor) -> Tensor:
         """The codes."""
-        codes: Tensor = self.model(whitened(images) if self.whiten else images)
+        codes: Tensor = self.model(images)
         return codes[:, :, None, None]
 
 
-MARGIN = 16  # mirrored pixels that keep the filter's wrap-around away
-FLAT_UNTIL = 0.25  # cycles per pixel; beyond are noise and the pixel grid
-FAINTEST = 0.003  # standard deviation: what is weaker is not raised to that of the others
+class FastInitializer(nn.Module):
+    """The same from what a classical method sees at a glance, `kernel_estimates`; not in the paper.
 
-
-def whitened(images: Tensor) -> Tensor:
-    """Images (B, 1, H, W) with the 1 / f spectrum of natural images flattened, at one contrast.
-
-    What is left of a scene are its edges, each in the shape of the kernel. Not in the paper.
+    The code of the finest estimate, by the generator's encoder, plus what a network finds in all of them. Two
+    CPU cores train it in an hour. The residual network learns the extent of a kernel in that time and
+    little of its shape: half as wide, on crops of 96 px, 16,000 steps of 32 brought it to a median similarity
+    of 0.66 on held-out data, where the mean kernel has 0.65.
     """
-    padded = functional.pad(images - images.mean((-2, -1), keepdim=True), (MARGIN,) * 4, mode="reflect")
-    rows, columns = padded.shape[-2:]
-    vertical = torch.fft.fftfreq(rows, device=images.device)[:, None]
-    frequency = torch.hypot(vertical, torch.fft.rfftfreq(columns, device=images.device)[None])
-    gain = frequency / (1 + (frequency / FLAT_UNTIL) ** 4)
-    filtered = torch.fft.irfft2(torch.fft.rfft2(padded) * gain, s=(rows, columns))
-    inside: Tensor = filtered[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
-    contrast: Tensor = inside.std((-2, -1), keepdim=True)
-    return inside / (contrast + FAINTEST)
+
+    def __init__(self, size: int, width: int = 32) -> None:
+        """`size` is the side of the generator's kernels; `width` channels in the full size of the maps."""
+        super().__init__()
+        self.size, self.width = size, width
+        self.encoder = KernelEncoder(size)
+        side = size
+        for _ in range(3):
+            side = (side + 1) // 2
+        self.layers = nn.Sequential(
+            *_convolution(MAPS, width, 1),
+            *_convolution(width, width, 1),
+            *_convolution(width, 2 * width, 2),
+            *_convolution(2 * width, 2 * width, 1),
+            *_convolution(2 * width, 4 * width, 2),
+            *_convolution(4 * width, 4 * width, 2),
+            nn.Flatten(),
+            nn.Linear(4 * width * side**2, 16 * width, bias=False),
+            nn.BatchNorm1d(16 * width),
+            nn.ReLU(),
+            nn.Linear(16 * width, LATENT),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The codes."""
+        maps = kernel_estimates(images, self.size)
+        codes: Tensor = self.encoder(cleaned(maps[:, FINEST]))[0] + self.layers(maps)[:, :, None, None]
+        return codes
+
+    @torch.no_grad()
+    def start_at(self, encoder: KernelEncoder) -> None:
+        """Give the codes that `encoder` gives, from now on."""
+        self.encoder.load_state_dict(encoder.state_dict())
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.zero_()
+        last.bias.zero_()
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
 class ResNet18(nn.Module):

@@ -18,7 +18,7 @@ from methods import SHIPPED
 from methods.checkpoints import OWN, Stored, fill, read_network, save_network
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import OFFICIAL, PUBLISHED_EPS, Generator
-from methods.glkm.initializer import Initializer
+from methods.glkm.initializer import FastInitializer, Initializer
 
 Kind = Literal["generator", "initializer", "encoder"]
 Way = Literal["adversarial", "GLKM-fast"]  # how the generator was trained: as published, or as a decoder
@@ -27,6 +27,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 PUBLISHED_WIDTH = 64
 _PUBLISHED_FILES = {"generator": "netG_{}.pth", "initializer": "netE_{}.pth"}
+_SEES = {Initializer: "images", FastInitializer: "kernel estimates"}
 _NAMES = {"adversarial": "glkm", "GLKM-fast": "glkm-fast"}  # in labels
 
 
@@ -80,7 +81,7 @@ def path_of(weights: Path, kind: Kind, size: int) -> Path:
 
 def save(
     weights: Path,
-    network: Generator | Initializer | KernelEncoder,
+    network: Generator | Initializer | FastInitializer | KernelEncoder,
     size: Size,
     *,
     way: Way,
@@ -106,8 +107,8 @@ def save(
         metadata["width"] = str(network.width)
     if isinstance(network, Generator):
         metadata["bn_eps"] = str(network.bn_eps)
-    if isinstance(network, Initializer):
-        metadata["sees"] = "whitened images" if network.whiten else "images"
+    if isinstance(network, Initializer | FastInitializer):
+        metadata["sees"] = _SEES[type(network)]
     path = weights / file_name(kind, size)
     save_network(path, network, metadata, half=half)
     return path
@@ -126,12 +127,15 @@ def load_generator(weights: Path, size: int) -> tuple[Generator, Origin]:
     return _filled(lambda: Generator(own_size, width, bn_eps), stored), _origin(stored, size)
 
 
-def load_initializer(weights: Path, size: int) -> tuple[Initializer, Origin]:
+def load_initializer(weights: Path, size: int) -> tuple[Initializer | FastInitializer, Origin]:
     """The initializer for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "initializer", size)
     width = int(stored.number("width")) if stored.path.suffix == OWN else PUBLISHED_WIDTH
-    whiten = stored.metadata.get("sees") == "whitened images"
-    return _filled(lambda: Initializer(width, whiten), stored), _origin(stored, size)
+    origin = _origin(stored, size)
+    if stored.metadata.get("sees") == _SEES[FastInitializer]:
+        own_size = int(stored.number("kernel_size"))
+        return _filled(lambda: FastInitializer(own_size, width), stored), origin
+    return _filled(lambda: Initializer(width), stored), origin
 
 
 def load_encoder(weights: Path, size: int) -> tuple[KernelEncoder, Origin]:
@@ -144,7 +148,7 @@ def load_encoder(weights: Path, size: int) -> tuple[KernelEncoder, Origin]:
 def _kind(network: nn.Module) -> Kind:
     if isinstance(network, Generator):
         return "generator"
-    return "initializer" if isinstance(network, Initializer) else "encoder"
+    return "encoder" if isinstance(network, KernelEncoder) else "initializer"
 
 
 def _names(kind: Kind, size: int) -> list[str]:
