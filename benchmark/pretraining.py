@@ -200,7 +200,7 @@ def _write(
     record = {
         "identity": identity,
         "title": job.training.title,
-        "label": " ".join(filter(None, [trainee.label, job.order.remark])),
+        "label": " ".join(dict.fromkeys([*trainee.label.split(), *job.order.remark.split()])),
         "command": job.command,
         "settings": asdict(job.settings),
         "seed": job.order.seed,

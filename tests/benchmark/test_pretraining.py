@@ -59,7 +59,7 @@ def test_training_pays_and_everything_is_written(quick, photographs, tmp_path):
     found = {}
     for steps in (1, 80):
         folder = tmp_path / str(steps)
-        decoder = Job.checked(Order("decoder", DECODER, steps=steps), folder)
+        decoder = Job.checked(Order("decoder", DECODER, steps=steps, remark="tiny"), folder)
         assert pretrain(decoder, CPU, 1, silent)
         order = Order("initializer", INITIALIZER, images, terms="CC0", steps=steps, remark="tiny", half=True)
         initializer = Job.checked(order, folder)

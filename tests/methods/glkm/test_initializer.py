@@ -1,8 +1,10 @@
 import numpy as np
-import skimage.data
+import pytest
 import torch
 
-from methods.glkm.initializer import Initializer, whitened
+from methods.glkm.encoder import KernelEncoder
+from methods.glkm.first_estimates import FINEST, cleaned, kernel_estimates
+from methods.glkm.initializer import FastInitializer, Initializer
 from tests.methods.glkm.rule import manifest, state_by_rule
 
 
@@ -42,27 +44,27 @@ def test_matches_the_reference_at_three_sizes(fixture):
         np.testing.assert_allclose(seen[name][0].mean((1, 2)), means, rtol=1e-3, atol=1e-6)
 
 
-def test_whitening_flattens_the_spectrum_of_natural_images():
-    photograph = torch.from_numpy(skimage.data.camera()[None, None, 100:356, 100:356] / np.float32(255))
-
-    window = torch.hann_window(256)[:, None] * torch.hann_window(256)
-
-    def power(image, low, high):
-        frequency = torch.hypot(torch.fft.fftfreq(256)[:, None], torch.fft.rfftfreq(256)[None])
-        band = (frequency >= low) & (frequency < high)
-        return torch.fft.rfft2(image[0, 0] * window).abs()[band].square().mean()
-
-    def fall(image):
-        return (power(image, 0.02, 0.05) / power(image, 0.15, 0.2)).item()
-
-    assert fall(photograph) > 100
-    assert fall(whitened(photograph)) < 10
+def fast(size=31):
+    torch.manual_seed(0)
+    return FastInitializer(size, width=4)
 
 
-def test_whitening_takes_the_brightness_away_and_most_of_the_contrast():
-    image = torch.rand(2, 1, 40, 36, generator=torch.Generator().manual_seed(0))
-    white = whitened(image)
-    assert white.shape == image.shape
-    torch.testing.assert_close(whitened(0.3 + image), white, rtol=0, atol=1e-4)
-    assert 0.8 < (whitened(0.5 * image).std() / white.std()).item() < 1
-    assert torch.isfinite(whitened(torch.full((1, 1, 40, 36), 0.5))).all()
+def test_a_fast_one_starts_with_the_codes_of_the_encoder():
+    torch.manual_seed(1)
+    encoder, initializer = KernelEncoder(31), fast()
+    images = image(70, 64)
+    estimate = cleaned(kernel_estimates(images, 31)[:, FINEST])
+    assert not torch.allclose(initializer.eval()(images), encoder.eval()(estimate)[0])
+    initializer.start_at(encoder)
+    torch.testing.assert_close(initializer(images), encoder(estimate)[0], rtol=0, atol=1e-6)
+    initializer.train()
+    initializer(torch.cat((images, images.flip(-1)))).square().sum().backward()
+    assert initializer.layers[-1].weight.grad.abs().max() > 0
+    assert next(initializer.encoder.parameters()).grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(("size", "shape"), [(13, (40, 36)), (31, (33, 50)), (75, (80, 90))])
+def test_a_fast_one_takes_images_of_any_size(size, shape):
+    codes = fast(size).eval()(image(*shape).expand(2, -1, -1, -1))
+    assert codes.shape == (2, 100, 1, 1)
+    assert torch.isfinite(codes).all()

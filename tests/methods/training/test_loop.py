@@ -6,6 +6,7 @@ import torch
 
 from benchmark.types import InputError
 from methods.glkm import weights
+from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import Generator
 from methods.training import registry
 from methods.training.decoder import Decoder
@@ -96,7 +97,8 @@ def test_trainings_are_found_by_being_there():
 def materials(tmp_path):
     """Photographs, and the weights of a generator that was not trained."""
     photographs = np.random.default_rng(0).integers(0, 256, (3, 1, 40, 44), dtype=np.uint8)
-    weights.save(tmp_path, Generator(13, 4, 1e-5), 13, way="GLKM-fast", steps=0)
+    for network in (Generator(13, 4, 1e-5), KernelEncoder(13)):
+        weights.save(tmp_path, network, 13, way="GLKM-fast", steps=0)
     return Materials(list(photographs[:2]), list(photographs[2:]), tmp_path)
 
 
@@ -109,6 +111,9 @@ def materials(tmp_path):
         (InitializerTraining, InitializerSettings(
             **TINY, epochs=2, crop=24, targets="none", borders="valid", noise=0.01, gamma=0.2,
             kernel_loss="kl", schedule="cosine",
+        )),
+        (InitializerTraining, InitializerSettings(
+            **TINY, network="fast", epochs=2, crop=24, richest_of=2, targets="encoder",
         )),
     ],
 )  # fmt: skip
