@@ -46,7 +46,7 @@ class Settings:
     network: Literal["resnet", "fast"] = "resnet"  # fast: see `FastInitializer`
     width: int = 64
     # Crops drawn for each that is taken (not in the paper). Held-out KL(k || G(E(y))) after 600 steps of a
-    # small residual network, one run each: 1.62 with 1, 1.58 with the richest of 3.
+    # small residual network on whitened images, one run each: 1.62 with 1, 1.58 with the richest of 3.
     richest_of: int = 1
     crop: int = 256
     # reflect: the crop is mirrored at its borders before it is blurred; valid: cut larger instead.
