@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.fit import Stage
+from methods.fit import Stage, initialised_from
 from methods.image_priors.skip import SkipNetwork
+from methods.kernel_priors.fcn import FcnKernel, FcnKernels, fcn_kernels
 from methods.limits import at_least
 from methods.losses import mse, one_minus_ssim
 
@@ -52,6 +53,27 @@ class SkipSettings:
     def milestone_iterations(self) -> Sequence[int]:
         """From where on the rates are halved once more."""
         return [round(share * self.iterations) for share in self.milestones]
+
+
+@dataclass(frozen=True)
+class FcnSettings:
+    """SelfDeblur's kernel network, which other methods have too."""
+
+    kernel_rate: float = 1e-4
+    kernel_code: int = 200
+    kernel_hidden: int = 1000
+
+    def kernel_codes(self, count: int, rng: torch.Generator) -> Tensor:
+        """The fixed inputs of `count` networks."""
+        return CODE_SCALE * torch.rand(count, self.kernel_code, generator=rng)
+
+    def kernel_networks(
+        self, count: int, size: tuple[int, int], rng: torch.Generator
+    ) -> FcnKernel | FcnKernels:
+        """One for each of `count` kernels of `size` (h, w), all drawn from `rng`."""
+        codes = self.kernel_codes(count, rng)
+        with initialised_from(rng):
+            return fcn_kernels(codes, size, self.kernel_hidden)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmark.types import Observation
 from methods.dip import DipSettings
-from methods.fit import Fit, Rates, beginning_with, generator_from, initialised_from, operator_for
+from methods.fit import Fit, Rates, beginning_with, generator_from, initialised_from, middle, operator_for
 from methods.glkm.large import SmallFirst, small_first
 from methods.glkm.start import LatentSettings, check_latent, latent_kernel, used_by, weight_files
 from methods.image_priors.skip import DeepImagePrior
@@ -84,7 +84,7 @@ def _fit(
             kernel=rate,
             milestones=settings.milestone_iterations(),
         ),
-        frame=frame,
+        read_out=middle(frame),
         rng=generator_from(rng, device),
         weights=label,
     )

@@ -65,9 +65,16 @@ class Rates:
         return self.image * scale, self.kernel * scale
 
 
-def unchanged(image: Tensor) -> Tensor:
-    """The restored frame as it is."""
-    return image
+ReadOut = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # latent image, kernels -> result, its kernels
+
+
+def middle(frame: tuple[int, int]) -> ReadOut:
+    """The restored frame (H, W) is the middle of the latent image."""
+
+    def read_out(image: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+        return central_crop(image, frame), kernels
+
+    return read_out
 
 
 class Fit:
@@ -81,15 +88,14 @@ class Fit:
         operator: Operator,
         stages: Sequence[Stage],
         rates: Rates,
-        frame: tuple[int, int],  # (H, W) of the restored image: the middle of the latent image
+        read_out: ReadOut,  # what of the latent image is the result
         rng: torch.Generator,  # of perturbations and samples; lives on the device of the priors
-        finish: Callable[[Tensor], Tensor] = unchanged,  # from the frame's pixels to the result
         weights: str = "",  # names the pre-trained weights in the priors
         stopper: WindowedVariance | None = None,  # watches the last stage: a change of objective moves all
     ) -> None:
         self.image, self.kernel, self.operator = image, kernel, operator
-        self.stages, self.rates, self.frame, self.rng = stages, rates, frame, rng
-        self.finish, self.weights, self.stopper = finish, weights, stopper
+        self.stages, self.rates, self.read_out, self.rng = stages, rates, read_out, rng
+        self.weights, self.stopper = weights, stopper
         self.device = image.code.device
         self.iterations = sum(stage.iterations for stage in stages)
         self.adam = torch.optim.Adam(
@@ -133,8 +139,7 @@ class Fit:
         if result is None:
             estimate = self._estimate(None, self.kernel)
             result = estimate.image, estimate.kernels
-        image, kernels = result
-        return self.finish(central_crop(image, self.frame)), kernels
+        return self.read_out(*result)
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters, Adam's moments, the generator, the slowdown and what the stopper remembers."""

@@ -2,7 +2,8 @@
 
 The parts are those of the named methods: `selfdeblur` is skip, network and mse-ssim; `dip-glkm` skip,
 generator and mse-ssim; `vdip-sparse` variational, network and sparse; and so on, all with a fixed stop. The
-other one watches the last stage of an objective (see `methods/stopping.py`).
+other one watches the last stage of an objective (see `methods/stopping.py`). Those of `robust-bid` are siren,
+residual and wmv, but for its read-out and its image network.
 """
 
 from collections.abc import Sequence
@@ -12,26 +13,37 @@ from typing import Literal
 
 import torch
 
-from benchmark.types import Observation
-from methods import vdip, vdip_extreme, vdip_sparse
-from methods.dip import DipSettings
-from methods.fit import Fit, Rates, Stage, generator_from, initialised_from, operator_for
+from benchmark.types import NotSupportedError, Observation
+from methods import bound, robust_bid, vdip, vdip_extreme, vdip_sparse
+from methods.dip import DipSettings, FcnSettings
+from methods.fit import Fit, Rates, Stage, generator_from, initialised_from, middle, operator_for
 from methods.glkm.large import SmallFirst
 from methods.glkm.start import used_by, weight_files
 from methods.image_priors.skip import DeepImagePrior, VariationalImagePrior
+from methods.kernel_priors.convolutional import ConvolutionalKernel
+from methods.kernel_priors.siren import SirenKernel
 from methods.losses import Objective
 from methods.registry import Method
 from methods.stopping import StopSettings
 
 
 @dataclass(frozen=True)
-class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, vdip.GlkmSettings, StopSettings):
+class Settings(
+    DipSettings,
+    vdip_extreme.ExtremeSettings,
+    FcnSettings,
+    vdip.GlkmSettings,
+    robust_bid.ResidualSettings,
+    robust_bid.SirenSettings,
+    StopSettings,
+):
     """What the parts do not need, they ignore; values that the methods disagree on are SelfDeblur's."""
 
     image_prior: Literal["skip", "variational"] = "skip"
-    kernel_prior: Literal["network", "generator"] = "network"
-    # mse-ssim has the stages of SelfDeblur, the others those of VDIP-Std, -Sparse and -Extreme.
-    objective: Literal["mse-ssim", "std", "sparse", "extreme"] = "mse-ssim"
+    kernel_prior: Literal["network", "siren", "convolutional", "generator"] = "network"
+    # mse-ssim has the stages of SelfDeblur; residual is a data term and a regulariser from first to last; the
+    # others have the stages of VDIP-Std, -Sparse and -Extreme.
+    objective: Literal["mse-ssim", "residual", "std", "sparse", "extreme"] = "mse-ssim"
     code_channels: int = 8
     # VDIP-Sparse's.
     pretraining_share: float = 0.1
@@ -39,7 +51,9 @@ class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, vdip
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.objective != "mse-ssim" and self.image_prior != "variational":
+        self.check_siren()
+        self.check_residual()
+        if self.is_bound() and self.image_prior != "variational":
             raise ValueError(
                 f"objective {self.objective} needs standard deviations of the image; "
                 "set image_prior to variational"
@@ -48,7 +62,11 @@ class Settings(DipSettings, vdip_extreme.ExtremeSettings, vdip.FcnSettings, vdip
 
     def pretraining(self) -> int:
         """Only the variational objectives have one."""
-        return 0 if self.objective == "mse-ssim" else super().pretraining()
+        return super().pretraining() if self.is_bound() else 0
+
+    def is_bound(self) -> bool:
+        """Whether the objective begins with a variational bound."""
+        return self.objective in ("std", "sparse", "extreme")
 
 
 def problem(
@@ -56,7 +74,8 @@ def problem(
 ) -> Fit | SmallFirst:
     """The observation's latent image and kernels as a joint fit, drawn from `rng`.
 
-    Raises as `vdip.network_kernel`, `vdip.with_generator` and `vdip_extreme.regularisers`.
+    Raises as `vdip.network_kernel`, `vdip.with_generator` and `vdip_extreme.regularisers`, and
+    NotSupportedError for kernel priors of one kernel where the blur is not uniform.
     """
 
     def fitted(observation: Observation, kernel: vdip.Kernel) -> Fit:
@@ -64,7 +83,22 @@ def problem(
 
     if settings.kernel_prior == "network":
         return fitted(observation, vdip.network_kernel(observation, settings, rng))
-    return vdip.with_generator(observation, settings, rng, device, fitted)
+    if settings.kernel_prior == "generator":
+        return vdip.with_generator(observation, settings, rng, device, fitted)
+    return fitted(observation, _single_kernel(observation, settings, rng))
+
+
+def _single_kernel(observation: Observation, settings: Settings, rng: torch.Generator) -> vdip.Kernel:
+    if observation.kernel_size is None:
+        raise NotSupportedError("joint-fit needs a declared kernel size")
+    if observation.blur_model != "uniform":
+        raise NotSupportedError(f"kernel_prior {settings.kernel_prior} is one of uniform blur")
+    prior: SirenKernel | ConvolutionalKernel
+    if settings.kernel_prior == "siren":
+        prior = settings.siren(observation.kernel_size, rng)
+    else:
+        prior = robust_bid.convolutional_kernel(settings, observation.kernel_size, rng)
+    return vdip.Kernel(prior, settings.kernel_rate, bound.flat_kernel)
 
 
 def _fit(
@@ -85,6 +119,8 @@ def _fit(
         network = settings.network(outputs)
     if settings.objective == "mse-ssim":
         stages: Sequence[Stage] = settings.stages(blurry)
+    elif settings.objective == "residual":
+        stages = [Stage(settings.data_term, settings.iterations, settings.residual(blurry))]
     else:
         regularisers = _regularisers(observation, kernel, settings)
         stages = vdip.stages(blurry, settings, kernel.prefit, regularisers)
@@ -94,7 +130,7 @@ def _fit(
         operator=operator_for(observation),
         stages=kernel.staged(stages),
         rates=Rates(settings.image_rate, kernel.rate, settings.milestone_iterations()),
-        frame=frame,
+        read_out=middle(frame),
         rng=generator_from(rng, device),
         weights=kernel.weights,
         stopper=settings.stopper(),
@@ -116,7 +152,7 @@ def _files(case: str, settings: Settings) -> list[Path]:
 METHOD = Method(
     name="joint-fit",
     title="Joint fit",
-    paper="none; the parts are those of SelfDeblur, VDIP and GLKM",
+    paper="none; the parts are those of SelfDeblur, VDIP, GLKM and Robust BID",
     licence="this is our own code",
     blur_models=("uniform", "nonuniform"),
     settings=Settings,

@@ -54,6 +54,50 @@ def mse(blurry: Tensor) -> Objective:
     return objective
 
 
+def huber(blurry: Tensor, delta: float) -> Objective:
+    """Mean Huber loss of the residual: u^2 / 2 up to `delta`, delta (|u| - delta / 2) beyond."""
+
+    def objective(estimate: Estimate) -> Tensor:
+        return functional.huber_loss(estimate.reblurred, blurry, delta=delta)
+
+    return objective
+
+
+def mean_absolute(blurry: Tensor) -> Objective:
+    """Mean absolute residual."""
+
+    def objective(estimate: Estimate) -> Tensor:
+        return functional.l1_loss(estimate.reblurred, blurry)
+
+    return objective
+
+
+def total_variation(estimate: Estimate) -> Tensor:
+    """Mean absolute difference between neighbours in the latent image, vertical and horizontal ones together.
+
+    A mean, as the data terms are: SelfDeblur's equation (7) has sums for both, of the same ratio.
+    """
+    vertical, horizontal = _differences(estimate.image)
+    return torch.cat((vertical, horizontal)).abs().mean()
+
+
+def gradient_sparsity(estimate: Estimate) -> Tensor:
+    """|grad x|_1 / |grad x|_2 of the whole latent image, all channels in one ratio; 0 for a constant image.
+
+    "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", equation (19). Between 1 and the
+    root of the number of differences; scale-invariant; not divided by the number of pixels.
+    """
+    differences = torch.cat(_differences(estimate.image))
+    # Within the root, so that a constant image has the gradient 0 instead of none.
+    ratio: Tensor = differences.abs().sum() / (differences.square().sum() + 1e-12).sqrt()
+    return ratio
+
+
+def _differences(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Vertical and horizontal forward differences inside (C, H, W), flat."""
+    return image.diff(dim=1).flatten(), image.diff(dim=2).flatten()
+
+
 def one_minus_ssim(blurry: Tensor) -> Objective:
     """1 - SSIM between the re-blurred and the blurry image (C, H, W): SelfDeblur's second stage."""
 

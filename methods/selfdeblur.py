@@ -6,7 +6,6 @@ followed: the published numbers come from it.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
@@ -14,8 +13,17 @@ from torch import Tensor
 
 from benchmark.types import NotSupportedError, Observation
 from methods.colour import luma
-from methods.dip import CODE_SCALE, DipSettings
-from methods.fit import Fit, Rates, generator_from, initialised_from, kernel_count, operator_for, unchanged
+from methods.dip import DipSettings, FcnSettings
+from methods.fit import (
+    Fit,
+    Rates,
+    ReadOut,
+    generator_from,
+    initialised_from,
+    kernel_count,
+    middle,
+    operator_for,
+)
 from methods.image_priors.skip import DeepImagePrior
 from methods.kernel_priors.fcn import fcn_kernels
 from methods.limits import at_least
@@ -24,10 +32,9 @@ from methods.warm_start import estimated_kernel, estimator, fit_to
 
 
 @dataclass(frozen=True)
-class Settings(DipSettings):
+class Settings(DipSettings, FcnSettings):
     """The published scripts' values, and what is not in the paper."""
 
-    kernel_rate: float = 1e-4
     # In few iterations the kernel hardly moves at the paper's rate and the result ends below the blurry
     # input, so runs shorter than `short_below` take `short_kernel_rate` (measured; not in the paper).
     short_below: int = 2000
@@ -35,8 +42,6 @@ class Settings(DipSettings):
     # joint: one network with three outputs and one kernel; luma: the YCbCr script's way, which restores the
     # luma alone and leaves the blurry image's chroma as it is. Grey images are the same either way.
     colour: Literal["joint", "luma"] = "joint"
-    kernel_code: int = 200
-    kernel_hidden: int = 1000
     # A method, such as l0-grad, that estimates the kernel which the kernel network starts at (not in the
     # paper); None: random weights, whose kernel is nearly uniform.
     warm_start: str | None = None
@@ -66,7 +71,7 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
     blurry = luma(photo) if settings.colour == "luma" else photo
     frame, support = (blurry.shape[1], blurry.shape[2]), observation.kernel_size
     image_code = settings.image_code(frame, support, rng)
-    kernel_codes = CODE_SCALE * torch.rand(count, settings.kernel_code, generator=rng)
+    kernel_codes = settings.kernel_codes(count, rng)
     with initialised_from(rng):
         network = settings.network(len(blurry))
         kernel = fcn_kernels(kernel_codes, support, settings.kernel_hidden)
@@ -85,15 +90,20 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
             kernel=settings.short_kernel_rate if short else settings.kernel_rate,
             milestones=settings.milestone_iterations(),
         ),
-        frame=frame,
-        rng=perturbations,
         # In YCbCr, another luma under the same chroma is the same step on all three channels.
-        finish=partial(_with_chroma_of, photo, blurry) if settings.colour == "luma" else unchanged,
+        read_out=_with_chroma_of(photo, blurry) if settings.colour == "luma" else middle(frame),
+        rng=perturbations,
     )
 
 
-def _with_chroma_of(photo: Tensor, blurry_luma: Tensor, restored_luma: Tensor) -> Tensor:
-    return photo + (restored_luma - blurry_luma)
+def _with_chroma_of(photo: Tensor, blurry_luma: Tensor) -> ReadOut:
+    restored_frame = middle((photo.shape[1], photo.shape[2]))
+
+    def read_out(luma: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+        restored_luma, kernels = restored_frame(luma, kernels)
+        return photo + (restored_luma - blurry_luma), kernels
+
+    return read_out
 
 
 METHOD = Method(

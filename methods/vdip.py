@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmark.types import NotSupportedError, Observation
 from methods import bound
-from methods.dip import CODE_SCALE, SkipSettings
+from methods.dip import FcnSettings, SkipSettings
 from methods.fit import (
     Fit,
     Flaw,
@@ -30,14 +30,17 @@ from methods.fit import (
     generator_from,
     initialised_from,
     kernel_count,
+    middle,
     operator_for,
 )
 from methods.glkm.large import SmallFirst, small_first
 from methods.glkm.start import LatentSettings, check_latent, latent_kernel
 from methods.image_priors.skip import VariationalImagePrior
-from methods.kernel_priors.fcn import FcnKernel, FcnKernels, fcn_kernels
+from methods.kernel_priors.convolutional import ConvolutionalKernel
+from methods.kernel_priors.fcn import FcnKernel, FcnKernels
 from methods.kernel_priors.latent import LatentKernel
 from methods.kernel_priors.logits import LogitKernel
+from methods.kernel_priors.siren import SirenKernel
 from methods.losses import Objective, one_minus_ssim, weighted
 
 PAPER = "Huo et al., Blind Image Deconvolution Using Variational Deep Image Prior, TPAMI 2023"
@@ -98,15 +101,6 @@ class RegularisedSettings(Settings):
 
 
 @dataclass(frozen=True)
-class FcnSettings:
-    """The kernel network, SelfDeblur's."""
-
-    kernel_rate: float = 1e-4
-    kernel_code: int = 200
-    kernel_hidden: int = 1000
-
-
-@dataclass(frozen=True)
 class GlkmSettings(Settings, LatentSettings):
     """What the variants with GLKM have in common."""
 
@@ -119,7 +113,7 @@ class GlkmSettings(Settings, LatentSettings):
 class Kernel:
     """A kernel prior and how it is treated."""
 
-    prior: FcnKernel | FcnKernels | LatentKernel | LogitKernel
+    prior: ConvolutionalKernel | FcnKernel | FcnKernels | LatentKernel | LogitKernel | SirenKernel
     rate: float
     prefit: Objective | None  # what pre-training asks of it; None: nothing, it stays where it is
     weights: str = ""  # names the pre-trained weights in it
@@ -138,9 +132,7 @@ def network_kernel(observation: Observation, settings: FcnSettings, rng: torch.G
     """
     if observation.kernel_size is None:
         raise NotSupportedError("VDIP needs a declared kernel size")
-    codes = CODE_SCALE * torch.rand(kernel_count(observation), settings.kernel_code, generator=rng)
-    with initialised_from(rng):
-        prior = fcn_kernels(codes, observation.kernel_size, settings.kernel_hidden)
+    prior = settings.kernel_networks(kernel_count(observation), observation.kernel_size, rng)
     return Kernel(prior, settings.kernel_rate, bound.flat_kernel)
 
 
@@ -212,7 +204,7 @@ def fit(
         operator=operator_for(observation),
         stages=kernel.staged(stages(blurry, settings, kernel.prefit, regularisers)),
         rates=Rates(settings.image_rate, kernel.rate, settings.milestone_iterations()),
-        frame=frame,
+        read_out=middle(frame),
         rng=generator_from(rng, device),
         weights=kernel.weights,
     )

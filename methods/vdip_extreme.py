@@ -7,6 +7,7 @@ import torch
 from benchmark.types import NotSupportedError, Observation
 from methods import vdip
 from methods.bound import extreme_channels, kernel_energy, negative_entropy
+from methods.dip import FcnSettings
 from methods.fit import Fit
 from methods.losses import Objective, weighted
 from methods.registry import Method
@@ -22,7 +23,7 @@ class ExtremeSettings(vdip.RegularisedSettings):
 
 
 @dataclass(frozen=True)
-class Settings(ExtremeSettings, vdip.FcnSettings):
+class Settings(ExtremeSettings, FcnSettings):
     """The script's values."""
 
 

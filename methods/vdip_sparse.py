@@ -7,13 +7,14 @@ import torch
 from benchmark.types import Observation
 from methods import vdip
 from methods.bound import kernel_energy, negative_entropy, sparse_gradients
+from methods.dip import FcnSettings
 from methods.fit import Fit
 from methods.losses import Objective, weighted
 from methods.registry import Method
 
 
 @dataclass(frozen=True)
-class Settings(vdip.RegularisedSettings, vdip.FcnSettings):
+class Settings(vdip.RegularisedSettings, FcnSettings):
     """The scripts' values."""
 
 

@@ -10,12 +10,13 @@ import torch
 
 from benchmark.types import Observation
 from methods import vdip
+from methods.dip import FcnSettings
 from methods.fit import Fit
 from methods.registry import Method
 
 
 @dataclass(frozen=True)
-class Settings(vdip.Settings, vdip.FcnSettings):
+class Settings(vdip.Settings, FcnSettings):
     """The scripts' values."""
 
 

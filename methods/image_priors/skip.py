@@ -116,13 +116,18 @@ class SkipNetwork(nn.Module):
         self.head = PointwiseConv(channels, out_channels)
 
     def forward(self, code: Tensor) -> Tensor:
-        """Raises NotSupportedError for inputs smaller than `smallest_side`."""
+        """Raises as `logits`."""
+        return torch.sigmoid(self.logits(code))
+
+    def logits(self, code: Tensor) -> Tensor:
+        """The outputs before the sigmoid. Raises NotSupportedError for inputs below `smallest_side`."""
         if min(code.shape[2:]) < self.smallest_side:
             raise NotSupportedError(
                 f"the image network needs at least {self.smallest_side} pixels a side, "
                 f"the latent image has {code.shape[2]} x {code.shape[3]}"
             )
-        return torch.sigmoid(self.head(self.levels(code)))
+        outputs: Tensor = self.head(self.levels(code))
+        return outputs
 
 
 class DeepImagePrior(nn.Module):

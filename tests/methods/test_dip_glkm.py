@@ -9,7 +9,7 @@ from benchmark.blur.svola import svola
 from benchmark.types import NotSupportedError, Observation, Status, WeightsMissingError
 from methods import solver
 from methods.dip_glkm import METHOD, Settings
-from methods.fit import Fit, Rates, initialised_from, kernel_count, operator_for
+from methods.fit import Fit, Rates, initialised_from, kernel_count, middle, operator_for
 from methods.glkm import start
 from methods.glkm.initializer import Initializer
 from methods.glkm.large import enlarged
@@ -315,7 +315,7 @@ def test_the_true_kernel_restores_better_than_a_random_one():
             operator=uniform_blur,
             stages=settings.stages(blurry),
             rates=Rates(image=1e-2, kernel=0.0),
-            frame=(40, 40),
+            read_out=middle((40, 40)),
             rng=rng,
         )
         for iteration in range(settings.iterations):

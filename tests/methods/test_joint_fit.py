@@ -29,24 +29,40 @@ def build(module, settings):
     return module.problem(observation, settings, torch.Generator().manual_seed(0), torch.device("cpu"))
 
 
+KERNELS = ("network", "siren", "convolutional", "generator")
 FITTING = [
     ("skip", "mse-ssim"),
-    *(("variational", objective) for objective in ("mse-ssim", "std", "sparse", "extreme")),
+    ("skip", "residual"),
+    *(("variational", objective) for objective in ("mse-ssim", "residual", "std", "sparse", "extreme")),
 ]
 
 
 @pytest.mark.parametrize(
     ("image", "objective", "kernel"),
-    [(*pair, kernel) for pair, kernel in product(FITTING, ("network", "generator"))],
+    [(*pair, kernel) for pair, kernel in product(FITTING, KERNELS)],
 )
 def test_parts_that_fit_together_run(weights, image, objective, kernel):
     settings = joint_fit.Settings(
-        **TINY, image_prior=image, objective=objective, kernel_prior=kernel, weights=weights, kernel_hidden=8
-    )
+        **TINY, image_prior=image, objective=objective, kernel_prior=kernel, weights=weights, kernel_hidden=8,
+        siren_width=8,
+    )  # fmt: skip
     ((_, restoration),) = solve([Task("case", lambda: build(joint_fit, settings))])
     assert restoration.status is Status.OK, restoration.reason
-    assert restoration.kernels.shape == ((1, 5, 5) if kernel == "network" else (1, 31, 31))
+    assert restoration.kernels.shape == ((1, 31, 31) if kernel == "generator" else (1, 5, 5))
     assert bool(restoration.weights) == (kernel == "generator")
+
+
+@pytest.mark.parametrize("kernel", ["siren", "convolutional"])
+def test_priors_of_one_kernel_decline_blur_that_varies(kernel):
+    blurry = np.zeros((1, 40, 40), np.float32)
+    observation = Observation("test", "case", blurry, (5, 5), blur_model="nonuniform", grid=(2, 2))
+    task = Task("case", lambda: joint_fit.problem(
+        observation, joint_fit.Settings(**TINY, kernel_prior=kernel),
+        torch.Generator(), torch.device("cpu"),
+    ))  # fmt: skip
+    ((_, restoration),) = solve([task])
+    assert restoration.status is Status.NOT_SUPPORTED
+    assert f"kernel_prior {kernel}" in restoration.reason
 
 
 @pytest.mark.parametrize("objective", ["std", "sparse", "extreme"])

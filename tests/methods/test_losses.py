@@ -2,7 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from methods.losses import Estimate, mse, one_minus_ssim, ssim_index, ssim_window, weighted
+from methods.losses import (
+    Estimate,
+    gradient_sparsity,
+    huber,
+    mean_absolute,
+    mse,
+    one_minus_ssim,
+    ssim_index,
+    ssim_window,
+    total_variation,
+    weighted,
+)
 
 
 def test_window_is_the_published_one_bit_for_bit(fixture):
@@ -49,3 +60,54 @@ def test_weighted_objectives_add_up():
 def test_what_no_objective_asks_for_is_not_computed():
     estimate = Estimate(torch.ones(1, 2, 2), torch.empty(0), operator=None)
     assert weighted((1.0, lambda estimate: estimate.image.sum()))(estimate) == 4
+
+
+def estimate_of(image, reblurred=None):
+    return Estimate(
+        image, torch.ones(1, 1, 1), lambda image, kernels: image if reblurred is None else reblurred
+    )
+
+
+def test_robust_data_terms_match_the_reference(fixture):
+    arrays = fixture("robust_losses")
+    residual = torch.from_numpy(arrays["u"]).reshape(1, 4, 8).requires_grad_()
+    zero, delta = torch.zeros(1, 4, 8, dtype=torch.float64), float(arrays["delta"])
+    loss = huber(zero, delta)(estimate_of(residual))
+    assert loss.item() == pytest.approx(float(arrays["huber_mean"]), abs=1e-12)
+    (loss * residual.numel()).backward()
+    np.testing.assert_allclose(residual.grad.flatten(), arrays["huber_grad_elem"], rtol=0, atol=1e-12)
+    assert mse(zero)(estimate_of(residual)).item() == pytest.approx(float(arrays["l2_mean"]), abs=1e-12)
+    found = mean_absolute(zero)(estimate_of(residual)).item()
+    assert found == pytest.approx(float(arrays["l1_mean"]), abs=1e-12)
+
+
+def test_gradient_sparsity_matches_the_reference(fixture):
+    arrays = fixture("robust_losses")
+    image = torch.from_numpy(arrays["x"]).requires_grad_()
+    ratio = gradient_sparsity(estimate_of(image))
+    assert ratio.item() == pytest.approx(float(arrays["reg_l1l2"]), abs=1e-12)
+    ratio.backward()
+    np.testing.assert_allclose(image.grad, arrays["reg_l1l2_grad"], rtol=0, atol=1e-12)
+    scaled = gradient_sparsity(estimate_of(7 * image)).item()
+    assert scaled == pytest.approx(float(arrays["reg_l1l2_scaled_by_7"]), abs=1e-12)
+    differences = image[:, 1:].numel() + image[:, :, 1:].numel()
+    total = float(arrays["reg_l1_sum"]) / differences
+    assert total_variation(estimate_of(image)).item() == pytest.approx(total, abs=1e-12)
+
+
+def test_a_constant_image_has_no_gradient_to_lose():
+    image = torch.full((3, 5, 6), 0.4, requires_grad=True)
+    ratio = gradient_sparsity(estimate_of(image))
+    ratio.backward()
+    assert ratio.item() == 0
+    assert torch.equal(image.grad, torch.zeros_like(image))
+
+
+def test_the_robust_objective_is_the_references(fixture):
+    arrays = fixture("robust_losses")
+    image, blurry, reblurred = (torch.from_numpy(arrays[name]) for name in ("x", "y", "yhat"))
+    objective = weighted(
+        (1.0, huber(blurry, float(arrays["delta"]))), (float(arrays["lam"]), gradient_sparsity)
+    )
+    found = objective(estimate_of(image, reblurred)).item()
+    assert found == pytest.approx(float(arrays["objective"]), abs=1e-12)

@@ -8,7 +8,7 @@ from benchmark.blur.convolution import rotate_180, uniform_blur
 from benchmark.types import NotSupportedError, Observation, Status
 from methods import solver
 from methods.colour import luma
-from methods.fit import Fit, Rates, Stage
+from methods.fit import Fit, Rates, Stage, middle
 from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.losses import mse, one_minus_ssim
 from methods.selfdeblur import Settings, problem
@@ -32,7 +32,7 @@ def reference_fit(arrays, milestones):
         operator=uniform_blur,
         stages=(Stage("mse", 25, mse(blurry)), Stage("1-ssim", 5, one_minus_ssim(blurry))),
         rates=Rates(image=1e-2, kernel=1e-4, milestones=milestones),
-        frame=(40, 44),
+        read_out=middle((40, 44)),
         rng=torch.Generator(),
     )
 

@@ -17,7 +17,7 @@ from methods import (
     vdip_std,
     vdip_std_glkm,
 )
-from methods.fit import Fit, Rates
+from methods.fit import Fit, Rates, middle
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
@@ -55,7 +55,7 @@ def reference_fit(arrays, settings, regularisers):
         operator=uniform_blur,
         stages=vdip.stages(torch.from_numpy(arrays["y"][0]), settings, bound.flat_kernel, regularisers),
         rates=Rates(settings.image_rate, settings.kernel_rate, settings.milestone_iterations()),
-        frame=(40, 43),
+        read_out=middle((40, 43)),
         rng=torch.Generator(),
     )
 

@@ -1,0 +1,19 @@
+"""No blur at all: the kernel of an observation that is only noisy."""
+
+import torch
+from torch import Tensor, nn
+
+
+class DiracKernel(nn.Module):
+    """Kernel = 1, a single entry; nothing to optimise."""
+
+    size = (1, 1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: Tensor
+        self.register_buffer("entries", torch.ones(1, 1, 1), persistent=False)
+
+    def forward(self) -> Tensor:
+        """The kernel (1, 1, 1)."""
+        return self.entries

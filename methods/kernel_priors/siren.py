@@ -1,0 +1,60 @@
+"""A kernel as a continuous function of its coordinates: the sine network of the robust method.
+
+V. Sitzmann, J. Martel, A. Bergman, D. Lindell, G. Wetzstein, "Implicit Neural Representations with Periodic
+Activation Functions", NeurIPS 2020; used for kernels in "Blind Image Deblurring with Unknown Kernel Size and
+Substantial Noise", section 3.4.
+"""
+
+from itertools import pairwise
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+OMEGA = 30.0  # frequency of every sine layer
+
+
+class SirenKernel(nn.Module):
+    """Kernel = sigmoid(network(grid)), divided by its sum.
+
+    The paper's equation (21) has no division. Without it a kernel starts with entries near 0.5, its sum at
+    half their number, and the image network answers by going black.
+    """
+
+    def __init__(self, size: tuple[int, int], width: int = 256, sine_layers: int = 2) -> None:
+        """`size` is the kernel's (h, w); `sine_layers` of `width` come before the linear one."""
+        super().__init__()
+        self.size = size
+        self.grid: Tensor
+        self.register_buffer("grid", coordinates(size))
+        self.layers = nn.ModuleList(
+            nn.Linear(*widths) for widths in pairwise([2, *(width for _ in range(sine_layers)), 1])
+        )
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, nn.Linear)
+            inputs = layer.in_features
+            bound = 1 / inputs if number == 0 else sqrt(6 / inputs) / OMEGA
+            nn.init.uniform_(layer.weight, -bound, bound)
+
+    def forward(self) -> Tensor:
+        """The kernel (1, h, w), true-convolution form, positive, sum 1."""
+        entries = torch.sigmoid(self.raw())
+        return entries / entries.sum()
+
+    def raw(self) -> Tensor:
+        """The network's output on the grid, (1, h, w)."""
+        *sines, last = self.layers
+        features = self.grid
+        for layer in sines:
+            features = torch.sin(OMEGA * layer(features))
+        output: Tensor = last(features)
+        return output.reshape(1, *self.size)
+
+
+def coordinates(size: tuple[int, int]) -> Tensor:
+    """(row, column) of every entry of a (h, w) grid in row-major order, (h * w, 2): from -1 to 1 along each.
+
+    An axis of one entry has 0.
+    """
+    axes = [torch.linspace(-1, 1, length) if length > 1 else torch.zeros(1) for length in size]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)

@@ -1,0 +1,214 @@
+"""Robust blind deblurring: kernels of unknown size, substantial noise.
+
+Z. Zhuang, T. Li, H. Wang, J. Sun, "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise",
+IJCV 2023: equation (21) and Algorithm 1. The authors released no code; widths, depths and initial codes are
+those of the public networks that the paper builds on.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmark.blur.convolution import uniform_blur
+from benchmark.types import Observation
+from methods.dip import CODE_SCALE, FcnSettings, SkipSettings
+from methods.fit import Fit, Rates, ReadOut, Stage, generator_from, initialised_from
+from methods.image_priors.skip import DeepImagePrior, SkipNetwork
+from methods.kernel_priors.convolutional import ConvolutionalKernel
+from methods.kernel_priors.dirac import DiracKernel
+from methods.kernel_priors.fcn import FcnKernel, FcnKernels
+from methods.kernel_priors.siren import SirenKernel
+from methods.limits import at_least
+from methods.localisation import kernel_centre, locate
+from methods.losses import (
+    Objective,
+    gradient_sparsity,
+    huber,
+    mean_absolute,
+    mse,
+    total_variation,
+    weighted,
+)
+from methods.registry import Method
+from methods.stopping import StopSettings
+
+KernelPrior = ConvolutionalKernel | DiracKernel | FcnKernel | FcnKernels | SirenKernel
+
+PAPER = "Zhuang et al., Blind Image Deblurring with Unknown Kernel Size and Substantial Noise, IJCV 2023"
+LICENCE = "the authors released no code; this is our own"
+
+
+@dataclass(frozen=True)
+class ResidualSettings:
+    """A data term and a regulariser of the image: equations (18), (19) and (21)."""
+
+    data_term: Literal["huber", "l1", "mse"] = "huber"
+    delta: float = 0.05  # of the Huber loss
+    regulariser: Literal["l1/l2", "tv", "none"] = "l1/l2"
+    regulariser_weight: float = 1e-5  # lambda
+
+    def check_residual(self) -> None:
+        """Raises ValueError naming a setting that cannot be."""
+        at_least(0, self, "regulariser_weight")
+        if not self.delta > 0:
+            raise ValueError(f"delta must be positive, not {self.delta}")
+
+    def residual(self, blurry: Tensor) -> Objective:
+        """Data term + lambda * regulariser, for `blurry` (C, H, W)."""
+        data_term = {
+            "huber": huber(blurry, self.delta),
+            "l1": mean_absolute(blurry),
+            "mse": mse(blurry),
+        }[self.data_term]
+        if self.regulariser == "none":
+            return data_term
+        regulariser = {"l1/l2": gradient_sparsity, "tv": total_variation}[self.regulariser]
+        return weighted((1.0, data_term), (self.regulariser_weight, regulariser))
+
+
+@dataclass(frozen=True)
+class SirenSettings:
+    """The sine network of the kernel. The paper says "2-layer"; its figure with the widths is lost."""
+
+    siren_width: int = 256
+    siren_layers: int = 2  # sine layers; with one of 256 a 21-px motion kernel is not fitted at all
+
+    def check_siren(self) -> None:
+        """Raises ValueError naming a setting that cannot be."""
+        at_least(1, self, "siren_width", "siren_layers")
+
+    def siren(self, size: tuple[int, int], rng: torch.Generator) -> SirenKernel:
+        """A kernel of `size` (h, w), drawn from `rng`."""
+        with initialised_from(rng):
+            return SirenKernel(size, self.siren_width, self.siren_layers)
+
+
+@dataclass(frozen=True)
+class ImageSettings(SkipSettings, ResidualSettings, StopSettings):
+    """The paper's values for synthetic blur; real photographs take a tenth of the rates (section 4.1)."""
+
+    iterations: int = 10_000
+    milestones: tuple[float, ...] = (0.2, 0.3, 0.5, 0.8)  # iterations 2000, 3000, 5000, 8000
+    stop: Literal["fixed", "wmv"] = "wmv"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_residual()
+        self.check_stop(self.iterations)
+
+
+@dataclass(frozen=True)
+class Settings(ImageSettings, SirenSettings, FcnSettings):
+    """The paper's values for synthetic blur; real photographs take 1e-3 and 1e-5 as rates (section 4.1)."""
+
+    # The paper's, SelfDeblur's, or a deep image prior of its own (sections 3.4 and 4.3).
+    kernel_prior: Literal["siren", "network", "convolutional"] = "siren"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_siren()
+        at_least(1, self, "kernel_code", "kernel_hidden")
+        at_least(0, self, "kernel_rate")
+
+
+def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
+    """The observation's latent image and kernel as a joint fit, drawn from `rng`.
+
+    A kernel of undeclared size gets half the image on each axis.
+    """
+    size = observation.kernel_size or half((observation.blurry.shape[1], observation.blurry.shape[2]))
+    kernel: KernelPrior
+    if settings.kernel_prior == "network":
+        kernel = settings.kernel_networks(1, size, rng)
+    elif settings.kernel_prior == "convolutional":
+        kernel = convolutional_kernel(settings, size, rng)
+    else:
+        kernel = settings.siren(size, rng)
+    return fit(observation, settings, rng, device, kernel, settings.kernel_rate)
+
+
+def fit(
+    observation: Observation,
+    settings: ImageSettings,
+    rng: torch.Generator,
+    device: torch.device,
+    kernel: KernelPrior,
+    kernel_rate: float,
+) -> Fit:
+    """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together."""
+    blurry = torch.from_numpy(observation.blurry).to(device)
+    code = settings.image_code((blurry.shape[1], blurry.shape[2]), kernel.size, rng)
+    with initialised_from(rng):
+        network = _network(settings, len(blurry), settings.scales)
+    return Fit(
+        image=DeepImagePrior(network, code, noise_scale=0.0).to(device),
+        kernel=kernel.to(device),
+        operator=uniform_blur,
+        stages=[Stage(settings.data_term, settings.iterations, settings.residual(blurry))],
+        rates=Rates(settings.image_rate, kernel_rate, settings.milestone_iterations()),
+        read_out=most_similar(blurry),
+        rng=generator_from(rng, device),
+        stopper=settings.stopper(),
+    )
+
+
+def half(frame: tuple[int, int]) -> tuple[int, int]:
+    """The size of a kernel that nothing is known of: half of `frame` on each axis, rounded up."""
+    return -(-frame[0] // 2), -(-frame[1] // 2)
+
+
+def convolutional_kernel(
+    settings: SkipSettings, size: tuple[int, int], rng: torch.Generator
+) -> ConvolutionalKernel:
+    """A kernel of `size` (h, w) from a network like the image's, with as many scales as it has room for."""
+    code = CODE_SCALE * torch.rand(1, settings.code_channels, *size, generator=rng)
+    scales = min(settings.scales, (min(size) - 1).bit_length() - 1)
+    with initialised_from(rng):
+        return ConvolutionalKernel(_network(settings, 1, scales), code)
+
+
+def most_similar(blurry: Tensor) -> ReadOut:
+    """The result is the window of the latent image that is most similar to `blurry`.
+
+    The kernel moves along in its box: what is shifted out is lost.
+    """
+
+    def read_out(image: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+        row, column = locate(image.detach(), blurry)
+        size = (kernels.shape[-2], kernels.shape[-1])
+        centre = kernel_centre((row, column), size)
+        window = image[:, row : row + blurry.shape[1], column : column + blurry.shape[2]]
+        return window, shifted(kernels, (size[0] // 2 - centre[0], size[1] // 2 - centre[1]))
+
+    return read_out
+
+
+def shifted(kernels: Tensor, by: tuple[int, int]) -> Tensor:
+    """`kernels` (P, h, w) moved down and to the right (less than its size), zeros behind."""
+    down, right = by
+    return functional.pad(kernels, (right, -right, down, -down))
+
+
+def _network(settings: SkipSettings, outputs: int, scales: int) -> SkipNetwork:
+    return SkipNetwork(
+        settings.code_channels,
+        outputs,
+        settings.channels,
+        settings.skip_channels,
+        scales,
+        non_local_from=scales,  # none: the paper's caption names no such block
+    )
+
+
+METHOD = Method(
+    name="robust-bid",
+    title="Robust BID",
+    paper=PAPER,
+    licence=LICENCE,
+    blur_models=("uniform",),
+    settings=Settings,
+    problem=problem,
+)

@@ -1,0 +1,111 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.types import Observation, Status
+from methods import dip_only
+from methods.robust_bid import METHOD, ImageSettings, Settings, half, shifted
+from methods.solver import Task, solve
+
+TINY = Settings(
+    iterations=30,
+    channels=4,
+    skip_channels=2,
+    scales=2,
+    siren_width=8,
+    kernel_hidden=8,
+    window=5,
+    patience=10,
+)
+
+
+def observe(shape=(1, 36, 38), kernel_size=(9, 8)):
+    blurry = np.random.default_rng(0).random(shape, dtype=np.float32)
+    return Observation("test", "case", blurry, kernel_size)
+
+
+def build(observation, settings, seed=0):
+    return METHOD.problem(observation, settings, torch.Generator().manual_seed(seed), torch.device("cpu"))
+
+
+def restore(observation, settings):
+    ((_, restoration),) = solve([Task("case", lambda: build(observation, settings))])
+    return restoration
+
+
+@pytest.mark.parametrize("kernel_prior", ["siren", "network", "convolutional"])
+@pytest.mark.parametrize("shape", [(1, 36, 38), (3, 33, 40)])
+def test_every_kernel_prior_runs(kernel_prior, shape):
+    restoration = restore(observe(shape), replace(TINY, kernel_prior=kernel_prior))
+    assert restoration.status is Status.OK, restoration.reason
+    assert restoration.image.shape == shape
+    assert restoration.kernels.shape == (1, 9, 8)
+
+
+@pytest.mark.parametrize("data_term", ["huber", "l1", "mse"])
+@pytest.mark.parametrize("regulariser", ["l1/l2", "tv", "none"])
+def test_ten_steps_lower_every_loss(data_term, regulariser):
+    settings = replace(TINY, data_term=data_term, regulariser=regulariser, stop="fixed")
+    fit = build(observe(), settings)
+    losses = [fit.step(iteration).loss.item() for iteration in range(10)]
+    assert losses[-1] < losses[0]
+
+
+def test_without_a_kernel_the_image_is_as_large_as_the_observation():
+    tiny = ImageSettings(iterations=30, channels=4, skip_channels=2, scales=2, window=5, patience=10)
+    observation = observe((3, 36, 38), None)
+    fit = dip_only.METHOD.problem(observation, tiny, torch.Generator().manual_seed(0), torch.device("cpu"))
+    losses = [fit.step(iteration).loss.item() for iteration in range(10)]
+    image, kernels = fit.estimate()
+    assert losses[-1] < losses[0]
+    assert fit.image.code.shape[2:] == image.shape[1:] == (36, 38)
+    assert kernels.tolist() == [[[1.0]]]
+
+
+def test_a_kernel_of_undeclared_size_gets_half_the_image():
+    assert half((255, 300)) == (128, 150)
+    restoration = restore(observe((1, 41, 36), None), replace(TINY, scales=1))
+    assert restoration.kernels.shape == (1, 21, 18)
+
+
+def test_rates_halve_after_the_papers_steps():
+    rates = build(observe(), replace(TINY, iterations=10_000)).rates
+    steps = (1999, 2000, 3000, 5000, 8000)
+    assert [rates.at(step) for step in steps] == [(1e-2 / 2**k, 1e-4 / 2**k) for k in range(5)]
+
+
+def test_kernels_move_and_lose_what_leaves_the_box():
+    kernel = torch.arange(12.0).reshape(1, 3, 4)
+    moved = shifted(kernel, (1, -2))[0]
+    assert moved.tolist() == [[0, 0, 0, 0], [2, 3, 0, 0], [6, 7, 0, 0]]
+    assert torch.equal(shifted(kernel, (0, 0)), kernel)
+
+
+def test_the_result_is_the_window_that_looks_like_the_blurry_image():
+    """And its kernel comes along: together they explain the observation as the middle crop would."""
+    blurry = torch.rand(1, 30, 32)
+    latent = torch.rand(1, 38, 39)
+    latent[:, 1:31, 5:37] = blurry
+    kernels = torch.zeros(1, 9, 8)
+    kernels[0, 9 - 1 - 1, 8 - 1 - 5] = 1  # explains it exactly
+    observation = Observation("test", "case", blurry.numpy(), (9, 8))
+    fit = build(observation, TINY)
+    image, moved = fit.read_out(latent, kernels)
+    assert torch.equal(image, blurry)
+    assert moved[0, 4, 4] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"delta": 0.0}, "delta must be positive"),
+        ({"siren_layers": 0}, "siren_layers must be at least 1"),
+        ({"window": 31}, "window must be at most the 30 iterations"),
+        ({"regulariser_weight": -1.0}, "regulariser_weight must not be negative"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(TINY, **changes)
