@@ -309,6 +309,9 @@ def paper_figure_command(
     methods: Annotated[str, typer.Option(help="Comma-separated, in the order of the columns.")] = "",
     seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0",
     protocol: Annotated[str, typer.Option(help="As for `score`.")] = "shift-rgb",
+    conditions: Annotated[
+        str, typer.Option(help="JSON object: words to dataset; in place of one dataset and its cases.")
+    ] = "{}",
     note: Annotated[str, typer.Option(help="What is left out, and why.")] = "",
     caption: Caption = "",
     titles: Titles = "{}",
@@ -326,6 +329,7 @@ def paper_figure_command(
         seeds=[int(seed) for seed in seeds.split(",")],
         protocol=protocol,
         titles=_json_object(titles, "--titles"),
+        conditions=_json_object(conditions, "--conditions"),
     )
     out = results / "figures" / name
     for line in draw(paper_figure(name), Store(results), shown, [caption, note], out):

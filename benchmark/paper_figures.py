@@ -1,7 +1,7 @@
 """Draw a paper's figure as its definition says, with what a profile has."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.comparisons import comparison, nothing_to_show, training_sheets
 from benchmark.figures import restored
 from benchmark.papers import PRETRAINED, PaperFigure
-from benchmark.plots import sensitivity_plot
+from benchmark.plots import conditions_plot, sensitivity_plot, success_plot
 from benchmark.scoring import score_method
 from benchmark.store import Store
 from benchmark.tables import Titles
@@ -25,6 +25,7 @@ class Shown:
     seeds: Sequence[int]
     protocol: str
     titles: Titles
+    conditions: Mapping[str, str] = field(default_factory=dict)  # words to dataset, instead of one dataset
 
 
 def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], out: Path) -> list[str]:
@@ -34,9 +35,11 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
     where nothing can be shown, they are all there is.
     """
     missing = _nothing(figure, store, shown)
-    methods = [method for method in shown.methods if _has_image(store, shown, method)]
+    methods = [method for method in shown.methods if shown.conditions or _has_image(store, shown, method)]
     without = [method for method in shown.methods if method not in methods]
     about = f"{shown.dataset}." if shown.dataset else ""
+    if shown.conditions:
+        about = f"{', '.join(dict.fromkeys(shown.conditions.values()))}."
     if figure.kind == "comparison" and shown.dataset:
         about = f"{shown.dataset}, seed {shown.seeds[0]}, PSNR by protocol {shown.protocol}."
     said = missing or [f"no image of these cases by {', '.join(without)}"] * bool(without)
@@ -54,6 +57,10 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
         training_sheets(figure.found_sheets(store.root), text, out)
     elif figure.kind == "sensitivity":
         sensitivity_plot(_scores(store, shown), out, text, shown.titles)
+    elif figure.kind == "conditions":
+        conditions_plot(_collected(figure, store, shown), shown.conditions, out, text, shown.titles)
+    elif figure.kind == "success":
+        success_plot(_collected(figure, store, shown), out, text, shown.titles)
     else:
         comparison(
             store, shown.dataset, shown.cases, methods,
@@ -74,11 +81,23 @@ def _nothing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
         if figure.found_sheets(store.root):
             return []
         return [f"there is no {figure.sheets} in {store.root / PRETRAINED}: see `blindbench pretrain`"]
-    if not shown.cases:
+    if not shown.cases and not shown.conditions:
         return ["none of its datasets is here"]
-    if not shown.methods and figure.kind == "sensitivity":
+    if not shown.methods and figure.kind != "comparison":
         return ["none of its methods is in this profile"]
     return []
+
+
+def _collected(figure: PaperFigure, store: Store, shown: Shown) -> pd.DataFrame:
+    """The profile's scores of what is shown, methods and metrics in the figure's order."""
+    scores = pd.read_csv(store.root / "scores.csv")
+    chosen = scores[scores.dataset.isin(list(shown.conditions.values()))]
+    ordered = [
+        chosen[(chosen.metric == metric) & (chosen.method == method)]
+        for metric in figure.metrics
+        for method in shown.methods
+    ]
+    return pd.concat(ordered, ignore_index=True)
 
 
 def _scores(store: Store, shown: Shown) -> pd.DataFrame:

@@ -81,8 +81,11 @@ class PaperFigure:
 
     name: str
     title: str
-    kind: Literal["comparison", "sensitivity", "pretraining"]
+    kind: Literal["comparison", "sensitivity", "pretraining", "conditions", "success"]
     cases: Mapping[str, Sequence[str]]  # dataset to its cases; the first dataset that a profile has is shown
+    # Words to dataset; the first of these sets of which a profile has any is shown. Of the last two kinds.
+    conditions: Sequence[Mapping[str, str]]
+    metrics: Sequence[str]  # as in scores.csv; of the last two kinds
     methods: Sequence[str]  # ours, as far as they run
     sheets: str  # of a pre-training: the names of its sheets, as a shell pattern
     caption: str
@@ -115,12 +118,15 @@ def paper_figure(name: str) -> PaperFigure:
     table = paper_table(figure["table"])
     wanted = figure.get("rows", [row.title for row in table.rows])
     _require_known(name, "rows", wanted, [row.title for row in table.rows])
-    methods = [row.method for row in table.rows if row.method and row.title in wanted]
+    of_table = [row.method for row in table.rows if row.method and row.title in wanted]
+    methods = figure.get("methods", of_table)
     return PaperFigure(
         name=name,
         title=f"{table.title.partition(', Table')[0]}, Figure {figure['number']}: {figure['title']}",
         kind=figure["kind"],
-        cases=figure["cases"],
+        cases=figure.get("cases", {}),
+        conditions=figure.get("conditions", []),
+        metrics=figure.get("metrics", []),
         methods=list(dict.fromkeys(methods)),
         sheets=figure.get("sheets", ""),
         caption=figure["caption"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark import provenance
 from benchmark.descriptors import FOLDER, Dataset, find_dataset
-from benchmark.papers import paper_figure, paper_table
+from benchmark.papers import PaperFigure, paper_figure, paper_table
 from benchmark.schema import checked, did_you_mean
 from benchmark.settings import effective, kept_snapshots
 from benchmark.sources import find_source
@@ -38,6 +38,7 @@ class FigurePlan:
     methods: list[str]
     seeds: list[int]
     notes: list[str]  # a sentence on each thing that is left out
+    conditions: Mapping[str, str] = field(default_factory=dict)  # words to dataset, where it shows several
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ class Plan:
         figure = paper_figure(name)
         if figure.kind == "pretraining":  # shows no dataset
             return FigurePlan(None, [], [], [], [])
+        if figure.conditions:
+            return self._figure_of_conditions(figure)
         dataset = next((dataset for dataset in figure.cases if dataset in self.datasets), None)
         methods = [method for method in figure.methods if method in self.methods]
         notes = []
@@ -169,15 +172,26 @@ class Plan:
         if shown != cases:
             absent = ", ".join(case for case in cases if case not in shown)
             notes.append(f"{dataset}: left out, as the config does not select them: {absent}")
-        if len(methods) < len(figure.methods):
-            absent = ", ".join(method for method in figure.methods if method not in methods)
-            notes.append(f"Methods that this profile does not have: {absent}")
+        notes += _without(figure.methods, methods)
         seeds = list(self.config["seeds"])
         if figure.kind != "sensitivity":
             seeds = seeds[:1]
         elif not self.has_several_seeds:
             notes.append("One seed has no spread: put config/three-seeds.yaml on top")
         return FigurePlan(dataset if shown else None, shown, methods, seeds, notes)
+
+    def _figure_of_conditions(self, figure: PaperFigure) -> FigurePlan:
+        methods = [method for method in figure.methods if method in self.methods]
+        notes = _without(figure.methods, methods)
+        for wanted in figure.conditions:
+            shown = {words: name for words, name in wanted.items() if name in self.datasets}
+            for name in wanted.values():
+                if name not in self.datasets:
+                    reason = self.absent.get(name, "not among the config's datasets")
+                    notes.append(f"{name} is left out: {reason.split('; ')[0]}")
+            if shown:
+                return FigurePlan(None, [], methods, list(self.config["seeds"]), notes, shown)
+        return FigurePlan(None, [], methods, [], notes)
 
     def shards_of(self, dataset: str, cases: Sequence[str]) -> list[int]:
         """The numbers of the shards that hold `cases`."""
@@ -196,6 +210,12 @@ class Plan:
         """Changes with every file that the method reads for `cases` beside the observations."""
         files = self.methods[method].files
         return provenance.digest(*(provenance.files_hash(files(case)) for case in cases))
+
+
+def _without(wanted: Sequence[str], methods: Sequence[str]) -> list[str]:
+    """A sentence on the methods that are not here; none when all are."""
+    absent = [method for method in wanted if method not in methods]
+    return [f"Methods that this profile does not have: {', '.join(absent)}"] * bool(absent)
 
 
 @dataclass(frozen=True)

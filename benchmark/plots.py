@@ -1,7 +1,7 @@
-"""Plots of scores on the way and over seeds: convergence and sensitivity."""
+"""Plots of scores on the way, over seeds, over conditions and over cases."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 
 from benchmark.figures import LINE, PANELS_A_ROW, method_colour, save
 from benchmark.metrics import METRICS
-from benchmark.tables import NO_TITLES, Titles, method_title
+from benchmark.tables import NO_TITLES, Titles, method_title, values_by_case
 
 WIDTH = 3.4  # inches, one panel
 HEIGHT = 2.6
 STYLES: Sequence[str | tuple[int, tuple[int, ...]]] = (
     "-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)),
 )  # fmt: skip
+THRESHOLDS = 200  # of a success rate, over the range of all values
 CAPTION_SIZE = 6.5  # points
 CHARACTERS = 21  # of the caption in an inch
 
@@ -99,6 +100,66 @@ def sensitivity_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles 
     if not cases:
         axes[0].text(0.5, 0.5, "no scores", ha="center", va="center", fontsize=8)
         axes[0].set_axis_off()
+    caption(figure, text)
+    save(figure, out)
+
+
+def conditions_plot(
+    scores: pd.DataFrame, conditions: Mapping[str, str], out: Path, text: str, titles: Titles = NO_TITLES
+) -> None:
+    """Write `out`.png and `out`.pdf: a panel per metric, a line per method from condition to condition.
+
+    `scores` as in scores.csv, of the metrics to show; `conditions` words to dataset. A point is the mean over
+    cases of the means over seeds; a bar reaches from the lowest case to the highest. `text` stands below.
+    """
+    methods, metrics = list(scores.method.unique()), list(scores.metric.unique())
+    figure, axes = _panels(len(metrics), WIDTH, HEIGHT + 0.16 * len(methods))
+    for axis, metric in zip(axes, metrics, strict=True):
+        for number, method in enumerate(methods):
+            own = scores[(scores.metric == metric) & (scores.method == method)]
+            cases = [values_by_case(own[own.dataset == dataset]) for dataset in conditions.values()]
+            means = np.array([values.mean() for values in cases])
+            reach = np.array(
+                [(values.mean() - values.min(), values.max() - values.mean()) for values in cases]
+            )
+            # Side by side, so that bars can be told apart.
+            places = np.arange(len(cases)) + 0.08 * (number - (len(methods) - 1) / 2)
+            axis.errorbar(
+                places, means, yerr=reach.T, color=method_colour(method), linestyle=_style(method, methods),
+                marker="o", markersize=3, linewidth=1.2, elinewidth=0.5, label=method_title(method, titles),
+            )  # fmt: skip
+        _plain(axis)
+        axis.set_xticks(range(len(conditions)), list(conditions), fontsize=7)
+        axis.set_ylabel(METRICS[metric].heading, fontsize=7)
+    _legend(figure, axes)
+    caption(figure, text)
+    save(figure, out)
+
+
+def success_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TITLES) -> None:
+    """Write `out`.png and `out`.pdf: a panel per metric, the share of images no worse than a threshold.
+
+    `scores` as in scores.csv, of the metrics to show, of all datasets together; an image is a case of a
+    dataset, its value the mean over seeds. One without a value is never a success.
+    """
+    methods, metrics = list(scores.method.unique()), list(scores.metric.unique())
+    figure, axes = _panels(len(metrics), WIDTH, HEIGHT + 0.16 * len(methods))
+    for axis, name in zip(axes, metrics, strict=True):
+        metric, of_metric = METRICS[name], scores[scores.metric == name]
+        thresholds = np.linspace(of_metric.value.min(), of_metric.value.max(), THRESHOLDS)
+        for method in methods:
+            own = of_metric[of_metric.method == method]
+            values = own.groupby(["dataset", "case"]).value.mean().to_numpy()[:, None]
+            reached = values <= thresholds if metric.lower_is_better else values >= thresholds
+            axis.plot(
+                thresholds, reached.mean(0), color=method_colour(method), linestyle=_style(method, methods),
+                linewidth=1.3, label=method_title(method, titles),
+            )  # fmt: skip
+        _plain(axis)
+        axis.set_ylim(-0.02, 1.02)
+        axis.set_xlabel(f"{metric.heading}, threshold", fontsize=7)
+        axis.set_ylabel("Share of images", fontsize=7)
+    _legend(figure, axes)
     caption(figure, text)
     save(figure, out)
 

@@ -1,8 +1,10 @@
 """The papers' figures: what their definitions say, what a profile can show of them, that they are drawn."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -10,22 +12,26 @@ from benchmark import papers
 from benchmark.cases import make_case
 from benchmark.comparisons import BORDER, detail_window
 from benchmark.descriptors import MIRROR, find_dataset
-from benchmark.paper_figures import Shown, draw
+from benchmark.metrics import METRICS
+from benchmark.paper_figures import Shown, _collected, draw
 from benchmark.papers import FOLDER, paper_figure, paper_figures, paper_table
 from benchmark.plan import Plan
 from benchmark.schema import ROOT, checked, read_yaml
 from benchmark.store import Store, write_restoration
 from benchmark.synthesis import observe
 from benchmark.types import InputError, Restoration, Status
+from methods import registry
 
 DOCUMENT = read_yaml(FOLDER / "figures.yaml")
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
-NAMES = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 10, 11)]
+GLKM = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 10, 11)]
+OF_SCORES = [f"bid-fig{number}" for number in (19, 20, 21, 22, 23)]
+NAMES = GLKM + OF_SCORES
 
 
 def test_every_figure_whose_subject_is_known_or_inferred_is_there():
     assert paper_figures() == NAMES
-    for name in NAMES:
+    for name in GLKM:
         figure = paper_figure(name)
         assert figure.title.startswith(
             f"Generative Latent Kernel Modeling for Blind Motion Deblurring, Figure {name[8:]}: "
@@ -39,6 +45,59 @@ def test_every_dataset_shown_is_of_the_figures_table_or_the_demo(name):
     for dataset in paper_figure(name).cases:
         assert dataset in of_table or dataset.startswith("demo-")
         find_dataset(dataset)
+
+
+@pytest.mark.parametrize("name", OF_SCORES)
+def test_what_a_figure_of_scores_names_is_there(name):
+    figure = paper_figure(name)
+    assert set(figure.metrics) <= set(METRICS)
+    for conditions in figure.conditions:
+        for dataset in conditions.values():
+            find_dataset(dataset)
+    assert any(method in registry.built_in() for method in figure.methods)
+
+
+def test_the_first_conditions_that_a_profile_has_are_shown():
+    datasets = ["demo-uniform", "demo-uniform@size-level-3"]
+    shown = Plan.from_config({**DEMO, "datasets": datasets, "seeds": [1, 2]}, "x.yaml").paper_figure(
+        "bid-fig19"
+    )
+    assert shown.conditions == {"1": datasets[0], "3": datasets[1]}
+    assert shown.seeds == [1, 2]
+    assert "levin-synth is left out: not among the config's datasets" in shown.notes
+    assert "demo-uniform@size-level-5 is left out: not among the config's datasets" in shown.notes
+    assert shown.notes[0].startswith("Methods that this profile does not have: l0-dark")
+    nothing = Plan.from_config({**DEMO, "datasets": ["demo-real"]}, "x.yaml").paper_figure("bid-fig19")
+    assert nothing.conditions == {}
+
+
+@pytest.mark.parametrize("name", ["bid-fig19", "bid-fig23"])
+def test_scores_are_drawn_as_the_profile_has_them(store, tmp_path, name):
+    figure = paper_figure(name)
+    rng = np.random.default_rng(0)
+    rows = [
+        (dataset, case, method, seed, metric, rng.random())
+        for dataset in ("one", "two")
+        for case in ("a", "b", "c")
+        for method in ("selfdeblur", "blurry")
+        for seed in (0, 1)
+        for metric in ("psnr", "lpips-alex", "niqe")
+    ]
+    scores = pd.DataFrame(rows, columns=["dataset", "case", "method", "seed", "metric", "value"])
+    scores.loc[3, "value"] = np.nan
+    scores.to_csv(store.root / "scores.csv", index=False)
+    drawn = Shown("", [], ["blurry", "selfdeblur"], [0, 1], "", {}, {"1": "one", "5": "two"})
+    for out in ("one", "two"):
+        assert draw(figure, store, drawn, [], tmp_path / out) == []
+    assert pixels(tmp_path / "one.png").std() > 5
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    collected = _collected(figure, store, drawn)
+    assert list(collected.metric.unique()) == ["psnr", "lpips-alex"]
+    assert list(collected.method.unique()) == ["blurry", "selfdeblur"]
+    said = draw(figure, store, replace(drawn, methods=[]), [], tmp_path / "x")
+    assert said == ["none of its methods is in this profile"]
+    said = draw(figure, store, replace(drawn, conditions={}), [], tmp_path / "x")
+    assert said == ["none of its datasets is here"]
 
 
 def first_of_each_group(dataset, group):

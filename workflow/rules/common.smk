@@ -168,8 +168,10 @@ def figure_manifests(wildcards):
 
 
 def paper_figure_manifests(wildcards):
-    """Of the shards that hold its cases, and no others; or the sheets of a pre-training."""
+    """Of the shards that hold its cases, and no others; or all scores, or the sheets of a pre-training."""
     shown = PLAN.paper_figure(wildcards.paper_figure)
+    if shown.conditions:
+        return [f"{RESULTS}/scores.csv"]
     if shown.dataset is None:
         return paper_figure(wildcards.paper_figure).found_sheets(PLAN.results)
     folder = f"{RESULTS}/restorations/{shown.dataset}"
@@ -197,6 +199,7 @@ def paper_figure_options(wildcards):
         "protocol": (
             PLAN.datasets[shown.dataset].content["protocol"] if shown.dataset else ""
         ),
+        "conditions": json.dumps(shown.conditions) if shown.conditions else "",
         "note": paper_figure_note(wildcards),
     }
     return " ".join(
