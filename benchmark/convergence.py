@@ -1,6 +1,6 @@
 """How fast methods get there: PSNR over iterations, and when a reference's final PSNR is reached.
 
-From convergence.csv, whose rows are the scores of snapshots; the last of a run is its restoration.
+From convergence.csv, whose rows are the scores of snapshots and, marked as `is_result`, of the restorations.
 """
 
 import numpy as np
@@ -74,6 +74,20 @@ def reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(REACH_COLUMNS))
 
 
+def gaps(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per dataset, case, method, seed and metric: how far `of_result` and `of_last` fall short.
+
+    Of the best iteration scored: the restoration, and the last estimate scored. What early stopping is worth
+    is the difference of the two. For metrics of which more is better, as those of convergence.csv are.
+    """
+    rows = []
+    keys = ["dataset", "case", "method", "seed", "metric"]
+    for names, run in frame.groupby(keys, sort=False):
+        best, last = run.value.max(), run.sort_values("iteration").value.iloc[-1]
+        rows.append((*names, best - run[run.is_result].value.iloc[0], best - last))
+    return pd.DataFrame(rows, columns=[*keys, "of_result", "of_last"])
+
+
 def reach_sheets(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Sheet]:
     """The table of `reach` for people, a sheet per dataset."""
     return [
@@ -120,8 +134,8 @@ ROUNDING = 1e-9  # dB: the mean of a method's own final values reaches itself in
 
 
 def _final(frame: pd.DataFrame) -> pd.Series:
-    """(case, seed) to the value of the last iteration."""
-    return frame.sort_values("iteration").groupby(RUN).value.last()
+    """(case, seed) to the value of the restoration."""
+    return frame[frame.is_result].set_index(RUN).value
 
 
 def _first(run: pd.DataFrame, goal: float) -> float:

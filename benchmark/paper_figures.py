@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.comparisons import comparison, nothing_to_show, training_sheets
+from benchmark.convergence import gaps
 from benchmark.figures import restored
 from benchmark.papers import PRETRAINED, PaperFigure
-from benchmark.plots import conditions_plot, sensitivity_plot, success_plot
-from benchmark.scoring import score_method
+from benchmark.plots import conditions_plot, gaps_plot, runs_plot, sensitivity_plot, success_plot
+from benchmark.scoring import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, score_method
 from benchmark.store import Store
 from benchmark.tables import Titles
 
@@ -61,6 +62,10 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
         conditions_plot(_collected(figure, store, shown), shown.conditions, out, text, shown.titles)
     elif figure.kind == "success":
         success_plot(_collected(figure, store, shown), out, text, shown.titles)
+    elif figure.kind == "gaps":
+        gaps_plot(gaps(_collected(figure, store, shown)), out, text)
+    elif figure.kind == "runs":
+        runs_plot(_collected(figure, store, shown), out, text, shown.titles)
     else:
         comparison(
             store, shown.dataset, shown.cases, methods,
@@ -85,12 +90,15 @@ def _nothing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
         return ["none of its datasets is here"]
     if not shown.methods and figure.kind != "comparison":
         return ["none of its methods is in this profile"]
+    if figure.reads and _collected(figure, store, shown).value.dropna().empty:
+        return [f"{figure.reads} has no score of them"]
     return []
 
 
 def _collected(figure: PaperFigure, store: Store, shown: Shown) -> pd.DataFrame:
     """The profile's scores of what is shown, methods and metrics in the figure's order."""
-    scores = pd.read_csv(store.root / "scores.csv")
+    columns = CONVERGENCE_COLUMNS if figure.reads == "convergence.csv" else SCORE_COLUMNS
+    scores = read_frame(store.root / figure.reads, columns)
     chosen = scores[scores.dataset.isin(list(shown.conditions.values()))]
     ordered = [
         chosen[(chosen.metric == metric) & (chosen.method == method)]

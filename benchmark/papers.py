@@ -81,14 +81,20 @@ class PaperFigure:
 
     name: str
     title: str
-    kind: Literal["comparison", "sensitivity", "pretraining", "conditions", "success"]
+    kind: Literal["comparison", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs"]
     cases: Mapping[str, Sequence[str]]  # dataset to its cases; the first dataset that a profile has is shown
-    # Words to dataset; the first of these sets of which a profile has any is shown. Of the last two kinds.
+    # Words to dataset; the first of these sets of which a profile has any is shown. Of the last four kinds.
     conditions: Sequence[Mapping[str, str]]
-    metrics: Sequence[str]  # as in scores.csv; of the last two kinds
+    metrics: Sequence[str]  # as in scores.csv; of the last four kinds
     methods: Sequence[str]  # ours, as far as they run
     sheets: str  # of a pre-training: the names of its sheets, as a shell pattern
     caption: str
+
+    @property
+    def reads(self) -> str:
+        """The table of a profile's results that it shows; empty where it shows something else."""
+        tables = {"conditions": "scores", "success": "scores", "gaps": "convergence", "runs": "convergence"}
+        return f"{tables[self.kind]}.csv" if self.kind in tables else ""
 
     def found_sheets(self, results: Path) -> list[Path]:
         """The sheets of finished pre-trainings: of the profile's `results`, else those that profiles share.

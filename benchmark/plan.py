@@ -181,8 +181,12 @@ class Plan:
         return FigurePlan(dataset if shown else None, shown, methods, seeds, notes)
 
     def _figure_of_conditions(self, figure: PaperFigure) -> FigurePlan:
-        methods = [method for method in figure.methods if method in self.methods]
+        here = self.converging if figure.reads == "convergence.csv" else self.methods
+        methods = [method for method in figure.methods if method in here]
         notes = _without(figure.methods, methods)
+        if not here:
+            notes.append("It needs estimates on the way: put `snapshots` into the config")
+            return FigurePlan(None, [], [], [], notes)
         for wanted in figure.conditions:
             shown = {words: name for words, name in wanted.items() if name in self.datasets}
             for name in wanted.values():

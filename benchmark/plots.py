@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.figures import LINE, PANELS_A_ROW, method_colour, save
+from benchmark.figures import COLOURS, LINE, PANELS_A_ROW, method_colour, save
 from benchmark.metrics import METRICS
 from benchmark.tables import NO_TITLES, Titles, method_title, values_by_case
 
@@ -20,6 +20,7 @@ HEIGHT = 2.6
 STYLES: Sequence[str | tuple[int, tuple[int, ...]]] = (
     "-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)),
 )  # fmt: skip
+BINS = 30  # of a histogram
 THRESHOLDS = 200  # of a success rate, over the range of all values
 CAPTION_SIZE = 6.5  # points
 CHARACTERS = 21  # of the caption in an inch
@@ -159,6 +160,52 @@ def success_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel(f"{metric.heading}, threshold", fontsize=7)
         axis.set_ylabel("Share of images", fontsize=7)
+    _legend(figure, axes)
+    caption(figure, text)
+    save(figure, out)
+
+
+def gaps_plot(gaps: pd.DataFrame, out: Path, text: str) -> None:
+    """Write `out`.png and `out`.pdf: histograms of what early stopping and no stopping fall short.
+
+    `gaps` as `benchmark.convergence.gaps` gives them; a panel per dataset and metric.
+    """
+    panels = list(gaps.groupby(["dataset", "metric"], sort=False))
+    figure, axes = _panels(len(panels), WIDTH, HEIGHT)
+    for axis, ((dataset, name), own) in zip(axes, panels, strict=True):
+        metric = METRICS[str(name)]
+        both = {"the result of early stopping": own.of_result, "the last iteration": own.of_last}
+        widest = max(*(values.max() for values in both.values()), 10**-metric.digits)
+        bins = np.linspace(0, widest, BINS + 1).tolist()
+        axis.hist(list(both.values()), bins, label=list(both), color=COLOURS[:2])
+        _plain(axis)
+        axis.set_title(str(dataset), fontsize=7, loc="left")
+        axis.set_xlabel(f"{metric.title} below the best iteration's {metric.unit}".rstrip(), fontsize=7)
+        axis.set_ylabel("Runs", fontsize=7)
+    _legend(figure, axes)
+    caption(figure, text)
+    save(figure, out)
+
+
+def runs_plot(frame: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TITLES) -> None:
+    """Write `out`.png and `out`.pdf: PSNR over the iterations of single runs, a dot where the result is from.
+
+    `frame` as convergence.csv, of one metric; a panel per dataset and case, a line per method and seed.
+    """
+    methods = list(frame.method.unique())
+    panels = list(frame.groupby(["dataset", "case"], sort=False))
+    figure, axes = _panels(len(panels), WIDTH, HEIGHT + 0.16 * len(methods))
+    for axis, ((dataset, case), own) in zip(axes, panels, strict=True):
+        for (method, _), run in own.sort_values("iteration").groupby(["method", "seed"], sort=False):
+            name, result = str(method), run[run.is_result]
+            colour = COLOURS[methods.index(name) % len(COLOURS)]
+            label = method_title(name, titles)
+            axis.plot(run.iteration, run.value, color=colour, linewidth=1.2, label=label)
+            axis.plot(result.iteration, result.value, "o", color=colour, markersize=4)
+        _plain(axis)
+        axis.set_title(f"{dataset} / {case}", fontsize=7, loc="left")
+        axis.set_xlabel("Iteration", fontsize=7)
+        axis.set_ylabel(METRICS[own.metric.iloc[0]].heading, fontsize=7)
     _legend(figure, axes)
     caption(figure, text)
     save(figure, out)

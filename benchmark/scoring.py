@@ -19,7 +19,8 @@ Seen = tuple[Any, ...]  # a metric's arguments; empty when they lack
 
 SCORE_COLUMNS = ("dataset", "group", "case", "method", "seed", "protocol", "metric", "value", "note")
 CONVERGENCE_COLUMNS = (
-    "dataset", "group", "case", "method", "seed", "iteration", "seconds", "protocol", "metric", "value",
+    "dataset", "group", "case", "method", "seed", "iteration", "is_result", "seconds", "protocol", "metric",
+    "value",
 )  # fmt: skip
 NAMES = {"case": str, "group": str}  # such as MS COCO's, which look like numbers
 CONVERGENCE_METRICS = ("psnr", "ssim")  # as in configs
@@ -67,10 +68,11 @@ def score_snapshots(
     protocol: str,
     snapshots: Collection[int],
 ) -> pd.DataFrame:
-    """One row per case, iteration of `snapshots` and metric of `CONVERGENCE_METRICS`, and for the last one.
+    """One row per case, iteration of `snapshots` and metric of `CONVERGENCE_METRICS`, and for the result.
 
-    The last point of a case is its restoration, whose score is that of `score_method`. Cases that failed or
-    have no sharp image have no rows. Raises InputError for a case that was not restored.
+    The result is the restoration, whose score is that of `score_method`, at the iteration that it is from:
+    the last one, unless the method chose another. Cases that failed or have no sharp image have no rows.
+    Raises InputError for a case that was not restored.
     """
     rows = []
     rules = PROTOCOLS[protocol]
@@ -84,13 +86,17 @@ def score_snapshots(
         points = [
             (snapshot.iteration, snapshot.seconds, snapshot.image.astype(np.float32) / np.float32(255))
             for snapshot in read_snapshots(folder)
-            if snapshot.iteration in snapshots and snapshot.iteration < record["iterations"]
+            # After the last iteration the estimate is the result, wherever that is from.
+            if snapshot.iteration in snapshots
+            and snapshot.iteration < record["iterations"]
+            and snapshot.iteration != record["returned"]
         ]
-        points.append((record["iterations"], record["seconds"], read_restored_image(folder)))
-        for iteration, seconds, image in points:
+        points.append((record["returned"], record["seconds"], read_restored_image(folder)))
+        for iteration, seconds, image in sorted(points, key=lambda point: point[0]):
+            is_result = iteration == record["returned"]
             for metric, value in zip(metrics, score_image(image, truth, rules, metrics), strict=True):
                 names = (dataset, truth.group, case, method, seed)
-                rows.append((*names, iteration, seconds, protocol, metric.name, value))
+                rows.append((*names, iteration, is_result, seconds, protocol, metric.name, value))
     return pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS)).dropna(subset="value")
 
 

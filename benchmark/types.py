@@ -153,6 +153,7 @@ class Restoration:
     kernels: Array | None = None  # (P, h, w); None for methods that estimate none
     trace: tuple[Mapping[str, float | str], ...] = field(default=(), repr=False)  # a row per logged iteration
     iterations: int = 0
+    returned: int = 0  # the iteration whose estimate it is; the last one unless something else was remembered
     # Wall clock from build to read-out, over all resumed parts, without what snapshots took. Whatever torch
     # loads at its first use counts.
     seconds: float = 0.0

@@ -16,6 +16,7 @@ class Direct:
 
     iterations = 0
     weights = ""
+    returned = None
 
     def __init__(self, restore: Restore) -> None:
         self.restore, self.device = restore, torch.device("cpu")

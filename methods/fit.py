@@ -119,7 +119,8 @@ class Fit:
         self.adam.step()
         ended = None
         if self.stopper is not None and stage is self.stages[-1]:
-            ended = self.stopper.push(estimate.image, estimate.kernels)
+            reached = self.stopper.push(estimate.image, estimate.kernels)
+            ended = reached if self.stopper.ends else None
         flaws = {sentence: holds(estimate) for sentence, holds in stage.flaws}
         return Step(stage.name, loss.detach(), flaws, ended)
 
@@ -140,6 +141,13 @@ class Fit:
             estimate = self._estimate(None, self.kernel)
             result = estimate.image, estimate.kernels
         return self.read_out(*result)
+
+    @property
+    def returned(self) -> int | None:
+        """The iteration whose image the stopper remembers, at the end of a run with one."""
+        last = self.stages[-1].iterations
+        found = None if self.stopper is None else self.stopper.returned(last)
+        return None if found is None else self.iterations - last + found
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters, Adam's moments, the generator, the slowdown and what the stopper remembers."""

@@ -92,7 +92,7 @@ class ImageSettings(SkipSettings, ResidualSettings, StopSettings):
 
     iterations: int = 10_000
     milestones: tuple[float, ...] = (0.2, 0.3, 0.5, 0.8)  # iterations 2000, 3000, 5000, 8000
-    stop: Literal["fixed", "wmv"] = "wmv"
+    stop: Literal["fixed", "wmv", "watched"] = "wmv"
 
     def __post_init__(self) -> None:
         super().__post_init__()

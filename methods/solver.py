@@ -66,6 +66,10 @@ class Problem(Protocol):
         Between two steps it must leave the steps to come as they are: it draws nothing.
         """
 
+    @property
+    def returned(self) -> int | None:
+        """The iteration whose estimate `estimate` gives, where it is not the last."""
+
     def state_dict(self) -> dict[str, Any]:
         """All that determines the remaining iterations."""
 
@@ -184,6 +188,7 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
     run.seconds = time.perf_counter() - started
     return replace(
         _ended(Status.OK, run, problem),
+        returned=problem.returned or run.iteration,
         image=image.detach().clamp(0, 1).float().cpu().numpy(),
         kernels=None if kernels is None else kernels.detach().float().cpu().numpy(),
         snapshots=tuple(

@@ -28,8 +28,9 @@ SAMPLE = 2**16  # values; the variance of so many is that of all to 0.8 %
 class StopSettings:
     """When a run ends."""
 
-    # fixed: after its iterations; wmv: when the variance of the image has passed a minimum, or then.
-    stop: Literal["fixed", "wmv"] = "fixed"
+    # fixed: after its iterations; wmv: when the variance of the image has passed a minimum, or then; watched:
+    # what wmv would return, after all iterations, to see what it was worth.
+    stop: Literal["fixed", "wmv", "watched"] = "fixed"
     window: int = 100  # W: section 4 of the paper
     patience: int = 500  # P: the paper's for real photographs and low noise; 200 for high noise
 
@@ -37,12 +38,14 @@ class StopSettings:
         """Raises ValueError for a window or patience that can never end a run of `iterations`."""
         at_least(2, self, "window")
         at_least(1, self, "patience")
-        if self.stop == "wmv" and self.window > iterations:
+        if self.stop != "fixed" and self.window > iterations:
             raise ValueError(f"window must be at most the {iterations} iterations, not {self.window}")
 
     def stopper(self) -> "WindowedVariance | None":
-        """What watches a run; None: its iterations end it."""
-        return WindowedVariance(self.window, self.patience) if self.stop == "wmv" else None
+        """What watches a run; None: nothing does."""
+        if self.stop == "fixed":
+            return None
+        return WindowedVariance(self.window, self.patience, ends=self.stop == "wmv")
 
 
 class WindowedVariance:
@@ -52,16 +55,19 @@ class WindowedVariance:
     iteration does not depend on the window; memory: 2 W + 4 bytes a value.
     """
 
-    def __init__(self, window: int, patience: int) -> None:
-        """Variance of the last `window` images; the end is `patience` iterations after its minimum."""
-        self.window, self.patience = window, patience
+    def __init__(self, window: int, patience: int, ends: bool = True) -> None:
+        """Variance of the last `window` images; the end is `patience` iterations after its minimum.
+
+        Unless it `ends` runs, they go on, and what it remembers is their result all the same.
+        """
+        self.window, self.patience, self.ends = window, patience, ends
         self.iteration = 0  # images seen
         self.state: dict[str, Tensor] = {}
 
     def push(self, image: Tensor, kernels: Tensor) -> Tensor:
-        """See the next image with its kernels (P, h, w); returns whether the run has ended (a bool scalar).
+        """See the next image with its kernels (P, h, w); returns whether the end is reached (a bool scalar).
 
-        After the end nothing is remembered any more.
+        After it nothing is remembered any more.
         """
         image, kernels = image.detach(), kernels.detach()
         if not self.state:
@@ -89,10 +95,18 @@ class WindowedVariance:
 
         None before, and when there were fewer than the window.
         """
-        over = bool(self.state) and (self.iteration >= iterations or bool(self.state["ended"].item()))
-        if not over or self.iteration < self.window:
+        if not self._is_over(iterations):
             return None
         return self.state["image"], self.state["kernels"]
+
+    def returned(self, iterations: int) -> int | None:
+        """After how many images came that of `result`; None where there is none."""
+        return int(self.state["best"].item()) if self._is_over(iterations) else None
+
+    def _is_over(self, iterations: int) -> bool:
+        if not self.state or self.iteration < self.window:
+            return False
+        return self.iteration >= iterations or (self.ends and bool(self.state["ended"].item()))
 
     def state_dict(self) -> dict[str, Any]:
         """All that it remembers."""

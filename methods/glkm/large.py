@@ -111,6 +111,12 @@ class SmallFirst:
         """That of the second."""
         return self.full.estimate()
 
+    @property
+    def returned(self) -> int | None:
+        """That of the second, counted from the start of the first."""
+        found = self.full.returned
+        return None if found is None else self.small.iterations + found
+
     def state_dict(self) -> dict[str, Any]:
         """Both."""
         return {"small": self.small.state_dict(), "full": self.full.state_dict()}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmark import restore as restoring
 from benchmark.cases import make_case
-from benchmark.convergence import curves, reach, reach_sheets
+from benchmark.convergence import curves, gaps, reach, reach_sheets
 from benchmark.descriptors import find_dataset
 from benchmark.plots import convergence_plot
 from benchmark.restore import restore_shard
@@ -124,6 +124,16 @@ def test_a_snapshot_is_the_image_of_a_run_that_ends_there(store):
     assert np.array_equal(snapshot.image / np.float32(255), read_restored_image(short))
 
 
+def test_the_result_stands_where_it_was_taken_from(store):
+    """What early stopping returns is from before the end, and its snapshots go on after it."""
+    folder = run(store, snapshots=[2, 3, 5, 6])
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"returned": 3}))
+    frame = score(store, [2, 3, 5, 6])
+    assert list(frame[frame.metric == "psnr"].iteration) == [2, 3, 5]
+    assert list(frame[frame.metric == "psnr"].is_result) == [False, True, False]
+
+
 def test_a_case_that_failed_has_no_rows(store):
     folder = run(store, snapshots=[2])
     record = json.loads((folder / "run.json").read_text())
@@ -152,7 +162,10 @@ def test_names_that_look_like_numbers_stay_names(tmp_path):
 def runs(**values):
     """`method_case_seed` to its PSNR at iterations 10, 20, 30; seconds are a tenth of the iteration."""
     rows = [
-        (NAME, "g", case, method, int(seed), iteration, iteration / 10, "shift-rgb", metric, value)
+        (
+            *(NAME, "g", case, method, int(seed), iteration, iteration == 10 * len(series)),
+            *(iteration / 10, "shift-rgb", metric, value),
+        )
         for name, series in values.items()
         for method, case, seed in [name.split("_")]
         for iteration, value in zip((10, 20, 30), series, strict=False)
@@ -178,6 +191,14 @@ def test_curves_are_means_over_cases_with_the_range_over_seeds():
 def test_iterations_that_a_run_lacks_are_left_out():
     lacking = runs(slow_a_0=[10, 15, 20], slow_b_0=[20, 25])
     assert list(curves(lacking).iteration) == [10, 20]
+
+
+def test_gaps_are_what_the_best_iteration_has_more_than_the_result_and_the_last():
+    frame = runs(one_a_0=[10, 20, 15], one_b_0=[10, 12, 14])
+    frame.loc[frame.case == "a", "is_result"] = frame.iteration == 10
+    found = gaps(frame).set_index(["case", "metric"])
+    assert tuple(found.loc[("a", "psnr"), ["of_result", "of_last"]]) == (10, 5)
+    assert tuple(found.loc[("b", "psnr"), ["of_result", "of_last"]]) == (0, 0)
 
 
 def test_the_reference_is_reached_where_the_mean_curve_first_is_no_lower():

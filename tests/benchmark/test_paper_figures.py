@@ -17,6 +17,7 @@ from benchmark.paper_figures import Shown, _collected, draw
 from benchmark.papers import FOLDER, paper_figure, paper_figures, paper_table
 from benchmark.plan import Plan
 from benchmark.schema import ROOT, checked, read_yaml
+from benchmark.scoring import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
 from benchmark.store import Store, write_restoration
 from benchmark.synthesis import observe
 from benchmark.types import InputError, Restoration, Status
@@ -25,7 +26,7 @@ from methods import registry
 DOCUMENT = read_yaml(FOLDER / "figures.yaml")
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
 GLKM = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 10, 11)]
-OF_SCORES = [f"bid-fig{number}" for number in (19, 20, 21, 22, 23)]
+OF_SCORES = [f"bid-fig{number}" for number in (16, 19, 20, 21, 22, 23, 26)]
 NAMES = GLKM + OF_SCORES
 
 
@@ -54,7 +55,7 @@ def test_what_a_figure_of_scores_names_is_there(name):
     for conditions in figure.conditions:
         for dataset in conditions.values():
             find_dataset(dataset)
-    assert any(method in registry.built_in() for method in figure.methods)
+    assert any(method.partition("@")[0] in registry.built_in() for method in figure.methods)
 
 
 def test_the_first_conditions_that_a_profile_has_are_shown():
@@ -76,16 +77,16 @@ def test_scores_are_drawn_as_the_profile_has_them(store, tmp_path, name):
     figure = paper_figure(name)
     rng = np.random.default_rng(0)
     rows = [
-        (dataset, case, method, seed, metric, rng.random())
+        (dataset, "g", case, method, seed, "shift-rgb", metric, rng.random(), "")
         for dataset in ("one", "two")
         for case in ("a", "b", "c")
         for method in ("selfdeblur", "blurry")
         for seed in (0, 1)
         for metric in ("psnr", "lpips-alex", "niqe")
     ]
-    scores = pd.DataFrame(rows, columns=["dataset", "case", "method", "seed", "metric", "value"])
+    scores = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     scores.loc[3, "value"] = np.nan
-    scores.to_csv(store.root / "scores.csv", index=False)
+    write_frame(scores, store.root / "scores.csv")
     drawn = Shown("", [], ["blurry", "selfdeblur"], [0, 1], "", {}, {"1": "one", "5": "two"})
     for out in ("one", "two"):
         assert draw(figure, store, drawn, [], tmp_path / out) == []
@@ -122,6 +123,30 @@ def test_cases_are_the_first_of_each_group():
                 assert cases == find_dataset(dataset).case_ids
 
 
+@pytest.mark.parametrize("name", ["bid-fig16", "bid-fig26"])
+def test_runs_are_drawn_with_what_stopping_returned(store, tmp_path, name):
+    figure = paper_figure(name)
+    method, rng = figure.methods[0], np.random.default_rng(0)
+    rows = [
+        ("one", "g", case, method, 0, iteration, iteration == 20, 1.0, "shift-rgb", metric, rng.random())
+        for case in ("a", "b")
+        for metric in ("psnr", "ssim")
+        for iteration in (10, 20, 30)
+    ]
+    write_frame(pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS)), store.root / "convergence.csv")
+    drawn = Shown("", [], [method], [0], "", {}, {"noise": "one"})
+    assert draw(figure, store, drawn, [], tmp_path / "x") == []
+    assert pixels(tmp_path / "x.png").std() > 5
+    said = draw(figure, store, replace(drawn, conditions={"noise": "two"}), [], tmp_path / "y")
+    assert said == ["convergence.csv has no score of them"]
+
+
+def test_runs_need_estimates_on_the_way():
+    shown = Plan.from_config(DEMO, "demo.yaml").paper_figure("bid-fig26")
+    assert shown.conditions == {}
+    assert "It needs estimates on the way: put `snapshots` into the config" in shown.notes
+
+
 def test_rows_of_a_figure_are_rows_of_its_table():
     assert paper_figure("glkm-fig1").methods == ["selfdeblur", "dip-glkm"]
     assert paper_figure("glkm-fig4").methods[0] == "l0-grad"  # once, though two rows of the table are
@@ -145,7 +170,7 @@ def test_a_misspelt_key_of_a_definition_is_named():
 def test_the_demo_stands_in_and_says_what_is_left_out():
     shown = Plan.from_config(DEMO, "demo.yaml").paper_figure("glkm-fig4")
     assert (shown.dataset, shown.cases, shown.seeds) == ("demo-uniform", ["camera", "astronaut"], [0])
-    assert shown.methods == ["l0-grad", "selfdeblur"]
+    assert shown.methods == ["l0-grad", "selfdeblur", "dip-glkm"]
     assert shown.notes[0] == "coco80 is left out: not among the config's datasets"
     assert "Methods that this profile does not have: l0-robust, l0-dark, vdip-std" in shown.notes[1]
 

@@ -18,6 +18,8 @@ class Descent:
         self.rng = torch.Generator().manual_seed(seed)
         self.steps = 0
 
+    returned = None
+
     def step(self, iteration):
         self.steps += 1
         noise = 0.1 * torch.randn((), generator=self.rng)

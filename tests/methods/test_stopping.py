@@ -124,6 +124,16 @@ def test_a_run_ends_early_and_returns_what_was_remembered():
     assert fixed.iterations == 400
 
 
+def test_a_watched_run_goes_on_and_returns_what_a_stopped_one_does():
+    stopped, watched = run(), run(replace(SETTINGS, stop="watched"))
+    assert np.array_equal(stopped.image, watched.image)
+    assert stopped.returned == watched.returned < stopped.iterations < watched.iterations == 400
+    assert run(replace(SETTINGS, stop="fixed")).returned == 400
+    problem = build(replace(SETTINGS, stop="watched"))
+    ((_, kept),) = solve([Task("case", lambda: problem, snapshots=(380, 390))])
+    assert not np.array_equal(kept.snapshots[0].image, kept.snapshots[1].image)
+
+
 def test_a_killed_run_stops_at_the_same_iteration(tmp_path):
     class KilledError(BaseException):
         pass

@@ -171,7 +171,7 @@ def paper_figure_manifests(wildcards):
     """Of the shards that hold its cases, and no others; or all scores, or the sheets of a pre-training."""
     shown = PLAN.paper_figure(wildcards.paper_figure)
     if shown.conditions:
-        return [f"{RESULTS}/scores.csv"]
+        return [f"{RESULTS}/{paper_figure(wildcards.paper_figure).reads}"]
     if shown.dataset is None:
         return paper_figure(wildcards.paper_figure).found_sheets(PLAN.results)
     folder = f"{RESULTS}/restorations/{shown.dataset}"
