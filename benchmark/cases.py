@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmark.blur.camera_shake import CameraShake, patch_centres, simulate_shake
 from benchmark.blur.convolution import central_crop
 from benchmark.blur.motion_blur import motion_blur_kernel
-from benchmark.blur.noise import NOISES, Noise
+from benchmark.blur.noise import NOISES, Noise, OneOf
 from benchmark.blur.smooth_tracks import lai_like_kernel
 from benchmark.blur.trajectory import trajectory_kernel
 from benchmark.case_lists import Entry
@@ -125,6 +125,8 @@ def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case
 
 def _drawn_kernel(recipe: Mapping[str, Any], rng: np.random.Generator) -> Array:
     """One kernel (h, w) for the whole image."""
+    if "dirac" in recipe:
+        return np.ones((1, 1), np.float32)
     if "trajectory" in recipe:
         return trajectory_kernel(recipe["trajectory"], rng)
     if "lai_like" in recipe:
@@ -181,7 +183,11 @@ def _grid(dataset: Dataset) -> tuple[int, int]:
 def _noise(description: Mapping[str, Any], dataset: Dataset) -> Noise:
     parameters = {key: value for key, value in description.items() if key != "kind"}
     try:
+        if description["kind"] == OneOf.kind:
+            return OneOf(tuple(_noise(entry, dataset) for entry in parameters["of"]))
         return NOISES[description["kind"]](**parameters)
+    except KeyError as error:
+        raise InputError(f"{dataset.path}: noise: {description['kind']}: {error} is missing") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"{dataset.path}: noise: {description['kind']}: {error}") from error
 

@@ -106,6 +106,22 @@ class Uniform:
 
 
 @dataclass(frozen=True)
+class OneOf:
+    """One of several kinds, drawn for each image with equal chances."""
+
+    kind: ClassVar[str] = "one_of"
+    of: tuple[Noise, ...]
+
+    def __post_init__(self) -> None:
+        if not self.of:
+            raise InputError("of must name at least one kind of noise")
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        return self.of[int(rng.integers(len(self.of)))].apply(image, rng)
+
+
+@dataclass(frozen=True)
 class Saturation:
     """Colour saturation S <- clip(scale S + offset) in HSV, then Gaussian noise.
 

@@ -100,6 +100,23 @@ def test_the_colour_saturation_of_a_grey_image_is_refused():
         observe(make_case(find_dataset("demo-uniform@saturation"), "camera", 0), 0)
 
 
+def test_noise_without_blur_is_one_of_several_kinds_and_declares_what_it_is_asked_to():
+    shown = {}
+    for seed in range(12):
+        observation, truth = observe(make_case(find_dataset("demo-noise@size-level-5"), "camera", 0), seed)
+        assert truth.kernels.tolist() == [[[1.0]]]
+        assert observation.kernel_size == (64, 64)
+        changed = observation.blurry != truth.sharp
+        extreme = np.isin(observation.blurry, [0, 1])
+        if changed.mean() < 0.1:
+            shown["impulse"] = (changed <= extreme).all()
+        elif np.allclose(40 * observation.blurry, np.round(40 * observation.blurry), atol=1e-4):
+            shown["shot"] = True
+        else:
+            shown["gaussian"] = abs((observation.blurry - truth.sharp)[~extreme].std() - 0.1) < 0.02
+    assert shown == {"impulse": True, "shot": True, "gaussian": True}
+
+
 def test_declared_sizes_grow_in_equal_steps_to_half_the_image(fixture):
     table = fixture("robust_protocol")["sizes_true_ny_L1to5"]
     assert len(table) > 10

@@ -5,6 +5,7 @@ from benchmark.blur.noise import (
     NOISES,
     Gaussian,
     Impulse,
+    OneOf,
     Saturation,
     Shot,
     Uniform,
@@ -118,6 +119,11 @@ def test_every_kind_gives_an_image(noise):
     assert (noisy != image).any()
     np.testing.assert_array_equal(image, before)
     np.testing.assert_array_equal(noisy, add_noise(image, noise, np.random.default_rng(1)))
+
+
+def test_one_of_several_kinds_needs_some():
+    with pytest.raises(InputError, match="of must name at least one kind of noise"):
+        OneOf(())
 
 
 def test_kinds_are_found_by_their_names():
