@@ -107,7 +107,8 @@ def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case
     shake = None
     if kernels is None:
         shake, kernels = _shaken(recipe["shake"], scene, _grid(dataset), rng)
-    declared = entry.declared_size or recipe.get("motion_blur", {}).get("size", extent)
+    described = entry.declared_size or recipe.get("motion_blur", {}).get("size", extent)
+    declared = dataset.content.get("declared_size", described)
     return Case(
         dataset=dataset.name,
         group=entry.group,

@@ -304,13 +304,12 @@ def sensitivity(
 @app.command("paper-figure")
 def paper_figure_command(
     name: Annotated[str, typer.Argument(help="The figure's name, such as glkm-fig4.")],
-    dataset: Annotated[str, typer.Option(help="The dataset it shows; nothing is shown without one.")] = "",
-    cases: Annotated[str, typer.Option(help="Case names, comma-separated.")] = "",
+    cases: Annotated[str, typer.Option(help="JSON object: dataset to the names of its cases.")] = "{}",
     methods: Annotated[str, typer.Option(help="Comma-separated, in the order of the columns.")] = "",
     seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0",
     protocol: Annotated[str, typer.Option(help="As for `score`.")] = "shift-rgb",
     conditions: Annotated[
-        str, typer.Option(help="JSON object: words to dataset; in place of one dataset and its cases.")
+        str, typer.Option(help="JSON object: words to dataset, all of its cases; in place of --cases.")
     ] = "{}",
     note: Annotated[str, typer.Option(help="What is left out, and why.")] = "",
     caption: Caption = "",
@@ -323,8 +322,7 @@ def paper_figure_command(
     from benchmark.store import Store
 
     shown = Shown(
-        dataset=dataset,
-        cases=cases.split(",") if cases else [],
+        cases=_json_object(cases, "--cases"),
         methods=methods.split(",") if methods else [],
         seeds=[int(seed) for seed in seeds.split(",")],
         protocol=protocol,

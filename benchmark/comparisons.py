@@ -1,7 +1,7 @@
 """The papers' figures of images: comparisons of methods, and sheets of pre-trained networks."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,7 @@ class Panel:
 
 def comparison(
     store: Store,
-    dataset: str,
-    cases: Sequence[str],
+    cases: Mapping[str, Sequence[str]],
     methods: Sequence[str],
     *,
     seed: int,
@@ -61,7 +60,11 @@ def comparison(
     Kernels stand as insets, all of a case on one scale. Below each image its PSNR by `protocol` where there
     is a truth, and a detail (`DETAIL_RULE`). `text` stands under the figure.
     """
-    rows = {case: _panels(store, dataset, case, methods, seed, protocol, titles) for case in cases}
+    rows = {
+        (dataset, case): _panels(store, dataset, case, methods, seed, protocol, titles)
+        for dataset, names in cases.items()
+        for case in names
+    }
     columns = max(len(panels) for panels in rows.values())
     heights = []
     for panels in rows.values():
@@ -73,13 +76,13 @@ def comparison(
         squeeze=False,
         layout="constrained",
         height_ratios=heights,
-        figsize=(CELL * columns + 0.25, CELL * sum(heights) + 0.35 * len(cases)),
+        figsize=(CELL * columns + 0.25, CELL * sum(heights) + 0.35 * len(rows)),
     )
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
-    for index, (case, panels) in enumerate(rows.items()):
+    for index, ((dataset, case), panels) in enumerate(rows.items()):
         whole, details = axes[2 * index], axes[2 * index + 1]
-        whole[0].set_ylabel(case, fontsize=8)
+        whole[0].set_ylabel(case if len(cases) == 1 else f"{dataset}\n{case}", fontsize=8)
         _draw_case(panels, whole, details, detail_window(_guide(store, dataset, case)))
     caption(figure, f"{text} {DETAIL_RULE}.")
     save(figure, out)

@@ -184,5 +184,5 @@ def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:
         condition = known[name]
         level = condition.get("size_level", level)
         content["caption"] = f"{content['caption']} {condition['caption']}"
-        content |= {key: condition[key] for key in ("noise", "stretch") if key in condition}
+        content |= {key: condition[key] for key in ("noise", "stretch", "declared_size") if key in condition}
     return Dataset(dataset.name, dataset.path, content, level)

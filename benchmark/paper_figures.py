@@ -18,15 +18,19 @@ from benchmark.tables import Titles
 
 @dataclass(frozen=True)
 class Shown:
-    """What of a figure a profile has; no dataset: nothing."""
+    """What of a figure a profile has; no cases and no conditions: nothing."""
 
-    dataset: str
-    cases: Sequence[str]
+    cases: Mapping[str, Sequence[str]]  # by dataset
     methods: Sequence[str]
     seeds: Sequence[int]
     protocol: str
     titles: Titles
-    conditions: Mapping[str, str] = field(default_factory=dict)  # words to dataset, instead of one dataset
+    conditions: Mapping[str, str] = field(default_factory=dict)  # or words to dataset, all of its cases
+
+    @property
+    def datasets(self) -> list[str]:
+        """All of them, each once."""
+        return list(dict.fromkeys([*self.cases, *self.conditions.values()]))
 
 
 def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], out: Path) -> list[str]:
@@ -38,11 +42,9 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
     missing = _nothing(figure, store, shown)
     methods = [method for method in shown.methods if shown.conditions or _has_image(store, shown, method)]
     without = [method for method in shown.methods if method not in methods]
-    about = f"{shown.dataset}." if shown.dataset else ""
-    if shown.conditions:
-        about = f"{', '.join(dict.fromkeys(shown.conditions.values()))}."
-    if figure.kind == "comparison" and shown.dataset:
-        about = f"{shown.dataset}, seed {shown.seeds[0]}, PSNR by protocol {shown.protocol}."
+    about = f"{', '.join(shown.datasets)}." if shown.datasets else ""
+    if figure.kind == "comparison" and shown.datasets:
+        about = f"{about[:-1]}, seed {shown.seeds[0]}, PSNR by protocol {shown.protocol}."
     said = missing or [f"no image of these cases by {', '.join(without)}"] * bool(without)
     parts = [
         f"{figure.title}.",
@@ -68,7 +70,7 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
         runs_plot(_collected(figure, store, shown), out, text, shown.titles)
     else:
         comparison(
-            store, shown.dataset, shown.cases, methods,
+            store, shown.cases, methods,
             seed=shown.seeds[0], protocol=shown.protocol, text=text, out=out, titles=shown.titles,
         )  # fmt: skip
     return said
@@ -76,7 +78,11 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
 
 def _has_image(store: Store, shown: Shown, method: str) -> bool:
     seed = shown.seeds[0]
-    folders = [store.case_folder(shown.dataset, method, seed, case) for case in shown.cases]
+    folders = [
+        store.case_folder(dataset, method, seed, case)
+        for dataset, cases in shown.cases.items()
+        for case in cases
+    ]
     return any(restored(folder)[0] is not None for folder in folders)
 
 
@@ -110,9 +116,9 @@ def _collected(figure: PaperFigure, store: Store, shown: Shown) -> pd.DataFrame:
 
 def _scores(store: Store, shown: Shown) -> pd.DataFrame:
     """PSNR of every case, method and seed."""
-    cases, protocol = shown.cases, shown.protocol
     frames = [
-        score_method(store, shown.dataset, method, cases, seed=seed, protocol=protocol, metrics=["psnr"])
+        score_method(store, dataset, method, cases, seed=seed, protocol=shown.protocol, metrics=["psnr"])
+        for dataset, cases in shown.cases.items()
         for method in shown.methods
         for seed in shown.seeds
     ]

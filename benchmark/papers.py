@@ -82,7 +82,8 @@ class PaperFigure:
     name: str
     title: str
     kind: Literal["comparison", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs"]
-    cases: Mapping[str, Sequence[str]]  # dataset to its cases; the first dataset that a profile has is shown
+    # Dataset to its cases; the first of these sets of which a profile has any is shown.
+    cases: Sequence[Mapping[str, Sequence[str]]]
     # Words to dataset; the first of these sets of which a profile has any is shown. Of the last four kinds.
     conditions: Sequence[Mapping[str, str]]
     metrics: Sequence[str]  # as in scores.csv; of the last four kinds
@@ -130,7 +131,7 @@ def paper_figure(name: str) -> PaperFigure:
         name=name,
         title=f"{table.title.partition(', Table')[0]}, Figure {figure['number']}: {figure['title']}",
         kind=figure["kind"],
-        cases=figure.get("cases", {}),
+        cases=figure.get("cases", []),
         conditions=figure.get("conditions", []),
         metrics=figure.get("metrics", []),
         methods=list(dict.fromkeys(methods)),

@@ -1,6 +1,6 @@
 """What a config asks for: the jobs of the workflow, checked at the door."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,14 +31,13 @@ class MethodPlan:
 
 @dataclass(frozen=True)
 class FigurePlan:
-    """What a profile can show of a paper's figure; without a dataset, nothing."""
+    """What a profile can show of a paper's figure; without cases and conditions, nothing."""
 
-    dataset: str | None
-    cases: list[str]
+    cases: dict[str, list[str]]  # by dataset
     methods: list[str]
     seeds: list[int]
     notes: list[str]  # a sentence on each thing that is left out
-    conditions: Mapping[str, str] = field(default_factory=dict)  # words to dataset, where it shows several
+    conditions: Mapping[str, str] = field(default_factory=dict)  # or words to dataset
 
 
 @dataclass(frozen=True)
@@ -156,29 +155,30 @@ class Plan:
         """What this profile can show of a paper's figure, and why not more."""
         figure = paper_figure(name)
         if figure.kind == "pretraining":  # shows no dataset
-            return FigurePlan(None, [], [], [], [])
+            return FigurePlan({}, [], [], [])
         if figure.conditions:
             return self._figure_of_conditions(figure)
-        dataset = next((dataset for dataset in figure.cases if dataset in self.datasets), None)
         methods = [method for method in figure.methods if method in self.methods]
+        shown: dict[str, list[str]] = {}
         notes = []
         for wanted in figure.cases:
-            if wanted == dataset:
+            notes += self._without_datasets(wanted)
+            for dataset, cases in wanted.items():
+                selected = self.cases.get(dataset, [])
+                shown[dataset] = [case for case in cases if case in selected]
+                absent = ", ".join(case for case in cases if case not in selected)
+                if dataset in self.datasets and absent:
+                    notes.append(f"{dataset}: left out, as the config does not select them: {absent}")
+            shown = {dataset: cases for dataset, cases in shown.items() if cases}
+            if shown:
                 break
-            reason = self.absent.get(wanted, "not among the config's datasets")
-            notes.append(f"{wanted} is left out: {reason.split('; ')[0]}")
-        cases = list(figure.cases[dataset]) if dataset else []
-        shown = [case for case in cases if case in self.cases.get(str(dataset), [])]
-        if shown != cases:
-            absent = ", ".join(case for case in cases if case not in shown)
-            notes.append(f"{dataset}: left out, as the config does not select them: {absent}")
         notes += _without(figure.methods, methods)
         seeds = list(self.config["seeds"])
         if figure.kind != "sensitivity":
             seeds = seeds[:1]
         elif not self.has_several_seeds:
             notes.append("One seed has no spread: put config/three-seeds.yaml on top")
-        return FigurePlan(dataset if shown else None, shown, methods, seeds, notes)
+        return FigurePlan(shown, methods, seeds, notes)
 
     def _figure_of_conditions(self, figure: PaperFigure) -> FigurePlan:
         here = self.converging if figure.reads == "convergence.csv" else self.methods
@@ -186,16 +186,22 @@ class Plan:
         notes = _without(figure.methods, methods)
         if not here:
             notes.append("It needs estimates on the way: put `snapshots` into the config")
-            return FigurePlan(None, [], [], [], notes)
+            return FigurePlan({}, [], [], notes)
         for wanted in figure.conditions:
             shown = {words: name for words, name in wanted.items() if name in self.datasets}
-            for name in wanted.values():
-                if name not in self.datasets:
-                    reason = self.absent.get(name, "not among the config's datasets")
-                    notes.append(f"{name} is left out: {reason.split('; ')[0]}")
+            notes += self._without_datasets(wanted.values())
             if shown:
-                return FigurePlan(None, [], methods, list(self.config["seeds"]), notes, shown)
-        return FigurePlan(None, [], methods, [], notes)
+                return FigurePlan({}, methods, list(self.config["seeds"]), notes, shown)
+        return FigurePlan({}, methods, [], notes)
+
+    def _without_datasets(self, wanted: Iterable[str]) -> list[str]:
+        """A sentence on each dataset that is not here."""
+        return [
+            f"{name} is left out: "
+            + self.absent.get(name, "not among the config's datasets").split("; ", maxsplit=1)[0]
+            for name in wanted
+            if name not in self.datasets
+        ]
 
     def shards_of(self, dataset: str, cases: Sequence[str]) -> list[int]:
         """The numbers of the shards that hold `cases`."""

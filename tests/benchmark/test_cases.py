@@ -117,6 +117,11 @@ def test_noise_without_blur_is_one_of_several_kinds_and_declares_what_it_is_aske
     assert shown == {"impulse": True, "shot": True, "gaussian": True}
 
 
+def test_a_condition_may_declare_a_size_of_its_own():
+    case = make_case(find_dataset("demo-uniform@declared-7"), "camera", 0)
+    assert (case.kernel_size, case.kernels.shape) == ((7, 7), (1, 13, 13))
+
+
 def test_declared_sizes_grow_in_equal_steps_to_half_the_image(fixture):
     table = fixture("robust_protocol")["sizes_true_ny_L1to5"]
     assert len(table) > 10

@@ -255,7 +255,7 @@ def test_snapshots_and_seeds_by_hand_give_tables_and_figures(synthesized, tmp_pa
     spread = pd.read_csv("r/tables/sensitivity.csv").iloc[0]
     both = [pd.read_csv(f"score{seed}.csv").set_index("metric").value["psnr"] for seed in (0, 1)]
     assert (spread["mean"], spread.best) == pytest.approx((np.mean(both), max(both)))
-    shown = ("--dataset", "demo-uniform", "--cases", "camera", "--methods", "selfdeblur", "--results", "r")
+    shown = ("--cases", '{"demo-uniform": ["camera"]}', "--methods", "selfdeblur", "--results", "r")
     for name in ("glkm-fig1", "glkm-fig4"):
         assert synthesized("paper-figure", name, *shown, "--seeds", "0,1")[0] == 0
         assert (tmp_path / f"r/figures/{name}.pdf").stat().st_size > 5_000

@@ -48,7 +48,7 @@ def test_the_paper_profile_compiles_every_table_of_the_papers():
     assert plan.config["paper_tables"] == paper_tables()
     robust = [
         figure
-        for name in ("robust-full.yaml", "robust-stopping.yaml")
+        for name in ("robust-full.yaml", "robust-stopping.yaml", "robust-parts.yaml")
         for figure in read_yaml(ROOT / "config" / name)["paper_figures"]
     ]
     assert sorted([*plan.config["paper_figures"], *robust]) == sorted(paper_figures())

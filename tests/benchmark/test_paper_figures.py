@@ -27,7 +27,13 @@ DOCUMENT = read_yaml(FOLDER / "figures.yaml")
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
 GLKM = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 10, 11)]
 OF_SCORES = [f"bid-fig{number}" for number in (16, 19, 20, 21, 22, 23, 24, 26)]
-NAMES = [*GLKM, *OF_SCORES, "bid-fig25"]
+OF_IMAGES = [f"bid-fig{number}" for number in (4, 5, 11, 13, 14, 25)]
+NAMES = [*GLKM, *OF_SCORES, *OF_IMAGES]
+
+
+def named(figure):
+    """All datasets that a figure of images names, with their cases."""
+    return {dataset: cases for wanted in figure.cases for dataset, cases in wanted.items()}
 
 
 def test_every_figure_whose_subject_is_known_or_inferred_is_there():
@@ -43,16 +49,16 @@ def test_every_figure_whose_subject_is_known_or_inferred_is_there():
 @pytest.mark.parametrize("name", GLKM)
 def test_every_dataset_shown_is_of_the_figures_table_or_the_demo(name):
     of_table = paper_table(DOCUMENT["figures"][name]["table"]).datasets
-    for dataset in paper_figure(name).cases:
+    for dataset in named(paper_figure(name)):
         assert dataset in of_table or dataset.startswith("demo-")
         find_dataset(dataset)
 
 
-@pytest.mark.parametrize("name", [*OF_SCORES, "bid-fig25"])
+@pytest.mark.parametrize("name", [*OF_SCORES, *OF_IMAGES])
 def test_what_a_figure_of_the_other_paper_names_is_there(name):
     figure = paper_figure(name)
     assert set(figure.metrics) <= set(METRICS)
-    for dataset, cases in figure.cases.items():
+    for dataset, cases in named(figure).items():
         assert set(cases) <= set(find_dataset(dataset).case_ids)
     for conditions in figure.conditions:
         for dataset in conditions.values():
@@ -89,7 +95,7 @@ def test_scores_are_drawn_as_the_profile_has_them(store, tmp_path, name):
     scores = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     scores.loc[3, "value"] = np.nan
     write_frame(scores, store.root / "scores.csv")
-    drawn = Shown("", [], ["blurry", "selfdeblur"], [0, 1], "", {}, {"1": "one", "5": "two"})
+    drawn = Shown({}, ["blurry", "selfdeblur"], [0, 1], "", {}, {"1": "one", "5": "two"})
     for out in ("one", "two"):
         assert draw(figure, store, drawn, [], tmp_path / out) == []
     assert pixels(tmp_path / "one.png").std() > 5
@@ -115,12 +121,12 @@ def test_cases_are_the_first_of_each_group():
         dataset = find_dataset(name)
         expected = first_of_each_group(dataset, lambda case: case.partition("_")[0])
         figure = "glkm-fig5" if name == "lai" else "glkm-fig11"
-        assert paper_figure(figure).cases[name] == expected
+        assert named(paper_figure(figure))[name] == expected
     sizes = find_dataset("lai-real").content["files"]["declared_sizes"]
-    assert paper_figure("glkm-fig6").cases["lai-real"] == [ids[0] for ids in sizes.values()]
-    assert paper_figure("glkm-fig4").cases["coco80"] == find_dataset("coco80").case_ids[:4]
-    for name in NAMES:
-        for dataset, cases in paper_figure(name).cases.items():
+    assert named(paper_figure("glkm-fig6"))["lai-real"] == [ids[0] for ids in sizes.values()]
+    assert named(paper_figure("glkm-fig4"))["coco80"] == find_dataset("coco80").case_ids[:4]
+    for name in GLKM:
+        for dataset, cases in named(paper_figure(name)).items():
             if dataset.startswith("demo-"):
                 assert cases == find_dataset(dataset).case_ids
 
@@ -136,7 +142,7 @@ def test_runs_are_drawn_with_what_stopping_returned(store, tmp_path, name):
         for iteration in (10, 20, 30)
     ]
     write_frame(pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS)), store.root / "convergence.csv")
-    drawn = Shown("", [], [method], [0], "", {}, {"noise": "one"})
+    drawn = Shown({}, [method], [0], "", {}, {"noise": "one"})
     assert draw(figure, store, drawn, [], tmp_path / "x") == []
     assert pixels(tmp_path / "x.png").std() > 5
     said = draw(figure, store, replace(drawn, conditions={"noise": "two"}), [], tmp_path / "y")
@@ -171,7 +177,7 @@ def test_a_misspelt_key_of_a_definition_is_named():
 
 def test_the_demo_stands_in_and_says_what_is_left_out():
     shown = Plan.from_config(DEMO, "demo.yaml").paper_figure("glkm-fig4")
-    assert (shown.dataset, shown.cases, shown.seeds) == ("demo-uniform", ["camera", "astronaut"], [0])
+    assert (shown.cases, shown.seeds) == ({"demo-uniform": ["camera", "astronaut"]}, [0])
     assert shown.methods == ["l0-grad", "selfdeblur", "dip-glkm"]
     assert shown.notes[0] == "coco80 is left out: not among the config's datasets"
     assert "Methods that this profile does not have: l0-robust, l0-dark, vdip-std" in shown.notes[1]
@@ -182,7 +188,7 @@ def test_only_the_shards_of_its_cases_and_the_seeds_of_a_spread_are_needed(monke
     plan = Plan.from_config(config, "x.yaml")
     assert plan.paper_figure("glkm-fig4").seeds == [3]
     assert plan.paper_figure("glkm-fig1").seeds == [3, 4]
-    assert plan.paper_figure("glkm-fig4").cases == ["astronaut"]
+    assert plan.paper_figure("glkm-fig4").cases == {"demo-uniform": ["astronaut"]}
     assert (
         "demo-uniform: left out, as the config does not select them: camera"
         in plan.paper_figure("glkm-fig4").notes
@@ -191,7 +197,7 @@ def test_only_the_shards_of_its_cases_and_the_seeds_of_a_spread_are_needed(monke
     assert whole.shards_of("demo-uniform", ["astronaut"]) == [1]
     monkeypatch.setenv(MIRROR, str(tmp_path))
     nothing = Plan.from_config({**DEMO, "datasets": ["lai"]}, "x.yaml").paper_figure("glkm-fig5")
-    assert nothing.dataset is None
+    assert nothing.cases == {}
     assert nothing.notes[0].startswith("lai is left out: 129 of 129 files are missing")
 
 
@@ -213,7 +219,7 @@ def store(tmp_path_factory):
 
 def shown(dataset="demo-uniform", cases=("astronaut",), methods=("l0-grad", "selfdeblur"), seeds=(0,)):
     protocol = "plain" if dataset == "demo-real" else "shift-rgb"
-    return Shown(dataset, list(cases), list(methods), list(seeds), protocol, {})
+    return Shown({dataset: list(cases)} if cases else {}, list(methods), list(seeds), protocol, {})
 
 
 def pixels(path):
@@ -235,6 +241,14 @@ def test_a_comparison_is_drawn_and_names_a_method_without_an_image(store, tmp_pa
     for suffix in (".png", ".pdf"):
         first, second = ((tmp_path / out).with_suffix(suffix).read_bytes() for out in ("one", "two"))
         assert first == second
+
+
+def test_a_comparison_may_show_several_datasets(store, tmp_path):
+    both = replace(shown(), cases={"demo-uniform": ["astronaut"], "demo-real": ["clock"]})
+    for out, what in (("one", shown()), ("both", both)):
+        draw(paper_figure("glkm-fig4"), store, what, [], tmp_path / out)
+    one, two = (pixels(tmp_path / f"{out}.png") for out in ("one", "both"))
+    assert two.shape[0] > 1.5 * one.shape[0]
 
 
 def test_a_spread_over_seeds_is_drawn(store, tmp_path):

@@ -172,14 +172,17 @@ def paper_figure_manifests(wildcards):
     shown = PLAN.paper_figure(wildcards.paper_figure)
     if shown.conditions:
         return [f"{RESULTS}/{paper_figure(wildcards.paper_figure).reads}"]
-    if shown.dataset is None:
+    if not shown.cases:
         return paper_figure(wildcards.paper_figure).found_sheets(PLAN.results)
-    folder = f"{RESULTS}/restorations/{shown.dataset}"
-    return [f"{RESULTS}/observations/{shown.dataset}/manifest.json"] + [
-        f"{folder}/{method}/seed{seed}/shard{shard}.json"
+    observed = [
+        f"{RESULTS}/observations/{dataset}/manifest.json" for dataset in shown.cases
+    ]
+    return observed + [
+        f"{RESULTS}/restorations/{dataset}/{method}/seed{seed}/shard{shard}.json"
+        for dataset, cases in shown.cases.items()
         for method in shown.methods
         for seed in shown.seeds
-        for shard in PLAN.shards_of(shown.dataset, shown.cases)
+        for shard in PLAN.shards_of(dataset, cases)
     ]
 
 
@@ -192,12 +195,12 @@ def paper_figure_note(wildcards):
 def paper_figure_options(wildcards):
     shown = PLAN.paper_figure(wildcards.paper_figure)
     options = {
-        "dataset": shown.dataset or "",
-        "cases": ",".join(shown.cases),
+        "cases": json.dumps(shown.cases) if shown.cases else "",
         "methods": ",".join(shown.methods),
         "seeds": ",".join(map(str, shown.seeds)),
-        "protocol": (
-            PLAN.datasets[shown.dataset].content["protocol"] if shown.dataset else ""
+        "protocol": ",".join(
+            PLAN.datasets[dataset].content["protocol"]
+            for dataset in list(shown.cases)[:1]
         ),
         "conditions": json.dumps(shown.conditions) if shown.conditions else "",
         "note": paper_figure_note(wildcards),
