@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import sqrt
 
 import numpy as np
 import torch
@@ -91,6 +92,12 @@ def gradient_sparsity(estimate: Estimate) -> Tensor:
     # Within the root, so that a constant image has the gradient 0 instead of none.
     ratio: Tensor = differences.abs().sum() / (differences.square().sum() + 1e-12).sqrt()
     return ratio
+
+
+def relative_gradient_sparsity(estimate: Estimate) -> Tensor:
+    """`gradient_sparsity` over the root of the number of differences: the mean of |grad x| over its rms."""
+    count = sum(len(differences) for differences in _differences(estimate.image))
+    return gradient_sparsity(estimate) / sqrt(count)
 
 
 def _differences(image: Tensor) -> tuple[Tensor, Tensor]:

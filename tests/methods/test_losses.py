@@ -9,6 +9,7 @@ from methods.losses import (
     mean_absolute,
     mse,
     one_minus_ssim,
+    relative_gradient_sparsity,
     ssim_index,
     ssim_window,
     total_variation,
@@ -93,6 +94,15 @@ def test_gradient_sparsity_matches_the_reference(fixture):
     differences = image[:, 1:].numel() + image[:, :, 1:].numel()
     total = float(arrays["reg_l1_sum"]) / differences
     assert total_variation(estimate_of(image)).item() == pytest.approx(total, abs=1e-12)
+
+
+def test_relative_sparsity_is_a_ratio_of_means_whatever_the_size():
+    image = torch.rand(3, 9, 11, dtype=torch.float64)
+    differences = torch.cat([image.diff(dim=axis).flatten() for axis in (1, 2)])
+    expected = differences.abs().mean() / differences.square().mean().sqrt()
+    found = relative_gradient_sparsity(estimate_of(image))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-9)
+    assert found <= 1
 
 
 def test_a_constant_image_has_no_gradient_to_lose():
