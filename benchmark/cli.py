@@ -233,10 +233,13 @@ def figures(
     """Draw figures/<name>.png and .pdf: each method's image and kernel."""
     from benchmark.figures import qualitative
     from benchmark.store import Store
+    from benchmark.tables import labelled
 
-    out = results / "figures" / name
-    words = _json_object(titles, "--titles")
-    qualitative(Store(results), dataset, cases.split(","), methods.split(","), seed, out, words)
+    out, store = results / "figures" / name, Store(results)
+    shown, columns = cases.split(","), methods.split(",")
+    weights = store.weights_behind({dataset: shown}, columns, seed)
+    words = labelled(_json_object(titles, "--titles"), weights)
+    qualitative(store, dataset, shown, columns, seed, out, words)
 
 
 @app.command("score-plot")
@@ -250,7 +253,7 @@ def score_plot_command(
     from benchmark.figures import score_plot
 
     definition, table, scores = _summarised(name, datasets, results, titles)
-    score_plot(definition, table, scores, results / "figures" / f"{name}-scores")
+    score_plot(definition, table, scores, results / "figures" / f"{name}-scores", _weights(results))
 
 
 @app.command()
@@ -268,8 +271,9 @@ def convergence(
     from benchmark.convergence import curves, reach, reach_sheets
     from benchmark.plots import convergence_plot
     from benchmark.scoring import CONVERGENCE_COLUMNS, read_frame, write_frame
+    from benchmark.tables import labelled
 
-    words = _json_object(titles, "--titles")
+    words = labelled(_json_object(titles, "--titles"), _weights(results))
     frames = [read_frame(path, CONVERGENCE_COLUMNS) for path in files]
     frame = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
     write_frame(frame, results / "convergence.csv")
@@ -292,8 +296,9 @@ def sensitivity(
     from benchmark.plots import sensitivity_plot
     from benchmark.scoring import SCORE_COLUMNS, read_frame
     from benchmark.sensitivity import few_cases, of_methods, spread, spread_sheets
+    from benchmark.tables import labelled
 
-    words = _json_object(titles, "--titles")
+    words = labelled(_json_object(titles, "--titles"), _weights(results))
     scores = of_methods(read_frame(results / "scores.csv", SCORE_COLUMNS), datasets.split(","))
     table = spread(scores)
     _write_sheets(table, "sensitivity", spread_sheets(table, words), caption, results)
@@ -320,17 +325,21 @@ def paper_figure_command(
     from benchmark.paper_figures import Shown, draw
     from benchmark.papers import paper_figure
     from benchmark.store import Store
+    from benchmark.tables import labelled
 
+    store, named = Store(results), _json_object(cases, "--cases")
+    columns, repetitions = methods.split(",") if methods else [], [int(seed) for seed in seeds.split(",")]
+    weights = store.weights_behind(named, columns, repetitions[0]) if named else _weights(results)
     shown = Shown(
-        cases=_json_object(cases, "--cases"),
-        methods=methods.split(",") if methods else [],
-        seeds=[int(seed) for seed in seeds.split(",")],
+        cases=named,
+        methods=columns,
+        seeds=repetitions,
         protocol=protocol,
-        titles=_json_object(titles, "--titles"),
+        titles=labelled(_json_object(titles, "--titles"), weights),
         conditions=_json_object(conditions, "--conditions"),
     )
     out = results / "figures" / name
-    for line in draw(paper_figure(name), Store(results), shown, [caption, note], out):
+    for line in draw(paper_figure(name), store, shown, [caption, note], out):
         typer.echo(f"{name}: {line}", err=True)
 
 
@@ -667,6 +676,15 @@ def _summarised(
         descriptors = {dataset: find_dataset(dataset) for dataset in datasets.split(",")}
         definition = own_table(name, descriptors, scores, _json_object(titles, "--titles"))
     return definition, summary(definition, scores, runs), scores
+
+
+def _weights(results: Path) -> dict[str, str]:
+    """The pre-trained weights behind the results of each method that has any."""
+    from benchmark.scoring import RUN_COLUMNS, read_frame
+    from benchmark.tables import weights_behind
+
+    path = results / "runs.csv"
+    return weights_behind(read_frame(path, RUN_COLUMNS)) if path.exists() else {}
 
 
 def _write_sheets(

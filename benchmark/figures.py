@@ -101,11 +101,14 @@ def _image_grid(panels: Mapping[str, Sequence[Panel]], out: Path) -> None:
     save(figure, out)
 
 
-def score_plot(definition: Definition, table: pd.DataFrame, scores: pd.DataFrame, out: Path) -> None:
+def score_plot(
+    definition: Definition, table: pd.DataFrame, scores: pd.DataFrame, out: Path, weights: Mapping[str, str]
+) -> None:
     """Write `out`.png and `out`.pdf: a panel per metric of each block of the table, a few side by side.
 
     A line per method: a dot per case (mean over seeds), their mean with its bootstrap interval, and the
-    published number. `table` is the `benchmark.tables.summary` of `definition` and `scores`.
+    published number. `table` is the `benchmark.tables.summary` of `definition` and `scores`, `weights` what
+    `benchmark.tables.weights_behind` gives.
     """
     rows = [
         (block, block.columns[start : start + PANELS_A_ROW])
@@ -129,7 +132,7 @@ def score_plot(definition: Definition, table: pd.DataFrame, scores: pd.DataFrame
         for axis in row[len(shown) :]:
             axis.set_axis_off()
         for axis, column in zip(row, shown, strict=False):
-            _strip(axis, column, of_block[of_block.column == column.title], select(scores, block))
+            _strip(axis, column, of_block[of_block.column == column.title], select(scores, block), weights)
         for axis in row[1 : len(shown)]:
             axis.tick_params(labelleft=False)
     figure.legend(
@@ -151,7 +154,9 @@ def method_colour(name: str) -> str:
     return COLOURS[names.index(method.name) % len(COLOURS)]
 
 
-def _strip(axis: Axes, column: Column, cells: pd.DataFrame, scores: pd.DataFrame) -> None:
+def _strip(
+    axis: Axes, column: Column, cells: pd.DataFrame, scores: pd.DataFrame, weights: Mapping[str, str]
+) -> None:
     """One metric: the values of each method on a line of its own, the table's first row on top."""
     for line, cell in enumerate(cells.to_dict("records")):
         colour = method_colour(cell["method"])
@@ -166,7 +171,11 @@ def _strip(axis: Axes, column: Column, cells: pd.DataFrame, scores: pd.DataFrame
     if not axis.lines:
         axis.text(0.5, 0.5, "no scores", ha="center", va="center", fontsize=7, transform=axis.transAxes)
         axis.set_xticks([])
-    axis.set_yticks(range(len(cells)), list(cells.row))
+    labels = [
+        f"{row}\n[{weights[method]}]" if method in weights else row
+        for row, method in zip(cells.row, cells.method, strict=True)
+    ]
+    axis.set_yticks(range(len(cells)), labels)
     axis.set_ylim(len(cells) - 0.4, -0.6)
     axis.set_xlabel(METRICS[column.metric].heading if column.metric in METRICS else column.title, fontsize=7)
     axis.tick_params(labelsize=7, length=2)

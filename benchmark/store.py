@@ -11,6 +11,7 @@
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,21 @@ class Store:
     def case_folder(self, dataset: str, method: str, seed: int, case: str) -> Path:
         """Where one restoration lies."""
         return self.method_folder(dataset, method, seed) / case
+
+    def weights_behind(
+        self, cases: Mapping[str, Sequence[str]], methods: Sequence[str], seed: int
+    ) -> dict[str, str]:
+        """As `benchmark.tables.weights_behind`, of restorations of `cases` by dataset."""
+        found = {}
+        for method in methods:
+            folders = [
+                self.case_folder(dataset, method, seed, case)
+                for dataset, names in cases.items()
+                for case in names
+            ]
+            labels = {record["weights"] for record in map(read_record, folders) if record}
+            found[method] = ", ".join(sorted(filter(None, labels)))
+        return {method: label for method, label in found.items() if label}
 
 
 def write_restoration(folder: Path, restoration: Restoration, record: dict[str, Any]) -> None:

@@ -155,6 +155,21 @@ def method_title(name: str, titles: Titles = NO_TITLES) -> str:
     return base_method(base).title + (f" ({setting})" if setting else "")
 
 
+def weights_behind(runs: pd.DataFrame) -> dict[str, str]:
+    """Method to the labels of the pre-trained weights in its results, for those with any: see `labelled`.
+
+    `runs` as runs.csv. A label says whether the weights are a demo's.
+    """
+    named = runs[runs.weights.fillna("") != ""]
+    return {str(method): ", ".join(sorted(own.weights.unique())) for method, own in named.groupby("method")}
+
+
+def labelled(titles: Titles, weights: Mapping[str, str]) -> Titles:
+    """`titles` in which methods with pre-trained weights name them: for figures, which have no footnotes."""
+    words = {method: f"{method_title(method, titles)} [{label}]" for method, label in weights.items()}
+    return {**titles, **words}
+
+
 def _control_rows(definition: Definition, scores: pd.DataFrame) -> list[Row]:
     """Controls stand in every table, where they ran."""
     listed = {row.method for row in definition.rows}

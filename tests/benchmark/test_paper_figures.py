@@ -251,6 +251,15 @@ def test_a_comparison_may_show_several_datasets(store, tmp_path):
     assert two.shape[0] > 1.5 * one.shape[0]
 
 
+def test_the_weights_behind_restorations_are_found(store):
+    cases = {"demo-uniform": ["astronaut"]}
+    assert store.weights_behind(cases, ["selfdeblur", "l0-grad", "nothing"], 0) == {}
+    folder = store.case_folder("demo-uniform", "dip-glkm", 0, "astronaut")
+    done = Restoration(Status.OK, image=np.zeros((3, 40, 40), np.float32), weights="nets-31 demo")
+    write_restoration(folder, done, {})
+    assert store.weights_behind(cases, ["selfdeblur", "dip-glkm"], 0) == {"dip-glkm": "nets-31 demo"}
+
+
 def test_a_spread_over_seeds_is_drawn(store, tmp_path):
     figure = paper_figure("glkm-fig1")
     assert draw(figure, store, shown(methods=["selfdeblur"], seeds=[0, 1]), [], tmp_path / "x") == []

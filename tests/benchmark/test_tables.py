@@ -14,7 +14,7 @@ from benchmark.pages import latex, markdown
 from benchmark.papers import Block, Column, Definition, Published, Row
 from benchmark.scoring import SCORE_COLUMNS
 from benchmark.seeds import generator
-from benchmark.tables import TABLE_COLUMNS, gaps, own_table, summary
+from benchmark.tables import TABLE_COLUMNS, gaps, labelled, own_table, summary, weights_behind
 from benchmark.types import InputError
 
 NAME = "demo-uniform"
@@ -169,6 +169,17 @@ def test_numbers_made_with_pretrained_weights_say_with_which():
     assert row["PSNR, dB ↑"] == "20.50 [1]"
     assert "[1] with the weights nets-31 demo; with the weights nets-55." in text
     assert table.loc[("selfdeblur", "ssim"), "note"] == ""
+
+
+def test_figures_name_the_weights_beside_the_method():
+    scores = scores_frame(FOUR)
+    runs = runs_frame(scores, weights="")
+    assert weights_behind(runs) == {}
+    method = runs.method.iloc[0]
+    runs.loc[runs[runs.method == method].index[:2], "weights"] = ["nets-55", "nets-31 demo"]
+    assert weights_behind(runs) == {method: "nets-31 demo, nets-55"}
+    words = labelled({method: "Ours", "oracle": "Best"}, weights_behind(runs))
+    assert words == {method: "Ours [nets-31 demo, nets-55]", "oracle": "Best"}
 
 
 @pytest.mark.parametrize("status", ["not_supported", "weights_missing"])
@@ -429,7 +440,7 @@ def test_score_plots_are_the_same_bytes_for_the_same_scores(tmp_path):
     definition = paper(ROWS, published=PRINTED)
     table = summary(definition, scores, NO_RUNS)
     for name in ("one", "two"):
-        score_plot(definition, table, scores, tmp_path / name)
+        score_plot(definition, table, scores, tmp_path / name, {})
     for suffix in (".png", ".pdf"):
         first, second = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("one", "two"))
         assert len(first) > 5_000

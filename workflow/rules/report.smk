@@ -84,7 +84,8 @@ if PLAN.converging:
 
     rule convergence:
         input:
-            all_convergence(),
+            scores=all_convergence(),
+            runs=f"{RESULTS}/runs.csv",
         output:
             f"{RESULTS}/convergence.csv",
             multiext(f"{RESULTS}/tables/convergence", ".csv", ".md", ".tex"),
@@ -97,7 +98,7 @@ if PLAN.converging:
             caption=PLAN.config["caption"],
             titles=TITLES,
         shell:
-            "blindbench convergence {input} --reference {params.reference} --results {params.results}"
+            "blindbench convergence {input.scores} --reference {params.reference} --results {params.results}"
             " --caption {params.caption:q} --titles {params.titles:q} > {log} 2>&1"
 
 
