@@ -9,8 +9,9 @@ import pandas as pd
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot
+from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -35,8 +36,14 @@ KERNEL_SHARE = 0.3  # the inset's side, as a share of its panel
 PLOT_WIDTH = 2.3  # inches, one panel of scores
 LINE = 0.17  # inches, one method in it
 PANELS_A_ROW = 3  # of a score plot
-COLOURS: Sequence[str] = pyplot.style.library["tableau-colorblind10"]["axes.prop_cycle"].by_key()["color"]
-CONTROL = "0.45"  # grey
+# Grey is for the controls.
+COLOURS: Sequence[str] = [
+    to_hex(colour)
+    for palette in ("tab10", "Dark2")
+    for colour in colormaps[palette].colors  # type: ignore[attr-defined]  # both are lists
+    if np.ptp(colour) > 0.1
+]
+CONTROL = "0.45"
 
 Panel = tuple[str, Array | None, Array | None]  # title, image, kernel
 

@@ -450,3 +450,7 @@ def test_score_plots_are_the_same_bytes_for_the_same_scores(tmp_path):
 def test_a_method_has_one_colour_and_controls_are_grey():
     assert method_colour("selfdeblur") == method_colour("selfdeblur@wide") != CONTROL
     assert method_colour("blurry") == CONTROL
+    for name in ("selfdeblur", "dip-glkm", "l0-grad"):
+        red, green, blue = (int(method_colour(name)[at : at + 2], 16) for at in (1, 3, 5))
+        assert max(red, green, blue) - min(red, green, blue) > 25
+    assert len({method_colour(name) for name in ("selfdeblur", "dip-glkm", "l0-grad", "robust-bid")}) == 4
