@@ -65,7 +65,8 @@ class Rates:
         return self.image * scale, self.kernel * scale
 
 
-ReadOut = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # latent image, kernels -> result, its kernels
+# Latent image, kernels -> the result, and its kernels where the method estimates any.
+ReadOut = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 
 
 def middle(frame: tuple[int, int]) -> ReadOut:
@@ -129,7 +130,7 @@ class Fit:
         self.slowdown *= 0.5
 
     @torch.no_grad()
-    def estimate(self) -> tuple[Tensor, Tensor]:
+    def estimate(self) -> tuple[Tensor, Tensor | None]:
         """Read-out after the last update: the unperturbed code, batch norm still in training mode.
 
         At the end of a run with a stopper, what it remembers.

@@ -5,6 +5,7 @@ IJCV 2023: equation (21) and Algorithm 1. The authors released no code; widths, 
 those of the public networks that the paper builds on.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,6 +119,29 @@ class Settings(ImageSettings, SirenSettings, FcnSettings):
         at_least(0, self, "kernel_rate")
 
 
+def most_similar(blurry: Tensor) -> ReadOut:
+    """The result is the window of the latent image that is most similar to `blurry`.
+
+    The kernel moves along in its box: what is shifted out is lost, the rest sums to one.
+    """
+
+    def read_out(image: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+        row, column = locate(image.detach(), blurry)
+        size = (kernels.shape[-2], kernels.shape[-1])
+        centre = kernel_centre((row, column), size)
+        window = image[:, row : row + blurry.shape[1], column : column + blurry.shape[2]]
+        moved = shifted(kernels, (size[0] // 2 - centre[0], size[1] // 2 - centre[1]))
+        return window, moved / moved.sum((-2, -1), keepdim=True)
+
+    return read_out
+
+
+def shifted(kernels: Tensor, by: tuple[int, int]) -> Tensor:
+    """`kernels` (P, h, w) moved down and to the right (less than its size), zeros behind."""
+    down, right = by
+    return functional.pad(kernels, (right, -right, down, -down))
+
+
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
     """The observation's latent image and kernel as a joint fit, drawn from `rng`.
 
@@ -141,8 +165,12 @@ def fit(
     device: torch.device,
     kernel: KernelPrior,
     kernel_rate: float,
+    read_out: Callable[[Tensor], ReadOut] = most_similar,
 ) -> Fit:
-    """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together."""
+    """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together.
+
+    `read_out` is made from the blurry image.
+    """
     blurry = torch.from_numpy(observation.blurry).to(device)
     code = settings.image_code((blurry.shape[1], blurry.shape[2]), kernel.size, rng)
     with initialised_from(rng):
@@ -153,7 +181,7 @@ def fit(
         operator=uniform_blur,
         stages=[Stage(settings.data_term, settings.iterations, settings.residual(blurry))],
         rates=Rates(settings.image_rate, kernel_rate, settings.milestone_iterations()),
-        read_out=most_similar(blurry),
+        read_out=read_out(blurry),
         rng=generator_from(rng, device),
         stopper=settings.stopper(),
     )
@@ -172,28 +200,6 @@ def convolutional_kernel(
     scales = min(settings.scales, (min(size) - 1).bit_length() - 1)
     with initialised_from(rng):
         return ConvolutionalKernel(_network(settings, 1, scales), code)
-
-
-def most_similar(blurry: Tensor) -> ReadOut:
-    """The result is the window of the latent image that is most similar to `blurry`.
-
-    The kernel moves along in its box: what is shifted out is lost.
-    """
-
-    def read_out(image: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
-        row, column = locate(image.detach(), blurry)
-        size = (kernels.shape[-2], kernels.shape[-1])
-        centre = kernel_centre((row, column), size)
-        window = image[:, row : row + blurry.shape[1], column : column + blurry.shape[2]]
-        return window, shifted(kernels, (size[0] // 2 - centre[0], size[1] // 2 - centre[1]))
-
-    return read_out
-
-
-def shifted(kernels: Tensor, by: tuple[int, int]) -> Tensor:
-    """`kernels` (P, h, w) moved down and to the right (less than its size), zeros behind."""
-    down, right = by
-    return functional.pad(kernels, (right, -right, down, -down))
 
 
 def _network(settings: SkipSettings, outputs: int, scales: int) -> SkipNetwork:

@@ -99,9 +99,9 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
 def _with_chroma_of(photo: Tensor, blurry_luma: Tensor) -> ReadOut:
     restored_frame = middle((photo.shape[1], photo.shape[2]))
 
-    def read_out(luma: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
-        restored_luma, kernels = restored_frame(luma, kernels)
-        return photo + (restored_luma - blurry_luma), kernels
+    def read_out(luma: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor | None]:
+        restored_luma, found = restored_frame(luma, kernels)
+        return photo + (restored_luma - blurry_luma), found
 
     return read_out
 

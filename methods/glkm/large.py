@@ -99,7 +99,9 @@ class SmallFirst:
             step = self.small.step(iteration)
             return replace(step, stage=f"small {step.stage}", ended=None)
         if iteration == self.small.iterations:
-            self.kernel.start_at(enlarged(self.small.estimate()[1], self.kernel.size[0]))
+            _, found = self.small.estimate()
+            assert found is not None
+            self.kernel.start_at(enlarged(found, self.kernel.size[0]))
         return self.full.step(iteration - self.small.iterations)
 
     def slow_down(self) -> None:
@@ -107,7 +109,7 @@ class SmallFirst:
         self.small.slow_down()
         self.full.slow_down()
 
-    def estimate(self) -> tuple[Tensor, Tensor]:
+    def estimate(self) -> tuple[Tensor, Tensor | None]:
         """That of the second."""
         return self.full.estimate()
 

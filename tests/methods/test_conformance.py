@@ -15,7 +15,16 @@ from methods.glkm.weights import save
 from methods.solver import Task, solve
 
 # Smaller than the defaults where a field of this name exists, so that the suite takes seconds.
-TINY = {"iterations": 3, "channels": 4, "skip_channels": 2, "scales": 2, "kernel_hidden": 8, "patch": 5}
+TINY = {
+    "iterations": 3,
+    "channels": 4,
+    "skip_channels": 2,
+    "scales": 2,
+    "kernel_hidden": 8,
+    "patch": 5,
+    "window": 2,
+    "siren_width": 8,
+}
 METHODS = registry.built_in()
 
 

@@ -61,7 +61,7 @@ def test_without_a_kernel_the_image_is_as_large_as_the_observation():
     image, kernels = fit.estimate()
     assert losses[-1] < losses[0]
     assert fit.image.code.shape[2:] == image.shape[1:] == (36, 38)
-    assert kernels.tolist() == [[[1.0]]]
+    assert kernels is None
 
 
 def test_a_kernel_of_undeclared_size_gets_half_the_image():
