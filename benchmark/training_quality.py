@@ -35,6 +35,8 @@ def quality(evidence: Evidence, report: Report) -> Quality:
     samples much more alike than the real ones tell of a collapsed generator.
     """
     found: Quality = {name: {"correlation": _correlation(rows)} for name, rows in evidence.samples.items()}
+    for name, numbers in evidence.numbers.items():
+        found[name] = found.get(name, {}) | dict(numbers)
     if evidence.truth is None:
         return found
     for name, kernels in evidence.estimates.items():

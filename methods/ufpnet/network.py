@@ -28,6 +28,8 @@ class Shape:
     estimator: tuple[int, int, int] = (64, 128, 256)
     flow_blocks: int = 5
     flow_hidden: int = 25
+    # Whether kernels are divided by their sums after the flow; the published network leaves them.
+    renormalised: bool = False
     # Side of the training images, from which the windows of the local means follow; 0: global means.
     trained_on: int = 256
 
@@ -117,12 +119,13 @@ class UfpNet(nn.Module):
 
     @torch.no_grad()
     def kernels(self, images: Tensor, noise: Tensor | None = None) -> Tensor:
-        """The kernels (B, L, H, W) of images (B, 3, H, W): codes, uncertainty, flow. Not renormalised."""
+        """The kernels (B, L, H, W) of images (B, 3, H, W): codes, uncertainty, flow."""
         assert self.estimator is not None
         softmax, sigma = self.estimator(images)
         codes = standardised(softmax)
         noise = torch.zeros((), dtype=codes.dtype, device=codes.device) if noise is None else noise
-        return decoded(self.flow, uncertain(codes, sigma, noise))
+        kernels = decoded(self.flow, uncertain(codes, sigma, noise))
+        return kernels / kernels.sum(1, keepdim=True) if self.shape.renormalised else kernels
 
 
 def decoded(flow: KernelFlow | None, codes: Tensor) -> Tensor:

@@ -1,0 +1,209 @@
+"""UFPNet, stage II: the kernel estimator under a frozen flow, by re-blurring sharp images, equation (4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmark.types import InputError, WeightsMissingError
+from methods.fit import initialised_from
+from methods.limits import at_least
+from methods.solver import Progress, Report
+from methods.training.evidence import HELD_OUT_SEED, Evidence
+from methods.training.kernels import training_kernels
+from methods.training.loop import Materials
+from methods.training.pairs import Pairs, pairs
+from methods.training.photographs import Photographs
+from methods.training.registry import Training
+from methods.training.schedules import cosine
+from methods.training.ufpnet_flow import supports
+from methods.ufpnet import weights
+from methods.ufpnet.estimator import KernelEstimator, standardised, uncertain
+from methods.ufpnet.flow import KernelFlow
+from methods.ufpnet.network import Shape
+
+STAGE: weights.Stage = "ufpnet-kernels"
+LAST_RATE = 1e-6
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Those of a small network that is trained in minutes; section j of its specification.
+
+    The authors never released this stage's code; the published network took 480,000 steps.
+    """
+
+    kernel_size: int = 15
+    channels: tuple[int, ...] = (16, 32, 64)  # of the estimator, at full, half and quarter size
+    renormalised: bool = True  # kernels by their sums; 1 dB better after 100 steps, says the specification
+    kernels: int = 20_000
+    steps: int = 6000
+    batch: int = 2
+    crop: int = 96
+    pixels: int = 4096  # of a batch, at which kernels are decoded: an unbiased estimate of the loss
+    noise: float = 0.01
+    rate: float = 5e-4
+    clip: float = 1.0  # of the gradient's norm
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "kernels", "steps", "batch", "crop", "pixels")
+        at_least(0, self, "noise", "rate", "clip")
+        if len(self.channels) != 3:
+            raise ValueError(f"channels must be three numbers, not {list(self.channels)}")
+
+
+class EstimatorTraining:
+    """A `Trainee` (see `methods/training/loop.py`)."""
+
+    def __init__(
+        self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
+    ) -> None:
+        """Raises InputError when the flow is missing."""
+        self.settings, self.seed, self.steps = settings, seed, settings.steps
+        size = settings.kernel_size
+        try:
+            stored, found = weights.load(materials.weights, "ufpnet-flow", size)
+        except WeightsMissingError as error:
+            raise InputError(str(error)) from error
+        full, half, quarter = settings.channels
+        self.shape = Shape(
+            kernel_size=size,
+            estimator=(full, half, quarter),
+            flow_blocks=found.flow_blocks,
+            flow_hidden=found.flow_hidden,
+            renormalised=settings.renormalised,
+        )
+        self.label = f"ufpnet-{size}"
+        flow = KernelFlow(size, found.flow_blocks, found.flow_hidden)
+        weights.filled(flow, stored)
+        self.flow = flow.to(device)
+        with initialised_from(torch.Generator().manual_seed(seed)):
+            self.estimator = KernelEstimator(size, self.shape.estimator).to(device)
+        self.photographs = Photographs(materials.photographs, settings.crop + size - 1, device, colour=True)
+        self.held_out = materials.held_out
+        self.kernels = training_kernels(
+            size, supports(size), settings.kernels, seed, materials.processes, report
+        ).to(device)
+        self.adam = torch.optim.Adam(self.estimator.parameters(), lr=settings.rate, fused=True)
+
+    def step(self, number: int, share: float) -> dict[str, Tensor]:
+        """One step on a batch of pairs, at some of their pixels."""
+        settings = self.settings
+        rng = np.random.default_rng((self.seed, number))
+        for group in self.adam.param_groups:
+            group["lr"] = cosine(settings.rate, share, LAST_RATE)
+        batch = pairs(self.photographs, self.kernels, settings.batch, settings.crop, settings.noise, rng)
+        softmax, sigma = self.estimator(batch.blurry)
+        chosen = self._pixels(batch, rng)
+        kernels = self._kernels(softmax, sigma, chosen, rng)
+        loss = (reblurred_at(batch.sharp, kernels, chosen) - at(batch.blurry, chosen)).abs().mean()
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.estimator.parameters(), settings.clip)
+        self.adam.step()
+        return {"sigma": sigma.detach().mean(), "residual": loss.detach()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The estimator and Adam's moments."""
+        return {"estimator": self.estimator.state_dict(), "adam": self.adam.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.estimator.load_state_dict(state["estimator"])
+        self.adam.load_state_dict(state["adam"])
+
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
+        """Write the estimator, and the flow with it."""
+        both = torch.nn.ModuleDict({"estimator": self.estimator, "flow": self.flow})
+        weights.save(folder, both, STAGE, self.shape, steps, remark, half)
+
+    @torch.no_grad()
+    def examine(self, count: int, report: Report) -> Evidence:
+        """PSNR of re-blurred sharp images to blurry ones, held out; against no blur and a mean kernel."""
+        settings = self.settings
+        size, device = settings.kernel_size, self.kernels.device
+        kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
+        photographs = Photographs(self.held_out, settings.crop + size - 1, device, colour=True)
+        mean = self.kernels.mean(0).flatten()
+        found: dict[str, dict[str, list[float]]] = {}
+        cases = min(count, EXAMINED)
+        for case in range(cases):
+            report(Progress("examining", case, cases))
+            for kind, uniform in (("uniform", 1.0), ("field", 0.0)):
+                rng = np.random.default_rng((HELD_OUT_SEED, case))
+                batch = pairs(photographs, kernels, 1, settings.crop, 0.0, rng, uniform)
+                chosen = torch.arange(settings.crop**2, device=device)
+                softmax, sigma = self.estimator(batch.blurry)
+                estimated = self._kernels(softmax, sigma, chosen, None)
+                reblurs = {
+                    "estimator": reblurred_at(batch.sharp, estimated, chosen),
+                    "mean kernel": reblurred_at(batch.sharp, mean.expand_as(estimated), chosen),
+                    "no blur": at(batch.frame, chosen),
+                }
+                for name, reblur in reblurs.items():
+                    error = (reblur - at(batch.blurry, chosen)).square().mean().item()
+                    found.setdefault(name, {}).setdefault(kind, []).append(-10 * np.log10(error))
+        report(Progress("examining", cases, cases))
+        numbers = {
+            name: {f"reblur PSNR, {kind}": float(np.mean(values)) for kind, values in kinds.items()}
+            for name, kinds in found.items()
+        }
+        return Evidence(numbers=numbers)
+
+    def _pixels(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
+        total = batch.blurry.shape[-2] * batch.blurry.shape[-1]
+        count = min(total, max(1, self.settings.pixels // len(batch.blurry)))
+        return torch.from_numpy(rng.choice(total, count, replace=False)).to(batch.blurry.device)
+
+    def _kernels(
+        self, softmax: Tensor, sigma: Tensor, chosen: Tensor, rng: np.random.Generator | None
+    ) -> Tensor:
+        """The kernels (B, P, L) at P `chosen` pixels; with `rng` moved as far as they are uncertain."""
+        codes, deviation = at(standardised(softmax), chosen), at(sigma, chosen)
+        noise = torch.zeros_like(codes)
+        if rng is not None:
+            noise = torch.from_numpy(rng.standard_normal(tuple(codes.shape), np.float32)).to(codes.device)
+        moved = uncertain(codes, deviation, noise)
+        flat = self.flow.kernels(moved.flatten(0, 1))
+        kernels: Tensor = flat.unflatten(0, codes.shape[:2])
+        return kernels / kernels.sum(-1, keepdim=True) if self.settings.renormalised else kernels
+
+
+EXAMINED = 40  # pairs of each kind
+
+
+def at(images: Tensor, chosen: Tensor) -> Tensor:
+    """The values of images (B, C, H, W) at pixels (P,), numbered row by row: (B, P, C)."""
+    return images.flatten(2)[:, :, chosen].transpose(1, 2)
+
+
+def reblurred_at(sharp: Tensor, kernels: Tensor, chosen: Tensor) -> Tensor:
+    """Sharp (B, C, H + k - 1, W + k - 1) through kernels (B, P, L) at P pixels of (H, W): (B, P, C)."""
+    channels, size = sharp.shape[1], round(kernels.shape[-1] ** 0.5)
+    patches = functional.unfold(sharp, size)[:, :, chosen].unflatten(1, (channels, size * size))
+    return torch.einsum("bclp,bpl->bpc", patches, kernels)
+
+
+def _weight_files(settings: Settings) -> tuple[str, ...]:
+    return (weights.file_name(STAGE, settings.kernel_size),)
+
+
+def _inputs(settings: Settings, folder: Path) -> tuple[Path, ...]:
+    return (folder / weights.file_name("ufpnet-flow", settings.kernel_size),)
+
+
+TRAINING = Training(
+    name=STAGE,
+    title="UFPNet, stage II: kernel estimator",
+    paper=f"{weights.PAPER}, eq. (4) to (6)",
+    settings=Settings,
+    start=EstimatorTraining,
+    outputs=_weight_files,
+    inputs=_inputs,
+    photographs=True,
+)
