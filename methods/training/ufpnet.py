@@ -24,8 +24,8 @@ from methods.training.photographs import Photographs
 from methods.training.registry import Training
 from methods.training.schedules import cosine
 from methods.training.ufpnet_flow import supports
-from methods.ufpnet import weights
-from methods.ufpnet.network import UfpNet
+from methods.ufp import weights
+from methods.ufp.network import Shape, UfpNet
 
 STAGE: weights.Stage = "ufpnet"
 LAST_RATE = 1e-6
@@ -33,14 +33,14 @@ EXAMINED = 40  # pairs of each kind
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Those of a small network that is trained in minutes; section j of its specification.
+class RestorerSettings:
+    """Those of a small network that is trained in minutes; section j of UFPNet's specification.
 
     The paper's: width 64, blocks 1, 1, 1, 28, 400,000 steps of 64 crops of 256 px, Adam with betas 0.9, 0.9,
     rate 1e-3 down to 1e-7, gradients clipped at 0.01.
     """
 
-    kernel_size: int = 15
+    kernel_size: int = 15  # of the blur
     width: int = 16
     encoder: tuple[int, ...] = (1, 1, 1, 4)
     middle: int = 1
@@ -53,11 +53,10 @@ class Settings:
     rate: float = 1e-3
     weight_decay: float = 1e-3
     clip: float = 0.1  # of the gradient's norm; the published 0.01 for large batches
-    reblur_weight: float = 0.01  # lambda
 
     def __post_init__(self) -> None:
         at_least(1, self, "width", "middle", "kernels", "steps", "batch", "crop")
-        at_least(0, self, "noise", "rate", "weight_decay", "clip", "reblur_weight")
+        at_least(0, self, "noise", "rate", "weight_decay", "clip")
         if len(self.encoder) != len(self.decoder):
             raise ValueError(
                 "encoder and decoder must have as many levels, "
@@ -67,35 +66,36 @@ class Settings:
             raise ValueError(f"crop must be a multiple of {2 ** len(self.encoder)}, not {self.crop}")
 
 
+@dataclass(frozen=True)
+class Settings(RestorerSettings):
+    """The loss of equation (8) adds the re-blurred image's."""
+
+    reblur_weight: float = 0.01  # lambda; the published code multiplies by it twice
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, self, "reblur_weight")
+
+
 class RestorerTraining:
-    """A `Trainee` (see `methods/training/loop.py`)."""
+    """A `Trainee` (see `methods/training/loop.py`): a network's restoring part, the rest of it as it is."""
 
     def __init__(
-        self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
+        self,
+        settings: RestorerSettings,
+        network: UfpNet,
+        stage: weights.Stage,
+        materials: Materials,
+        seed: int,
+        device: torch.device,
+        report: Report,
+        reblur_weight: float = 0.0,
     ) -> None:
-        """Raises InputError when estimator and flow are missing."""
-        self.settings, self.seed, self.steps = settings, seed, settings.steps
+        self.settings, self.network, self.stage = settings, network.to(device), stage
+        self.reblur_weight = reblur_weight
+        self.seed, self.steps, self.device = seed, settings.steps, device
+        self.label = weights.label(stage, network.shape.kernel_size)
         size = settings.kernel_size
-        try:
-            stored, found = weights.load(materials.weights, "ufpnet-kernels", size)
-        except WeightsMissingError as error:
-            raise InputError(str(error)) from error
-        # Local means begin where images are larger than the crops; in training they are global.
-        self.shape = replace(
-            found,
-            width=settings.width,
-            encoder=settings.encoder,
-            middle=settings.middle,
-            decoder=settings.decoder,
-            trained_on=settings.crop,
-        )
-        self.label = f"ufpnet-{size}"
-        with initialised_from(torch.Generator().manual_seed(seed)):
-            self.network = UfpNet(self.shape).to(device)
-        for name in ("estimator", "flow"):
-            module = getattr(self.network, name)
-            module.load_state_dict(weights.part(stored.tensors, name))
-            module.eval().requires_grad_(False)
         self.photographs = Photographs(materials.photographs, settings.crop + size - 1, device, colour=True)
         self.held_out = materials.held_out
         self.kernels = training_kernels(
@@ -116,18 +116,18 @@ class RestorerTraining:
         for group in self.adam.param_groups:
             group["lr"] = cosine(settings.rate, share, LAST_RATE)
         batch = pairs(self.photographs, self.kernels, settings.batch, settings.crop, settings.noise, rng)
-        restored, kernels = self.network(batch.blurry)
-        assert kernels is not None
-        fidelity = psnr_loss(restored, batch.frame)
-        reblur = torch.stack([
-            (reblurred(image, field) - blurry).abs().mean()
-            for image, field, blurry in zip(restored, kernels, batch.blurry, strict=True)
-        ]).mean()  # fmt: skip
+        noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
+        restored, kernels = self.network(batch.blurry, noise)
+        losses = {"negative PSNR": psnr_loss(restored, batch.frame)}
+        loss = losses["negative PSNR"]
+        if kernels is not None:
+            losses = {"reblur": reblur_loss(restored, kernels, batch.blurry)} | losses
+            loss = loss + self.reblur_weight * losses["reblur"]
         self.adam.zero_grad(set_to_none=True)
-        (fidelity + settings.reblur_weight * reblur).backward()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.restorer.parameters(), settings.clip)
         self.adam.step()
-        return {"reblur": reblur.detach(), "negative PSNR": fidelity.detach()}
+        return {name: value.detach() for name, value in losses.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """The restoring network and Adam's moments."""
@@ -140,16 +140,17 @@ class RestorerTraining:
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the whole network."""
-        weights.save(folder, self.network, STAGE, self.shape, steps, remark, half)
+        weights.save(folder, self.network, self.stage, self.network.shape, steps, remark, half)
 
     @torch.no_grad()
     def examine(self, count: int, report: Report) -> Evidence:
-        """PSNR of held-out pairs: blurry, restored, and restored with kernels that are single pixels."""
+        """PSNR of held-out pairs: blurry, restored, and restored as if every kernel were a single pixel."""
         settings = self.settings
-        size, device = settings.kernel_size, self.kernels.device
+        size, device, restorer = settings.kernel_size, self.device, self.network.restorer
         kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
         photographs = Photographs(self.held_out, settings.crop + size - 1, device, colour=True)
         found: dict[str, dict[str, list[float]]] = {}
+        shown: dict[str, list[Tensor]] = {}
         cases = min(count, EXAMINED)
         for case in range(cases):
             report(Progress("examining", case, cases))
@@ -157,20 +158,25 @@ class RestorerTraining:
                 rng = np.random.default_rng((HELD_OUT_SEED, case))
                 batch = pairs(photographs, kernels, 1, settings.crop, settings.noise, rng, uniform)
                 restored, field = self.network(batch.blurry)
-                assert field is not None
-                single = torch.zeros_like(field)
-                single[:, field.shape[1] // 2] = 1
-                without = (batch.blurry + self.network.restorer(batch.blurry, single)).clamp(0, 1)
-                images = {"blurry": batch.blurry, "restored": restored, "without its kernels": without}
+                images = {"blurry": batch.blurry, "restored": restored}
+                if field is not None:
+                    single = torch.zeros_like(field)
+                    single[:, field.shape[1] // 2] = 1
+                    residual = restorer(batch.blurry, restorer.kernel_features(single))
+                    images["restored without its kernels"] = (batch.blurry + residual).clamp(0, 1)
                 for name, image in images.items():
                     value = -psnr_loss(image, batch.frame).item()
                     found.setdefault(name, {}).setdefault(f"PSNR, {kind}", []).append(value)
+                if not uniform:
+                    for name, image in ({"sharp": batch.frame} | images).items():
+                        shown.setdefault(name, []).append(image[0])
         report(Progress("examining", cases, cases))
         numbers = {
             name: {kind: float(np.mean(values)) for kind, values in kinds.items()}
             for name, kinds in found.items()
         }
-        return Evidence(numbers=numbers)
+        rows = {name: torch.stack(images).cpu().numpy() for name, images in shown.items()}
+        return Evidence(numbers=numbers, images=rows)
 
 
 def psnr_loss(images: Tensor, sharp: Tensor) -> Tensor:
@@ -179,11 +185,45 @@ def psnr_loss(images: Tensor, sharp: Tensor) -> Tensor:
     return 10 / log(10) * (errors + 1e-8).log().mean()
 
 
-def reblurred(image: Tensor, kernels: Tensor) -> Tensor:
-    """An image (3, H, W) through its kernels (L, H, W) in correlation form, borders replicated."""
-    size = round(len(kernels) ** 0.5)
-    each = kernels.flatten(1).T.reshape(-1, size, size)
-    return blur_per_pixel(image, rotate_180(each), "replicate")
+def reblur_loss(images: Tensor, kernels: Tensor, blurry: Tensor) -> Tensor:
+    """Mean absolute error of images (B, 3, H, W), blurred by kernels (B, L, H, W) in correlation form."""
+    size = round(kernels.shape[1] ** 0.5)
+    errors = []
+    for image, field, observed in zip(images, kernels, blurry, strict=True):
+        each = rotate_180(field.flatten(1).T.reshape(-1, size, size))
+        errors.append((blur_per_pixel(image, each, "replicate") - observed).abs().mean())
+    return torch.stack(errors).mean()
+
+
+def start(
+    settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
+) -> RestorerTraining:
+    """Raises InputError when estimator and flow are missing."""
+    try:
+        stored, found = weights.load(materials.weights, "ufpnet-kernels", settings.kernel_size)
+    except WeightsMissingError as error:
+        raise InputError(str(error)) from error
+    network = restorer_network(settings, found, seed)
+    for name in ("estimator", "flow"):
+        module = getattr(network, name)
+        if module is not None:
+            module.load_state_dict(weights.part(stored.tensors, name))
+            module.eval().requires_grad_(False)
+    return RestorerTraining(settings, network, STAGE, materials, seed, device, report, settings.reblur_weight)
+
+
+def restorer_network(settings: RestorerSettings, found: Shape, seed: int) -> UfpNet:
+    """A network whose kernels are those of `found` and whose restoring part is that of the settings."""
+    shape = replace(
+        found,
+        width=settings.width,
+        encoder=settings.encoder,
+        middle=settings.middle,
+        decoder=settings.decoder,
+        trained_on=settings.crop,  # beyond it means are local; in training they are global
+    )
+    with initialised_from(torch.Generator().manual_seed(seed)):
+        return UfpNet(shape)
 
 
 def _weight_files(settings: Settings) -> tuple[str, ...]:
@@ -199,7 +239,7 @@ TRAINING = Training(
     title="UFPNet, stage III: restoring network",
     paper=f"{weights.PAPER}, eq. (8)",
     settings=Settings,
-    start=RestorerTraining,
+    start=start,
     outputs=_weight_files,
     inputs=_inputs,
     photographs=True,

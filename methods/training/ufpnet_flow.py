@@ -13,13 +13,13 @@ from methods.fit import initialised_from
 from methods.limits import at_least
 from methods.solver import Report
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
-from methods.training.kernels import SMALLEST, training_kernels, turned
+from methods.training.kernels import SMALLEST, training_kernels, turned, unit_sum
 from methods.training.loop import Materials
 from methods.training.registry import Training
 from methods.training.schedules import cosine
-from methods.ufpnet import weights
-from methods.ufpnet.flow import KernelFlow, to_logits
-from methods.ufpnet.network import Shape
+from methods.ufp import weights
+from methods.ufp.flow import KernelFlow, to_logits
+from methods.ufp.network import Shape
 
 STAGE: weights.Stage = "ufpnet-flow"
 
@@ -61,7 +61,7 @@ class FlowTraining:
         self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
     ) -> None:
         self.settings, self.seed, self.steps = settings, seed, settings.steps
-        self.label = f"ufpnet-{settings.kernel_size}"
+        self.label = weights.label(STAGE, settings.kernel_size)
         size = settings.kernel_size
         with initialised_from(torch.Generator().manual_seed(seed)):
             self.flow = KernelFlow(size, settings.blocks, settings.hidden).to(device)
@@ -126,17 +126,13 @@ class FlowTraining:
                 "mass": sampled.flatten(1).sum(1).median().item(),
             },
         }
-        rows: dict[str, Array] = {"real": as_array(held_out), "generated": as_array(_unit(sampled))}
+        rows: dict[str, Array] = {"real": as_array(held_out), "generated": as_array(unit_sum(sampled))}
         return Evidence(samples=rows, numbers=numbers)
 
 
 def _dequantised(kernels: Tensor, rng: np.random.Generator) -> Tensor:
     noise = torch.from_numpy(rng.random(tuple(kernels.shape), np.float32)).to(kernels.device)
     return to_logits(kernels, noise)
-
-
-def _unit(kernels: Tensor) -> Tensor:
-    return kernels / kernels.sum((-2, -1), keepdim=True)
 
 
 def _weight_files(settings: Settings) -> tuple[str, ...]:

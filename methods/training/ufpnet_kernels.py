@@ -1,9 +1,9 @@
 """UFPNet, stage II: the kernel estimator under a frozen flow, by re-blurring sharp images, equation (4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -14,21 +14,22 @@ from benchmark.types import InputError, WeightsMissingError
 from methods.fit import initialised_from
 from methods.limits import at_least
 from methods.solver import Progress, Report
-from methods.training.evidence import HELD_OUT_SEED, Evidence
-from methods.training.kernels import training_kernels
+from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
+from methods.training.kernels import training_kernels, unit_sum
 from methods.training.loop import Materials
 from methods.training.pairs import Pairs, pairs
 from methods.training.photographs import Photographs
 from methods.training.registry import Training
 from methods.training.schedules import cosine
 from methods.training.ufpnet_flow import supports
-from methods.ufpnet import weights
-from methods.ufpnet.estimator import KernelEstimator, standardised, uncertain
-from methods.ufpnet.flow import KernelFlow
-from methods.ufpnet.network import Shape
+from methods.ufp import weights
+from methods.ufp.estimator import KernelEstimator, standardised, uncertain
+from methods.ufp.flow import KernelFlow
+from methods.ufp.network import KernelForm, Shape
 
 STAGE: weights.Stage = "ufpnet-kernels"
 LAST_RATE = 1e-6
+EXAMINED = 40  # pairs of each kind
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Settings:
     """
 
     kernel_size: int = 15
+    kernel_form: KernelForm = "uncertain"
     channels: tuple[int, ...] = (16, 32, 64)  # of the estimator, at full, half and quarter size
     renormalised: bool = True  # kernels by their sums; 1 dB better after 100 steps, says the specification
     kernels: int = 20_000
@@ -55,6 +57,8 @@ class Settings:
         at_least(0, self, "noise", "rate", "clip")
         if len(self.channels) != 3:
             raise ValueError(f"channels must be three numbers, not {list(self.channels)}")
+        if self.kernel_form not in get_args(KernelForm):
+            raise ValueError(f"kernel_form must be one of {', '.join(get_args(KernelForm))}")
 
 
 class EstimatorTraining:
@@ -66,24 +70,22 @@ class EstimatorTraining:
         """Raises InputError when the flow is missing."""
         self.settings, self.seed, self.steps = settings, seed, settings.steps
         size = settings.kernel_size
-        try:
-            stored, found = weights.load(materials.weights, "ufpnet-flow", size)
-        except WeightsMissingError as error:
-            raise InputError(str(error)) from error
         full, half, quarter = settings.channels
         self.shape = Shape(
             kernel_size=size,
+            kernel_form=settings.kernel_form,
             estimator=(full, half, quarter),
-            flow_blocks=found.flow_blocks,
-            flow_hidden=found.flow_hidden,
             renormalised=settings.renormalised,
         )
-        self.label = f"ufpnet-{size}"
-        flow = KernelFlow(size, found.flow_blocks, found.flow_hidden)
-        weights.filled(flow, stored)
-        self.flow = flow.to(device)
+        self.flow: KernelFlow | None = None
+        if settings.kernel_form != "softmax":
+            self.flow, self.shape = _with_flow(self.shape, materials.weights)
+            self.flow.to(device)
+        self.label = weights.label(STAGE, size)
         with initialised_from(torch.Generator().manual_seed(seed)):
-            self.estimator = KernelEstimator(size, self.shape.estimator).to(device)
+            self.estimator = KernelEstimator(
+                size, self.shape.estimator, settings.kernel_form == "uncertain"
+            ).to(device)
         self.photographs = Photographs(materials.photographs, settings.crop + size - 1, device, colour=True)
         self.held_out = materials.held_out
         self.kernels = training_kernels(
@@ -106,7 +108,8 @@ class EstimatorTraining:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.estimator.parameters(), settings.clip)
         self.adam.step()
-        return {"sigma": sigma.detach().mean(), "residual": loss.detach()}
+        losses = {} if sigma is None else {"sigma": sigma.detach().mean()}
+        return losses | {"residual": loss.detach()}
 
     def state_dict(self) -> dict[str, Any]:
         """The estimator and Adam's moments."""
@@ -119,8 +122,10 @@ class EstimatorTraining:
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the estimator, and the flow with it."""
-        both = torch.nn.ModuleDict({"estimator": self.estimator, "flow": self.flow})
-        weights.save(folder, both, STAGE, self.shape, steps, remark, half)
+        parts = torch.nn.ModuleDict({"estimator": self.estimator})
+        if self.flow is not None:
+            parts["flow"] = self.flow
+        weights.save(folder, parts, STAGE, self.shape, steps, remark, half)
 
     @torch.no_grad()
     def examine(self, count: int, report: Report) -> Evidence:
@@ -131,6 +136,7 @@ class EstimatorTraining:
         photographs = Photographs(self.held_out, settings.crop + size - 1, device, colour=True)
         mean = self.kernels.mean(0).flatten()
         found: dict[str, dict[str, list[float]]] = {}
+        truth, estimates = [], []
         cases = min(count, EXAMINED)
         for case in range(cases):
             report(Progress("examining", case, cases))
@@ -148,12 +154,20 @@ class EstimatorTraining:
                 for name, reblur in reblurs.items():
                     error = (reblur - at(batch.blurry, chosen)).square().mean().item()
                     found.setdefault(name, {}).setdefault(kind, []).append(-10 * np.log10(error))
+                if uniform:
+                    truth.append(batch.kernels[0, :1])
+                    estimates.append(estimated[0].mean(0).reshape(1, size, size))
         report(Progress("examining", cases, cases))
         numbers = {
             name: {f"reblur PSNR, {kind}": float(np.mean(values)) for kind, values in kinds.items()}
             for name, kinds in found.items()
         }
-        return Evidence(numbers=numbers)
+        return Evidence(
+            truth=as_array(torch.stack(truth)),
+            estimates={"estimator": as_array(unit_sum(torch.stack(estimates)))},
+            shown=("estimator",),
+            numbers=numbers,
+        )
 
     def _pixels(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
         total = batch.blurry.shape[-2] * batch.blurry.shape[-1]
@@ -161,20 +175,20 @@ class EstimatorTraining:
         return torch.from_numpy(rng.choice(total, count, replace=False)).to(batch.blurry.device)
 
     def _kernels(
-        self, softmax: Tensor, sigma: Tensor, chosen: Tensor, rng: np.random.Generator | None
+        self, softmax: Tensor, sigma: Tensor | None, chosen: Tensor, rng: np.random.Generator | None
     ) -> Tensor:
         """The kernels (B, P, L) at P `chosen` pixels; with `rng` moved as far as they are uncertain."""
-        codes, deviation = at(standardised(softmax), chosen), at(sigma, chosen)
-        noise = torch.zeros_like(codes)
-        if rng is not None:
-            noise = torch.from_numpy(rng.standard_normal(tuple(codes.shape), np.float32)).to(codes.device)
-        moved = uncertain(codes, deviation, noise)
-        flat = self.flow.kernels(moved.flatten(0, 1))
-        kernels: Tensor = flat.unflatten(0, codes.shape[:2])
+        if self.flow is None:
+            return at(softmax, chosen)
+        codes = at(standardised(softmax), chosen)
+        if sigma is not None:
+            noise = torch.zeros_like(codes)
+            if rng is not None:
+                drawn = rng.standard_normal(tuple(codes.shape), np.float32)
+                noise = torch.from_numpy(drawn).to(codes.device)
+            codes = uncertain(codes, at(sigma, chosen), noise)
+        kernels: Tensor = self.flow.kernels(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
         return kernels / kernels.sum(-1, keepdim=True) if self.settings.renormalised else kernels
-
-
-EXAMINED = 40  # pairs of each kind
 
 
 def at(images: Tensor, chosen: Tensor) -> Tensor:
@@ -189,11 +203,24 @@ def reblurred_at(sharp: Tensor, kernels: Tensor, chosen: Tensor) -> Tensor:
     return torch.einsum("bclp,bpl->bpc", patches, kernels)
 
 
+def _with_flow(shape: Shape, folder: Path) -> tuple[KernelFlow, Shape]:
+    """The trained flow, frozen, and `shape` with its sizes. Raises InputError when there is none."""
+    try:
+        stored, found = weights.load(folder, "ufpnet-flow", shape.kernel_size)
+    except WeightsMissingError as error:
+        raise InputError(str(error)) from error
+    flow = KernelFlow(shape.kernel_size, found.flow_blocks, found.flow_hidden)
+    weights.filled(flow, stored)
+    return flow, replace(shape, flow_blocks=found.flow_blocks, flow_hidden=found.flow_hidden)
+
+
 def _weight_files(settings: Settings) -> tuple[str, ...]:
     return (weights.file_name(STAGE, settings.kernel_size),)
 
 
 def _inputs(settings: Settings, folder: Path) -> tuple[Path, ...]:
+    if settings.kernel_form == "softmax":
+        return ()
     return (folder / weights.file_name("ufpnet-flow", settings.kernel_size),)
 
 

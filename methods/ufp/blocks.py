@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.ufpnet.estimator import conv3
+from methods.ufp.estimator import conv3
 
 
 class ChannelNorm(nn.Module):
@@ -37,10 +37,10 @@ class KernelAttention(nn.Module):
         self.kernels = nn.Sequential(conv3(length, channels), nn.GELU(), conv3(channels, channels), nn.GELU())
         self.both = conv3(2 * channels, channels)
 
-    def forward(self, x: Tensor, kernels: Tensor) -> Tensor:
-        """(B, C, H, W) and kernels (B, L, H, W) to (B, C, H, W)."""
+    def forward(self, x: Tensor, kernel_features: Tensor) -> Tensor:
+        """(B, C, H, W) and what `kernels` makes of kernels (B, L, H, W), as large, to (B, C, H, W)."""
         features = functional.gelu(self.image(x))
-        attention = self.both(torch.cat((features, self.kernels(kernels)), dim=1))
+        attention = self.both(torch.cat((features, kernel_features), dim=1))
         return x + torch.sigmoid(attention) * features
 
 
@@ -63,10 +63,10 @@ class NafBlock(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
-    def forward(self, x: Tensor, kernels: Tensor | None = None) -> Tensor:
-        """(B, C, H, W), and for a block with attention kernels (B, L, H, W), to (B, C, H, W)."""
+    def forward(self, x: Tensor, kernel_features: Tensor | None = None) -> Tensor:
+        """(B, C, H, W), and for a block with attention features of the kernels, as large, to (B, C, H, W)."""
         # Only the branch sees the kernels; what is carried past it does not (the paper's figure differs).
-        seen = x if self.attention is None else self.attention(x, kernels)
+        seen = x if self.attention is None else self.attention(x, kernel_features)
         branch = gated(self.depthwise(self.widen1(self.norm1(seen))))
         branch = branch * self.weigh(mean_around(branch, self.window))
         x = x + self.beta * self.mix1(branch)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from methods.ufpnet.blocks import KernelAttention, NafBlock, mean_around
-from methods.ufpnet.estimator import KernelEstimator, standardised, uncertain
-from methods.ufpnet.flow import LEVELS, KernelFlow, from_logits, to_logits
-from methods.ufpnet.published import renamed
+from methods.ufp.blocks import KernelAttention, NafBlock, mean_around
+from methods.ufp.estimator import KernelEstimator, standardised, uncertain
+from methods.ufp.flow import LEVELS, KernelFlow, from_logits, to_logits
+from methods.ufp.published import renamed
 
 CLOSE = {"rtol": 0, "atol": 1e-9}
 
@@ -99,7 +99,8 @@ def test_kernel_attention_matches_the_reference(fixture):
         f"encoders.0.0.kernel_atttion.{name}": tensor for name, tensor in tensors(arrays, "sd/").items()
     }
     attention = loaded(KernelAttention(6, 25), published, "restorer.encoder.0.0.attention.")
-    found = attention(torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["kernel"]))
+    features = attention.kernels(torch.from_numpy(arrays["kernel"]))
+    found = attention(torch.from_numpy(arrays["x"]), features)
     np.testing.assert_allclose(found.detach(), arrays["y"], **CLOSE)
 
 
@@ -115,7 +116,8 @@ def test_the_blocks_match_the_reference(fixture):
     np.testing.assert_allclose(plain.norm1(x).detach(), arrays["norm1"], **CLOSE)
     np.testing.assert_allclose(plain(x).detach(), arrays["y"], **CLOSE)
     attending = block("sdk/", KernelAttention(6, 25))
-    np.testing.assert_allclose(attending(x, kernels).detach(), arrays["y_kernel_block"], **CLOSE)
+    found = attending(x, attending.attention.kernels(kernels))
+    np.testing.assert_allclose(found.detach(), arrays["y_kernel_block"], **CLOSE)
 
 
 @pytest.mark.parametrize("case", [0, 1, 2])

@@ -56,7 +56,9 @@ class Up(nn.Module):
 class KernelEstimator(nn.Module):
     """Images (B, 3, H, W) to codes in softmax form (B, L, H, W) and uncertainties (B, 1, H, W) in (0, 1)."""
 
-    def __init__(self, kernel_size: int, channels: tuple[int, int, int] = (64, 128, 256)) -> None:
+    def __init__(
+        self, kernel_size: int, channels: tuple[int, int, int] = (64, 128, 256), has_uncertainty: bool = True
+    ) -> None:
         """`channels` at full, half and quarter size."""
         super().__init__()
         full, half, quarter = channels
@@ -69,9 +71,11 @@ class KernelEstimator(nn.Module):
         self.middle = nn.ModuleList(conv3(a, b) for a, b in pairwise(widths))
         self.up_half, self.up_full = Up(quarter, half), Up(half, full)
         self.code = nn.Sequential(conv3(full, full), nn.ReLU(), conv3(full, length))
-        self.uncertainty = nn.Sequential(conv3(full, full), nn.ReLU(), conv3(full, length))
+        self.uncertainty: nn.Sequential | None = None
+        if has_uncertainty:
+            self.uncertainty = nn.Sequential(conv3(full, full), nn.ReLU(), conv3(full, length))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """See the class."""
         full = self.encode_full(images)
         half = self.encode_half(self.down_full(full))
@@ -79,7 +83,9 @@ class KernelEstimator(nn.Module):
         for convolution in self.middle:
             features = functional.relu(convolution(features))
         features = self.up_full(self.up_half(features, half), full)
-        sigma = torch.sigmoid(self.uncertainty(features)).mean(1, keepdim=True)
+        sigma = None
+        if self.uncertainty is not None:
+            sigma = torch.sigmoid(self.uncertainty(features)).mean(1, keepdim=True)
         return torch.softmax(self.code(features), dim=1), sigma
 
 

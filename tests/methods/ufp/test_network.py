@@ -1,13 +1,17 @@
 """The whole network against the reference, its names, its size, its padding."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from benchmark.types import NotSupportedError
-from methods.ufpnet.network import Shape, UfpNet, padded_to
-from methods.ufpnet.published import renamed
-from tests.methods.ufpnet.rule import filled, manifest
+from methods.ufp import network as module
+from methods.ufp.estimator import standardised, uncertain
+from methods.ufp.network import Shape, UfpNet, decoded, padded_to
+from methods.ufp.published import renamed
+from tests.methods.ufp.rule import filled, manifest
 
 TINY = Shape(width=8, encoder=(1, 1, 1, 2), trained_on=0)
 
@@ -29,11 +33,14 @@ def rule_network(shape):
 
 
 def residual_of(network, image, noise=None):
-    """What the network adds to the image."""
+    """Kernels, and what the network adds to the image; `noise` moves the kernels' codes."""
     padded = padded_to(image, network.shape.stride)
     with torch.no_grad():
-        kernels = network.kernels(padded, noise)
-        residual = network.restorer(padded, kernels)
+        kernels = network.kernels(padded)
+        if noise is not None:
+            softmax, sigma = network.estimator(padded)
+            kernels = decoded(network.flow, uncertain(standardised(softmax), sigma, noise))
+        residual = network.restorer(padded, network.restorer.kernel_features(kernels))
     return kernels, residual[..., : image.shape[-2], : image.shape[-1]]
 
 
@@ -96,3 +103,70 @@ def test_images_too_small_to_be_mirrored_are_declined():
     assert padded_to(torch.rand(1, 3, 17, 32), 16).shape == (1, 3, 32, 32)
     with pytest.raises(NotSupportedError, match="multiples of 16 px a side, this one has 8 x 40"):
         padded_to(torch.rand(1, 3, 8, 40), 16)
+
+
+SMALL = Shape(
+    width=4, encoder=(1, 1, 1), decoder=(1, 1, 1), kernel_size=5, estimator=(2, 3, 4), flow_hidden=3
+)
+
+
+def random_network(shape, seed=0):
+    """Also what starts at zero is random."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = UfpNet(shape).double().eval()
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+    return network
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_tiles_leave_no_trace(monkeypatch, every):
+    network = random_network(SMALL)
+    image = torch.rand(1, 3, 150, 203, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        whole, kernels = network(image, every=every)
+        monkeypatch.setattr(module, "TILE", 64)
+        tiled, same = network(image, every=every)
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(same, kernels, rtol=0, atol=1e-12)
+    assert kernels.shape[-2:] == (-(-150 // every), -(-203 // every))
+
+
+def test_an_overlap_that_is_too_small_would_show(monkeypatch):
+    network = random_network(SMALL)
+    image = torch.rand(1, 3, 96, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        _, whole = network(image)
+        monkeypatch.setattr(module, "TILE", 32)
+        monkeypatch.setattr(module, "OVERLAP", 8)
+        _, tiled = network(image)
+    assert not np.allclose(tiled, whole, rtol=0, atol=1e-12)
+
+
+def test_noise_is_drawn_from_the_generator_and_moves_the_kernels():
+    network, image = random_network(SMALL), torch.rand(1, 3, 24, 24, dtype=torch.float64)
+    with torch.no_grad():
+        first, second, other = (network(image, torch.Generator().manual_seed(seed))[1] for seed in (0, 0, 1))
+        _, still = network(image)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, still)
+
+
+def test_kernels_may_come_from_the_softmax_alone():
+    network = random_network(replace(SMALL, kernel_form="softmax"))
+    assert network.flow is None
+    with torch.no_grad():
+        _, kernels = network(torch.rand(1, 3, 24, 24, dtype=torch.float64))
+    np.testing.assert_allclose(kernels.sum(1), 1, rtol=0, atol=1e-12)
+
+
+def test_without_uncertainty_the_code_is_decoded_as_it_is():
+    certain = random_network(replace(SMALL, kernel_form="flow"))
+    image = torch.rand(1, 3, 24, 24, dtype=torch.float64)
+    with torch.no_grad():
+        softmax, sigma = certain.estimator(image)
+        assert sigma is None
+        expected = decoded(certain.flow, standardised(softmax))
+        torch.testing.assert_close(certain.kernels(image), expected)
