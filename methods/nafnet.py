@@ -15,6 +15,8 @@ from methods import weights_folder
 from methods.direct import Direct
 from methods.registry import Method
 from methods.ufp import weights
+from methods.ufp.counts import properties
+from methods.ufp.network import Shape
 from methods.ufp.restoration import NetworkRestoration
 
 
@@ -50,4 +52,5 @@ METHOD = Method(
     settings=Settings,
     problem=problem,
     files=weight_files,
+    properties=lambda: properties(Shape(kernel_size=0)),
 )

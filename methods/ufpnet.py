@@ -17,6 +17,8 @@ from methods.direct import Direct
 from methods.limits import at_least
 from methods.registry import Method
 from methods.ufp import weights
+from methods.ufp.counts import properties
+from methods.ufp.network import Shape
 from methods.ufp.restoration import NetworkRestoration, draws
 
 
@@ -63,4 +65,5 @@ METHOD = Method(
     settings=Settings,
     problem=problem,
     files=weight_files,
+    properties=lambda: properties(Shape()),
 )

@@ -220,6 +220,7 @@ def restorer_network(settings: RestorerSettings, found: Shape, seed: int) -> Ufp
         encoder=settings.encoder,
         middle=settings.middle,
         decoder=settings.decoder,
+        attending=min(found.attending, len(settings.encoder)),
         trained_on=settings.crop,  # beyond it means are local; in training they are global
     )
     with initialised_from(torch.Generator().manual_seed(seed)):
