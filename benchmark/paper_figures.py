@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmark.comparisons import comparison, nothing_to_show, training_sheets
 from benchmark.convergence import gaps
+from benchmark.field_figures import kernel_fields
 from benchmark.figures import restored
 from benchmark.papers import PRETRAINED, PaperFigure
 from benchmark.plots import conditions_plot, gaps_plot, runs_plot, sensitivity_plot, success_plot
@@ -60,6 +61,10 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
         training_sheets(figure.found_sheets(store.root), text, out)
     elif figure.kind == "sensitivity":
         sensitivity_plot(_scores(store, shown), out, text, shown.titles)
+    elif figure.kind == "fields":
+        kernel_fields(
+            store, shown.cases, methods, seed=shown.seeds[0], text=text, out=out, titles=shown.titles
+        )
     elif figure.kind == "conditions":
         conditions_plot(_collected(figure, store, shown), shown.conditions, out, text, shown.titles)
     elif figure.kind == "success":

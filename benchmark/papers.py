@@ -81,7 +81,9 @@ class PaperFigure:
 
     name: str
     title: str
-    kind: Literal["comparison", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs"]
+    kind: Literal[
+        "comparison", "fields", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs"
+    ]
     # Dataset to its cases; the first of these sets of which a profile has any is shown.
     cases: Sequence[Mapping[str, Sequence[str]]]
     # Words to dataset; the first of these sets of which a profile has any is shown. Of the last four kinds.

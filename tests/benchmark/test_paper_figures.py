@@ -28,7 +28,8 @@ DEMO = read_yaml(ROOT / "config" / "demo.yaml")
 GLKM = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 10, 11)]
 OF_SCORES = [f"bid-fig{number}" for number in (16, 19, 20, 21, 22, 23, 24, 26)]
 OF_IMAGES = [f"bid-fig{number}" for number in (4, 5, 11, 13, 14, 25)]
-NAMES = [*GLKM, *OF_SCORES, *OF_IMAGES]
+UFPNET = [f"ufpnet-fig{number}" for number in (1, 2, 4, 5, 6)]
+NAMES = [*GLKM, *UFPNET, *OF_SCORES, *OF_IMAGES]
 
 
 def named(figure):
@@ -44,6 +45,14 @@ def test_every_figure_whose_subject_is_known_or_inferred_is_there():
             f"Generative Latent Kernel Modeling for Blind Motion Deblurring, Figure {name[8:]}: "
         )
         assert name == "glkm-fig1" or "inferred" in figure.caption
+
+
+@pytest.mark.parametrize("name", UFPNET)
+def test_a_figure_of_the_paper_on_kernel_fields_says_what_is_inferred(name):
+    figure = paper_figure(name)
+    assert "inferred" in figure.caption
+    for dataset in named(figure):
+        find_dataset(dataset)
 
 
 @pytest.mark.parametrize("name", GLKM)
@@ -241,6 +250,20 @@ def test_a_comparison_is_drawn_and_names_a_method_without_an_image(store, tmp_pa
     for suffix in (".png", ".pdf"):
         first, second = ((tmp_path / out).with_suffix(suffix).read_bytes() for out in ("one", "two"))
         assert first == second
+
+
+def test_kernels_are_drawn_where_they_belong(store, tmp_path):
+    field = np.zeros((4, 5, 3, 3), np.float32)
+    field[:, :, 1, 1] = 1
+    image = store.read_observation("demo-uniform", "astronaut").blurry
+    found = Restoration(Status.OK, image=image, kernel_field=field)
+    write_restoration(store.case_folder("demo-uniform", "ufpnet", 0, "astronaut"), found, {})
+    figure, cases = paper_figure("ufpnet-fig1"), ("astronaut",)
+    without = shown("demo-uniform", cases, ("l0-grad",))
+    assert not draw(figure, store, shown("demo-uniform", cases, ("ufpnet",)), ["text"], tmp_path / "with")
+    assert pixels(tmp_path / "with.png").std() > 0.05
+    draw(figure, store, without, ["text"], tmp_path / "without")
+    assert not np.array_equal(pixels(tmp_path / "with.png"), pixels(tmp_path / "without.png"))
 
 
 def test_a_comparison_may_show_several_datasets(store, tmp_path):
