@@ -462,6 +462,12 @@ def pretrain(
         list[str] | None,
         typer.Option(help="A folder of photographs, or <source>[/<folder>]; again for more of them."),
     ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder with pairs, blur/ beside sharp/ or gt/, at any depth; in place of --images."
+        ),
+    ] = None,
     data_terms: Annotated[
         str, typer.Option(help="Terms of the photographs, for the model card; known of sources.")
     ] = "",
@@ -497,7 +503,18 @@ def pretrain(
     overrides = _json_object(settings) | dict(_key_value(text) for text in set_ or [])
     if kernel_size is not None:
         overrides["kernel_size"] = kernel_size
-    order = Order(name, overrides, tuple(images or ()), data_terms, steps, max_minutes, seed, remark, half)
+    order = Order(
+        name,
+        overrides,
+        tuple(images or ()),
+        tuple(pairs or ()),
+        data_terms,
+        steps,
+        max_minutes,
+        seed,
+        remark,
+        half,
+    )
     job = Job.checked(order, out)
     prepare(threads)
     with claimed_device(device) as target, reporting("pretrain ·") as report:

@@ -40,4 +40,5 @@ TRAINING = Training(
     start=start,
     outputs=_weight_files,
     photographs=True,
+    pairs=True,
 )

@@ -19,8 +19,7 @@ from methods.solver import Progress, Report
 from methods.training.evidence import HELD_OUT_SEED, Evidence
 from methods.training.kernels import training_kernels
 from methods.training.loop import Materials
-from methods.training.pairs import pairs
-from methods.training.photographs import Photographs
+from methods.training.pairs import pair_source
 from methods.training.registry import Training
 from methods.training.schedules import cosine
 from methods.training.ufpnet_flow import supports
@@ -96,11 +95,9 @@ class RestorerTraining:
         self.seed, self.steps, self.device = seed, settings.steps, device
         self.label = weights.label(stage, network.shape.kernel_size)
         size = settings.kernel_size
-        self.photographs = Photographs(materials.photographs, settings.crop + size - 1, device, colour=True)
-        self.held_out = materials.held_out
-        self.kernels = training_kernels(
-            size, supports(size), settings.kernels, seed, materials.processes, report
-        ).to(device)
+        self.materials = materials
+        kernels = training_kernels(size, supports(size), settings.kernels, seed, materials.processes, report)
+        self.source = pair_source(materials, kernels.to(device), settings.crop, settings.noise)
         self.adam = torch.optim.AdamW(
             self.network.restorer.parameters(),
             lr=settings.rate,
@@ -115,7 +112,7 @@ class RestorerTraining:
         rng = np.random.default_rng((self.seed, number))
         for group in self.adam.param_groups:
             group["lr"] = cosine(settings.rate, share, LAST_RATE)
-        batch = pairs(self.photographs, self.kernels, settings.batch, settings.crop, settings.noise, rng)
+        batch = self.source.pairs(settings.batch, settings.crop, rng)
         noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
         restored, kernels = self.network(batch.blurry, noise)
         losses = {"negative PSNR": psnr_loss(restored, batch.frame)}
@@ -148,15 +145,15 @@ class RestorerTraining:
         settings = self.settings
         size, device, restorer = settings.kernel_size, self.device, self.network.restorer
         kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
-        photographs = Photographs(self.held_out, settings.crop + size - 1, device, colour=True)
+        source = pair_source(self.materials, kernels, settings.crop, settings.noise, held_out=True)
         found: dict[str, dict[str, list[float]]] = {}
         shown: dict[str, list[Tensor]] = {}
         cases = min(count, EXAMINED)
         for case in range(cases):
             report(Progress("examining", case, cases))
-            for kind, uniform in (("uniform", 1.0), ("field", 0.0)):
+            for kind in source.kinds:
                 rng = np.random.default_rng((HELD_OUT_SEED, case))
-                batch = pairs(photographs, kernels, 1, settings.crop, settings.noise, rng, uniform)
+                batch = source.pairs(1, settings.crop, rng, kind)
                 restored, field = self.network(batch.blurry)
                 images = {"blurry": batch.blurry, "restored": restored}
                 if field is not None:
@@ -167,7 +164,7 @@ class RestorerTraining:
                 for name, image in images.items():
                     value = -psnr_loss(image, batch.frame).item()
                     found.setdefault(name, {}).setdefault(f"PSNR, {kind}", []).append(value)
-                if not uniform:
+                if kind == source.kinds[-1]:
                     for name, image in ({"sharp": batch.frame} | images).items():
                         shown.setdefault(name, []).append(image[0])
         report(Progress("examining", cases, cases))
@@ -244,4 +241,5 @@ TRAINING = Training(
     outputs=_weight_files,
     inputs=_inputs,
     photographs=True,
+    pairs=True,
 )

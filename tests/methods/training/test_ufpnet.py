@@ -16,7 +16,7 @@ from methods.training import registry, ufpnet_flow, ufpnet_kernels
 from methods.training import ufpnet as ufpnet_training
 from methods.training.kernels import silent, training_kernels
 from methods.training.loop import Materials, train
-from methods.training.pairs import pairs
+from methods.training.pairs import PhotographedPairs, SyntheticPairs
 from methods.training.photographs import Photographs
 from methods.training.ufpnet import psnr_loss, reblur_loss
 from methods.training.ufpnet_kernels import at, reblurred_at
@@ -43,7 +43,7 @@ def photographs():
 
 
 def started(name, folder, photographs, settings=None):
-    materials = Materials(photographs, photographs, folder)
+    materials = Materials(photographs, photographs, weights=folder)
     return registry.find(name).start(settings or SETTINGS[name], materials, 0, CPU, silent)
 
 
@@ -64,14 +64,14 @@ def folder(tmp_path_factory, photographs):
     return path
 
 
-def drawn(photographs, uniform, noise=0.0):
+def drawn(photographs, kind):
     kernels = training_kernels(SIZE, (SIZE,), 20, 0)
     images = Photographs(photographs, 38, CPU, colour=True)
-    return pairs(images, kernels, 4, 32, noise, np.random.default_rng(0), uniform)
+    return SyntheticPairs(images, kernels, 0.0).pairs(4, 32, np.random.default_rng(0), kind)
 
 
 def test_a_uniform_pair_is_one_blur_of_its_sharp_image(photographs):
-    batch = drawn(photographs, uniform=1.0)
+    batch = drawn(photographs, "uniform")
     kernels = batch.kernels[:, 0].flatten(1)[:, None].expand(-1, 32 * 32, -1)
     blurred = reblurred_at(batch.sharp, kernels, torch.arange(32 * 32))
     # Rounded to eight bits.
@@ -79,13 +79,40 @@ def test_a_uniform_pair_is_one_blur_of_its_sharp_image(photographs):
 
 
 def test_the_kernels_of_a_field_are_blended_pixel_by_pixel(photographs):
-    batch = drawn(photographs, uniform=0.0)
+    batch = drawn(photographs, "field")
     torch.testing.assert_close(batch.weights.sum(1), torch.ones(4, 32, 32))
     kernels = torch.einsum("bmp,bml->bpl", batch.weights.flatten(2), batch.kernels.flatten(2))
     blurred = reblurred_at(batch.sharp, kernels, torch.arange(32 * 32))
     torch.testing.assert_close(blurred, at(batch.blurry, torch.arange(32 * 32)), rtol=0, atol=0.51 / 255)
     assert batch.weights.std((2, 3)).max() > 0.1, "it varies over the frame"
     assert batch.frame.shape == batch.blurry.shape
+
+
+def test_photographed_pairs_stay_in_one_frame():
+    sharp = np.random.default_rng(0).integers(0, 256, (3, 60, 70), np.uint8)
+    source = PhotographedPairs([(sharp, sharp)], 32, SIZE, CPU)
+    batch = source.pairs(6, 32, np.random.default_rng(0))
+    assert batch.sharp.shape == (6, 3, 38, 38)
+    assert torch.equal(batch.frame, batch.blurry)
+    assert not torch.equal(batch.blurry[0], batch.blurry[1])
+
+
+def test_photographed_pairs_that_are_too_small_are_one_line():
+    small = np.zeros((3, 30, 70), np.uint8)
+    with pytest.raises(InputError, match="a pair of 30 x 70 px is too small"):
+        PhotographedPairs([(small, small)], 32, SIZE, CPU)
+    with pytest.raises(InputError, match="no pairs"):
+        PhotographedPairs([], 32, SIZE, CPU)
+
+
+@pytest.mark.parametrize("name", ["ufpnet-kernels", "ufpnet", "nafnet"])
+def test_photographed_pairs_are_trained_on(name, folder, photographs):
+    pairs = [(np.roll(photograph, 1, axis=2), photograph) for photograph in photographs]
+    materials = Materials(pairs=pairs, held_out_pairs=pairs, weights=folder)
+    trainee = registry.find(name).start(SETTINGS[name], materials, 0, CPU, silent)
+    assert all(torch.isfinite(loss) for loss in trainee.step(0, 0.0).values())
+    for numbers in trainee.examine(1, silent).numbers.values():
+        assert [kind.split(", ")[-1] for kind in numbers] == ["photographed"]
 
 
 def test_the_losses_match_the_reference(fixture):
