@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from benchmark.figures import CELL, draw_image, restored, save
+from benchmark.figures import CELL, draw_image, draw_title, restored, save
 from benchmark.plots import caption
 from benchmark.store import Store, read_kernel_field
 from benchmark.tables import NO_TITLES, Titles, method_title
@@ -55,8 +55,9 @@ def kernel_fields(
         for index, method in enumerate(methods):
             folder = store.case_folder(dataset, method, seed, case)
             over, beside = line[1 + 2 * index : 3 + 2 * index]
-            over.set_title(f"{method_title(method, titles)}: kernels", fontsize=8)
-            beside.set_title("restored", fontsize=8)
+            title = method_title(method, titles)
+            draw_title(over, f"Kernels of {title}")
+            draw_title(beside, title)
             field, found = read_kernel_field(folder), restored(folder)[0]
             if found is None or field is None:
                 over.text(0.5, 0.5, "no kernel field", ha="center", va="center", fontsize=8)

@@ -114,7 +114,9 @@ class RestorerTraining:
             group["lr"] = cosine(settings.rate, share, LAST_RATE)
         batch = self.source.pairs(settings.batch, settings.crop, rng)
         noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
-        restored, kernels = self.network(batch.blurry, noise)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            restored, kernels = self.network(batch.blurry, noise)
+        restored = restored.float()
         losses = {"negative PSNR": psnr_loss(restored, batch.frame)}
         loss = losses["negative PSNR"]
         if kernels is not None:

@@ -163,18 +163,19 @@ class UfpNet(nn.Module):
     def kernels(self, images: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """The kernels (B, L, H, W) of images (B, 3, H, W): codes, uncertainty, flow."""
         assert self.estimator is not None
-        softmax: Tensor
-        softmax, sigma = self.estimator(images)
-        if self.flow is None:
-            return softmax
-        codes = standardised(softmax)
-        del softmax
-        if rng is not None and sigma is not None:
-            noise = torch.randn(codes.shape, generator=rng, dtype=codes.dtype, device=codes.device)
-            codes = uncertain(codes, sigma, noise)
-        elif sigma is not None:
-            codes = codes * (1 - sigma**2).sqrt()
-        kernels = decoded(self.flow, codes)
+        # In half precision the codes' deviations would vanish.
+        with torch.autocast(images.device.type, enabled=False):
+            softmax, sigma = self.estimator(images)
+            if self.flow is None:
+                return softmax  # type: ignore[no-any-return]  # of a module
+            codes = standardised(softmax)
+            del softmax
+            if rng is not None and sigma is not None:
+                noise = torch.randn(codes.shape, generator=rng, dtype=codes.dtype, device=codes.device)
+                codes = uncertain(codes, sigma, noise)
+            elif sigma is not None:
+                codes = codes * (1 - sigma**2).sqrt()
+            kernels = decoded(self.flow, codes)
         return kernels / kernels.sum(1, keepdim=True) if self.shape.renormalised else kernels
 
 
