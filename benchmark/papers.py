@@ -38,6 +38,7 @@ class Block:
     group: str | None = None  # all cases without one
     reason: str = ""  # why no dataset can fill the block, when it has none
     caption: str = ""
+    methods: tuple[str, ...] = ()  # ours that have a row in it; without any, all rows of the table
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,36 @@ class Definition:
     def datasets(self) -> list[str]:
         """The datasets that can fill it, each once."""
         return list(dict.fromkeys(block.dataset for block in self.blocks if block.dataset))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of one score over two sets of conditions, such as noise and declared kernel size."""
+
+    title: str
+    dataset: str  # without conditions
+    rows: Mapping[str, str]  # words to conditions, several joined by @; to nothing for the dataset as it is
+    columns: Mapping[str, str]
+    metric: str  # as in scores.csv
+    caption: str = ""
+
+    def cell(self, row: str, column: str) -> str:
+        """The dataset whose scores stand in a cell."""
+        return "@".join(filter(None, (self.dataset, self.rows[row], self.columns[column])))
+
+    def definition(self, name: str, rows: Sequence[Row]) -> Definition:
+        """A block per cell, row by row, each with the one column; methods are the rows in it."""
+        blocks = tuple(
+            Block(self.heading(row, column), (Column(self.metric, self.metric),), self.cell(row, column))
+            for row in self.rows
+            for column in self.columns
+        )
+        return Definition(name, self.title, blocks, tuple(rows))
+
+    @staticmethod
+    def heading(row: str, column: str) -> str:
+        """What a cell is called."""
+        return f"{row}, {column}"
 
 
 @dataclass(frozen=True)
