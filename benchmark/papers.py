@@ -107,20 +107,43 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class First:
+    """Cases by their place, where their names are a user's."""
+
+    count: int
+    groups: tuple[str, ...] = ()  # of each; without any, of all cases together
+
+    def of(self, groups: Mapping[str, str]) -> list[str]:
+        """The first of the cases, which are given with their groups."""
+        if not self.groups:
+            return list(groups)[: self.count]
+        by_group = [[case for case, group in groups.items() if group == name] for name in self.groups]
+        return [case for cases in by_group for case in cases[: self.count]]
+
+
+Kind = Literal[
+    "comparison", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs", "gradients",
+    "landscape", "kernel-models",
+]  # fmt: skip
+WITHOUT_METHODS = ("pretraining", "gradients", "landscape", "kernel-models")
+
+
+@dataclass(frozen=True)
 class PaperFigure:
     """A figure of a paper: which cases and methods it shows, and how."""
 
     name: str
     title: str
-    kind: Literal["comparison", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs"]
+    kind: Kind
     # Dataset to its cases; the first of these sets of which a profile has any is shown.
-    cases: Sequence[Mapping[str, Sequence[str]]]
-    # Words to dataset; the first of these sets of which a profile has any is shown. Of the last four kinds.
+    cases: Sequence[Mapping[str, Sequence[str] | First]]
+    # Words to dataset; the first of these sets of which a profile has any is shown. Of kinds that read scores.
     conditions: Sequence[Mapping[str, str]]
-    metrics: Sequence[str]  # as in scores.csv; of the last four kinds
+    metrics: Sequence[str]  # as in scores.csv; of the same kinds
     methods: Sequence[str]  # ours, as far as they run
     sheets: str  # of a pre-training: the names of its sheets, as a shell pattern
     caption: str
+    steps: int = 0  # of the fits of kernel priors
 
     @property
     def reads(self) -> str:
@@ -162,13 +185,21 @@ def paper_figure(name: str) -> PaperFigure:
         name=name,
         title=f"{table.title.partition(', Table')[0]}, Figure {figure['number']}: {figure['title']}",
         kind=figure["kind"],
-        cases=figure.get("cases", []),
+        cases=[
+            {dataset: _cases(chosen) for dataset, chosen in wanted.items()}
+            for wanted in figure.get("cases", [])
+        ],
         conditions=figure.get("conditions", []),
         metrics=figure.get("metrics", []),
-        methods=list(dict.fromkeys(methods)),
+        methods=[] if figure["kind"] in WITHOUT_METHODS else list(dict.fromkeys(methods)),
         sheets=figure.get("sheets", ""),
         caption=figure["caption"],
+        steps=figure.get("steps", 0),
     )
+
+
+def _cases(chosen: Sequence[str] | Mapping[str, Any]) -> Sequence[str] | First:
+    return First(chosen["first"], tuple(chosen.get("of_each", ()))) if isinstance(chosen, Mapping) else chosen
 
 
 def paper_tables() -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from benchmark import provenance
 from benchmark.descriptors import FOLDER, Dataset, find_dataset
 from benchmark.metrics import METRICS
-from benchmark.papers import Grid, PaperFigure, paper_figure, paper_table, paper_tables
+from benchmark.papers import First, Grid, PaperFigure, paper_figure, paper_table, paper_tables
 from benchmark.schema import checked, did_you_mean
 from benchmark.settings import effective, kept_snapshots
 from benchmark.sources import find_source
@@ -168,7 +168,7 @@ class Plan:
     def paper_figure(self, name: str) -> FigurePlan:
         """What this profile can show of a paper's figure, and why not more."""
         figure = paper_figure(name)
-        if figure.kind == "pretraining":  # shows no dataset
+        if figure.kind in ("pretraining", "landscape"):  # shows no dataset
             return FigurePlan({}, [], [], [])
         if figure.conditions:
             return self._figure_of_conditions(figure)
@@ -178,8 +178,9 @@ class Plan:
             notes += self._without_datasets(wanted)
             for dataset, cases in wanted.items():
                 selected = self.cases.get(dataset, [])
-                shown[dataset] = [case for case in cases if case in selected]
-                absent = ", ".join(case for case in cases if case not in selected)
+                named = cases.of(self._groups(dataset)) if isinstance(cases, First) else cases
+                shown[dataset] = [case for case in named if case in selected]
+                absent = ", ".join(case for case in named if case not in selected)
                 if dataset in self.datasets and absent:
                     notes.append(f"{dataset}: left out, as the config does not select them: {absent}")
             shown = {dataset: cases for dataset, cases in shown.items() if cases}
@@ -217,6 +218,10 @@ class Plan:
         """Those of `methods` that run on any of `datasets`; without datasets, that run at all."""
         running = [self.methods_on(name) for name in datasets] or [list(self.methods)]
         return [method for method in methods if any(method in names for names in running)]
+
+    def _groups(self, dataset: str) -> dict[str, str]:
+        """The groups of the cases of a dataset that run."""
+        return {case: self.datasets[dataset].entries[case].group for case in self.cases.get(dataset, [])}
 
     def _without_datasets(self, wanted: Iterable[str]) -> list[str]:
         """A sentence on each dataset that is not here."""

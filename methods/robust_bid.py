@@ -23,7 +23,7 @@ from methods.kernel_priors.dirac import DiracKernel
 from methods.kernel_priors.fcn import FcnKernel, FcnKernels
 from methods.kernel_priors.siren import SirenKernel
 from methods.limits import at_least
-from methods.localisation import kernel_centre, locate
+from methods.localisation import WINDOW, kernel_centre, locate
 from methods.losses import (
     Objective,
     Operator,
@@ -113,9 +113,9 @@ class Settings(ImageSettings, SirenSettings, FcnSettings):
 
     # The paper's, SelfDeblur's, or a deep image prior of its own (sections 3.4 and 4.3).
     kernel_prior: Literal["siren", "network", "convolutional"] = "siren"
-    # Where the result lies in the latent image (section 3.6, Figs. 8 and 9). located: at the window most similar
-    # to the blurry image; middle: SelfDeblur's; all: the latent image is no larger than the observation, with
-    # zeros outside, which leaves no room for a shift.
+    # Where the result lies in the latent image (section 3.6, Figs. 8 and 9). located: at the window most
+    # similar to the blurry image; middle: SelfDeblur's; all: the latent image is no larger than the
+    # observation, with zeros outside, which leaves no room for a shift.
     result: Literal["located", "middle", "all"] = "located"
 
     def __post_init__(self) -> None:
@@ -168,13 +168,20 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
     """The observation's latent image and kernel as a joint fit, drawn from `rng`.
 
     A kernel of undeclared size gets half the image on each axis.
-    Raises NotSupportedError for an even kernel when the latent image is no larger than the observation.
+    Raises NotSupportedError for an even kernel when the latent image is no larger than the observation, and
+    for an image that is too small to be located.
     """
     frame = (observation.blurry.shape[1], observation.blurry.shape[2])
+    if settings.result == "located" and min(frame) < WINDOW:
+        raise NotSupportedError(
+            f"an image of {frame[0]} x {frame[1]} px is too small: {WINDOW} px at least, on each side, to be "
+            "located in the latent image"
+        )
     size = observation.kernel_size or half(frame)
     if settings.result == "all" and not (size[0] % 2 and size[1] % 2):
         raise NotSupportedError(
-            f"an even kernel ({size[0]} x {size[1]}) has no centre, which result: all needs; declare an odd size"
+            f"an even kernel ({size[0]} x {size[1]}) has no centre, which result: all needs; "
+            "declare an odd size"
         )
     kernel: KernelPrior
     if settings.kernel_prior == "network":

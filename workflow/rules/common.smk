@@ -178,7 +178,7 @@ def paper_figure_manifests(wildcards):
     shown = PLAN.paper_figure(wildcards.paper_figure)
     if shown.conditions:
         return [f"{RESULTS}/{paper_figure(wildcards.paper_figure).reads}"]
-    if not shown.cases:
+    if not shown.cases:  # some read the sheets of a pre-training, some nothing
         return paper_figure(wildcards.paper_figure).found_sheets(PLAN.results)
     observed = [
         f"{RESULTS}/observations/{dataset}/manifest.json" for dataset in shown.cases
