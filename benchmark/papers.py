@@ -137,7 +137,7 @@ class PaperFigure:
     kind: Kind
     # Dataset to its cases; the first of these sets of which a profile has any is shown.
     cases: Sequence[Mapping[str, Sequence[str] | First]]
-    # Words to dataset; the first of these sets of which a profile has any is shown. Of kinds that read scores.
+    # Words to dataset; the first of these sets of which a profile has any is shown. Of kinds with scores.
     conditions: Sequence[Mapping[str, str]]
     metrics: Sequence[str]  # as in scores.csv; of the same kinds
     methods: Sequence[str]  # ours, as far as they run
