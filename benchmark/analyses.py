@@ -19,6 +19,7 @@ from methods.losses import Estimate, Objective, gradient_sparsity, total_variati
 Floats = NDArray[np.float64]
 
 BANDS = 5  # of frequency
+ROUNDING = 1e-12  # of sums of intensities: no gradient
 THRESHOLDS = 1001  # of a distribution of gradients
 SIDE = 100  # points along each axis of a landscape; even, as at (0, 0) a ratio has no value
 POWER = 0.5  # of the quasi-norm that is shown beside l1
@@ -28,14 +29,15 @@ CURVES = 60  # points of a curve over iterations
 def gradient_cdf(image: Array, thresholds: Floats) -> Floats:
     """The share of pixels of `image` (C, H, W) whose gradient is at most each of `thresholds`.
 
-    The norm of the 3 x 3 Sobel gradient of the luma, inside, over its largest; 0 everywhere for a constant
-    image. The paper's Figure 6.
+    The norm of the 3 x 3 Sobel gradient of the luma, inside, over its largest; 0 for a constant image. The
+    paper's Figure 6.
     """
     luma = full_range_luma(image.astype(np.float64))[0]
     smooth, slope = np.array([1.0, 2.0, 1.0]), np.array([1.0, 0.0, -1.0])
     rows = convolve2d(luma, np.outer(slope, smooth), mode="valid")
     columns = convolve2d(luma, np.outer(smooth, slope), mode="valid")
     norms = np.sort(np.hypot(rows, columns).ravel())
+    norms[norms < ROUNDING] = 0
     largest = norms[-1] if norms[-1] > 0 else 1.0
     found: Floats = np.searchsorted(norms / largest, thresholds, side="right") / len(norms)
     return found
