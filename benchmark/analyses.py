@@ -133,9 +133,13 @@ def kernel_models_plot(scene: Array, kernel: Array, steps: int, out: Path, text:
         len(tasks), len(names), sharex=True, sharey=True, squeeze=False, layout="constrained",
         figsize=(2.4 * len(names) + 0.8, 1.9 * len(tasks) + 0.6),
     )  # fmt: skip
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(name, fontsize=8)
+    for axis in axes[-1]:
+        axis.set_xlabel("Step", fontsize=7)
     for row, (task, misfit) in zip(axes, tasks.items(), strict=True):
         models = kernel_models(size, torch.Generator().manual_seed(0))
-        for axis, (name, model) in zip(row, models.items(), strict=True):
+        for axis, model in zip(row, models.values(), strict=True):
             fit = list(fitted(model, misfit, steps, max(steps // CURVES, 1)))
             errors = np.array([band_errors(found.numpy(), kernel) for _, found in fit])
             for band in range(BANDS):
@@ -146,10 +150,6 @@ def kernel_models_plot(scene: Array, kernel: Array, steps: int, out: Path, text:
             axis.set_yscale("log")
             axis.tick_params(labelsize=6, length=2)
             axis.spines[["top", "right"]].set_visible(False)
-            if row is axes[0]:
-                axis.set_title(name, fontsize=8)
-            else:
-                axis.set_xlabel("Step", fontsize=7)
         row[0].set_ylabel(f"Error, fitted {task}", fontsize=6)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(

@@ -92,7 +92,9 @@ def test_without_such_a_list_the_demos_photograph_stands_in_and_the_reason_is_sa
     plan = Plan.from_config({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
     shown = plan.paper_figure("bid-fig28")
     assert shown.cases == {"demo-real": ["clock"]}
-    assert "the paper's list is not public" in shown.notes[0]
+    assert shown.notes[0].startswith("reds125 is left out: ")
+    assert shown.notes[0].endswith("manifest.csv: no such file")
+    assert "listed nowhere" in paper_figure("bid-fig28").caption
 
 
 @pytest.mark.parametrize("name", WITHOUT_METHODS)
