@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.analyses import gradients_plot, kernel_models_plot, landscape_plot
 from benchmark.comparisons import comparison, nothing_to_show, training_sheets
 from benchmark.convergence import gaps
 from benchmark.field_figures import kernel_fields
 from benchmark.figures import restored
-from benchmark.papers import PRETRAINED, PaperFigure
+from benchmark.papers import PRETRAINED, WITHOUT_METHODS, PaperFigure
 from benchmark.plots import conditions_plot, gaps_plot, runs_plot, sensitivity_plot, success_plot
 from benchmark.scoring import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, score_method
 from benchmark.store import Store
 from benchmark.tables import Titles
+from benchmark.types import Array, InputError
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,12 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
         success_plot(_collected(figure, store, shown), out, text, shown.titles)
     elif figure.kind == "gaps":
         gaps_plot(gaps(_collected(figure, store, shown)), out, text)
+    elif figure.kind == "gradients":
+        gradients_plot(_images(store, shown), out, text)
+    elif figure.kind == "landscape":
+        landscape_plot(out, text)
+    elif figure.kind == "kernel-models":
+        kernel_models_plot(*_known_blur(store, shown), figure.steps, out, text)
     elif figure.kind == "runs":
         runs_plot(_collected(figure, store, shown), out, text, shown.titles)
     else:
@@ -97,13 +105,37 @@ def _nothing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
         if figure.found_sheets(store.root):
             return []
         return [f"there is no {figure.sheets} in {store.root / PRETRAINED}: see `blindbench pretrain`"]
-    if not shown.cases and not shown.conditions:
+    if not shown.cases and not shown.conditions and figure.kind != "landscape":
         return ["none of its datasets is here"]
-    if not shown.methods and figure.kind != "comparison":
+    if not shown.methods and figure.kind not in ("comparison", *WITHOUT_METHODS):
         return ["none of its methods is in this profile"]
     if figure.reads and _collected(figure, store, shown).value.dropna().empty:
         return [f"{figure.reads} has no score of them"]
     return []
+
+
+def _images(store: Store, shown: Shown) -> dict[str, list[Array]]:
+    """The sharp images of all cases, each once, and what is observed of them in each dataset."""
+    sharp: dict[str, Array] = {}
+    observed: dict[str, list[Array]] = {}
+    for dataset, cases in shown.cases.items():
+        for case in cases:
+            truth = store.read_truth(dataset, case).sharp
+            if truth is not None:
+                sharp.setdefault(case, truth)
+            observed.setdefault(f"observed, {dataset}", []).append(
+                store.read_observation(dataset, case).blurry
+            )
+    return ({"sharp": list(sharp.values())} if sharp else {}) | observed
+
+
+def _known_blur(store: Store, shown: Shown) -> tuple[Array, Array]:
+    """(sharp image, kernel) of the first case."""
+    (dataset, (case, *_)), *_ = shown.cases.items()
+    truth = store.read_truth(dataset, case)
+    if truth.sharp is None or truth.kernels is None:
+        raise InputError(f"{dataset}/{case}: no sharp image or no true kernel is known")
+    return truth.sharp, truth.kernels[0]
 
 
 def _collected(figure: PaperFigure, store: Store, shown: Shown) -> pd.DataFrame:
