@@ -36,12 +36,12 @@ KERNEL_SHARE = 0.3  # the inset's side, as a share of its panel
 PLOT_WIDTH = 2.3  # inches, one panel of scores
 LINE = 0.17  # inches, one method in it
 PANELS_A_ROW = 3  # of a score plot
-# Grey is for the controls.
+# Grey is for the controls; yellow is lost on white.
 COLOURS: Sequence[str] = [
     to_hex(colour)
-    for palette in ("tab10", "Dark2")
+    for palette in ("tab10", "Dark2", "Set1", "tab20b")
     for colour in colormaps[palette].colors  # type: ignore[attr-defined]  # both are lists
-    if np.ptp(colour) > 0.1
+    if np.ptp(colour) > 0.1 and np.dot(colour, (0.299, 0.587, 0.114)) < 0.8
 ]
 CONTROL = "0.45"
 

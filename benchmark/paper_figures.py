@@ -1,7 +1,7 @@
 """Draw a paper's figure as its definition says, with what a profile has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -59,34 +59,48 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
     text = " ".join(part for part in parts if part)
     if missing:
         nothing_to_show(text, out)
-    elif figure.kind == "pretraining":
-        training_sheets(figure.found_sheets(store.root), text, out)
-    elif figure.kind == "sensitivity":
-        sensitivity_plot(_scores(store, shown), out, text, shown.titles)
-    elif figure.kind == "fields":
-        kernel_fields(
-            store, shown.cases, methods, seed=shown.seeds[0], text=text, out=out, titles=shown.titles
-        )
-    elif figure.kind == "conditions":
-        conditions_plot(_collected(figure, store, shown), shown.conditions, out, text, shown.titles)
-    elif figure.kind == "success":
-        success_plot(_collected(figure, store, shown), out, text, shown.titles)
-    elif figure.kind == "gaps":
-        gaps_plot(gaps(_collected(figure, store, shown)), out, text)
-    elif figure.kind == "gradients":
-        gradients_plot(_images(store, shown), out, text)
-    elif figure.kind == "landscape":
-        landscape_plot(out, text)
-    elif figure.kind == "kernel-models":
-        kernel_models_plot(*_known_blur(store, shown), figure.steps, out, text)
-    elif figure.kind == "runs":
-        runs_plot(_collected(figure, store, shown), out, text, shown.titles)
+    elif figure.reads:
+        _draw_scores(figure, store, shown, text, out)
     else:
-        comparison(
-            store, shown.cases, methods,
-            seed=shown.seeds[0], protocol=shown.protocol, text=text, out=out, titles=shown.titles,
-        )  # fmt: skip
+        _draw_images(figure, store, replace(shown, methods=methods), text, out)
     return said
+
+
+def _draw_scores(figure: PaperFigure, store: Store, shown: Shown, text: str, out: Path) -> None:
+    """A figure of a profile's table of scores."""
+    scores = _collected(figure, store, shown)
+    match figure.kind:
+        case "conditions":
+            conditions_plot(scores, shown.conditions, out, text, shown.titles)
+        case "success":
+            success_plot(scores, out, text, shown.titles)
+        case "gaps":
+            gaps_plot(gaps(scores), out, text)
+        case "runs":
+            runs_plot(scores, out, text, shown.titles)
+
+
+def _draw_images(figure: PaperFigure, store: Store, shown: Shown, text: str, out: Path) -> None:
+    """A figure of restorations, observations, trained networks, or of nothing but formulas."""
+    seed, titles = shown.seeds[0] if shown.seeds else 0, shown.titles
+    match figure.kind:
+        case "pretraining":
+            training_sheets(figure.found_sheets(store.root), text, out)
+        case "sensitivity":
+            sensitivity_plot(_scores(store, shown), out, text, titles)
+        case "gradients":
+            gradients_plot(_images(store, shown), out, text)
+        case "landscape":
+            landscape_plot(out, text)
+        case "kernel-models":
+            kernel_models_plot(*_known_blur(store, shown), figure.steps, out, text)
+        case "fields":
+            kernel_fields(store, shown.cases, shown.methods, seed=seed, text=text, out=out, titles=titles)
+        case _:
+            comparison(
+                store, shown.cases, shown.methods,
+                seed=seed, protocol=shown.protocol, text=text, out=out, titles=titles,
+            )  # fmt: skip
 
 
 def _has_image(store: Store, shown: Shown, method: str) -> bool:

@@ -122,8 +122,8 @@ class First:
 
 
 Kind = Literal[
-    "comparison", "fields", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs", "gradients",
-    "landscape", "kernel-models",
+    "comparison", "fields", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs",
+    "gradients", "landscape", "kernel-models",
 ]  # fmt: skip
 WITHOUT_METHODS = ("pretraining", "gradients", "landscape", "kernel-models")
 
