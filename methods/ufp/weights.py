@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from benchmark.types import InputError, WeightsMissingError
@@ -71,8 +72,9 @@ def load_network(folder: Path, stage: Stage) -> tuple[UfpNet, str]:
         stored = read_network(path, _ENTRY)
         stored = replace(stored, tensors=renamed(stored.tensors))
         shape, remark = _PUBLISHED[stage][1], "official"
-    network = UfpNet(shape)
-    filled(network, stored)
+    with torch.device("meta"):  # nothing is drawn that the weights replace
+        network = UfpNet(shape)
+    filled(network.to_empty(device="cpu"), stored)
     return network, label(stage, shape.kernel_size, remark)
 
 
