@@ -1,7 +1,6 @@
 """NAFNet, the network that UFPNet adds kernels to: its baseline.
 
-L. Chen, X. Chu, X. Zhang, J. Sun, "Simple Baselines for Image Restoration", ECCV 2022. The shipped weights
-are a small network of ours.
+L. Chen, X. Chu, X. Zhang, J. Sun, "Simple Baselines for Image Restoration", ECCV 2022.
 """
 
 from collections.abc import Sequence

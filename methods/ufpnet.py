@@ -1,7 +1,7 @@
 """UFPNet: a kernel for every pixel from a normalizing flow, and a network that attends to them.
 
 Z. Fang, F. Wu, W. Dong, X. Li, J. Wu, G. Shi, "Self-supervised Non-uniform Kernel Estimation with Flow-based
-Motion Prior for Blind Image Deblurring", CVPR 2023. The shipped weights are a small network of ours.
+Motion Prior for Blind Image Deblurring", CVPR 2023.
 """
 
 from collections.abc import Sequence
