@@ -216,7 +216,7 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
     """Our part of a cell: the statistics, or the reason why there are none."""
     measured = _properties(row.method).get(column.metric) if row.method else None
     if measured is not None:
-        return {"mean": measured, "cases": 0, "seeds": 0, "runs": 0, "failed": 0}
+        return {"mean": measured, "cases": 0, "seeds": 0, "runs": 0, "failed": 0, "note": ""}
     cases = select(scores, block)
     ran = cases[cases.method == row.method]
     cell = ran[ran.metric == column.metric]

@@ -164,7 +164,7 @@ class UfpNet(nn.Module):
         """The kernels (B, L, H, W) of images (B, 3, H, W): codes, uncertainty, flow."""
         assert self.estimator is not None
         # In half precision the codes' deviations would vanish.
-        with torch.autocast(images.device.type, enabled=False):
+        with torch.autocast("cuda", enabled=False):
             softmax, sigma = self.estimator(images)
             if self.flow is None:
                 return softmax  # type: ignore[no-any-return]  # of a module

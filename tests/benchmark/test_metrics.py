@@ -233,7 +233,8 @@ def test_weights_in_the_users_own_folder_are_found(mirror, weights, torch_home):
 def test_the_names_of_metrics_and_of_what_a_config_may_ask_for():
     assert list(METRICS) == [
         *("psnr", "ssim", "ssim-wang", "ssim-3d", "psnr-masked", "ssim-masked"),
-        *("ssim-pyiqa", "lpips-alex", "vif", "niqe", "brisque", "piqe", "kernel-similarity", "error-ratio"),
+        *("ssim-pyiqa", "lpips-alex", "vif", "niqe", "brisque", "piqe"),
+        *("reblur-psnr", "reblur-ssim-3d", "kernel-similarity", "error-ratio"),
     ]
     schema = read_yaml(SCHEMAS / "config.schema.yaml")
     assert schema["properties"]["metrics"]["items"]["enum"] == list(ASKED)
