@@ -221,6 +221,33 @@ def tables(
 
 
 @app.command()
+def grid(
+    name: Annotated[str, typer.Argument(help="The table's name, such as robustness.")],
+    definition: Annotated[str, typer.Option(help="JSON object: an entry of a config's `grids`.")],
+    caption: Caption = "",
+    titles: Titles = "{}",
+    results: Results = DEMO,
+) -> None:
+    """Write tables/<name>.csv, .md and .tex: one score over two sets of conditions, for each method."""
+    from benchmark.files import write_text
+    from benchmark.pages import grid_latex, grid_markdown
+    from benchmark.papers import Grid
+    from benchmark.scoring import RUN_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
+    from benchmark.tables import gaps, grid_table, summary
+
+    shown = Grid(**_json_object(definition, "--definition"))
+    scores = read_frame(results / "scores.csv", SCORE_COLUMNS)
+    table_of = grid_table(name, shown, scores, _json_object(titles, "--titles"))
+    table = summary(table_of, scores, read_frame(results / "runs.csv", RUN_COLUMNS))
+    notes, out = gaps(table_of.datasets, scores), results / "tables"
+    write_frame(table, out / f"{name}.csv")
+    write_text(out / f"{name}.tex", grid_latex(table, shown, caption=caption, notes=notes))
+    page = grid_markdown(table, shown, caption=caption, notes=notes)
+    write_text(out / f"{name}.md", page)
+    typer.echo(page, err=True)
+
+
+@app.command()
 def figures(
     name: Annotated[str, typer.Argument(help="The figure's name, such as uniform.")],
     dataset: Annotated[str, typer.Option(help="The dataset it shows.")],
@@ -462,6 +489,12 @@ def pretrain(
         list[str] | None,
         typer.Option(help="A folder of photographs, or <source>[/<folder>]; again for more of them."),
     ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder with pairs, blur/ beside sharp/ or gt/, at any depth; in place of --images."
+        ),
+    ] = None,
     data_terms: Annotated[
         str, typer.Option(help="Terms of the photographs, for the model card; known of sources.")
     ] = "",
@@ -497,7 +530,18 @@ def pretrain(
     overrides = _json_object(settings) | dict(_key_value(text) for text in set_ or [])
     if kernel_size is not None:
         overrides["kernel_size"] = kernel_size
-    order = Order(name, overrides, tuple(images or ()), data_terms, steps, max_minutes, seed, remark, half)
+    order = Order(
+        name,
+        overrides,
+        tuple(images or ()),
+        tuple(pairs or ()),
+        data_terms,
+        steps,
+        max_minutes,
+        seed,
+        remark,
+        half,
+    )
     job = Job.checked(order, out)
     prepare(threads)
     with claimed_device(device) as target, reporting("pretrain ·") as report:

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from scipy.ndimage import uniform_filter
 
 from benchmark.alignment import best_shift
-from benchmark.figures import CELL, draw_image, draw_kernel, kernel_mosaic, restored, save
+from benchmark.figures import CELL, draw_image, draw_kernel, draw_title, kernel_mosaic, restored, save
 from benchmark.images import read_image
 from benchmark.plots import caption
 from benchmark.protocols import PROTOCOLS
@@ -183,7 +183,7 @@ def _draw_case(
     largest = max((max(kernel.shape) for kernel in kernels), default=0)
     peak = max((float(kernel.max()) for kernel in kernels), default=0.0)
     for panel, axis, below in zip(panels, whole, details, strict=False):
-        axis.set_title(panel.title, fontsize=8)
+        draw_title(axis, panel.title)
         if panel.image is None:
             axis.text(0.5, 0.5, "no image", ha="center", va="center", fontsize=8)
             continue

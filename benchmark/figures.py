@@ -36,12 +36,12 @@ KERNEL_SHARE = 0.3  # the inset's side, as a share of its panel
 PLOT_WIDTH = 2.3  # inches, one panel of scores
 LINE = 0.17  # inches, one method in it
 PANELS_A_ROW = 3  # of a score plot
-# Grey is for the controls.
+# Grey is for the controls; yellow is lost on white.
 COLOURS: Sequence[str] = [
     to_hex(colour)
-    for palette in ("tab10", "Dark2")
+    for palette in ("tab10", "Dark2", "Set1", "tab20b")
     for colour in colormaps[palette].colors  # type: ignore[attr-defined]  # both are lists
-    if np.ptp(colour) > 0.1
+    if np.ptp(colour) > 0.1 and np.dot(colour, (0.299, 0.587, 0.114)) < 0.8
 ]
 CONTROL = "0.45"
 
@@ -98,7 +98,7 @@ def _image_grid(panels: Mapping[str, Sequence[Panel]], out: Path) -> None:
             axis.set(xticks=[], yticks=[], frame_on=False)
         for axis, (title, image, kernel) in zip(row, entries, strict=False):
             if index == 0:
-                axis.set_title(title, fontsize=8)
+                draw_title(axis, title)
             if image is None:
                 axis.text(0.5, 0.5, "no image", ha="center", va="center", fontsize=8)
                 continue
@@ -246,6 +246,11 @@ def kernel_mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
     (rows, columns), (h, w) = grid if len(kernels) > 1 else (1, 1), kernels.shape[1:]
     mosaic: Array = kernels.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
     return mosaic
+
+
+def draw_title(axis: Axes, title: str) -> None:
+    """Write a method's title over its image, the weights behind it (`labelled`) on a line of their own."""
+    axis.set_title(title.replace(" [", "\n["), fontsize=8)
 
 
 def draw_image(axis: Axes, image: Array) -> None:

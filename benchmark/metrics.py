@@ -11,6 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmark import iqa
 from benchmark.alignment import Image
+from benchmark.blur.field import reblurred
 from benchmark.kernel_scores import error_ratio, kernel_similarity
 from benchmark.types import InputError
 
@@ -23,7 +24,8 @@ WINDOW = 11  # side of SSIM's Gaussian window, sigma 1.5
 #   image    (estimate,), the full frame: no-reference metrics
 #   kernels  (estimated kernel, true kernel)
 #   blur     (blurry image, sharp image, estimated kernel, true kernel)
-Sight = Literal["pair", "masked", "image", "kernels", "blur"]
+#   field    (blurry image, sharp image, estimated kernel field)
+Sight = Literal["pair", "masked", "image", "kernels", "blur", "field"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,16 @@ def ssim_3d(estimate: Image, reference: Image) -> float:
     return float(similarity.mean())
 
 
+def reblur_psnr(blurry: Image, sharp: Image, field: Image) -> float:
+    """`psnr` of the sharp image, blurred by the estimated field, against the blurry one: UFPNet, Table 4."""
+    return psnr(reblurred(sharp, field), blurry.astype(np.float64))
+
+
+def reblur_ssim_3d(blurry: Image, sharp: Image, field: Image) -> float:
+    """`ssim_3d` of the same pair."""
+    return ssim_3d(reblurred(sharp, field), blurry.astype(np.float64))
+
+
 def psnr_masked(estimate: Image, reference: Image, mask: NDArray[np.bool_]) -> float:
     """`psnr` over the pixels of `mask` (H, W) and all channels. Raises InputError when there are none."""
     _require_pixels(mask)
@@ -179,6 +191,8 @@ _ALL = (
     Metric("brisque", "BRISQUE", 2, by_pyiqa("brisque", 14), lower_is_better=True, sees="image"),
     # Venkatanath et al., NCC 2015: blocks of 16 px.
     Metric("piqe", "PIQE", 2, by_pyiqa("piqe", 16), lower_is_better=True, sees="image"),
+    Metric("reblur-psnr", "Re-blur PSNR", 2, reblur_psnr, unit="dB", sees="field"),
+    Metric("reblur-ssim-3d", "Re-blur SSIM (3-D)", 3, reblur_ssim_3d, sees="field"),
     Metric("kernel-similarity", "Kernel similarity", 3, kernel_similarity, sees="kernels"),
     Metric("error-ratio", "Error ratio", 2, error_ratio, lower_is_better=True, sees="blur"),
 )

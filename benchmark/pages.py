@@ -8,7 +8,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmark.metrics import METRICS
-from benchmark.papers import Column, Definition
+from benchmark.papers import Column, Definition, Grid
 from benchmark.protocols import PROTOCOLS
 from benchmark.tables import CONFIDENCE, FEWEST_CASES, GAIN_METRICS, find_method, method_title
 
@@ -34,6 +34,19 @@ def latex(
     """The same, to be input by a LaTeX document that loads the packages booktabs and graphicx."""
     parts = _parts(table, definition, _LATEX)
     return _latex(definition.title, parts, caption, [*(f"{note}." for note in definition.notes), *notes])
+
+
+def grid_markdown(table: pd.DataFrame, grid: Grid, *, caption: str = "", notes: Sequence[str] = ()) -> str:
+    """A page with a section per row of the grid: methods over the conditions of its columns.
+
+    `table` is the `benchmark.tables.summary` of the grid's definition.
+    """
+    return _markdown(grid.title, _grid_parts(table, grid, _MARKDOWN), caption, notes)
+
+
+def grid_latex(table: pd.DataFrame, grid: Grid, *, caption: str = "", notes: Sequence[str] = ()) -> str:
+    """The same, as `latex` has it."""
+    return _latex(grid.title, _grid_parts(table, grid, _LATEX), caption, notes)
 
 
 @dataclass(frozen=True)
@@ -200,6 +213,33 @@ def _parts(table: pd.DataFrame, definition: Definition, markup: _Markup) -> Iter
         yield part
 
 
+def _grid_parts(table: pd.DataFrame, grid: Grid, markup: _Markup) -> Iterator[_Part]:
+    metric = METRICS[grid.metric]
+    for row in grid.rows:
+        footnotes = _Footnotes(markup)
+        columns = [table[table.block == grid.heading(row, column)] for column in grid.columns]
+        part = _Part(row, f"{metric.heading}. {grid.caption}".rstrip())
+        part.headings += [markup.escape(column) for column in grid.columns]
+        for cells in zip(*(of_cell.to_dict("records") for of_cell in columns), strict=True):
+            texts = [_value(cell, metric.digits, markup, footnotes) for cell in cells]
+            part.rows.append([markup.escape(str(cells[0]["row"])), *texts])
+        part.legend = _legend(pd.concat(columns), part.headings, markup)
+        part.footnotes = footnotes.lines()
+        yield part
+
+
+def _value(cell: Cell, digits: int, markup: _Markup, footnotes: _Footnotes) -> str:
+    """Our number in a cell with its interval and spread, or the mark of why there is none."""
+    text = ""
+    if pd.notna(cell["mean"]):
+        text = f"{cell['mean']:.{digits}f}"
+        if pd.notna(cell["low"]):
+            text += f" [{cell['low']:.{digits - 1}f}, {cell['high']:.{digits - 1}f}]"
+        if round(cell["seed_deviation"], digits) > 0:
+            text += markup.escape(f" ±{cell['seed_deviation']:.{digits}f}")
+    return f"{markup.ranks[cell['rank']].format(text)} {footnotes.mark(cell['note'])}".strip()
+
+
 def _by_row(of_block: pd.DataFrame, rows: int) -> list[list[Cell]]:
     """The cells of each row; `summary` has them row by row."""
     cells: list[Cell] = list(of_block.to_dict("records"))
@@ -219,14 +259,7 @@ def _layout(
     published = bool((of_column.published != "").any())
 
     def ours(cell: Cell) -> str:
-        text = ""
-        if pd.notna(cell["mean"]):
-            text = f"{cell['mean']:.{digits}f}"
-            if pd.notna(cell["low"]):
-                text += f" [{cell['low']:.{digits - 1}f}, {cell['high']:.{digits - 1}f}]"
-            if round(cell["seed_deviation"], digits) > 0:
-                text += markup.escape(f" ±{cell['seed_deviation']:.{digits}f}")
-        return f"{markup.ranks[cell['rank']].format(text)} {footnotes.mark(cell['note'])}".strip()
+        return _value(cell, digits, markup, footnotes)
 
     def theirs(cell: Cell) -> str:
         text = cell["published"] or ("–" if cell["published_note"] else "")

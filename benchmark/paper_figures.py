@@ -1,19 +1,22 @@
 """Draw a paper's figure as its definition says, with what a profile has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
+from benchmark.analyses import gradients_plot, kernel_models_plot, landscape_plot
 from benchmark.comparisons import comparison, nothing_to_show, training_sheets
 from benchmark.convergence import gaps
+from benchmark.field_figures import kernel_fields
 from benchmark.figures import restored
-from benchmark.papers import PRETRAINED, PaperFigure
+from benchmark.papers import PRETRAINED, WITHOUT_METHODS, PaperFigure
 from benchmark.plots import conditions_plot, gaps_plot, runs_plot, sensitivity_plot, success_plot
 from benchmark.scoring import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, score_method
 from benchmark.store import Store
 from benchmark.tables import Titles
+from benchmark.types import Array, InputError
 
 
 @dataclass(frozen=True)
@@ -56,24 +59,48 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
     text = " ".join(part for part in parts if part)
     if missing:
         nothing_to_show(text, out)
-    elif figure.kind == "pretraining":
-        training_sheets(figure.found_sheets(store.root), text, out)
-    elif figure.kind == "sensitivity":
-        sensitivity_plot(_scores(store, shown), out, text, shown.titles)
-    elif figure.kind == "conditions":
-        conditions_plot(_collected(figure, store, shown), shown.conditions, out, text, shown.titles)
-    elif figure.kind == "success":
-        success_plot(_collected(figure, store, shown), out, text, shown.titles)
-    elif figure.kind == "gaps":
-        gaps_plot(gaps(_collected(figure, store, shown)), out, text)
-    elif figure.kind == "runs":
-        runs_plot(_collected(figure, store, shown), out, text, shown.titles)
+    elif figure.reads:
+        _draw_scores(figure, store, shown, text, out)
     else:
-        comparison(
-            store, shown.cases, methods,
-            seed=shown.seeds[0], protocol=shown.protocol, text=text, out=out, titles=shown.titles,
-        )  # fmt: skip
+        _draw_images(figure, store, replace(shown, methods=methods), text, out)
     return said
+
+
+def _draw_scores(figure: PaperFigure, store: Store, shown: Shown, text: str, out: Path) -> None:
+    """A figure of a profile's table of scores."""
+    scores = _collected(figure, store, shown)
+    match figure.kind:
+        case "conditions":
+            conditions_plot(scores, shown.conditions, out, text, shown.titles)
+        case "success":
+            success_plot(scores, out, text, shown.titles)
+        case "gaps":
+            gaps_plot(gaps(scores), out, text)
+        case "runs":
+            runs_plot(scores, out, text, shown.titles)
+
+
+def _draw_images(figure: PaperFigure, store: Store, shown: Shown, text: str, out: Path) -> None:
+    """A figure of restorations, observations, trained networks, or of nothing but formulas."""
+    seed, titles = shown.seeds[0] if shown.seeds else 0, shown.titles
+    match figure.kind:
+        case "pretraining":
+            training_sheets(figure.found_sheets(store.root), text, out)
+        case "sensitivity":
+            sensitivity_plot(_scores(store, shown), out, text, titles)
+        case "gradients":
+            gradients_plot(_images(store, shown), out, text)
+        case "landscape":
+            landscape_plot(out, text)
+        case "kernel-models":
+            kernel_models_plot(*_known_blur(store, shown), figure.steps, out, text)
+        case "fields":
+            kernel_fields(store, shown.cases, shown.methods, seed=seed, text=text, out=out, titles=titles)
+        case _:
+            comparison(
+                store, shown.cases, shown.methods,
+                seed=seed, protocol=shown.protocol, text=text, out=out, titles=titles,
+            )  # fmt: skip
 
 
 def _has_image(store: Store, shown: Shown, method: str) -> bool:
@@ -92,13 +119,37 @@ def _nothing(figure: PaperFigure, store: Store, shown: Shown) -> list[str]:
         if figure.found_sheets(store.root):
             return []
         return [f"there is no {figure.sheets} in {store.root / PRETRAINED}: see `blindbench pretrain`"]
-    if not shown.cases and not shown.conditions:
+    if not shown.cases and not shown.conditions and figure.kind != "landscape":
         return ["none of its datasets is here"]
-    if not shown.methods and figure.kind != "comparison":
+    if not shown.methods and figure.kind not in ("comparison", *WITHOUT_METHODS):
         return ["none of its methods is in this profile"]
     if figure.reads and _collected(figure, store, shown).value.dropna().empty:
         return [f"{figure.reads} has no score of them"]
     return []
+
+
+def _images(store: Store, shown: Shown) -> dict[str, list[Array]]:
+    """The sharp images of all cases, each once, and what is observed of them in each dataset."""
+    sharp: dict[str, Array] = {}
+    observed: dict[str, list[Array]] = {}
+    for dataset, cases in shown.cases.items():
+        for case in cases:
+            truth = store.read_truth(dataset, case).sharp
+            if truth is not None:
+                sharp.setdefault(case, truth)
+            observed.setdefault(f"observed, {dataset}", []).append(
+                store.read_observation(dataset, case).blurry
+            )
+    return ({"sharp": list(sharp.values())} if sharp else {}) | observed
+
+
+def _known_blur(store: Store, shown: Shown) -> tuple[Array, Array]:
+    """(sharp image, kernel) of the first case."""
+    (dataset, (case, *_)), *_ = shown.cases.items()
+    truth = store.read_truth(dataset, case)
+    if truth.sharp is None or truth.kernels is None:
+        raise InputError(f"{dataset}/{case}: no sharp image or no true kernel is known")
+    return truth.sharp, truth.kernels[0]
 
 
 def _collected(figure: PaperFigure, store: Store, shown: Shown) -> pd.DataFrame:

@@ -38,6 +38,7 @@ class Block:
     group: str | None = None  # all cases without one
     reason: str = ""  # why no dataset can fill the block, when it has none
     caption: str = ""
+    methods: tuple[str, ...] = ()  # ours that have a row in it; without any, all rows of the table
 
 
 @dataclass(frozen=True)
@@ -76,20 +77,73 @@ class Definition:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """A table of one score over two sets of conditions, such as noise and declared kernel size."""
+
+    title: str
+    dataset: str  # without conditions
+    rows: Mapping[str, str]  # words to conditions, several joined by @; to nothing for the dataset as it is
+    columns: Mapping[str, str]
+    metric: str  # as in scores.csv
+    caption: str = ""
+
+    def cell(self, row: str, column: str) -> str:
+        """The dataset whose scores stand in a cell."""
+        return "@".join(filter(None, (self.dataset, self.rows[row], self.columns[column])))
+
+    def definition(self, name: str, rows: Sequence[Row]) -> Definition:
+        """A block per cell, row by row, each with the one column; methods are the rows in it."""
+        blocks = tuple(
+            Block(self.heading(row, column), (Column(self.metric, self.metric),), self.cell(row, column))
+            for row in self.rows
+            for column in self.columns
+        )
+        return Definition(name, self.title, blocks, tuple(rows))
+
+    @staticmethod
+    def heading(row: str, column: str) -> str:
+        """What a cell is called."""
+        return f"{row}, {column}"
+
+
+@dataclass(frozen=True)
+class First:
+    """Cases by their place, where their names are a user's."""
+
+    count: int
+    groups: tuple[str, ...] = ()  # of each; without any, of all cases together
+
+    def of(self, groups: Mapping[str, str]) -> list[str]:
+        """The first of the cases, which are given with their groups."""
+        if not self.groups:
+            return list(groups)[: self.count]
+        by_group = [[case for case, group in groups.items() if group == name] for name in self.groups]
+        return [case for cases in by_group for case in cases[: self.count]]
+
+
+Kind = Literal[
+    "comparison", "fields", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs",
+    "gradients", "landscape", "kernel-models",
+]  # fmt: skip
+WITHOUT_METHODS = ("pretraining", "gradients", "landscape", "kernel-models")
+
+
+@dataclass(frozen=True)
 class PaperFigure:
     """A figure of a paper: which cases and methods it shows, and how."""
 
     name: str
     title: str
-    kind: Literal["comparison", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs"]
+    kind: Kind
     # Dataset to its cases; the first of these sets of which a profile has any is shown.
-    cases: Sequence[Mapping[str, Sequence[str]]]
-    # Words to dataset; the first of these sets of which a profile has any is shown. Of the last four kinds.
+    cases: Sequence[Mapping[str, Sequence[str] | First]]
+    # Words to dataset; the first of these sets of which a profile has any is shown. Of kinds with scores.
     conditions: Sequence[Mapping[str, str]]
-    metrics: Sequence[str]  # as in scores.csv; of the last four kinds
+    metrics: Sequence[str]  # as in scores.csv; of the same kinds
     methods: Sequence[str]  # ours, as far as they run
     sheets: str  # of a pre-training: the names of its sheets, as a shell pattern
     caption: str
+    steps: int = 0  # of the fits of kernel priors
 
     @property
     def reads(self) -> str:
@@ -131,13 +185,21 @@ def paper_figure(name: str) -> PaperFigure:
         name=name,
         title=f"{table.title.partition(', Table')[0]}, Figure {figure['number']}: {figure['title']}",
         kind=figure["kind"],
-        cases=figure.get("cases", []),
+        cases=[
+            {dataset: _cases(chosen) for dataset, chosen in wanted.items()}
+            for wanted in figure.get("cases", [])
+        ],
         conditions=figure.get("conditions", []),
         metrics=figure.get("metrics", []),
-        methods=list(dict.fromkeys(methods)),
+        methods=[] if figure["kind"] in WITHOUT_METHODS else list(dict.fromkeys(methods)),
         sheets=figure.get("sheets", ""),
         caption=figure["caption"],
+        steps=figure.get("steps", 0),
     )
+
+
+def _cases(chosen: Sequence[str] | Mapping[str, Any]) -> Sequence[str] | First:
+    return First(chosen["first"], tuple(chosen.get("of_each", ()))) if isinstance(chosen, Mapping) else chosen
 
 
 def paper_tables() -> list[str]:

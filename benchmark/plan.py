@@ -8,7 +8,8 @@ from typing import Any
 
 from benchmark import provenance
 from benchmark.descriptors import FOLDER, Dataset, find_dataset
-from benchmark.papers import PaperFigure, paper_figure, paper_table
+from benchmark.metrics import METRICS
+from benchmark.papers import First, Grid, PaperFigure, paper_figure, paper_table, paper_tables
 from benchmark.schema import checked, did_you_mean
 from benchmark.settings import effective, kept_snapshots
 from benchmark.sources import find_source
@@ -74,6 +75,9 @@ class Plan:
                 for name, overrides in config["methods"].items()
             }
             _check_names(config, methods)
+            for name, grid in config["grids"].items():
+                tables = [dataset.content["table"] for dataset in asked.values()]
+                _check_grid(name, Grid(**grid), tables, descriptors)
             for name in config["paper_tables"]:
                 paper_table(name)
             for name in config["paper_figures"]:
@@ -100,6 +104,16 @@ class Plan:
             name, reason = next(iter(self.absent.items()))
             others = f" (and {len(self.absent) - 1} more, see `blindbench plan`)" * (len(self.absent) > 1)
             raise InputError(f"{self.results}: no dataset can run: {name}: {reason}{others}")
+
+    def methods_on(self, dataset: str) -> list[str]:
+        """The methods that run on a dataset: all but those that the config keeps to others."""
+        kept: Mapping[str, Sequence[str]] = self.config["only"]
+        return [name for name in self.methods if dataset in kept.get(name, [dataset])]
+
+    @property
+    def grids(self) -> dict[str, Grid]:
+        """The config's tables over two sets of conditions."""
+        return {name: Grid(**grid) for name, grid in self.config["grids"].items()}
 
     @property
     def results(self) -> Path:
@@ -154,24 +168,25 @@ class Plan:
     def paper_figure(self, name: str) -> FigurePlan:
         """What this profile can show of a paper's figure, and why not more."""
         figure = paper_figure(name)
-        if figure.kind == "pretraining":  # shows no dataset
+        if figure.kind in ("pretraining", "landscape"):  # shows no dataset
             return FigurePlan({}, [], [], [])
         if figure.conditions:
             return self._figure_of_conditions(figure)
-        methods = [method for method in figure.methods if method in self.methods]
         shown: dict[str, list[str]] = {}
         notes = []
         for wanted in figure.cases:
             notes += self._without_datasets(wanted)
             for dataset, cases in wanted.items():
                 selected = self.cases.get(dataset, [])
-                shown[dataset] = [case for case in cases if case in selected]
-                absent = ", ".join(case for case in cases if case not in selected)
+                named = cases.of(self._groups(dataset)) if isinstance(cases, First) else cases
+                shown[dataset] = [case for case in named if case in selected]
+                absent = ", ".join(case for case in named if case not in selected)
                 if dataset in self.datasets and absent:
                     notes.append(f"{dataset}: left out, as the config does not select them: {absent}")
             shown = {dataset: cases for dataset, cases in shown.items() if cases}
             if shown:
                 break
+        methods = self._running(figure.methods, shown)
         notes += _without(figure.methods, methods)
         seeds = list(self.config["seeds"])
         if figure.kind != "sensitivity":
@@ -181,18 +196,32 @@ class Plan:
         return FigurePlan(shown, methods, seeds, notes)
 
     def _figure_of_conditions(self, figure: PaperFigure) -> FigurePlan:
-        here = self.converging if figure.reads == "convergence.csv" else self.methods
-        methods = [method for method in figure.methods if method in here]
-        notes = _without(figure.methods, methods)
+        here = self.converging if figure.reads == "convergence.csv" else list(self.methods)
         if not here:
-            notes.append("It needs estimates on the way: put `snapshots` into the config")
+            notes = [
+                *_without(figure.methods, []),
+                "It needs estimates on the way: put `snapshots` into the config",
+            ]
             return FigurePlan({}, [], [], notes)
+        shown: dict[str, str] = {}
+        absent: list[str] = []
         for wanted in figure.conditions:
             shown = {words: name for words, name in wanted.items() if name in self.datasets}
-            notes += self._without_datasets(wanted.values())
+            absent += self._without_datasets(wanted.values())
             if shown:
-                return FigurePlan({}, methods, list(self.config["seeds"]), notes, shown)
-        return FigurePlan({}, methods, [], notes)
+                break
+        methods = [name for name in self._running(figure.methods, shown.values()) if name in here]
+        notes = [*_without(figure.methods, methods), *absent]
+        return FigurePlan({}, methods, list(self.config["seeds"]) if shown else [], notes, shown)
+
+    def _running(self, methods: Sequence[str], datasets: Iterable[str]) -> list[str]:
+        """Those of `methods` that run on any of `datasets`; without datasets, that run at all."""
+        running = [self.methods_on(name) for name in datasets] or [list(self.methods)]
+        return [method for method in methods if any(method in names for names in running)]
+
+    def _groups(self, dataset: str) -> dict[str, str]:
+        """The groups of the cases of a dataset that run."""
+        return {case: self.datasets[dataset].entries[case].group for case in self.cases.get(dataset, [])}
 
     def _without_datasets(self, wanted: Iterable[str]) -> list[str]:
         """A sentence on each dataset that is not here."""
@@ -267,14 +296,33 @@ def _check_names(config: Mapping[str, Any], methods: Mapping[str, MethodPlan]) -
     for iteration in config["snapshots"]:
         if iteration not in kept:
             raise InputError(f"snapshots: no method takes {iteration} iterations")
-    for name in config["titles"]:
-        if name not in methods:
-            raise InputError(f"titles: '{name}' is none of the methods. {did_you_mean(name, list(methods))}")
+    for key in ("titles", "only"):
+        for name in config[key]:
+            if name not in methods:
+                hint = did_you_mean(name, list(methods))
+                raise InputError(f"{key}: '{name}' is none of the methods. {hint}")
+    for name, kept in config["only"].items():
+        for dataset in kept:
+            if dataset not in config["datasets"]:
+                hint = did_you_mean(dataset, config["datasets"])
+                raise InputError(f"only.{name}: '{dataset}' is none of the datasets. {hint}")
     converging = [name for name, method in methods.items() if method.snapshots]
     reference = config.get("reference")
     if reference is not None and reference not in converging:
         hint = did_you_mean(reference, converging) if converging else "No method has any: see `snapshots`."
         raise InputError(f"reference: '{reference}' is none of the methods with snapshots. {hint}")
+
+
+def _check_grid(name: str, grid: Grid, tables: Sequence[str], descriptors: Path) -> None:
+    """Raises InputError for datasets or a metric that do not exist, or the name of one of `tables`."""
+    if name in (*tables, *paper_tables(), "convergence", "sensitivity"):
+        raise InputError(f"grids: '{name}' is the name of another table")
+    if grid.metric not in METRICS:
+        hint = did_you_mean(grid.metric, list(METRICS))
+        raise InputError(f"grids.{name}.metric: unknown metric '{grid.metric}'. {hint}")
+    for row in grid.rows:
+        for column in grid.columns:
+            find_dataset(grid.cell(row, column), descriptors)
 
 
 def _method_plan(name: str, overrides: Mapping[str, Any], snapshots: Sequence[int], where: str) -> MethodPlan:

@@ -21,6 +21,8 @@ STYLES: Sequence[str | tuple[int, tuple[int, ...]]] = (
     "-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)),
 )  # fmt: skip
 BINS = 30  # of a histogram
+FEWEST_RUNS = 3  # of a dataset with a histogram of its own
+FEW_RUNS = "all datasets together"  # the others': where one dataset has few runs, the figure's have as many
 THRESHOLDS = 200  # of a success rate, over the range of all values
 CAPTION_SIZE = 6.5  # points
 CHARACTERS = 21  # of the caption in an inch
@@ -168,9 +170,12 @@ def success_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO
 def gaps_plot(gaps: pd.DataFrame, out: Path, text: str) -> None:
     """Write `out`.png and `out`.pdf: histograms of what early stopping and no stopping fall short.
 
-    `gaps` as `benchmark.convergence.gaps` gives them; a panel per dataset and metric.
+    `gaps` as `benchmark.convergence.gaps` gives them; a panel per metric and dataset. Datasets of fewer than
+    `FEWEST_RUNS` share one.
     """
-    panels = list(gaps.groupby(["dataset", "metric"], sort=False))
+    runs = gaps.groupby(["dataset", "metric"]).metric.transform("size")
+    shared = gaps.assign(dataset=gaps.dataset.where(runs >= FEWEST_RUNS, FEW_RUNS))
+    panels = list(shared.groupby(["dataset", "metric"], sort=False))
     figure, axes = _panels(len(panels), WIDTH, HEIGHT)
     for axis, ((dataset, name), own) in zip(axes, panels, strict=True):
         metric = METRICS[str(name)]

@@ -16,7 +16,7 @@ from tabulate import tabulate
 from benchmark import provenance
 from benchmark.files import locked, remove_leftovers, write_text
 from benchmark.settings import effective
-from benchmark.training_photographs import Collection, collected, read
+from benchmark.training_photographs import Collection, collected, collected_pairs, read, read_pairs
 from benchmark.training_quality import draw, quality
 from benchmark.types import InputError
 from methods.solver import Report, device_name
@@ -33,6 +33,7 @@ class Order:
     training: str
     settings: Mapping[str, Any] = field(default_factory=dict)  # that differ from the training's own
     images: tuple[str, ...] = ()  # folders of photographs, or sources
+    pairs: tuple[str, ...] = ()  # folders of blurry and sharp photographs, or sources
     terms: str = ""  # of the photographs; those that their sources state by default
     steps: int | None = None  # the training's own number by default
     minutes: float | None = None  # after which it ends, too, rates and all
@@ -59,10 +60,14 @@ class Job:
             raise InputError(f"steps must be positive, not {order.steps}")
         if not 0 <= order.seed < 2**32:
             raise InputError(f"the seed must lie between 0 and {2**32 - 1}, not {order.seed}")
-        if job.training.photographs and not order.images:
+        if job.training.photographs and not (order.images or order.pairs):
             raise InputError(
                 f"{order.training} learns from photographs; give --images a folder that holds some"
             )
+        if order.pairs and not job.training.pairs:
+            raise InputError(f"{order.training} learns from no pairs; leave out --pairs")
+        if order.pairs and order.images:
+            raise InputError("--images and --pairs are both given; leave out one")
         if order.images and not job.training.photographs:
             raise InputError(f"{order.training} learns from no photographs; leave out --images")
         return job
@@ -103,12 +108,14 @@ class Job:
 
     @cached_property
     def photographs(self) -> Collection:
-        """Raises InputError as `collected` does."""
+        """Raises InputError as `collected` and `collected_pairs` do."""
+        if self.order.pairs:
+            return collected_pairs(self.order.pairs, self.order.terms)
         return collected(self.order.images, self.order.terms)
 
     def recipe(self) -> str:
         """Changes with the order, what the training's own settings add to it, and the photographs."""
-        order = asdict(self.order) | {"settings": asdict(self.settings), "images": []}
+        order = asdict(self.order) | {"settings": asdict(self.settings), "images": [], "pairs": []}
         return provenance.digest(order, self.photographs.identity)
 
     def identity(self) -> str:
@@ -122,6 +129,8 @@ class Job:
         words = ["blindbench", "pretrain", order.training]
         for image in order.images:
             words += ["--images", image]
+        for folder in order.pairs:
+            words += ["--pairs", folder]
         options = {
             "settings": json.dumps(dict(order.settings), sort_keys=True) if order.settings else None,
             "max-minutes": order.minutes and f"{order.minutes:g}",
@@ -140,7 +149,7 @@ def jobs(orders: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Job]:
     makers: dict[Path, str] = {}
     for number, entry in enumerate(orders):
         of_order: dict[str, Any] = {key: value for key, value in entry.items() if key != "threads"}
-        of_order["images"] = tuple(entry.get("images", ()))
+        of_order |= {key: tuple(entry.get(key, ())) for key in ("images", "pairs")}
         try:
             job = Job.checked(Order(**of_order), folder)
         except InputError as error:
@@ -165,7 +174,14 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
             return False
         remove_leftovers(job.folder)
         training_files, held_out_files = job.photographs.split()
-        materials = Materials(read(training_files), read(held_out_files), job.folder, processes)
+        materials = Materials(
+            read(training_files) if job.order.images else (),
+            read(held_out_files) if job.order.images else (),
+            read_pairs(training_files) if job.order.pairs else (),
+            read_pairs(held_out_files) if job.order.pairs else (),
+            job.folder,
+            processes,
+        )
         trainee = job.training.start(job.settings, materials, job.order.seed, device, report)
         saved = job.folder / f".{job.stem}.checkpoint.pt"
         history = train(
@@ -251,7 +267,8 @@ place; `ratio`, `success`: median error ratio of restored crops, and the share o
 def model_card(job: Job, record: Mapping[str, Any]) -> str:
     """What a person has to know of the weights, in Markdown; `record` is that of `pretrain`."""
     training, held_out = job.photographs.split()
-    data = f"{len(training)} photographs ({', '.join(job.order.images)}), {len(held_out)} more held out"
+    folders = ", ".join([*job.order.images, *job.order.pairs])
+    data = f"{len(training)} photographs ({folders}), {len(held_out)} more held out"
     return CARD.format(
         **record,
         paper=job.training.paper,

@@ -18,7 +18,7 @@ Align = Callable[[Image, Iterable[Image]], Aligned]
 # What a config may ask for; a name that leaves the variant open is settled by `Protocol.metric`.
 ASKED = (
     *("psnr", "ssim", "ssim-pyiqa", "lpips", "vif", "niqe", "brisque", "piqe"),
-    *("kernel-similarity", "error-ratio"),
+    *("reblur-psnr", "reblur-ssim-3d", "kernel-similarity", "error-ratio"),
 )
 
 

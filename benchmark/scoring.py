@@ -12,7 +12,14 @@ from benchmark.files import replacing
 from benchmark.images import read_image
 from benchmark.metrics import Metric, Sight
 from benchmark.protocols import PROTOCOLS, Protocol
-from benchmark.store import Store, read_kernels, read_record, read_restored_image, read_snapshots
+from benchmark.store import (
+    Store,
+    read_kernel_field,
+    read_kernels,
+    read_record,
+    read_restored_image,
+    read_snapshots,
+)
 from benchmark.types import Array, InputError, Observation, Status, Truth
 
 Seen = tuple[Any, ...]  # a metric's arguments; empty when they lack
@@ -141,6 +148,7 @@ def _sights(
         "image": ((restored,), ""),
         "kernels": (kernels, reason),
         "blur": ((), "no sharp image exists") if truth.sharp is None else (blur if kernels else (), reason),
+        "field": _field(read_kernel_field(folder), observation, truth),
     }
 
 
@@ -172,6 +180,14 @@ def _kernels(estimated: Array | None, true: Array | None) -> tuple[Seen, str]:
     if len(estimated) != 1 or len(true) != 1:
         return (), "kernels are compared for uniform blur only"
     return (estimated[0], true[0]), ""
+
+
+def _field(field: Array | None, observation: Observation, truth: Truth) -> tuple[Seen, str]:
+    if truth.sharp is None:
+        return (), "no sharp image exists"
+    if field is None:
+        return (), "the method estimates no kernel field"
+    return (observation.blurry, truth.sharp, field), ""
 
 
 def runs_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

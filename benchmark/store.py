@@ -2,7 +2,7 @@
 
     observations/<dataset>/<case>.npz, <case>.truth.npz, manifest.json
     restorations/<dataset>/<method>/seed<k>/<case>/{image.png, kernels.npz, trace.csv, run.json}
-        and snapshots.npz, where snapshots were asked for
+        and kernel_field.npz, of methods that have one, and snapshots.npz, where snapshots were asked for
     restorations/<dataset>/<method>/seed<k>/shard<n>.json
 
 `run.json` is written last: a case without it, or whose provenance differs, is not finished.
@@ -126,13 +126,16 @@ class Store:
 
 def write_restoration(folder: Path, restoration: Restoration, record: dict[str, Any]) -> None:
     """Write a restoration and, last of all, its `run.json` made of `record` and the run's numbers."""
-    for stale in ("run.json", "image.png", "kernels.npz", "trace.csv", "snapshots.npz"):
+    for stale in ("run.json", "image.png", "kernels.npz", "kernel_field.npz", "trace.csv", "snapshots.npz"):
         (folder / stale).unlink(missing_ok=True)
     if restoration.image is not None:
         write_image(folder / "image.png", restoration.image)
         record = {**record, "image_sha256": _file_hash(folder / "image.png")}
     if restoration.kernels is not None:
         _write_arrays(folder / "kernels.npz", kernels=restoration.kernels)
+    if restoration.kernel_field is not None:
+        # Half precision: a relative error of 5e-4 at most, for half the size.
+        _write_arrays(folder / "kernel_field.npz", kernels=restoration.kernel_field.astype(np.float16))
     if restoration.trace:
         with replacing(folder / "trace.csv") as temporary:
             pd.DataFrame(restoration.trace).to_csv(temporary, index=False)
@@ -199,6 +202,12 @@ def read_kernels(folder: Path) -> Array | None:
     """The estimated kernels (P, h, w), where the method gave any."""
     path = folder / "kernels.npz"
     return _read_arrays(path)["kernels"] if path.exists() else None
+
+
+def read_kernel_field(folder: Path) -> Array | None:
+    """The kernel field (R, C, h, w), where the method gave any."""
+    path = folder / "kernel_field.npz"
+    return _read_arrays(path)["kernels"].astype(np.float32) if path.exists() else None
 
 
 def read_snapshots(folder: Path) -> tuple[Snapshot, ...]:

@@ -15,7 +15,7 @@ from scipy.stats import bootstrap
 
 from benchmark.descriptors import Dataset, find_dataset, presence
 from benchmark.metrics import METRICS, Metric
-from benchmark.papers import Block, Column, Definition, Published, Row
+from benchmark.papers import Block, Column, Definition, Grid, Published, Row
 from benchmark.plan import base_method
 from benchmark.seeds import generator
 from benchmark.types import InputError, Status
@@ -55,10 +55,23 @@ def own_table(
                 columns=tuple(Column(metric, metric) for metric in metrics),
                 dataset=dataset,
                 caption=descriptor.content["caption"],
+                methods=tuple(selected[selected.dataset == dataset].method.unique()),
             )
         )
     rows = tuple(Row(method_title(method, titles), method) for method in selected.method.unique())
     return Definition(name, "", tuple(blocks), rows)
+
+
+def grid_table(name: str, grid: Grid, scores: pd.DataFrame, titles: Titles = NO_TITLES) -> Definition:
+    """The table of `grid`: every method that was scored in any of its cells.
+
+    Raises InputError if none was.
+    """
+    cells = [grid.cell(row, column) for row in grid.rows for column in grid.columns]
+    ran = scores[scores.dataset.isin(cells) & (scores.metric == grid.metric)].method.unique()
+    if not len(ran):
+        raise InputError(f"{name}: {cells[0]} and the others have no {grid.metric} in scores.csv")
+    return grid.definition(name, [Row(method_title(method, titles), method) for method in ran])
 
 
 def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -88,6 +101,7 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
         }
         for block in definition.blocks
         for row in rows
+        if not block.methods or row.method in block.methods
         for column in block.columns
     ]
     table = pd.DataFrame(records).reindex(columns=list(TABLE_COLUMNS))
@@ -200,12 +214,16 @@ def _role(method: str) -> str:
 
 def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Any]:
     """Our part of a cell: the statistics, or the reason why there are none."""
+    measured = _properties(row.method).get(column.metric) if row.method else None
+    if measured is not None:
+        return {"mean": measured, "cases": 0, "seeds": 0, "runs": 0, "failed": 0, "note": ""}
     cases = select(scores, block)
     ran = cases[cases.method == row.method]
     cell = ran[ran.metric == column.metric]
     if cell.empty:
         nothing = dict.fromkeys(("cases", "seeds", "runs", "failed"), 0)
-        return {**nothing, "note": _reason(block, row, column, cases, ran)}
+        elsewhere = bool((scores.method == row.method).any())
+        return {**nothing, "note": _reason(block, row, column, cases, ran, elsewhere)}
     jobs = runs[
         (runs.dataset == block.dataset) & (runs.method == row.method) & runs.case.isin(ran.case.unique())
     ]
@@ -239,6 +257,13 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
     }
 
 
+@cache
+def _properties(method: str) -> Mapping[str, float]:
+    """What is counted of a method's published network."""
+    found = find_method(method)
+    return {} if found is None else found.properties()
+
+
 def _weights(jobs: pd.DataFrame) -> list[str]:
     """A note on each set of pre-trained weights behind a number: its label says whether it is a demo's."""
     return [f"with the weights {label}" for label in sorted(jobs.weights.dropna().unique()) if label]
@@ -251,8 +276,13 @@ def _gain(values: pd.Series, scores: pd.DataFrame) -> float:
     return float((values - values_by_case(floor)).mean())
 
 
-def _reason(block: Block, row: Row, column: Column, cases: pd.DataFrame, ran: pd.DataFrame) -> str:
-    """Why a cell of ours is empty; nothing for a row that is published only and marked so."""
+def _reason(
+    block: Block, row: Row, column: Column, cases: pd.DataFrame, ran: pd.DataFrame, elsewhere: bool
+) -> str:
+    """Why a cell of ours is empty; nothing for a row that is published only and marked so.
+
+    `elsewhere`: whether the method ran on another dataset.
+    """
     if row.method is None:
         return ""
     if block.reason or not column.metric:
@@ -263,7 +293,8 @@ def _reason(block: Block, row: Row, column: Column, cases: pd.DataFrame, ran: pd
     if find_method(row.method) is None:
         return "not run: no such method here yet"
     if ran.empty:
-        return f"not run: {row.method} is not in this profile"
+        where = "runs on other datasets of this profile" if elsewhere else "is not in this profile"
+        return f"not run: {row.method} {where}"
     return f"not scored: {column.metric} is not among this profile's metrics for {block.dataset}"
 
 

@@ -65,6 +65,51 @@ def collected(folders: Sequence[str], terms: str = "") -> Collection:
     return Collection(tuple(files[index] for index in picked), terms or "; ".join(dict.fromkeys(stated)))
 
 
+def collected_pairs(folders: Sequence[str], terms: str = "") -> Collection:
+    """The blurry photographs in `folders` and below that have a sharp one, sorted by path.
+
+    Either `.../blur/<name>` beside `.../sharp/<name>`, as GoPro has it, or `.../blur/blur_<name>` beside
+    `.../gt/gt_<name>`, as RealBlur has it. Folders and terms as of `collected`.
+    Raises InputError for a folder that is missing or has no pair, and when all have fewer than two.
+    """
+    files: list[Path] = []
+    stated: list[str] = []
+    for name in folders:
+        folder = _folder(name)
+        found = [path for path in sorted(folder.rglob("blur/*")) if sharp_of(path).is_file()]
+        if not found:
+            raise InputError(f"{name}: no pairs in this folder: blur/ beside sharp/, or blur/ beside gt/")
+        files += found
+        source = all_sources().get(Path(name).parts[0])
+        stated += [f"{source.title}: {source.licence}" if source else f"{name}: not stated"]
+    if len(files) < 2:
+        raise InputError(f"{files[0]}: the only pair; at least 2 are needed, one to train on, one held out")
+    picked = np.linspace(0, len(files) - 1, min(len(files), MOST)).round().astype(int)
+    return Collection(tuple(files[index] for index in picked), terms or "; ".join(dict.fromkeys(stated)))
+
+
+def sharp_of(blurry: Path) -> Path:
+    """Where the sharp photograph of a pair lies, see `collected_pairs`."""
+    scene, name = blurry.parent.parent, blurry.name
+    if name.startswith("blur_"):
+        return scene / "gt" / f"gt_{name.removeprefix('blur_')}"
+    return scene / "sharp" / name
+
+
+def read_pairs(files: Sequence[Path]) -> list[tuple[Photograph, Photograph]]:
+    """(blurry, sharp) of blurry photographs' files.
+
+    Raises InputError naming the file that cannot be read, or whose sizes differ.
+    """
+    pairs = []
+    for path in files:
+        blurry, sharp = read([path, sharp_of(path)])
+        if blurry.shape != sharp.shape:
+            raise InputError(f"{path}: another size or number of channels than {sharp_of(path)}")
+        pairs.append((blurry, sharp))
+    return pairs
+
+
 def read(files: Sequence[Path]) -> list[Photograph]:
     """Raises InputError naming the file that cannot be read."""
     return [_middle(np.round(255 * read_image(path)).astype(np.uint8)) for path in files]

@@ -23,7 +23,7 @@ SHOWN = 16  # cases or samples on a sheet
 CELL = 1.1  # inches
 
 Quality = dict[str, dict[str, float]]
-Cell = tuple[Array, str]  # picture (h, w), caption
+Cell = tuple[Array, str]  # picture (h, w) or (h, w, 3), caption
 
 
 def quality(evidence: Evidence, report: Report) -> Quality:
@@ -35,12 +35,14 @@ def quality(evidence: Evidence, report: Report) -> Quality:
     samples much more alike than the real ones tell of a collapsed generator.
     """
     found: Quality = {name: {"correlation": _correlation(rows)} for name, rows in evidence.samples.items()}
+    for name, numbers in evidence.numbers.items():
+        found[name] = found.get(name, {}) | dict(numbers)
     if evidence.truth is None:
         return found
     for name, kernels in evidence.estimates.items():
         pairs = list(zip(kernels, evidence.truth, strict=False))
         similarities = [kernel_similarity(*pair) for pair in pairs]
-        found[name] = {
+        found[name] = found.get(name, {}) | {
             "cases": len(pairs),
             "similarity": float(np.median(similarities)),
             "similarity_low": float(np.quantile(similarities, 0.1)),
@@ -64,7 +66,7 @@ def quality(evidence: Evidence, report: Report) -> Quality:
 
 
 def draw(evidence: Evidence, out: Path) -> None:
-    """Write `out`: held-out cases with what was made of them, or rows of samples and kernels."""
+    """Write `out`: held-out cases with what was made of them, or rows of samples, kernels and images."""
     if evidence.blurry is not None and evidence.truth is not None:
         _grid(_cases(evidence, evidence.blurry, evidence.truth), out, columns=2)
         return
@@ -73,6 +75,10 @@ def draw(evidence: Evidence, out: Path) -> None:
         rows["held out"] = [(kernel, "") for kernel in evidence.truth[:SHOWN]]
         for name in evidence.shown:
             rows[name] = _captioned(evidence.estimates[name], evidence.truth)
+    rows |= {
+        name: [(image.transpose(1, 2, 0), "") for image in images[:SHOWN]]
+        for name, images in evidence.images.items()
+    }
     _grid(rows, out)
 
 

@@ -151,6 +151,9 @@ class Restoration:
     reason: str = ""  # empty when `status` is OK
     image: Array | None = None  # (C, H, W) in [0, 1]; None unless `status` is OK
     kernels: Array | None = None  # (P, h, w); None for methods that estimate none
+    # (R, C, h, w): a kernel for each of R x C equal patches, for methods that see so finely. Sums are the
+    # method's.
+    kernel_field: Array | None = None
     trace: tuple[Mapping[str, float | str], ...] = field(default=(), repr=False)  # a row per logged iteration
     iterations: int = 0
     returned: int = 0  # the iteration whose estimate it is; the last one unless something else was remembered

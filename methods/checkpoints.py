@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -64,15 +65,21 @@ def save_network(path: Path, module: nn.Module, metadata: Mapping[str, str], *, 
             temporary.unlink()
 
 
-def read_network(path: Path) -> Stored:
-    """The content of `path`. Raises InputError when it cannot be read as a network's weights."""
+def read_network(path: Path, entry: str = "") -> Stored:
+    """The content of `path`, or that of its `entry`, where PyTorch's own files hold more than weights.
+
+    Raises InputError when it cannot be read as a network's weights.
+    """
     try:
         if path.suffix == OWN:
             with safetensors.safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
                 metadata = json.loads((file.metadata() or {}).get(METADATA, "{}"))
         else:
-            tensors, metadata = torch.load(path, map_location="cpu", weights_only=True), {}
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+            if entry and isinstance(content, dict):
+                content = content.get(entry)
+            tensors, metadata = content, {}
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: holds more than weights, or is damaged; nothing in it was run") from error
     except (

@@ -1,4 +1,4 @@
-"""Restorations that take no iterations: the controls."""
+"""Restorations that take no iterations: the controls, and networks that were trained beforehand."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,16 +10,29 @@ from methods.solver import Step
 
 Restore = Callable[[], tuple[Tensor, Tensor | None]]  # as `Problem.estimate`
 
+CPU = torch.device("cpu")
+
+
+def no_field() -> None:
+    """There is no kernel field."""
+
 
 class Direct:
-    """A `Problem` (see `methods/solver.py`) whose estimate is one call, on the CPU."""
+    """A `Problem` (see `methods/solver.py`) whose estimate is one call."""
 
     iterations = 0
-    weights = ""
     returned = None
 
-    def __init__(self, restore: Restore) -> None:
-        self.restore, self.device = restore, torch.device("cpu")
+    def __init__(
+        self,
+        restore: Restore,
+        device: torch.device = CPU,
+        weights: str = "",
+        kernel_field: Callable[[], Tensor | None] = no_field,
+    ) -> None:
+        """`kernel_field` is called after `restore`."""
+        self.restore, self.device, self.weights = restore, device, weights
+        self.kernel_field = kernel_field
 
     def step(self, iteration: int) -> Step:
         """Never called: there is no iteration."""

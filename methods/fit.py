@@ -143,6 +143,9 @@ class Fit:
             result = estimate.image, estimate.kernels
         return self.read_out(*result)
 
+    def kernel_field(self) -> None:
+        """No kernels of single pixels."""
+
     @property
     def returned(self) -> int | None:
         """The iteration whose image the stopper remembers, at the end of a run with one."""

@@ -19,6 +19,7 @@ from methods.colour import luma
 
 Offset = tuple[int, int]
 
+WINDOW = 11  # pixels, the side of SSIM's; smaller images cannot be compared
 PEAKS = 5  # of the correlation, around which SSIM is computed
 APART = 8  # pixels: between peaks, and the reach of the search around each
 COARSE = 2  # pixels: the first step of that search
@@ -141,5 +142,6 @@ def _smooth(image: Tensor) -> Tensor:
 
 
 def _window() -> Tensor:
-    exponentials = torch.exp(-((torch.arange(11, dtype=torch.float64) - 5) ** 2) / (2 * 1.5**2))
+    offsets = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
+    exponentials = torch.exp(-(offsets**2) / (2 * 1.5**2))
     return exponentials / exponentials.sum()

@@ -6,7 +6,7 @@ Other packages add theirs through the entry-point group `blindbench.methods`, ea
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -22,6 +22,7 @@ from methods.solver import Problem
 Build = Callable[[Observation, Any, torch.Generator, torch.device], Problem]
 Files = Callable[[str, Any], Sequence[Path]]
 Uses = Callable[[Any], Sequence[str]]
+Properties = Callable[[], Mapping[str, float]]
 
 
 def no_files(case: str, settings: Any) -> Sequence[Path]:
@@ -34,6 +35,11 @@ def no_methods(settings: Any) -> Sequence[str]:
     """The method runs no other one."""
     del settings
     return ()
+
+
+def no_properties() -> Mapping[str, float]:
+    """Nothing of the method is worth a table's column beside its scores."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Method:
     role: Literal["method", "floor", "ceiling"] = "method"  # the controls bound every table
     needs_true_kernels: bool = False  # if so, observations come as `KnownBlur`; only for controls
     files: Files = no_files  # (case, settings) -> what is read beside the observation, as far as it exists
+    # Of the published network: 'parameters-M' in millions, 'macs-G' in billions for 256 x 256 pixels.
+    properties: Properties = no_properties
     uses: Uses = no_methods  # settings -> names of the methods that it runs first, at their default settings
 
 

@@ -13,19 +13,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.blur.convolution import uniform_blur
-from benchmark.types import Observation
+from benchmark.blur.convolution import blur, uniform_blur
+from benchmark.types import NotSupportedError, Observation
 from methods.dip import CODE_SCALE, FcnSettings, SkipSettings
-from methods.fit import Fit, Rates, ReadOut, Stage, generator_from, initialised_from
+from methods.fit import Fit, Rates, ReadOut, Stage, generator_from, initialised_from, middle
 from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.kernel_priors.convolutional import ConvolutionalKernel
 from methods.kernel_priors.dirac import DiracKernel
 from methods.kernel_priors.fcn import FcnKernel, FcnKernels
 from methods.kernel_priors.siren import SirenKernel
 from methods.limits import at_least
-from methods.localisation import kernel_centre, locate
+from methods.localisation import WINDOW, kernel_centre, locate
 from methods.losses import (
     Objective,
+    Operator,
     huber,
     mean_absolute,
     mse,
@@ -112,6 +113,10 @@ class Settings(ImageSettings, SirenSettings, FcnSettings):
 
     # The paper's, SelfDeblur's, or a deep image prior of its own (sections 3.4 and 4.3).
     kernel_prior: Literal["siren", "network", "convolutional"] = "siren"
+    # Where the result lies in the latent image (section 3.6, Figs. 8 and 9). located: at the window most
+    # similar to the blurry image; middle: SelfDeblur's; all: the latent image is no larger than the
+    # observation, with zeros outside, which leaves no room for a shift.
+    result: Literal["located", "middle", "all"] = "located"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,6 +142,22 @@ def most_similar(blurry: Tensor) -> ReadOut:
     return read_out
 
 
+def in_the_middle(blurry: Tensor) -> ReadOut:
+    """The result is the middle of the latent image."""
+    return middle((blurry.shape[1], blurry.shape[2]))
+
+
+def as_it_is(blurry: Tensor) -> ReadOut:
+    """The result is the latent image."""
+    del blurry
+    return lambda image, kernels: (image, kernels)
+
+
+def blur_with_zeros(image: Tensor, kernels: Tensor) -> Tensor:
+    """`image` (C, H, W) through the one of `kernels` (1, h, w), zeros around it: (C, H, W)."""
+    return blur(image, kernels[0], "zero")
+
+
 def shifted(kernels: Tensor, by: tuple[int, int]) -> Tensor:
     """`kernels` (P, h, w) moved down and to the right (less than its size), zeros behind."""
     down, right = by
@@ -147,8 +168,21 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
     """The observation's latent image and kernel as a joint fit, drawn from `rng`.
 
     A kernel of undeclared size gets half the image on each axis.
+    Raises NotSupportedError for an even kernel when the latent image is no larger than the observation, and
+    for an image that is too small to be located.
     """
-    size = observation.kernel_size or half((observation.blurry.shape[1], observation.blurry.shape[2]))
+    frame = (observation.blurry.shape[1], observation.blurry.shape[2])
+    if settings.result == "located" and min(frame) < WINDOW:
+        raise NotSupportedError(
+            f"an image of {frame[0]} x {frame[1]} px is too small: {WINDOW} px at least, on each side, to be "
+            "located in the latent image"
+        )
+    size = observation.kernel_size or half(frame)
+    if settings.result == "all" and not (size[0] % 2 and size[1] % 2):
+        raise NotSupportedError(
+            f"an even kernel ({size[0]} x {size[1]}) has no centre, which result: all needs; "
+            "declare an odd size"
+        )
     kernel: KernelPrior
     if settings.kernel_prior == "network":
         kernel = settings.kernel_networks(1, size, rng)
@@ -156,7 +190,12 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
         kernel = convolutional_kernel(settings, size, rng)
     else:
         kernel = settings.siren(size, rng)
-    return fit(observation, settings, rng, device, kernel, settings.kernel_rate)
+    if settings.result == "all":
+        return fit(
+            observation, settings, rng, device, kernel, settings.kernel_rate, as_it_is, blur_with_zeros
+        )
+    read_out = most_similar if settings.result == "located" else in_the_middle
+    return fit(observation, settings, rng, device, kernel, settings.kernel_rate, read_out)
 
 
 def fit(
@@ -167,19 +206,22 @@ def fit(
     kernel: KernelPrior,
     kernel_rate: float,
     read_out: Callable[[Tensor], ReadOut] = most_similar,
+    operator: Operator = uniform_blur,
 ) -> Fit:
     """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together.
 
-    `read_out` is made from the blurry image.
+    `read_out` is made from the blurry image. Under another `operator` than that of a 'valid' blur the latent
+    image is as large as the observation.
     """
     blurry = torch.from_numpy(observation.blurry).to(device)
-    code = settings.image_code((blurry.shape[1], blurry.shape[2]), kernel.size, rng)
+    margin = kernel.size if operator is uniform_blur else (1, 1)
+    code = settings.image_code((blurry.shape[1], blurry.shape[2]), margin, rng)
     with initialised_from(rng):
         network = _network(settings, len(blurry), settings.scales)
     return Fit(
         image=DeepImagePrior(network, code, noise_scale=0.0).to(device),
         kernel=kernel.to(device),
-        operator=uniform_blur,
+        operator=operator,
         stages=[Stage(settings.data_term, settings.iterations, settings.residual(blurry))],
         rates=Rates(settings.image_rate, kernel_rate, settings.milestone_iterations()),
         read_out=read_out(blurry),

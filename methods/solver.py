@@ -66,6 +66,12 @@ class Problem(Protocol):
         Between two steps it must leave the steps to come as they are: it draws nothing.
         """
 
+    def kernel_field(self) -> Tensor | None:
+        """The kernels (R, C, h, w) of R x C equal patches of that image, for methods that see so finely.
+
+        In true-convolution form; called after the last `estimate`.
+        """
+
     @property
     def returned(self) -> int | None:
         """The iteration whose estimate `estimate` gives, where it is not the last."""
@@ -185,12 +191,14 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
             run.slowed_down = True
             saved = _save(task, run, problem.state_dict())
     image, kernels = problem.estimate()
+    kernel_field = problem.kernel_field()
     run.seconds = time.perf_counter() - started
     return replace(
         _ended(Status.OK, run, problem),
         returned=problem.returned or run.iteration,
         image=image.detach().clamp(0, 1).float().cpu().numpy(),
         kernels=None if kernels is None else kernels.detach().float().cpu().numpy(),
+        kernel_field=None if kernel_field is None else kernel_field.detach().float().cpu().numpy(),
         snapshots=tuple(
             Snapshot(**{**snapshot, "image": snapshot["image"].numpy()}) for snapshot in run.snapshots
         ),

@@ -113,6 +113,9 @@ class SmallFirst:
         """That of the second."""
         return self.full.estimate()
 
+    def kernel_field(self) -> None:
+        """No kernels of single pixels."""
+
     @property
     def returned(self) -> int | None:
         """That of the second, counted from the start of the first."""

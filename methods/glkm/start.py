@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from benchmark.types import NotSupportedError, Observation
+from methods import weights_folder
 from methods.colour import luma
 from methods.fit import kernel_count
 from methods.glkm.generator import LATENT, OFFICIAL, Generator, serving
-from methods.glkm.weights import files, folder, label, load_generator, load_initializer
+from methods.glkm.weights import files, label, load_generator, load_initializer
 from methods.kernel_priors.latent import LatentKernel, Variable
 from methods.limits import at_least
 from methods.warm_start import estimated_kernel, estimator, fit_to, resized
@@ -44,7 +45,7 @@ class LatentSettings:
 def weight_files(case: str, settings: LatentSettings) -> list[Path]:
     """All that a restoration with this prior may read beside the observation."""
     del case
-    return files(folder(settings.weights))
+    return files(weights_folder(settings.weights))
 
 
 def check_latent(settings: LatentSettings) -> None:
@@ -84,7 +85,7 @@ def latent_kernel(
         raise NotSupportedError(
             f"no kernel generator serves a kernel size of {declared}; the largest is {max(OFFICIAL)}"
         )
-    generator, origin = load_generator(folder(settings.weights), serving(declared))
+    generator, origin = load_generator(weights_folder(settings.weights), serving(declared))
     support = observation.kernel_size if origin.size == "any" else (generator.size, generator.size)
     (height, width), (h, w) = observation.blurry.shape[1:], support
     if height < h or width < w:
@@ -94,7 +95,7 @@ def latent_kernel(
     generator.to(device)
     count, origins, start = kernel_count(observation), [origin], settings.start
     if start == INITIALIZER:
-        initializer, other = load_initializer(folder(settings.weights), serving(declared))
+        initializer, other = load_initializer(weights_folder(settings.weights), serving(declared))
         origins.append(other)
         codes = initializer.to(device)(eight_bit_luma(blurry)[None])
     else:

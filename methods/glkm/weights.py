@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from benchmark.types import InputError, WeightsMissingError
-from methods import SHIPPED
 from methods.checkpoints import OWN, Stored, fill, read_network, save_network
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import OFFICIAL, PUBLISHED_EPS, Generator
@@ -54,11 +53,6 @@ def label(*origins: Origin) -> str:
     """What tables call the weights: 'glkm-fast-31 demo'. One demo part makes them demo weights."""
     names = [f"{origin.name}-{origin.size}" for origin in origins]
     return " ".join(dict.fromkeys([*names, *(origin.remark for origin in origins if origin.remark)]))
-
-
-def folder(setting: str) -> Path:
-    """The folder that a setting `weights` names; the shipped one for nothing."""
-    return Path(setting) if setting else SHIPPED
 
 
 def files(weights: Path) -> list[Path]:

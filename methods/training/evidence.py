@@ -26,6 +26,10 @@ class Evidence:
     blurry: Array | None = None
     sharp: Array | None = None
     shown: tuple[str, ...] = ()  # names of the estimates worth a look, and a restoration of `blurry`
+    # What was measured already, by what it belongs to: numbers by their names.
+    numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # Rows of images (N, C, H, W) in [0, 1], by their names.
+    images: Mapping[str, Array] = field(default_factory=dict)
 
 
 def as_array(kernels: Tensor) -> Array:

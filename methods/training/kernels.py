@@ -123,6 +123,11 @@ def turned(kernels: Tensor, rng: np.random.Generator) -> Tensor:
     return out
 
 
+def unit_sum(kernels: Tensor) -> Tensor:
+    """Kernels (..., h, w) divided by their sums."""
+    return kernels / kernels.sum((-2, -1), keepdim=True)
+
+
 def ncc(kernels: Tensor, truth: Tensor) -> Tensor:
     """Normalised cross-correlation (B,) of kernels (B, 1, n, n) with the true ones, at its best whole shift.
 

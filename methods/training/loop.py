@@ -30,6 +30,9 @@ class Materials:
 
     photographs: Sequence[NDArray[np.uint8]] = ()  # sharp, (C, H, W), 8 bits, C = 1 or 3 (RGB)
     held_out: Sequence[NDArray[np.uint8]] = ()  # never trained on
+    # (blurry, sharp) in the same frame, photographed; goes before `photographs` where a training takes both.
+    pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = ()
+    held_out_pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = ()
     weights: Path = Path()  # the folder of earlier trainings' networks
     processes: int = 1  # how many may work at once on what is made beforehand
 

@@ -15,39 +15,46 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 class Photographs:
-    """Photographs' lumas on a device, ready to be cropped."""
+    """Photographs on a device, ready to be cropped: their lumas, or their colours."""
 
-    def __init__(self, photographs: Sequence[NDArray[np.uint8]], smallest: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        photographs: Sequence[NDArray[np.uint8]],
+        smallest: int,
+        device: torch.device,
+        colour: bool = False,
+    ) -> None:
         """From images (C, H, W); those with a side below `smallest` are enlarged until both reach it.
 
         Raises InputError when there are none.
         """
         if not photographs:
             raise InputError("no photographs to train on; give --images a folder that holds some")
-        self.lumas = [_reaching(_luma(photograph), smallest).to(device) for photograph in photographs]
+        read = _colours if colour else _luma
+        self.pixels = [_reaching(read(photograph), smallest).to(device) for photograph in photographs]
 
     def crops(self, count: int, size: int, rng: np.random.Generator, richest_of: int = 1) -> Tensor:
-        """`count` squares (count, 1, size, size) of random photographs, mirrored at random, in [0, 1].
+        """`count` squares (count, C, size, size) of random photographs, mirrored at random, in [0, 1].
 
         Each is that of `richest_of` which differs most from pixel to pixel.
         """
         cut = self._cut(count * richest_of, size, rng).unflatten(0, (count, richest_of))
-        richness = cut.diff(dim=2).abs().mean((2, 3)) + cut.diff(dim=3).abs().mean((2, 3))
+        richness = cut.diff(dim=3).abs().mean((2, 3, 4)) + cut.diff(dim=4).abs().mean((2, 3, 4))
         richest: Tensor = cut[torch.arange(count), richness.argmax(1)]
-        return richest[:, None]
+        return richest
 
     def _cut(self, count: int, size: int, rng: np.random.Generator) -> Tensor:
         cut = []
         for _ in range(count):
-            photograph = self.lumas[int(rng.integers(len(self.lumas)))]
-            top, left = (int(rng.integers(side - size + 1)) for side in photograph.shape)
-            crop = photograph[top : top + size, left : left + size]
+            photograph = self.pixels[int(rng.integers(len(self.pixels)))]
+            top, left = (int(rng.integers(side - size + 1)) for side in photograph.shape[1:])
+            crop = photograph[:, top : top + size, left : left + size]
             cut.append(crop.flip(-1) if rng.integers(2) else crop)
         return torch.stack(cut).float() / 255
 
 
 def blurred(images: Tensor, kernels: Tensor) -> Tensor:
-    """Images (B, 1, H + n - 1, W + n - 1) correlated, 'valid', each with its own of kernels (B, 1, n, n)."""
+    """Images (B, C, H + n - 1, W + n - 1) correlated, 'valid', each with its own of kernels (B, 1, n, n)."""
     rows, columns = images.shape[-2:]
     n = kernels.shape[-1]
     size = (fast_length(rows), fast_length(columns))
@@ -65,15 +72,19 @@ def reflected(images: Tensor, n: int) -> Tensor:
 
 def _luma(photograph: NDArray[np.uint8]) -> Tensor:
     if len(photograph) == 1:
-        return torch.from_numpy(photograph[0].copy())
+        return torch.from_numpy(photograph.copy())
     luma = np.tensordot(np.array(LUMA), photograph.astype(np.float64), axes=1)
-    return torch.from_numpy(np.round(luma).astype(np.uint8))
+    return torch.from_numpy(np.round(luma).astype(np.uint8))[None]
 
 
-def _reaching(luma: Tensor, smallest: int) -> Tensor:
-    scale = smallest / min(luma.shape)
+def _colours(photograph: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.broadcast_to(photograph, (3, *photograph.shape[1:])).copy())
+
+
+def _reaching(pixels: Tensor, smallest: int) -> Tensor:
+    scale = smallest / min(pixels.shape[1:])
     if scale <= 1:
-        return luma
-    size = [max(smallest, round(side * scale)) for side in luma.shape]
-    enlarged = functional.interpolate(luma[None, None].float(), size, mode="bicubic", antialias=True)
-    return enlarged[0, 0].round().clamp(0, 255).to(torch.uint8)
+        return pixels
+    size = [max(smallest, round(side * scale)) for side in pixels.shape[1:]]
+    enlarged = functional.interpolate(pixels[None].float(), size, mode="bicubic", antialias=True)
+    return enlarged[0].round().clamp(0, 255).to(torch.uint8)

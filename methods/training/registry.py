@@ -38,6 +38,7 @@ class Training:
     # (settings, weights folder) -> paths of those it reads, whether they exist or not
     inputs: Callable[[Any, Path], Sequence[Path]] = no_inputs
     photographs: bool = False  # whether it wants any
+    pairs: bool = False  # whether pairs of blurry and sharp ones do in their place
 
 
 @cache

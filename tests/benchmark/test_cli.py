@@ -74,6 +74,19 @@ def test_deblur_writes_image_and_kernel(blindbench, photo, tmp_path):
     assert Image.open(tmp_path / "x_kernel.png").size == (5, 5)
 
 
+def test_deblur_with_the_robust_method_needs_no_size(blindbench, photo, tmp_path):
+    """Its kernels get half the photo where no size is given."""
+    small = {"channels": 4, "skip_channels": 2, "scales": 2, "siren_width": 8, "window": 3}
+    more = [word for key, value in small.items() for word in ("--set", f"{key}={value}")]
+    named = ("--method", "robust-bid", "--iterations", 4, "--out", "x.png")
+    code, output, _ = blindbench("deblur", photo, *named, *more)
+    assert code == 0
+    assert "restored in 4 iterations" in output
+    with Image.open(photo) as given, Image.open("x_kernel.png") as kernel, Image.open("x.png") as restored:
+        assert restored.size == given.size
+        assert kernel.size == tuple(-(-side // 2) for side in given.size)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "I;16"])
 def test_deblur_takes_every_kind_of_image(blindbench, tmp_path, mode):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 22, 3), dtype=np.uint8)

@@ -10,7 +10,7 @@ from benchmark import provenance
 from benchmark.cases import make_case
 from benchmark.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
 from benchmark.overview import plan_overview
-from benchmark.papers import paper_figures, paper_table, paper_tables
+from benchmark.papers import paper_figure, paper_figures, paper_table, paper_tables
 from benchmark.plan import Plan, base_method
 from benchmark.schema import ROOT, read_yaml
 from benchmark.settings import effective
@@ -48,12 +48,14 @@ def test_the_paper_profile_compiles_every_table_of_the_papers():
     assert plan.config["paper_tables"] == paper_tables()
     robust = [
         figure
-        for name in ("robust-full.yaml", "robust-stopping.yaml", "robust-parts.yaml")
+        for name in ("robust-full.yaml", "robust-stopping.yaml", "robust-parts.yaml", "robust-real.yaml")
         for figure in read_yaml(ROOT / "config" / name)["paper_figures"]
     ]
     assert sorted([*plan.config["paper_figures"], *robust]) == sorted(paper_figures())
-    assert all(plan.methods[name].settings == asdict(effective(base_method(name).settings, {}, name))
-               for name in plan.methods)  # fmt: skip
+    for name, method in plan.methods.items():
+        # Where the authors' weights lie, and how finely a kernel field is kept, is no setting of the papers.
+        given = {key: method.settings[key] for key in ("weights", "field_stride") if key in method.settings}
+        assert method.settings == asdict(effective(base_method(name).settings, given, name))
     needed = {dataset for name in paper_tables() for dataset in paper_table(name).datasets}
     assert set(plan.asked) == needed
 
@@ -65,6 +67,33 @@ def test_methods_keep_the_snapshots_that_they_reach():
     assert kept == {"blurry": [], "selfdeblur": [50, 100], "selfdeblur@long": [50, 100, 150]}
     assert plan.converging == ["selfdeblur", "selfdeblur@long"]
     assert plan.reference == "selfdeblur"
+
+
+def test_a_method_can_be_kept_to_some_datasets():
+    kept = {**DEMO, "only": {"selfdeblur": ["demo-real", "demo-uniform"], "l0-grad": ["demo-uniform"]}}
+    plan = Plan.from_config(kept, "x.yaml")
+    assert plan.methods_on("demo-uniform") == list(plan.methods)
+    assert plan.methods_on("demo-real") == ["blurry", "oracle", "selfdeblur", "dip-glkm"]
+    assert "l0-grad" not in plan.paper_figure("glkm-fig6").methods
+    assert "l0-grad" in plan.paper_figure("glkm-fig4").methods
+
+
+def test_the_demo_of_the_robust_experiments_is_as_large_as_it_says():
+    path = ROOT / "config" / "robust.yaml"
+    plan = Plan.from_config(read_yaml(path), str(path))
+    runs = [
+        (dataset, name)
+        for dataset in plan.datasets
+        for name in plan.methods_on(dataset)
+        if "channels" in plan.methods[name].settings
+    ]
+    assert f"{len(runs) * len(plan.config['seeds'])} restorations" in path.read_text()
+    assert all(len(cases) == 1 for cases in plan.cases.values())
+    for name in plan.config["paper_figures"]:
+        shown = plan.paper_figure(name)
+        assert shown.cases or shown.conditions or paper_figure(name).kind == "landscape", name
+    (grid,) = plan.grids.values()
+    assert all(grid.cell(row, column) in plan.datasets for row in grid.rows for column in grid.columns)
 
 
 def test_the_claims_differ_in_one_setting_each():
@@ -94,7 +123,7 @@ def test_the_paper_profile_plans_as_many_cases_as_each_table_has():
     published = {
         "glkm-table1": 80, "glkm-table2": 100, "glkm-table3": 100, "glkm-table4": 500 + 500 + 1000,
         "glkm-table5": 80, "glkm-table6": 100, "ufpnet-table1": 1111 + 2025 + 2 * 980, "ufpnet-table2": 0,
-        "ufpnet-table3": 2 * 980, "ufpnet-table4": 0, "ufpnet-table5": 1111 + 2025 + 2 * 980,
+        "ufpnet-table3": 2 * 980, "ufpnet-table4": 1111, "ufpnet-table5": 1111 + 2025 + 2 * 980,
         "ufpnet-table6": 1111 + 2025, "bid-table2": 2 * 32, "bid-table3": 125, "bid-table4": 125,
     }  # fmt: skip
     assert {name: counts.get(name, 0) for name in paper_tables()} == published
@@ -135,6 +164,15 @@ def test_figures_show_a_few_cases_evenly_spread(mirror, monkeypatch):
     cases = plan.figure_cases("levin")
     assert len(plan.cases["levin"]) == 32
     assert cases == plan.cases["levin"][::6]
+
+
+GRID = {
+    "title": "Noise and declared size",
+    "dataset": "demo-uniform",
+    "metric": "psnr",
+    "rows": {"little": "", "much": "gaussian-high"},
+    "columns": {"true": "", "half": "size-level-5"},
+}
 
 
 def changed(**changes):
@@ -179,6 +217,21 @@ def changed(**changes):
             changed(titles={"selfdebur": "x"}),
             "titles: 'selfdebur' is none of the methods. Did you mean 'selfdeblur'?",
         ),
+        (changed(only={"selfdebur": ["demo-real"]}), "only: 'selfdebur' is none of the methods. Did you"),
+        (
+            changed(only={"selfdeblur": ["demo-rael"]}),
+            "only.selfdeblur: 'demo-rael' is none of the datasets. Did you mean 'demo-real'?",
+        ),
+        (changed(grids={"uniform": GRID}), "grids: 'uniform' is the name of another table"),
+        (
+            changed(grids={"x": GRID | {"metric": "psrn"}}),
+            "grids.x.metric: unknown metric 'psrn'. Did",
+        ),
+        (
+            changed(grids={"x": GRID | {"rows": {"much": "shot-hgih"}}}),
+            "unknown condition 'shot-hgih'. Did",
+        ),
+        (changed(grids={"x": GRID | {"row": {}}}), "grids.x: unknown key 'row'. Did you mean 'rows'?"),
         (changed(profile="../x"), "profile: "),
         (changed(cases={"demo-unifrom": ["x"]}), "cases: 'demo-unifrom' is none of the datasets. Did you"),
         (changed(cases={"demo-uniform": ["x"]}), "demo-uniform: no case matches 'x'"),

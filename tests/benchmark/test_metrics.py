@@ -109,7 +109,7 @@ def test_the_published_order_holds_for_a_perfect_and_a_blurred_image(weights):
     sharp = picture(128, 128, 3)
     blurred = gaussian_filter(sharp, (0, 2, 2))
     for metric in METRICS.values():
-        if metric.sees in ("kernels", "blur"):
+        if metric.sees in ("kernels", "blur", "field"):
             continue
         good, bad = (metric.function(*seen(metric.name, image, sharp)) for image in (sharp, blurred))
         assert (good < bad) == metric.lower_is_better, metric.name
@@ -233,7 +233,8 @@ def test_weights_in_the_users_own_folder_are_found(mirror, weights, torch_home):
 def test_the_names_of_metrics_and_of_what_a_config_may_ask_for():
     assert list(METRICS) == [
         *("psnr", "ssim", "ssim-wang", "ssim-3d", "psnr-masked", "ssim-masked"),
-        *("ssim-pyiqa", "lpips-alex", "vif", "niqe", "brisque", "piqe", "kernel-similarity", "error-ratio"),
+        *("ssim-pyiqa", "lpips-alex", "vif", "niqe", "brisque", "piqe"),
+        *("reblur-psnr", "reblur-ssim-3d", "kernel-similarity", "error-ratio"),
     ]
     schema = read_yaml(SCHEMAS / "config.schema.yaml")
     assert schema["properties"]["metrics"]["items"]["enum"] == list(ASKED)

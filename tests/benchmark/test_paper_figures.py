@@ -14,7 +14,7 @@ from benchmark.comparisons import BORDER, detail_window
 from benchmark.descriptors import MIRROR, find_dataset
 from benchmark.metrics import METRICS
 from benchmark.paper_figures import Shown, _collected, draw
-from benchmark.papers import FOLDER, paper_figure, paper_figures, paper_table
+from benchmark.papers import FOLDER, First, paper_figure, paper_figures, paper_table
 from benchmark.plan import Plan
 from benchmark.schema import ROOT, checked, read_yaml
 from benchmark.scoring import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
@@ -26,9 +26,11 @@ from methods import registry
 DOCUMENT = read_yaml(FOLDER / "figures.yaml")
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
 GLKM = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 10, 11)]
-OF_SCORES = [f"bid-fig{number}" for number in (16, 19, 20, 21, 22, 23, 24, 26)]
-OF_IMAGES = [f"bid-fig{number}" for number in (4, 5, 11, 13, 14, 25)]
-NAMES = [*GLKM, *OF_SCORES, *OF_IMAGES]
+OF_SCORES = [f"bid-fig{number}" for number in (15, 16, 19, 20, 21, 22, 23, 24, 26)]
+OF_IMAGES = [f"bid-fig{number}" for number in (1, 4, 5, 8, 9, 11, 13, 14, 25, 27, 28, 29, 30, 31, 32)]
+WITHOUT_METHODS = [f"bid-fig{number}" for number in (6, 10, 12)]
+UFPNET = [f"ufpnet-fig{number}" for number in (1, 2, 4, 5, 6)]
+NAMES = [*GLKM, *UFPNET, *OF_SCORES, *OF_IMAGES, *WITHOUT_METHODS]
 
 
 def named(figure):
@@ -46,6 +48,14 @@ def test_every_figure_whose_subject_is_known_or_inferred_is_there():
         assert name == "glkm-fig1" or "inferred" in figure.caption
 
 
+@pytest.mark.parametrize("name", UFPNET)
+def test_a_figure_of_the_paper_on_kernel_fields_says_what_is_inferred(name):
+    figure = paper_figure(name)
+    assert "inferred" in figure.caption
+    for dataset in named(figure):
+        find_dataset(dataset)
+
+
 @pytest.mark.parametrize("name", GLKM)
 def test_every_dataset_shown_is_of_the_figures_table_or_the_demo(name):
     of_table = paper_table(DOCUMENT["figures"][name]["table"]).datasets
@@ -54,16 +64,59 @@ def test_every_dataset_shown_is_of_the_figures_table_or_the_demo(name):
         find_dataset(dataset)
 
 
-@pytest.mark.parametrize("name", [*OF_SCORES, *OF_IMAGES])
+@pytest.mark.parametrize("name", [*OF_SCORES, *OF_IMAGES, *WITHOUT_METHODS])
 def test_what_a_figure_of_the_other_paper_names_is_there(name):
     figure = paper_figure(name)
     assert set(figure.metrics) <= set(METRICS)
     for dataset, cases in named(figure).items():
-        assert set(cases) <= set(find_dataset(dataset).case_ids)
+        if isinstance(cases, First):  # of a user's list
+            find_dataset(dataset)
+        else:
+            assert set(cases) <= set(find_dataset(dataset).case_ids)
     for conditions in figure.conditions:
         for dataset in conditions.values():
             find_dataset(dataset)
-    assert any(method.partition("@")[0] in registry.built_in() for method in figure.methods)
+    in_use = [method for method in figure.methods if method.partition("@")[0] in registry.built_in()]
+    assert bool(in_use) == (name not in WITHOUT_METHODS)
+
+
+def test_cases_of_a_users_list_are_taken_by_their_scenario(monkeypatch, tmp_path):
+    folder = tmp_path / "data" / "reds125"
+    folder.mkdir(parents=True)
+    lines = [f"s{number % 5 + 1},photo{number},blurry.png,sharp.png" for number in range(125)]
+    (folder / "manifest.csv").write_text("\n".join(["group,id,blurry,sharp", *lines]))
+    for name in ("blurry.png", "sharp.png"):
+        (tmp_path / "data" / name).touch()
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    plan = Plan.from_config({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
+    first = {"reds125": [f"photo{number}" for number in range(5)]}
+    assert plan.paper_figure("bid-fig1").cases == first
+    assert plan.paper_figure("bid-fig29").cases == {
+        "reds125": ["photo1", "photo6", "photo11", "photo16", "photo21"]
+    }
+
+
+def test_without_such_a_list_the_demos_photograph_stands_in_and_the_reason_is_said(monkeypatch, tmp_path):
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    plan = Plan.from_config({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
+    shown = plan.paper_figure("bid-fig28")
+    assert shown.cases == {"demo-real": ["clock"]}
+    assert shown.notes[0].startswith("reds125 is left out: ")
+    assert shown.notes[0].endswith("manifest.csv: no such file")
+    assert "listed nowhere" in paper_figure("bid-fig28").caption
+
+
+@pytest.mark.parametrize("name", WITHOUT_METHODS)
+def test_figures_that_need_no_restoration_are_drawn(store, tmp_path, name):
+    figure = replace(paper_figure(name), steps=4)
+    cases = {} if figure.kind == "landscape" else {"demo-uniform": ["astronaut"]}
+    assert draw(figure, store, Shown(cases, [], [0], "", {}), ["A note."], tmp_path / "x") == []
+    assert pixels(tmp_path / "x.png").std() > 5
+
+
+def test_a_figure_of_kernel_models_needs_a_true_kernel(store, tmp_path):
+    with pytest.raises(InputError, match="demo-real/clock: no sharp image or no true kernel is known"):
+        draw(paper_figure("bid-fig12"), store, shown("demo-real", ["clock"]), [], tmp_path / "x")
 
 
 def test_the_first_conditions_that_a_profile_has_are_shown():
@@ -131,7 +184,7 @@ def test_cases_are_the_first_of_each_group():
                 assert cases == find_dataset(dataset).case_ids
 
 
-@pytest.mark.parametrize("name", ["bid-fig16", "bid-fig26"])
+@pytest.mark.parametrize("name", ["bid-fig15", "bid-fig16", "bid-fig26"])
 def test_runs_are_drawn_with_what_stopping_returned(store, tmp_path, name):
     figure = paper_figure(name)
     method, rng = figure.methods[0], np.random.default_rng(0)
@@ -241,6 +294,20 @@ def test_a_comparison_is_drawn_and_names_a_method_without_an_image(store, tmp_pa
     for suffix in (".png", ".pdf"):
         first, second = ((tmp_path / out).with_suffix(suffix).read_bytes() for out in ("one", "two"))
         assert first == second
+
+
+def test_kernels_are_drawn_where_they_belong(store, tmp_path):
+    field = np.zeros((4, 5, 3, 3), np.float32)
+    field[:, :, 1, 1] = 1
+    image = store.read_observation("demo-uniform", "astronaut").blurry
+    found = Restoration(Status.OK, image=image, kernel_field=field)
+    write_restoration(store.case_folder("demo-uniform", "ufpnet", 0, "astronaut"), found, {})
+    figure, cases = paper_figure("ufpnet-fig1"), ("astronaut",)
+    without = shown("demo-uniform", cases, ("l0-grad",))
+    assert not draw(figure, store, shown("demo-uniform", cases, ("ufpnet",)), ["text"], tmp_path / "with")
+    assert pixels(tmp_path / "with.png").std() > 0.05
+    draw(figure, store, without, ["text"], tmp_path / "without")
+    assert not np.array_equal(pixels(tmp_path / "with.png"), pixels(tmp_path / "without.png"))
 
 
 def test_a_comparison_may_show_several_datasets(store, tmp_path):

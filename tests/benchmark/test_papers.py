@@ -40,9 +40,11 @@ def test_every_table_of_the_papers_is_there():
 def test_a_table_compiles_from_published_numbers_alone(name):
     definition = paper_table(name)
     table = unfilled(name)
-    assert table["mean"].isna().all()
+    # Parameters and operations are counted, not scored.
+    counted = table.metric.isin(["parameters-M", "macs-G"]) & table.method.isin(["nafnet", "ufpnet"])
+    assert (table["mean"].isna() == ~counted).all()
     # Each cell of ours says why it is empty, or its row is marked.
-    assert ((table.note != "") == (table.role != "published")).all()
+    assert ((table.note != "") == ((table.role != "published") & ~counted)).all()
     page = markdown(table, definition)
     tex = latex(table, definition)
     for value in table.published[table.published != ""]:

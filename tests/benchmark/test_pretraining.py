@@ -141,6 +141,35 @@ def test_the_terms_of_a_source_are_known(tmp_path, monkeypatch, photographs):
     assert "non-commercial" in collected(["bsds500/train"]).terms
 
 
+def test_pairs_are_found_as_gopro_and_realblur_have_them(tmp_path, photographs):
+    picture = (photographs / "coffee.png").read_bytes()
+    for path in (
+        "train/GOPR1/blur/1.png", "train/GOPR1/sharp/1.png", "train/GOPR1/blur_gamma/1.png",
+        "train/GOPR1/blur/2.png", "scene1/blur/blur_3.png", "scene1/gt/gt_3.png",
+    ):  # fmt: skip
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(picture)
+    found = training_photographs.collected_pairs([str(tmp_path)], "mine")
+    names = [str(path.relative_to(tmp_path)) for path in found.files]
+    assert names == ["scene1/blur/blur_3.png", "train/GOPR1/blur/1.png"]
+    (blurry, sharp), _ = training_photographs.read_pairs(found.files)
+    np.testing.assert_array_equal(blurry, sharp)
+    Image.fromarray(data.camera()).save(tmp_path / "train/GOPR1/sharp/1.png")
+    with pytest.raises(InputError, match="another size or number of channels"):
+        training_photographs.read_pairs(found.files)
+
+
+def test_folders_without_pairs_are_one_line(tmp_path, photographs):
+    with pytest.raises(InputError, match="no pairs in this folder"):
+        training_photographs.collected_pairs([str(photographs)])
+    order = Order("decoder", pairs=(str(photographs),))
+    with pytest.raises(InputError, match="learns from no pairs"):
+        Job.checked(order, tmp_path)
+    order = Order("nafnet", images=(str(photographs),), pairs=(str(photographs),))
+    with pytest.raises(InputError, match="both given"):
+        Job.checked(order, tmp_path)
+
+
 def test_the_identity_follows_names_and_contents(photographs, tmp_path):
     for path in photographs.glob("*.png"):
         (tmp_path / path.name).write_bytes(path.read_bytes())

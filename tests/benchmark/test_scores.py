@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from benchmark.alignment import best_shift
+from benchmark.blur.convolution import uniform_blur
+from benchmark.blur.field import reblurred
 from benchmark.images import read_image
-from benchmark.metrics import psnr, ssim, ssim_wang
+from benchmark.metrics import psnr, reblur_psnr, reblur_ssim_3d, ssim, ssim_wang
 from benchmark.protocols import PROTOCOLS
 from benchmark.types import InputError
 
@@ -117,3 +120,31 @@ def test_wang_ssim_is_the_plain_one_on_reduced_images():
 def test_ssim_needs_its_window(function):
     with pytest.raises(InputError, match="at least 11 px"):
         function(np.zeros((1, 10, 40)), np.zeros((1, 10, 40)))
+
+
+def test_a_field_of_equal_kernels_is_a_uniform_blur_with_replicated_borders():
+    rng = np.random.default_rng(0)
+    sharp, kernel = rng.random((3, 12, 17)), rng.random((5, 3))
+    padded = np.pad(sharp, ((0, 0), (2, 2), (1, 1)), mode="edge")
+    expected = uniform_blur(torch.from_numpy(padded), torch.from_numpy(kernel)[None]).numpy()
+    for shape in ((1, 1), (4, 6), (12, 17)):
+        field = np.broadcast_to(kernel, (*shape, 5, 3))
+        np.testing.assert_allclose(reblurred(sharp, field), expected, rtol=0, atol=1e-12)
+
+
+def test_kernels_between_the_middles_of_patches_are_interpolated():
+    sharp = np.broadcast_to(np.arange(8.0), (1, 8, 8)) / 8
+    field = np.zeros((1, 2, 1, 3))
+    field[0, 0, 0, 1], field[0, 1, 0, 1] = 1, 0.5  # no blur; half the brightness
+    (row, *_) = (reblurred(sharp, field) / sharp.clip(1e-9))[0]
+    np.testing.assert_allclose(row[1:], [1, 0.9375, 0.8125, 0.6875, 0.5625, 0.5, 0.5], rtol=0, atol=1e-9)
+
+
+def test_the_re_blur_scores_compare_with_the_blurry_image():
+    rng = np.random.default_rng(0)
+    sharp, field = rng.random((3, 20, 20)), np.zeros((20, 20, 3, 3))
+    field[:, :, 1, 1] = 1
+    assert reblur_psnr(sharp, sharp, field) == np.inf
+    assert reblur_ssim_3d(sharp, sharp, field) == pytest.approx(1)
+    field[:, :, 1, 1] = 0.9
+    assert reblur_psnr(sharp, sharp, field) == pytest.approx(-10 * np.log10((0.01 * sharp**2).mean()))

@@ -10,11 +10,19 @@ from scipy.stats import bootstrap
 
 from benchmark.descriptors import find_dataset
 from benchmark.figures import CONTROL, method_colour, score_plot
-from benchmark.pages import latex, markdown
-from benchmark.papers import Block, Column, Definition, Published, Row
+from benchmark.pages import grid_latex, grid_markdown, latex, markdown
+from benchmark.papers import Block, Column, Definition, Grid, Published, Row
 from benchmark.scoring import SCORE_COLUMNS
 from benchmark.seeds import generator
-from benchmark.tables import TABLE_COLUMNS, gaps, labelled, own_table, summary, weights_behind
+from benchmark.tables import (
+    TABLE_COLUMNS,
+    gaps,
+    grid_table,
+    labelled,
+    own_table,
+    summary,
+    weights_behind,
+)
 from benchmark.types import InputError
 
 NAME = "demo-uniform"
@@ -53,6 +61,56 @@ def runs_frame(scores, failed=(), weights=""):
 def own(scores, runs=NO_RUNS):
     definition = own_table("uniform", {NAME: find_dataset(NAME)}, scores)
     return definition, summary(definition, scores, runs)
+
+
+GRID = Grid(
+    title="Noise & size",
+    dataset=NAME,
+    rows={"little": "", "much": "gaussian-high"},
+    columns={"true": "", "half": "size-level-5"},
+    metric="psnr",
+)
+
+
+def grid_scores():
+    """l0-grad in the first row only."""
+    little = scores_frame({("blurry", "psnr"): [20.0, 22.0], ("l0-grad", "psnr"): [24.0, 27.0]})
+    larger = scores_frame({("selfdeblur", "psnr"): [25.0, 28.0], ("l0-grad", "psnr"): [23.0, 26.0]})
+    much = scores_frame({("blurry", "psnr"): [18.0, 19.0]})
+    return pd.concat(
+        [little, larger.assign(dataset=f"{NAME}@size-level-5"), much.assign(dataset=f"{NAME}@gaussian-high")]
+    )
+
+
+def test_a_table_over_two_sets_of_conditions_has_a_section_per_row_and_a_column_per_column():
+    definition = grid_table("robustness", GRID, grid_scores())
+    assert definition.datasets == [
+        f"{NAME}{name}" for name in ("", "@size-level-5", "@gaussian-high", "@gaussian-high@size-level-5")
+    ]
+    table = summary(definition, grid_scores(), NO_RUNS)
+    assert list(table.columns) == list(TABLE_COLUMNS)
+    assert len(table) == 4 * 3
+    page = grid_markdown(table, GRID, caption="A demo.")
+    assert [line for line in page.splitlines() if line.startswith("## ")] == ["## little", "## much"]
+    sections = page.split("## ")
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in sections[1].splitlines()
+             if line.startswith("|")]  # fmt: skip
+    assert cells[0] == ["Method", "true", "half"]
+    assert cells[2:] == [
+        ["Blurry input", "21.00", "[1]"],
+        ["L0 gradient (ours)", "25.50", "_24.50_"],
+        ["SelfDeblur", "[2]", "**26.50**"],
+    ]
+    assert "[1] not run: blurry runs on other datasets of this profile." in sections[1]
+    assert f"not run: dataset {NAME}@gaussian-high@size-level-5: it is not in this profile" in sections[2]
+    tex = grid_latex(table, GRID)
+    assert tex.count("\\begin{table}") == 2
+    assert "Noise \\& size" in tex
+
+
+def test_a_table_of_conditions_without_any_score_is_one_line():
+    with pytest.raises(InputError, match="demo-uniform and the others have no ssim in scores"):
+        grid_table("robustness", Grid(**(vars(GRID) | {"metric": "ssim"})), grid_scores())
 
 
 def rows_of(text):

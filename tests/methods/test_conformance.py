@@ -13,6 +13,8 @@ from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
 from methods.solver import Task, solve
+from methods.ufp import weights as ufp_weights
+from methods.ufp.network import Shape, UfpNet
 
 # Smaller than the defaults where a field of this name exists, so that the suite takes seconds.
 TINY = {
@@ -45,6 +47,10 @@ def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     for network in (Generator(31, width=2), Initializer(width=2)):
         save(folder, network, 31, way="adversarial", steps=0)
+    sizes = {"width": 2, "encoder": (1, 1), "decoder": (1, 1), "attending": 2, "estimator": (2, 2, 2)}
+    for stage, kernel_size in (("ufpnet", 7), ("nafnet", 0)):
+        shape = Shape(kernel_size=kernel_size, flow_hidden=2, **sizes)
+        ufp_weights.save(folder, UfpNet(shape), stage, shape, 0, "", half=False)
     return folder
 
 
@@ -93,7 +99,7 @@ def test_returns_what_is_promised(method, shape, restore):
     if restoration.kernels is not None:
         (count, h, w) = restoration.kernels.shape
         assert count == 1
-        assert (h, w) == (5, 3) or min(h, w) > 5, "the declared size, or a larger one that a generator has"
+        assert (h, w) == (5, 3) or min(h, w) > 5, "the declared size, or a larger one that a network has"
         assert (restoration.kernels >= 0).all()
         np.testing.assert_allclose(restoration.kernels.sum((1, 2)), 1, rtol=1e-5)
 

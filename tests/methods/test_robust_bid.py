@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.types import Observation, Status
+from benchmark.types import InputError, NotSupportedError, Observation, Status
 from methods import dip_only
 from methods.robust_bid import METHOD, ImageSettings, Settings, half, shifted
 from methods.solver import Task, solve
@@ -109,3 +109,83 @@ def test_the_result_is_the_window_that_looks_like_the_blurry_image():
 def test_settings_that_cannot_be_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         replace(TINY, **changes)
+
+
+def test_a_latent_image_may_be_no_larger_than_the_observation():
+    settings = replace(TINY, result="all")
+    fit = build(observe((3, 36, 38), (9, 7)), settings)
+    assert fit.image.code.shape[2:] == (36, 38)
+    losses = [fit.step(iteration).loss.item() for iteration in range(10)]
+    assert losses[-1] < losses[0]
+    image, kernels = fit.estimate()
+    assert (image.shape, kernels.shape) == ((3, 36, 38), (1, 9, 7))
+    with pytest.raises(NotSupportedError, match=r"an even kernel \(9 x 8\) has no centre"):
+        build(observe(), settings)
+
+
+def test_the_middle_of_the_latent_image_may_be_the_result():
+    fit = build(observe((1, 30, 32)), replace(TINY, result="middle"))
+    latent = torch.rand(1, 38, 39)
+    image, kernels = fit.read_out(latent, torch.full((1, 9, 8), 1 / 72))
+    assert torch.equal(image, latent[:, 4:34, 3:35])
+    assert kernels.sum().item() == pytest.approx(1)
+
+
+def test_the_rates_of_real_photographs_are_settings():
+    fit = build(observe(), replace(TINY, image_rate=1e-3, kernel_rate=1e-5))
+    assert fit.rates.at(0) == (1e-3, 1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (8, 9), (9, 8), (36, 38), (35, 1)])
+def test_even_odd_thin_and_huge_kernels_run(size):
+    restoration = restore(observe(kernel_size=size), replace(TINY, iterations=8))
+    assert restoration.status is Status.OK, restoration.reason
+    assert restoration.kernels.shape == (1, *size)
+    assert restoration.kernels.sum() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "message"),
+    [
+        ((1, 36, 38), (37, 9), "the kernel (37 x 9) is larger than the image (36 x 38)"),
+        ((1, 36, 38), (0, 9), "the kernel size must be positive, not 0"),
+        ((2, 36, 38), None, "an image is (1 or 3, H, W), not (2, 36, 38)"),
+    ],
+)
+def test_kernels_and_images_that_cannot_be_are_one_line(shape, size, message):
+    with pytest.raises(InputError) as caught:
+        observe(shape, size)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers_are_one_line(value):
+    blurry = np.full((1, 36, 38), 0.5, np.float32)
+    blurry[0, 3, 4] = value
+    with pytest.raises(InputError, match=r"test/case: the image holds NaN or infinite pixels; replace them"):
+        Observation("test", "case", blurry, (9, 8))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_an_image_of_one_colour_stays_one(value):
+    observation = Observation("test", "case", np.full((3, 24, 40), value, np.float32), (7, 7))
+    restoration = restore(observation, TINY)
+    assert restoration.status is Status.OK, restoration.reason
+    assert np.isfinite(restoration.image).all()
+    assert np.isfinite(restoration.kernels).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 11, 90), (1, 90, 11), (3, 17, 64)])
+def test_images_that_are_far_from_square_run(shape):
+    restoration = restore(observe(shape, None), replace(TINY, iterations=8))
+    assert restoration.status is Status.OK, restoration.reason
+    assert restoration.image.shape == shape
+
+
+@pytest.mark.parametrize("shape", [(1, 10, 40), (1, 3, 3), (1, 1, 1)])
+def test_images_smaller_than_what_similarity_is_measured_on_are_declined_in_one_line(shape):
+    restoration = restore(observe(shape, None), replace(TINY, iterations=8))
+    assert restoration.status is Status.NOT_SUPPORTED
+    assert "11 px at least" in restoration.reason
+    assert "\n" not in restoration.reason

@@ -20,6 +20,9 @@ class Descent:
 
     returned = None
 
+    def kernel_field(self):
+        return None
+
     def step(self, iteration):
         self.steps += 1
         noise = 0.1 * torch.randn((), generator=self.rng)

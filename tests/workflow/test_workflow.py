@@ -34,10 +34,8 @@ class Checkout:
         self.environment = {**os.environ, "PYTHONPATH": str(root)}
 
     def command(self, *arguments, config=CONFIG):
-        return [
-            *(sys.executable, "-m", "snakemake", "--cores", "2", *arguments),
-            *("--configfile", str(config)),
-        ]
+        given = ("--configfile", str(config)) if config else ()
+        return [*(sys.executable, "-m", "snakemake", "--cores", "2", *arguments), *given]
 
     def start(self):
         """Snakemake as the leader of a process group of its own."""
@@ -162,6 +160,30 @@ def test_figures_and_tables_of_papers_are_targets_by_name(finished):
     assert drawn.returncode == 0, drawn.stderr
     log = (finished.results / "logs" / "figures" / "glkm-fig6.log").read_text()
     assert "glkm-fig6: none of its datasets is here" in log
+
+
+def test_the_robust_experiments_are_a_target_that_brings_its_config(finished):
+    planned = finished.run("robust", "--dry-run", config=None)
+    assert planned.returncode == 0, planned.stderr
+    assert "results/robust/tables/robustness.md" in planned.stdout + planned.stderr
+    assert "results/demo" not in planned.stdout + planned.stderr
+    named = finished.run("robust", "--dry-run")  # a config that is given counts
+    assert named.returncode == 0, named.stderr
+    assert "results/robust" not in named.stdout + named.stderr
+
+
+def test_a_method_kept_to_other_datasets_has_no_job_and_a_table_of_conditions_says_so(copy):
+    grid = {"title": "Sizes", "dataset": "demo-uniform", "metric": "psnr", "rows": {"all": ""}}
+    grid["columns"] = {"true": "", "half": "size-level-5"}
+    both = ["demo-uniform", "demo-uniform@size-level-5"]
+    copy.rewrite(datasets=both, only={"selfdeblur": both[:1]}, grids={"sizes": grid}, paper_figures=[])
+    done = copy.run("sizes")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (copy.results / "restorations" / both[1]).iterdir()} == {"blurry"}
+    page = (copy.results / "tables" / "sizes.md").read_text()
+    assert "[1] not run: selfdeblur runs on other datasets of this profile." in page
+    table = pd.read_csv(copy.results / "tables" / "sizes.csv")
+    assert list(table[table.method == "blurry"].dataset) == both
 
 
 def test_other_snapshots_run_the_cases_again_and_fewer_do_not(copy):

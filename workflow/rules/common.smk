@@ -47,6 +47,8 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, PLAN.datasets)),
     method="|".join(PLAN.methods),
     table="|".join(ALL_TABLES),
+    # Without a grid, nothing.
+    grid="|".join(PLAN.grids) or "-",
     paper_figure="|".join(PAPER_FIGURES),
     seed=r"\d+",
     shard=r"\d+",
@@ -99,7 +101,7 @@ def all_combinations():
     return [
         (dataset, method, seed)
         for dataset in PLAN.datasets
-        for method in PLAN.methods
+        for method in PLAN.methods_on(dataset)
         for seed in PLAN.config["seeds"]
     ]
 
@@ -150,6 +152,10 @@ def table_content(wildcards):
     return repr(paper_table(wildcards.table)), PLAN.absent
 
 
+def grid_definition(wildcards):
+    return json.dumps(PLAN.config["grids"][wildcards.grid])
+
+
 def figure_dataset(wildcards):
     return PLAN.datasets_of(wildcards.table)[0]
 
@@ -162,7 +168,7 @@ def figure_manifests(wildcards):
     seed = PLAN.config["seeds"][0]
     return [
         manifest
-        for method in PLAN.methods
+        for method in PLAN.methods_on(figure_dataset(wildcards))
         for manifest in manifests(figure_dataset(wildcards), method, seed)
     ]
 
@@ -172,7 +178,7 @@ def paper_figure_manifests(wildcards):
     shown = PLAN.paper_figure(wildcards.paper_figure)
     if shown.conditions:
         return [f"{RESULTS}/{paper_figure(wildcards.paper_figure).reads}"]
-    if not shown.cases:
+    if not shown.cases:  # some read the sheets of a pre-training, some nothing
         return paper_figure(wildcards.paper_figure).found_sheets(PLAN.results)
     observed = [
         f"{RESULTS}/observations/{dataset}/manifest.json" for dataset in shown.cases
@@ -181,6 +187,7 @@ def paper_figure_manifests(wildcards):
         f"{RESULTS}/restorations/{dataset}/{method}/seed{seed}/shard{shard}.json"
         for dataset, cases in shown.cases.items()
         for method in shown.methods
+        if method in PLAN.methods_on(dataset)
         for seed in shown.seeds
         for shard in PLAN.shards_of(dataset, cases)
     ]

@@ -37,6 +37,24 @@ rule table:
         " --caption {params.caption:q} --titles {params.titles:q} > {log} 2>&1"
 
 
+rule grid:
+    input:
+        scores=f"{RESULTS}/scores.csv",
+        runs=f"{RESULTS}/runs.csv",
+    output:
+        multiext(f"{RESULTS}/tables/{{grid}}", ".csv", ".md", ".tex"),
+    log:
+        f"{RESULTS}/logs/tables/{{grid}}.log",
+    params:
+        results=results_folder,
+        definition=grid_definition,
+        caption=PLAN.config["caption"],
+        titles=TITLES,
+    shell:
+        "blindbench grid {wildcards.grid} --definition {params.definition:q} --results {params.results}"
+        " --caption {params.caption:q} --titles {params.titles:q} > {log} 2>&1"
+
+
 rule score_plot:
     input:
         scores=f"{RESULTS}/scores.csv",
@@ -71,7 +89,7 @@ rule figure:
         results=results_folder,
         dataset=figure_dataset,
         cases=figure_cases,
-        methods=",".join(PLAN.methods),
+        methods=lambda wildcards: ",".join(PLAN.methods_on(figure_dataset(wildcards))),
         seed=PLAN.config["seeds"][0],
         titles=TITLES,
     shell:

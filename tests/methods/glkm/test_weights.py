@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from benchmark.types import InputError, WeightsMissingError
-from methods import SHIPPED
+from methods import SHIPPED, weights_folder
 from methods.checkpoints import save_network
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import LATENT, PUBLISHED_EPS, Generator
@@ -11,7 +11,6 @@ from methods.glkm.initializer import FastInitializer, Initializer
 from methods.glkm.weights import (
     Origin,
     files,
-    folder,
     label,
     load_encoder,
     load_generator,
@@ -146,5 +145,5 @@ def test_labels_name_every_part_once(origins, expected):
 
 
 def test_no_folder_means_the_shipped_one():
-    assert folder("") == SHIPPED
-    assert folder("mine").name == "mine"
+    assert weights_folder("") == SHIPPED
+    assert weights_folder("mine").name == "mine"

@@ -88,7 +88,10 @@ def test_a_loss_that_is_not_finite_says_what_to_do(tmp_path):
 
 
 def test_trainings_are_found_by_being_there():
-    assert list(registry.built_in()) == ["decoder", "generator", "initializer"]
+    assert list(registry.built_in()) == [
+        *("decoder", "generator", "initializer"),
+        *("nafnet", "ufpnet", "ufpnet-flow", "ufpnet-kernels"),
+    ]
     with pytest.raises(InputError, match="Did you mean 'decoder'"):
         registry.find("decodr")
 
@@ -99,7 +102,7 @@ def materials(tmp_path):
     photographs = np.random.default_rng(0).integers(0, 256, (3, 1, 40, 44), dtype=np.uint8)
     for network in (Generator(13, 4, 1e-5), KernelEncoder(13)):
         weights.save(tmp_path, network, 13, way="GLKM-fast", steps=0)
-    return Materials(list(photographs[:2]), list(photographs[2:]), tmp_path)
+    return Materials(list(photographs[:2]), list(photographs[2:]), weights=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,16 @@ def test_crops_have_the_asked_size_and_range_and_come_from_the_photograph():
 
 def test_small_photographs_are_enlarged():
     photographs = Photographs([np.full((1, 10, 30), 200, np.uint8)], 20, CPU)
-    assert photographs.lumas[0].shape == (20, 60)
+    assert photographs.pixels[0].shape == (1, 20, 60)
     assert photographs.crops(1, 20, np.random.default_rng(0)).mean().item() == pytest.approx(200 / 255)
 
 
 def test_colour_becomes_luma():
     red = np.zeros((3, 8, 8), np.uint8)
     red[0] = 255
-    assert Photographs([red], 8, CPU).lumas[0][0, 0] == 76  # 0.299
+    assert Photographs([red], 8, CPU).pixels[0][0, 0, 0] == 76  # 0.299
+    colours = Photographs([red], 8, CPU, colour=True).pixels[0]
+    assert colours[:, 0, 0].tolist() == [255, 0, 0]
 
 
 def test_none_is_refused():

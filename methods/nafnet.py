@@ -1,0 +1,55 @@
+"""NAFNet, the network that UFPNet adds kernels to: its baseline.
+
+L. Chen, X. Chu, X. Zhang, J. Sun, "Simple Baselines for Image Restoration", ECCV 2022.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmark.types import Observation
+from methods import weights_folder
+from methods.direct import Direct
+from methods.registry import Method
+from methods.ufp import weights
+from methods.ufp.counts import properties
+from methods.ufp.network import Shape
+from methods.ufp.restoration import NetworkRestoration
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All else comes with the weights."""
+
+    # A folder with the authors' NAFNet-GoPro-width64.pth or a nafnet.safetensors; the package's own if empty.
+    weights: str = ""
+
+
+def problem(
+    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
+) -> Direct:
+    """One pass through the network. Raises WeightsMissingError without weights."""
+    del rng
+    network, label = weights.load_network(weights_folder(settings.weights), "nafnet")
+    return NetworkRestoration(observation, network, device, 0, [None]).as_problem(label)
+
+
+def weight_files(case: str, settings: Settings) -> Sequence[Path]:
+    """The network's file."""
+    del case
+    return weights.files(weights_folder(settings.weights), "nafnet")
+
+
+METHOD = Method(
+    name="nafnet",
+    title="NAFNet",
+    paper=weights.NAFNET_PAPER,
+    licence="MIT; this is our own code, with our own weights",
+    blur_models=("uniform", "nonuniform"),
+    settings=Settings,
+    problem=problem,
+    files=weight_files,
+    properties=lambda: properties(Shape(kernel_size=0)),
+)

@@ -1,0 +1,44 @@
+"""NAFNet, UFPNet's baseline: the same restoring network without kernels, trained on the same pairs."""
+
+from dataclasses import dataclass
+
+import torch
+
+from methods.solver import Report
+from methods.training.loop import Materials
+from methods.training.registry import Training
+from methods.training.ufpnet import RestorerSettings, RestorerTraining, restorer_network
+from methods.ufp import weights
+from methods.ufp.network import Shape
+
+STAGE: weights.Stage = "nafnet"
+
+
+@dataclass(frozen=True)
+class Settings(RestorerSettings):
+    """Those of UFPNet's third stage; `kernel_size` is that of the blur in the training pairs."""
+
+
+def start(
+    settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
+) -> RestorerTraining:
+    """Nothing is trained before."""
+    network = restorer_network(settings, Shape(kernel_size=0), seed)
+    return RestorerTraining(settings, network, STAGE, materials, seed, device, report)
+
+
+def _weight_files(settings: Settings) -> tuple[str, ...]:
+    del settings
+    return (weights.file_name(STAGE, 0),)
+
+
+TRAINING = Training(
+    name=STAGE,
+    title="NAFNet: restoring network without kernels",
+    paper=weights.NAFNET_PAPER,
+    settings=Settings,
+    start=start,
+    outputs=_weight_files,
+    photographs=True,
+    pairs=True,
+)

@@ -1,0 +1,247 @@
+"""UFPNet, stage III: the restoring network, its kernels frozen, equation (8)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmark.types import InputError, WeightsMissingError
+from methods.fit import initialised_from
+from methods.limits import at_least
+from methods.solver import Progress, Report
+from methods.training.evidence import HELD_OUT_SEED, Evidence
+from methods.training.kernels import training_kernels
+from methods.training.loop import Materials
+from methods.training.pairs import pair_source
+from methods.training.registry import Training
+from methods.training.schedules import cosine
+from methods.training.ufpnet_flow import supports
+from methods.ufp import weights
+from methods.ufp.network import Shape, UfpNet
+
+STAGE: weights.Stage = "ufpnet"
+LAST_RATE = 1e-6
+EXAMINED = 40  # pairs of each kind
+
+
+@dataclass(frozen=True)
+class RestorerSettings:
+    """Those of a small network that is trained in minutes; section j of UFPNet's specification.
+
+    The paper's: width 64, blocks 1, 1, 1, 28, 400,000 steps of 64 crops of 256 px, Adam with betas 0.9, 0.9,
+    rate 1e-3 down to 1e-7, gradients clipped at 0.01.
+    """
+
+    kernel_size: int = 15  # of the blur
+    width: int = 16
+    encoder: tuple[int, ...] = (1, 1, 1, 4)
+    middle: int = 1
+    decoder: tuple[int, ...] = (1, 1, 1, 1)
+    kernels: int = 20_000
+    steps: int = 14_000
+    batch: int = 2
+    crop: int = 96
+    noise: float = 0.01
+    rate: float = 1e-3
+    weight_decay: float = 1e-3
+    clip: float = 0.1  # of the gradient's norm; the published 0.01 for large batches
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "width", "middle", "kernels", "steps", "batch", "crop")
+        at_least(0, self, "noise", "rate", "weight_decay", "clip")
+        if len(self.encoder) != len(self.decoder):
+            raise ValueError(
+                "encoder and decoder must have as many levels, "
+                f"not {len(self.encoder)} and {len(self.decoder)}"
+            )
+        if self.crop % 2 ** len(self.encoder):
+            raise ValueError(f"crop must be a multiple of {2 ** len(self.encoder)}, not {self.crop}")
+
+
+@dataclass(frozen=True)
+class Settings(RestorerSettings):
+    """The loss of equation (8) adds the re-blurred image's."""
+
+    reblur_weight: float = 0.01  # lambda; the published code multiplies by it twice
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, self, "reblur_weight")
+
+
+class RestorerTraining:
+    """A `Trainee` (see `methods/training/loop.py`): a network's restoring part, the rest of it as it is."""
+
+    def __init__(
+        self,
+        settings: RestorerSettings,
+        network: UfpNet,
+        stage: weights.Stage,
+        materials: Materials,
+        seed: int,
+        device: torch.device,
+        report: Report,
+        reblur_weight: float = 0.0,
+    ) -> None:
+        self.settings, self.network, self.stage = settings, network.to(device), stage
+        self.reblur_weight = reblur_weight
+        self.seed, self.steps, self.device = seed, settings.steps, device
+        self.label = weights.label(stage, network.shape.kernel_size)
+        size = settings.kernel_size
+        self.materials = materials
+        kernels = training_kernels(size, supports(size), settings.kernels, seed, materials.processes, report)
+        self.source = pair_source(materials, kernels.to(device), settings.crop, settings.noise)
+        self.adam = torch.optim.AdamW(
+            self.network.restorer.parameters(),
+            lr=settings.rate,
+            betas=(0.9, 0.9),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+
+    def step(self, number: int, share: float) -> dict[str, Tensor]:
+        """One step on a batch of pairs."""
+        settings = self.settings
+        rng = np.random.default_rng((self.seed, number))
+        for group in self.adam.param_groups:
+            group["lr"] = cosine(settings.rate, share, LAST_RATE)
+        batch = self.source.pairs(settings.batch, settings.crop, rng)
+        noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            restored, kernels = self.network(batch.blurry, noise)
+        restored = restored.float()
+        losses = {"negative PSNR": psnr_loss(restored, batch.frame)}
+        loss = losses["negative PSNR"]
+        if kernels is not None:
+            losses = {"reblur": reblur_loss(restored, kernels, batch.blurry)} | losses
+            loss = loss + self.reblur_weight * losses["reblur"]
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.restorer.parameters(), settings.clip)
+        self.adam.step()
+        return {name: value.detach() for name, value in losses.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The restoring network and Adam's moments."""
+        return {"restorer": self.network.restorer.state_dict(), "adam": self.adam.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.network.restorer.load_state_dict(state["restorer"])
+        self.adam.load_state_dict(state["adam"])
+
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
+        """Write the whole network."""
+        weights.save(folder, self.network, self.stage, self.network.shape, steps, remark, half)
+
+    @torch.no_grad()
+    def examine(self, count: int, report: Report) -> Evidence:
+        """PSNR of held-out pairs: blurry, restored, and restored as if every kernel were a single pixel."""
+        settings = self.settings
+        size, device, restorer = settings.kernel_size, self.device, self.network.restorer
+        kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
+        source = pair_source(self.materials, kernels, settings.crop, settings.noise, held_out=True)
+        found: dict[str, dict[str, list[float]]] = {}
+        shown: dict[str, list[Tensor]] = {}
+        cases = min(count, EXAMINED)
+        for case in range(cases):
+            report(Progress("examining", case, cases))
+            for kind in source.kinds:
+                rng = np.random.default_rng((HELD_OUT_SEED, case))
+                batch = source.pairs(1, settings.crop, rng, kind)
+                restored, field = self.network(batch.blurry)
+                images = {"blurry": batch.blurry, "restored": restored}
+                if field is not None:
+                    single = torch.zeros_like(field)
+                    single[:, field.shape[1] // 2] = 1
+                    residual = restorer(batch.blurry, restorer.kernel_features(single))
+                    images["restored without its kernels"] = (batch.blurry + residual).clamp(0, 1)
+                for name, image in images.items():
+                    value = -psnr_loss(image, batch.frame).item()
+                    found.setdefault(name, {}).setdefault(f"PSNR, {kind}", []).append(value)
+                if kind == source.kinds[-1]:
+                    for name, image in ({"sharp": batch.frame} | images).items():
+                        shown.setdefault(name, []).append(image[0])
+        report(Progress("examining", cases, cases))
+        numbers = {
+            name: {kind: float(np.mean(values)) for kind, values in kinds.items()}
+            for name, kinds in found.items()
+        }
+        rows = {name: torch.stack(images).cpu().numpy() for name, images in shown.items()}
+        return Evidence(numbers=numbers, images=rows)
+
+
+def psnr_loss(images: Tensor, sharp: Tensor) -> Tensor:
+    """The negative PSNR in dB of (B, 3, H, W) in [0, 1], mean over the batch."""
+    errors = (images - sharp).square().flatten(1).mean(1)
+    return 10 / log(10) * (errors + 1e-8).log().mean()
+
+
+def reblur_loss(images: Tensor, kernels: Tensor, blurry: Tensor) -> Tensor:
+    """Mean absolute error of images (B, 3, H, W), blurred by kernels (B, L, H, W) in correlation form."""
+    size = round(kernels.shape[1] ** 0.5)
+    margin = (size - 1) // 2
+    padded = functional.pad(images, (margin, margin, margin, margin), mode="replicate")
+    # `blur_per_pixel` for a batch whose kernels lie tap by tap: its order of memory takes twice as long.
+    patches = functional.unfold(padded, size).unflatten(1, (images.shape[1], size * size))
+    error: Tensor = (patches * kernels.flatten(2)[:, None]).sum(2) - blurry.flatten(2)
+    return error.abs().mean()
+
+
+def start(
+    settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
+) -> RestorerTraining:
+    """Raises InputError when estimator and flow are missing."""
+    try:
+        stored, found = weights.load(materials.weights, "ufpnet-kernels", settings.kernel_size)
+    except WeightsMissingError as error:
+        raise InputError(str(error)) from error
+    network = restorer_network(settings, found, seed)
+    for name in ("estimator", "flow"):
+        module = getattr(network, name)
+        if module is not None:
+            module.load_state_dict(weights.part(stored.tensors, name))
+            module.eval().requires_grad_(False)
+    return RestorerTraining(settings, network, STAGE, materials, seed, device, report, settings.reblur_weight)
+
+
+def restorer_network(settings: RestorerSettings, found: Shape, seed: int) -> UfpNet:
+    """A network whose kernels are those of `found` and whose restoring part is that of the settings."""
+    shape = replace(
+        found,
+        width=settings.width,
+        encoder=settings.encoder,
+        middle=settings.middle,
+        decoder=settings.decoder,
+        attending=min(found.attending, len(settings.encoder)),
+        trained_on=settings.crop,  # beyond it means are local; in training they are global
+    )
+    with initialised_from(torch.Generator().manual_seed(seed)):
+        return UfpNet(shape)
+
+
+def _weight_files(settings: Settings) -> tuple[str, ...]:
+    return (weights.file_name(STAGE, settings.kernel_size),)
+
+
+def _inputs(settings: Settings, folder: Path) -> tuple[Path, ...]:
+    return (folder / weights.file_name("ufpnet-kernels", settings.kernel_size),)
+
+
+TRAINING = Training(
+    name=STAGE,
+    title="UFPNet, stage III: restoring network",
+    paper=f"{weights.PAPER}, eq. (8)",
+    settings=Settings,
+    start=start,
+    outputs=_weight_files,
+    inputs=_inputs,
+    photographs=True,
+    pairs=True,
+)

@@ -1,0 +1,238 @@
+"""UFPNet, stage II: the kernel estimator under a frozen flow, by re-blurring sharp images, equation (4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmark.types import InputError, WeightsMissingError
+from methods.fit import initialised_from
+from methods.limits import at_least
+from methods.solver import Progress, Report
+from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
+from methods.training.kernels import training_kernels, unit_sum
+from methods.training.loop import Materials
+from methods.training.pairs import Pairs, pair_source
+from methods.training.registry import Training
+from methods.training.schedules import cosine
+from methods.training.ufpnet_flow import supports
+from methods.ufp import weights
+from methods.ufp.estimator import KernelEstimator, standardised, uncertain
+from methods.ufp.flow import KernelFlow
+from methods.ufp.network import KernelForm, Shape
+
+STAGE: weights.Stage = "ufpnet-kernels"
+LAST_RATE = 1e-6
+EXAMINED = 40  # pairs of each kind
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Those of a small network that is trained in minutes; section j of its specification.
+
+    The authors never released this stage's code; the published network took 480,000 steps.
+    """
+
+    kernel_size: int = 15
+    kernel_form: KernelForm = "uncertain"
+    channels: tuple[int, ...] = (16, 32, 64)  # of the estimator, at full, half and quarter size
+    renormalised: bool = True  # kernels by their sums; 1 dB better after 100 steps, says the specification
+    kernels: int = 20_000
+    steps: int = 6000
+    batch: int = 2
+    crop: int = 96
+    pixels: int = 4096  # of a batch, at which kernels are decoded: an unbiased estimate of the loss
+    noise: float = 0.01
+    rate: float = 5e-4
+    clip: float = 1.0  # of the gradient's norm
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "kernels", "steps", "batch", "crop", "pixels")
+        at_least(0, self, "noise", "rate", "clip")
+        if len(self.channels) != 3:
+            raise ValueError(f"channels must be three numbers, not {list(self.channels)}")
+        if self.kernel_form not in get_args(KernelForm):
+            raise ValueError(f"kernel_form must be one of {', '.join(get_args(KernelForm))}")
+
+
+class EstimatorTraining:
+    """A `Trainee` (see `methods/training/loop.py`)."""
+
+    def __init__(
+        self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
+    ) -> None:
+        """Raises InputError when the flow is missing."""
+        self.settings, self.seed, self.steps = settings, seed, settings.steps
+        size = settings.kernel_size
+        full, half, quarter = settings.channels
+        self.shape = Shape(
+            kernel_size=size,
+            kernel_form=settings.kernel_form,
+            estimator=(full, half, quarter),
+            renormalised=settings.renormalised,
+        )
+        self.flow: KernelFlow | None = None
+        if settings.kernel_form != "softmax":
+            self.flow, self.shape = _with_flow(self.shape, materials.weights)
+            self.flow.to(device)
+        self.label = weights.label(STAGE, size)
+        with initialised_from(torch.Generator().manual_seed(seed)):
+            self.estimator = KernelEstimator(
+                size, self.shape.estimator, settings.kernel_form == "uncertain"
+            ).to(device)
+        self.materials = materials
+        self.kernels = training_kernels(
+            size, supports(size), settings.kernels, seed, materials.processes, report
+        ).to(device)
+        self.source = pair_source(materials, self.kernels, settings.crop, settings.noise)
+        self.adam = torch.optim.Adam(self.estimator.parameters(), lr=settings.rate, fused=True)
+
+    def step(self, number: int, share: float) -> dict[str, Tensor]:
+        """One step on a batch of pairs, at some of their pixels."""
+        settings = self.settings
+        rng = np.random.default_rng((self.seed, number))
+        for group in self.adam.param_groups:
+            group["lr"] = cosine(settings.rate, share, LAST_RATE)
+        batch = self.source.pairs(settings.batch, settings.crop, rng)
+        softmax, sigma = self.estimator(batch.blurry)
+        chosen = self._pixels(batch, rng)
+        kernels = self._kernels(softmax, sigma, chosen, rng)
+        loss = (reblurred_at(batch.sharp, kernels, chosen) - at(batch.blurry, chosen)).abs().mean()
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.estimator.parameters(), settings.clip)
+        self.adam.step()
+        losses = {} if sigma is None else {"sigma": sigma.detach().mean()}
+        return losses | {"residual": loss.detach()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The estimator and Adam's moments."""
+        return {"estimator": self.estimator.state_dict(), "adam": self.adam.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.estimator.load_state_dict(state["estimator"])
+        self.adam.load_state_dict(state["adam"])
+
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
+        """Write the estimator, and the flow with it."""
+        parts = torch.nn.ModuleDict({"estimator": self.estimator})
+        if self.flow is not None:
+            parts["flow"] = self.flow
+        weights.save(folder, parts, STAGE, self.shape, steps, remark, half)
+
+    @torch.no_grad()
+    def examine(self, count: int, report: Report) -> Evidence:
+        """PSNR of re-blurred sharp images to blurry ones, held out; against no blur and a mean kernel."""
+        settings = self.settings
+        size, device = settings.kernel_size, self.kernels.device
+        kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
+        source = pair_source(self.materials, kernels, settings.crop, 0.0, held_out=True)
+        mean = self.kernels.mean(0).flatten()
+        found: dict[str, dict[str, list[float]]] = {}
+        truth, estimates = [], []
+        cases = min(count, EXAMINED)
+        for case in range(cases):
+            report(Progress("examining", case, cases))
+            for kind in source.kinds:
+                rng = np.random.default_rng((HELD_OUT_SEED, case))
+                batch = source.pairs(1, settings.crop, rng, kind)
+                chosen = torch.arange(settings.crop**2, device=device)
+                softmax, sigma = self.estimator(batch.blurry)
+                estimated = self._kernels(softmax, sigma, chosen, None)
+                reblurs = {
+                    "estimator": reblurred_at(batch.sharp, estimated, chosen),
+                    "mean kernel": reblurred_at(batch.sharp, mean.expand_as(estimated), chosen),
+                    "no blur": at(batch.frame, chosen),
+                }
+                for name, reblur in reblurs.items():
+                    error = (reblur - at(batch.blurry, chosen)).square().mean().item()
+                    found.setdefault(name, {}).setdefault(kind, []).append(-10 * np.log10(error))
+                if kind == "uniform" and batch.kernels is not None:
+                    truth.append(batch.kernels[0, :1])
+                    estimates.append(estimated[0].mean(0).reshape(1, size, size))
+        report(Progress("examining", cases, cases))
+        numbers = {
+            name: {f"reblur PSNR, {kind}": float(np.mean(values)) for kind, values in kinds.items()}
+            for name, kinds in found.items()
+        }
+        if not truth:
+            return Evidence(numbers=numbers)
+        return Evidence(
+            truth=as_array(torch.stack(truth)),
+            estimates={"estimator": as_array(unit_sum(torch.stack(estimates)))},
+            shown=("estimator",),
+            numbers=numbers,
+        )
+
+    def _pixels(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
+        total = batch.blurry.shape[-2] * batch.blurry.shape[-1]
+        count = min(total, max(1, self.settings.pixels // len(batch.blurry)))
+        return torch.from_numpy(rng.choice(total, count, replace=False)).to(batch.blurry.device)
+
+    def _kernels(
+        self, softmax: Tensor, sigma: Tensor | None, chosen: Tensor, rng: np.random.Generator | None
+    ) -> Tensor:
+        """The kernels (B, P, L) at P `chosen` pixels; with `rng` moved as far as they are uncertain."""
+        if self.flow is None:
+            return at(softmax, chosen)
+        codes = at(standardised(softmax), chosen)
+        if sigma is not None:
+            noise = torch.zeros_like(codes)
+            if rng is not None:
+                drawn = rng.standard_normal(tuple(codes.shape), np.float32)
+                noise = torch.from_numpy(drawn).to(codes.device)
+            codes = uncertain(codes, at(sigma, chosen), noise)
+        kernels: Tensor = self.flow.kernels(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+        return kernels / kernels.sum(-1, keepdim=True) if self.settings.renormalised else kernels
+
+
+def at(images: Tensor, chosen: Tensor) -> Tensor:
+    """The values of images (B, C, H, W) at pixels (P,), numbered row by row: (B, P, C)."""
+    return images.flatten(2)[:, :, chosen].transpose(1, 2)
+
+
+def reblurred_at(sharp: Tensor, kernels: Tensor, chosen: Tensor) -> Tensor:
+    """Sharp (B, C, H + k - 1, W + k - 1) through kernels (B, P, L) at P pixels of (H, W): (B, P, C)."""
+    channels, size = sharp.shape[1], round(kernels.shape[-1] ** 0.5)
+    patches = functional.unfold(sharp, size)[:, :, chosen].unflatten(1, (channels, size * size))
+    return torch.einsum("bclp,bpl->bpc", patches, kernels)
+
+
+def _with_flow(shape: Shape, folder: Path) -> tuple[KernelFlow, Shape]:
+    """The trained flow, frozen, and `shape` with its sizes. Raises InputError when there is none."""
+    try:
+        stored, found = weights.load(folder, "ufpnet-flow", shape.kernel_size)
+    except WeightsMissingError as error:
+        raise InputError(str(error)) from error
+    flow = KernelFlow(shape.kernel_size, found.flow_blocks, found.flow_hidden)
+    weights.filled(flow, stored)
+    return flow, replace(shape, flow_blocks=found.flow_blocks, flow_hidden=found.flow_hidden)
+
+
+def _weight_files(settings: Settings) -> tuple[str, ...]:
+    return (weights.file_name(STAGE, settings.kernel_size),)
+
+
+def _inputs(settings: Settings, folder: Path) -> tuple[Path, ...]:
+    if settings.kernel_form == "softmax":
+        return ()
+    return (folder / weights.file_name("ufpnet-flow", settings.kernel_size),)
+
+
+TRAINING = Training(
+    name=STAGE,
+    title="UFPNet, stage II: kernel estimator",
+    paper=f"{weights.PAPER}, eq. (4) to (6)",
+    settings=Settings,
+    start=EstimatorTraining,
+    outputs=_weight_files,
+    inputs=_inputs,
+    photographs=True,
+    pairs=True,
+)

@@ -1,0 +1,78 @@
+"""From an observation to what a trained network makes of it."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmark.blur.convolution import rotate_180
+from benchmark.types import Observation
+from methods.direct import Direct
+from methods.fit import generator_from
+from methods.ufp.network import UfpNet
+
+MOST = 4096  # kernels of a field, unless a stride is given
+
+
+class NetworkRestoration:
+    """One pass of a network through an image, and the kernels that it found on the way."""
+
+    def __init__(
+        self,
+        observation: Observation,
+        network: UfpNet,
+        device: torch.device,
+        stride: int,
+        generators: Sequence[torch.Generator | None],
+    ) -> None:
+        """The result is the mean over `generators`, which draw the noise of the kernels' codes.
+
+        Every `stride`-th row and column of the kernels is kept; 0: as many as make `MOST` kernels at most.
+        """
+        self.blurry = torch.from_numpy(observation.blurry).to(device)
+        self.network, self.generators = network.to(device), generators
+        self.grid = observation.grid
+        pixels = self.blurry.shape[1] * self.blurry.shape[2]
+        self.stride = stride or math.ceil((pixels / MOST) ** 0.5)
+        self.found: Tensor | None = None
+
+    @torch.no_grad()
+    def restore(self) -> tuple[Tensor, Tensor | None]:
+        """The restored image (C, H, W), and kernels (P, k, k) of the blur model's patches, if any.
+
+        They are the means of each patch, of sum one. A grey image is seen as three equal colours, whose mean
+        is returned.
+        """
+        seen = self.blurry.expand(3, -1, -1)[None]
+        passes = [self.network(seen, rng, self.stride) for rng in self.generators]
+        restored = torch.stack([image[0] for image, _ in passes]).mean(0)
+        if len(self.blurry) == 1:
+            restored = restored.mean(0, keepdim=True)
+        fields = [kernels[0] for _, kernels in passes if kernels is not None]
+        if not fields:
+            return restored, None
+        self.found = torch.stack(fields).mean(0)
+        means = functional.adaptive_avg_pool2d(self.found, self.grid)
+        kernels = as_kernels(means).flatten(0, 1)
+        return restored, kernels / kernels.sum((-2, -1), keepdim=True)
+
+    def kernel_field(self) -> Tensor | None:
+        """The kernels (R, C, k, k) that were kept, as the network has them."""
+        return None if self.found is None else as_kernels(self.found)
+
+    def as_problem(self, label: str) -> Direct:
+        """With weights called `label`."""
+        return Direct(self.restore, self.blurry.device, label, self.kernel_field)
+
+
+def as_kernels(channels: Tensor) -> Tensor:
+    """Kernels (L, R, C) in correlation form as (R, C, k, k) in true-convolution form."""
+    size = round(len(channels) ** 0.5)
+    return rotate_180(channels.permute(1, 2, 0).unflatten(2, (size, size)))
+
+
+def draws(count: int, rng: torch.Generator, device: torch.device) -> list[torch.Generator | None]:
+    """`count` generators on `device`, from `rng`."""
+    return [generator_from(rng, device) for _ in range(count)]

@@ -1,0 +1,131 @@
+"""The files of UFPNet's networks: ours of every stage of its training, and the published ones."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.types import InputError, WeightsMissingError
+from methods.checkpoints import OWN, Stored, fill, read_network, save_network
+from methods.ufp.network import Shape, UfpNet
+from methods.ufp.published import renamed
+
+PAPER = (
+    "Fang et al., Self-supervised Non-uniform Kernel Estimation with Flow-based Motion Prior for Blind Image "
+    "Deblurring, CVPR 2023"
+)
+
+NAFNET_PAPER = "Chen et al., Simple Baselines for Image Restoration, ECCV 2022"
+
+# What the stages of the training give: the flow; the estimator with it; the whole network. And the baseline.
+Stage = Literal["ufpnet-flow", "ufpnet-kernels", "ufpnet", "nafnet"]
+# What the authors' files of the whole networks are called, and the sizes of these networks.
+_PUBLISHED = {
+    "ufpnet": ("net_g_latest.pth", Shape()),
+    "nafnet": ("NAFNet-GoPro-width64.pth", Shape(kernel_size=0, padding="zero")),
+}
+_ENTRY = "params"  # of the authors' files, which holds the weights
+
+
+def file_name(stage: Stage, kernel_size: int) -> str:
+    """The name of a stage's file in its folder; `kernel_size` is 0 for NAFNet, which has no kernels."""
+    return f"{stage}-{kernel_size}{OWN}" if kernel_size else f"{stage}{OWN}"
+
+
+def label(stage: Stage, kernel_size: int, remark: str = "") -> str:
+    """What tables call the weights: 'ufpnet-15 demo'."""
+    name = file_name(stage, kernel_size).removesuffix(OWN)
+    return f"{name} {remark}".strip()
+
+
+def files(folder: Path, stage: Stage) -> list[Path]:
+    """The files of whole networks in `folder`, the authors' first: what a restoration may depend on."""
+    published = folder / _PUBLISHED[stage][0]
+    own = sorted(path for path in folder.glob(f"{stage}*{OWN}") if _is_of(path, stage))
+    return [published] * published.is_file() + own
+
+
+def load_network(folder: Path, stage: Stage) -> tuple[UfpNet, str]:
+    """The only network of `stage` in `folder`, frozen, and the label of its weights.
+
+    The authors' file goes first. Raises WeightsMissingError when there is none, InputError when there are
+    several or it cannot be used.
+    """
+    found = files(folder, stage)
+    if not found:
+        name, _ = _PUBLISHED[stage]
+        raise WeightsMissingError(
+            f"{folder}: neither {name} nor a {stage}*{OWN}; get the first or train the second with "
+            f"`blindbench pretrain {stage}`"
+        )
+    path, *others = found
+    if path.suffix == OWN and others:
+        raise InputError(f"{folder}: {path.name} and {others[0].name}; leave one of them")
+    if path.suffix == OWN:
+        stored = read_network(path)
+        shape, remark = _shape(stored), stored.metadata.get("label", "")
+    else:
+        stored = read_network(path, _ENTRY)
+        stored = replace(stored, tensors=renamed(stored.tensors))
+        shape, remark = _PUBLISHED[stage][1], "official"
+    with torch.device("meta"):  # nothing is drawn that the weights replace
+        network = UfpNet(shape)
+    filled(network.to_empty(device="cpu"), stored)
+    return network, label(stage, shape.kernel_size, remark)
+
+
+def _is_of(path: Path, stage: Stage) -> bool:
+    return path.stem.removeprefix(stage).lstrip("-").isdecimal() or path.stem == stage
+
+
+def save(
+    folder: Path, network: nn.Module, stage: Stage, shape: Shape, steps: int, remark: str, half: bool
+) -> None:
+    """Write `network`, of `shape`, as what `stage` gives.
+
+    Raises InputError when the folder cannot be written.
+    """
+    metadata = {"stage": stage, "shape": json.dumps(asdict(shape)), "steps": str(steps), "label": remark}
+    save_network(folder / file_name(stage, shape.kernel_size), network, metadata, half=half)
+
+
+def load(folder: Path, stage: Stage, kernel_size: int) -> tuple[Stored, Shape]:
+    """A stage's tensors and the shape they belong to.
+
+    Raises WeightsMissingError when there is no such file, InputError when it cannot be used.
+    """
+    path = folder / file_name(stage, kernel_size)
+    if not path.is_file():
+        raise WeightsMissingError(f"{folder}: no {path.name}; train it with `blindbench pretrain {stage}`")
+    stored = read_network(path)
+    if stored.metadata.get("stage") != stage:
+        raise InputError(f"{path}: holds {stored.metadata.get('stage') or 'no known network'}, not {stage}")
+    return stored, _shape(stored)
+
+
+def filled(network: nn.Module, stored: Stored) -> nn.Module:
+    """`network` with the stored weights, frozen. Raises InputError where they do not fit."""
+    fill(network, stored)
+    return network.eval().requires_grad_(False)
+
+
+def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors of one part of a network, by their names in it."""
+    return {
+        key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+    }
+
+
+def _shape(stored: Stored) -> Shape:
+    try:
+        read: dict[str, Any] = json.loads(stored.metadata["shape"])
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in read.items()
+        }
+        return Shape(**values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{stored.path}: its metadata name no shape of a network; get it again") from error

@@ -1,0 +1,69 @@
+"""UFPNet: a kernel for every pixel from a normalizing flow, and a network that attends to them.
+
+Z. Fang, F. Wu, W. Dong, X. Li, J. Wu, G. Shi, "Self-supervised Non-uniform Kernel Estimation with Flow-based
+Motion Prior for Blind Image Deblurring", CVPR 2023.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from benchmark.types import Observation
+from methods import weights_folder
+from methods.direct import Direct
+from methods.limits import at_least
+from methods.registry import Method
+from methods.ufp import weights
+from methods.ufp.counts import properties
+from methods.ufp.network import Shape
+from methods.ufp.restoration import NetworkRestoration, draws
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may vary at test time; all else comes with the weights."""
+
+    # A folder with the authors' net_g_latest.pth or a ufpnet-<k>.safetensors; the package's own if empty.
+    weights: str = ""
+    # Of the kernels' codes: 'zero' is none, 'sample' draws as the authors' code does (equations (5), (6); the
+    # paper speaks of it in training only), 'mean' is the mean image of several samples.
+    noise: Literal["zero", "sample", "mean"] = "zero"
+    samples: int = 8  # of 'mean'
+    field_stride: int = 0  # between the kernels that are kept, in pixels; 0: as it makes 4,096 at most
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "samples")
+        at_least(0, self, "field_stride")
+
+
+def problem(
+    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
+) -> Direct:
+    """One pass through the network, or several. Raises WeightsMissingError without weights."""
+    network, label = weights.load_network(weights_folder(settings.weights), "ufpnet")
+    count = {"zero": 0, "sample": 1, "mean": settings.samples}[settings.noise]
+    generators = draws(count, rng, device) or [None]
+    restoration = NetworkRestoration(observation, network, device, settings.field_stride, generators)
+    return restoration.as_problem(label)
+
+
+def weight_files(case: str, settings: Settings) -> Sequence[Path]:
+    """The network's file."""
+    del case
+    return weights.files(weights_folder(settings.weights), "ufpnet")
+
+
+METHOD = Method(
+    name="ufpnet",
+    title="UFPNet",
+    paper=f"{weights.PAPER}, eq. (2) to (8)",
+    licence="the authors' code has none; this is our own code, with our own weights",
+    blur_models=("uniform", "nonuniform"),
+    settings=Settings,
+    problem=problem,
+    files=weight_files,
+    properties=lambda: properties(Shape()),
+)
