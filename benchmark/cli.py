@@ -531,17 +531,9 @@ def pretrain(
     if kernel_size is not None:
         overrides["kernel_size"] = kernel_size
     order = Order(
-        name,
-        overrides,
-        tuple(images or ()),
-        tuple(pairs or ()),
-        data_terms,
-        steps,
-        max_minutes,
-        seed,
-        remark,
-        half,
-    )
+        name, overrides, images=tuple(images or ()), pairs=tuple(pairs or ()), terms=data_terms,
+        steps=steps, minutes=max_minutes, seed=seed, remark=remark, half=half,
+    )  # fmt: skip
     job = Job.checked(order, out)
     prepare(threads)
     with claimed_device(device) as target, reporting("pretrain ·") as report:

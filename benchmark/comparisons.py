@@ -13,7 +13,16 @@ from matplotlib.patches import Rectangle
 from scipy.ndimage import uniform_filter
 
 from benchmark.alignment import best_shift
-from benchmark.figures import CELL, draw_image, draw_kernel, draw_title, kernel_mosaic, restored, save
+from benchmark.figures import (
+    CELL,
+    draw_image,
+    draw_kernel,
+    draw_title,
+    image_axes,
+    kernel_mosaic,
+    restored,
+    save,
+)
 from benchmark.images import read_image
 from benchmark.plots import caption
 from benchmark.protocols import PROTOCOLS
@@ -70,16 +79,7 @@ def comparison(
     for panels in rows.values():
         shape = panels[0].image.shape if panels[0].image is not None else (1, 1, 1)
         heights += [shape[1] / shape[2], 1.0]
-    figure, axes = pyplot.subplots(
-        len(heights),
-        columns,
-        squeeze=False,
-        layout="constrained",
-        height_ratios=heights,
-        figsize=(CELL * columns + 0.25, CELL * sum(heights) + 0.35 * len(rows)),
-    )
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[], frame_on=False)
+    figure, axes = image_axes(heights, columns, CELL, 0.35 * len(rows))
     for index, ((dataset, case), panels) in enumerate(rows.items()):
         whole, details = axes[2 * index], axes[2 * index + 1]
         whole[0].set_ylabel(case if len(cases) == 1 else f"{dataset}\n{case}", fontsize=8)

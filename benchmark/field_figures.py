@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from benchmark.figures import CELL, draw_image, draw_title, restored, save
+from benchmark.figures import CELL, draw_image, draw_title, image_axes, restored, save
 from benchmark.plots import caption
 from benchmark.store import Store, read_kernel_field
 from benchmark.tables import NO_TITLES, Titles, method_title
 from benchmark.types import Array
 
+WIDER = 1.4  # than other images: kernels are small
 ACROSS = 8  # kernels over the shorter side of an image
 FILLED = 0.9  # of a kernel's place, by its box
 FAINT = 0.45  # the image under the kernels
@@ -38,16 +38,7 @@ def kernel_fields(
     images = [store.read_observation(*row).blurry for row in rows]
     heights = [image.shape[1] / image.shape[2] for image in images]
     columns = 1 + 2 * len(methods)
-    figure, axes = pyplot.subplots(
-        len(rows),
-        columns,
-        squeeze=False,
-        layout="constrained",
-        height_ratios=heights,
-        figsize=(1.4 * CELL * columns + 0.25, 1.4 * CELL * sum(heights) + 0.35 * len(rows)),
-    )
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[], frame_on=False)
+    figure, axes = image_axes(heights, columns, WIDER * CELL, 0.35 * len(rows))
     for (dataset, case), image, line in zip(rows, images, axes, strict=True):
         line[0].set_ylabel(case if len(cases) == 1 else f"{dataset}\n{case}", fontsize=8)
         line[0].set_title("Blurry", fontsize=8)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from benchmark.files import replacing
 from benchmark.metrics import METRICS
@@ -81,21 +83,12 @@ def _image_grid(panels: Mapping[str, Sequence[Panel]], out: Path) -> None:
     """A row of panels per label."""
     heights = [_relative_height(entries) for entries in panels.values()]
     columns = max(len(entries) for entries in panels.values())
-    figure, axes = pyplot.subplots(
-        len(panels),
-        columns,
-        squeeze=False,
-        layout="constrained",
-        height_ratios=heights,
-        figsize=(CELL * columns + 0.25, CELL * sum(heights) + 0.3),
-    )
+    figure, axes = image_axes(heights, columns, CELL, 0.3)
     for index, (row, (case, entries)) in enumerate(zip(axes, panels.items(), strict=True)):
         kernels = [kernel for _, _, kernel in entries if kernel is not None]
         side = max((max(kernel.shape) for kernel in kernels), default=0)
         peak = max((float(kernel.max()) for kernel in kernels), default=0.0)
         row[0].set_ylabel(case, fontsize=8)
-        for axis in row:
-            axis.set(xticks=[], yticks=[], frame_on=False)
         for axis, (title, image, kernel) in zip(row, entries, strict=False):
             if index == 0:
                 draw_title(axis, title)
@@ -106,6 +99,27 @@ def _image_grid(panels: Mapping[str, Sequence[Panel]], out: Path) -> None:
             if kernel is not None:
                 draw_kernel(axis, kernel, side, peak)
     save(figure, out)
+
+
+def image_axes(
+    heights: Sequence[float], columns: int, cell: float, words: float
+) -> tuple[Figure, NDArray[Any]]:
+    """A figure with axes (rows, columns) for images, without ticks and frames.
+
+    `heights` are those of the rows over their width, `cell` is the width of a column and `words` the height
+    of all that stands between the rows, in inches.
+    """
+    figure, axes = pyplot.subplots(
+        len(heights),
+        columns,
+        squeeze=False,
+        layout="constrained",
+        height_ratios=heights,
+        figsize=(cell * columns + 0.25, cell * sum(heights) + words),
+    )
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[], frame_on=False)
+    return figure, axes
 
 
 def score_plot(

@@ -4,7 +4,7 @@ import json
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -174,14 +174,13 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
             return False
         remove_leftovers(job.folder)
         training_files, held_out_files = job.photographs.split()
-        materials = Materials(
-            read(training_files) if job.order.images else (),
-            read(held_out_files) if job.order.images else (),
-            read_pairs(training_files) if job.order.pairs else (),
-            read_pairs(held_out_files) if job.order.pairs else (),
-            job.folder,
-            processes,
-        )
+        materials = Materials(weights=job.folder, processes=processes)
+        if job.order.pairs:
+            chosen, held_out = read_pairs(training_files), read_pairs(held_out_files)
+            materials = replace(materials, pairs=chosen, held_out_pairs=held_out)
+        else:
+            sharp, unseen = read(training_files), read(held_out_files)
+            materials = replace(materials, photographs=sharp, held_out=unseen)
         trainee = job.training.start(job.settings, materials, job.order.seed, device, report)
         saved = job.folder / f".{job.stem}.checkpoint.pt"
         history = train(

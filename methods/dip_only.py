@@ -13,13 +13,14 @@ from methods import robust_bid
 from methods.fit import Fit, ReadOut
 from methods.kernel_priors.dirac import DiracKernel
 from methods.registry import Method
+from methods.robust_bid import Placement
 
 Settings = robust_bid.ImageSettings
 
 
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
     """The observation's latent image, drawn from `rng`."""
-    return robust_bid.fit(observation, settings, rng, device, DiracKernel(), 0.0, _all_of_it)
+    return robust_bid.fit(observation, settings, rng, device, DiracKernel(), 0.0, Placement(_all_of_it))
 
 
 def _all_of_it(blurry: Tensor) -> ReadOut:

@@ -3,9 +3,7 @@
 L. Chen, X. Chu, X. Zhang, J. Sun, "Simple Baselines for Image Restoration", ECCV 2022.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -23,7 +21,7 @@ from methods.ufp.restoration import NetworkRestoration
 class Settings:
     """All else comes with the weights."""
 
-    # A folder with the authors' NAFNet-GoPro-width64.pth or a nafnet.safetensors; the package's own if empty.
+    # A folder with the authors' NAFNet-GoPro-width64.pth or a nafnet.safetensors; the package's if empty.
     weights: str = ""
 
 
@@ -36,12 +34,6 @@ def problem(
     return NetworkRestoration(observation, network, device, 0, [None]).as_problem(label)
 
 
-def weight_files(case: str, settings: Settings) -> Sequence[Path]:
-    """The network's file."""
-    del case
-    return weights.files(weights_folder(settings.weights), "nafnet")
-
-
 METHOD = Method(
     name="nafnet",
     title="NAFNet",
@@ -50,6 +42,6 @@ METHOD = Method(
     blur_models=("uniform", "nonuniform"),
     settings=Settings,
     problem=problem,
-    files=weight_files,
+    files=lambda _, settings: weights.files(weights_folder(settings.weights), "nafnet"),
     properties=lambda: properties(Shape(kernel_size=0)),
 )

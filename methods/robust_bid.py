@@ -164,6 +164,22 @@ def shifted(kernels: Tensor, by: tuple[int, int]) -> Tensor:
     return functional.pad(kernels, (right, -right, down, -down))
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where the result lies in the latent image, and how the observation comes from that."""
+
+    read_out: Callable[[Tensor], ReadOut]  # from the blurry image (C, H, W)
+    operator: Operator = uniform_blur
+    has_margin: bool = True  # whether the latent image is larger than the observation by the kernel
+
+
+PLACEMENTS = {
+    "located": Placement(most_similar),
+    "middle": Placement(in_the_middle),
+    "all": Placement(as_it_is, blur_with_zeros, has_margin=False),
+}
+
+
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
     """The observation's latent image and kernel as a joint fit, drawn from `rng`.
 
@@ -190,12 +206,8 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
         kernel = convolutional_kernel(settings, size, rng)
     else:
         kernel = settings.siren(size, rng)
-    if settings.result == "all":
-        return fit(
-            observation, settings, rng, device, kernel, settings.kernel_rate, as_it_is, blur_with_zeros
-        )
-    read_out = most_similar if settings.result == "located" else in_the_middle
-    return fit(observation, settings, rng, device, kernel, settings.kernel_rate, read_out)
+    placement = PLACEMENTS[settings.result]
+    return fit(observation, settings, rng, device, kernel, settings.kernel_rate, placement)
 
 
 def fit(
@@ -205,26 +217,21 @@ def fit(
     device: torch.device,
     kernel: KernelPrior,
     kernel_rate: float,
-    read_out: Callable[[Tensor], ReadOut] = most_similar,
-    operator: Operator = uniform_blur,
+    placement: Placement,
 ) -> Fit:
-    """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together.
-
-    `read_out` is made from the blurry image. Under another `operator` than that of a 'valid' blur the latent
-    image is as large as the observation.
-    """
+    """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together."""
     blurry = torch.from_numpy(observation.blurry).to(device)
-    margin = kernel.size if operator is uniform_blur else (1, 1)
-    code = settings.image_code((blurry.shape[1], blurry.shape[2]), margin, rng)
+    reach = kernel.size if placement.has_margin else (1, 1)
+    code = settings.image_code((blurry.shape[1], blurry.shape[2]), reach, rng)
     with initialised_from(rng):
         network = _network(settings, len(blurry), settings.scales)
     return Fit(
         image=DeepImagePrior(network, code, noise_scale=0.0).to(device),
         kernel=kernel.to(device),
-        operator=operator,
+        operator=placement.operator,
         stages=[Stage(settings.data_term, settings.iterations, settings.residual(blurry))],
         rates=Rates(settings.image_rate, kernel_rate, settings.milestone_iterations()),
-        read_out=read_out(blurry),
+        read_out=placement.read_out(blurry),
         rng=generator_from(rng, device),
         stopper=settings.stopper(),
     )

@@ -4,9 +4,7 @@ Z. Fang, F. Wu, W. Dong, X. Li, J. Wu, G. Shi, "Self-supervised Non-uniform Kern
 Motion Prior for Blind Image Deblurring", CVPR 2023.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -26,7 +24,7 @@ from methods.ufp.restoration import NetworkRestoration, draws
 class Settings:
     """What may vary at test time; all else comes with the weights."""
 
-    # A folder with the authors' net_g_latest.pth or a ufpnet-<k>.safetensors; the package's own if empty.
+    # A folder with the authors' net_g_latest.pth or a ufpnet-<k>.safetensors; the package's if empty.
     weights: str = ""
     # Of the kernels' codes: 'zero' is none, 'sample' draws as the authors' code does (equations (5), (6); the
     # paper speaks of it in training only), 'mean' is the mean image of several samples.
@@ -50,12 +48,6 @@ def problem(
     return restoration.as_problem(label)
 
 
-def weight_files(case: str, settings: Settings) -> Sequence[Path]:
-    """The network's file."""
-    del case
-    return weights.files(weights_folder(settings.weights), "ufpnet")
-
-
 METHOD = Method(
     name="ufpnet",
     title="UFPNet",
@@ -64,6 +56,6 @@ METHOD = Method(
     blur_models=("uniform", "nonuniform"),
     settings=Settings,
     problem=problem,
-    files=weight_files,
+    files=lambda _, settings: weights.files(weights_folder(settings.weights), "ufpnet"),
     properties=lambda: properties(Shape()),
 )

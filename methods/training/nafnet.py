@@ -27,18 +27,13 @@ def start(
     return RestorerTraining(settings, network, STAGE, materials, seed, device, report)
 
 
-def _weight_files(settings: Settings) -> tuple[str, ...]:
-    del settings
-    return (weights.file_name(STAGE, 0),)
-
-
 TRAINING = Training(
     name=STAGE,
     title="NAFNet: restoring network without kernels",
     paper=weights.NAFNET_PAPER,
     settings=Settings,
     start=start,
-    outputs=_weight_files,
+    outputs=lambda _: (weights.file_name(STAGE, 0),),
     photographs=True,
     pairs=True,
 )

@@ -139,6 +139,16 @@ def pair_source(
     return SyntheticPairs(Photographs(images, crop + size - 1, device, colour=True), kernels, noise)
 
 
+def patches(images: Tensor, length: int) -> Tensor:
+    """What kernels of `length` = k * k entries see of images (B, C, H + k - 1, W + k - 1): (B, C, L, H * W).
+
+    For the fields of a network, which lie entry by entry; `benchmark.blur.perpixel` takes each pixel's kernel
+    in one piece, and would have them copied.
+    """
+    unfolded: Tensor = functional.unfold(images, round(length**0.5)).unflatten(1, (images.shape[1], length))
+    return unfolded
+
+
 def _three(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.broadcast_to(image, (3, *image.shape[1:]))
 

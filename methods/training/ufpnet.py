@@ -18,7 +18,7 @@ from methods.solver import Progress, Report
 from methods.training.evidence import HELD_OUT_SEED, Evidence
 from methods.training.kernels import training_kernels
 from methods.training.loop import Materials
-from methods.training.pairs import pair_source
+from methods.training.pairs import pair_source, patches
 from methods.training.registry import Training
 from methods.training.schedules import cosine
 from methods.training.ufpnet_flow import supports
@@ -26,6 +26,7 @@ from methods.ufp import weights
 from methods.ufp.network import Shape, UfpNet
 
 STAGE: weights.Stage = "ufpnet"
+KERNELS: weights.Stage = "ufpnet-kernels"  # the stage before
 LAST_RATE = 1e-6
 EXAMINED = 40  # pairs of each kind
 
@@ -185,12 +186,11 @@ def psnr_loss(images: Tensor, sharp: Tensor) -> Tensor:
 
 def reblur_loss(images: Tensor, kernels: Tensor, blurry: Tensor) -> Tensor:
     """Mean absolute error of images (B, 3, H, W), blurred by kernels (B, L, H, W) in correlation form."""
-    size = round(kernels.shape[1] ** 0.5)
-    margin = (size - 1) // 2
+    margin = (round(kernels.shape[1] ** 0.5) - 1) // 2
     padded = functional.pad(images, (margin, margin, margin, margin), mode="replicate")
-    # `blur_per_pixel` for a batch whose kernels lie tap by tap: its order of memory takes twice as long.
-    patches = functional.unfold(padded, size).unflatten(1, (images.shape[1], size * size))
-    error: Tensor = (patches * kernels.flatten(2)[:, None]).sum(2) - blurry.flatten(2)
+    error: Tensor = (patches(padded, kernels.shape[1]) * kernels.flatten(2)[:, None]).sum(2) - blurry.flatten(
+        2
+    )
     return error.abs().mean()
 
 
@@ -199,7 +199,7 @@ def start(
 ) -> RestorerTraining:
     """Raises InputError when estimator and flow are missing."""
     try:
-        stored, found = weights.load(materials.weights, "ufpnet-kernels", settings.kernel_size)
+        stored, found = weights.load(materials.weights, KERNELS, settings.kernel_size)
     except WeightsMissingError as error:
         raise InputError(str(error)) from error
     network = restorer_network(settings, found, seed)
@@ -226,22 +226,14 @@ def restorer_network(settings: RestorerSettings, found: Shape, seed: int) -> Ufp
         return UfpNet(shape)
 
 
-def _weight_files(settings: Settings) -> tuple[str, ...]:
-    return (weights.file_name(STAGE, settings.kernel_size),)
-
-
-def _inputs(settings: Settings, folder: Path) -> tuple[Path, ...]:
-    return (folder / weights.file_name("ufpnet-kernels", settings.kernel_size),)
-
-
 TRAINING = Training(
     name=STAGE,
     title="UFPNet, stage III: restoring network",
     paper=f"{weights.PAPER}, eq. (8)",
     settings=Settings,
     start=start,
-    outputs=_weight_files,
-    inputs=_inputs,
+    outputs=lambda settings: (weights.file_name(STAGE, settings.kernel_size),),
+    inputs=lambda settings, folder: (folder / weights.file_name(KERNELS, settings.kernel_size),),
     photographs=True,
     pairs=True,
 )

@@ -135,15 +135,11 @@ def _dequantised(kernels: Tensor, rng: np.random.Generator) -> Tensor:
     return to_logits(kernels, noise)
 
 
-def _weight_files(settings: Settings) -> tuple[str, ...]:
-    return (weights.file_name(STAGE, settings.kernel_size),)
-
-
 TRAINING = Training(
     name=STAGE,
     title="UFPNet, stage I: kernel flow",
     paper=f"{weights.PAPER}, eq. (2)",
     settings=Settings,
     start=FlowTraining,
-    outputs=_weight_files,
+    outputs=lambda settings: (weights.file_name(STAGE, settings.kernel_size),),
 )

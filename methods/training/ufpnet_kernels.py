@@ -8,7 +8,6 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from benchmark.types import InputError, WeightsMissingError
 from methods.fit import initialised_from
@@ -17,7 +16,7 @@ from methods.solver import Progress, Report
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
 from methods.training.kernels import training_kernels, unit_sum
 from methods.training.loop import Materials
-from methods.training.pairs import Pairs, pair_source
+from methods.training.pairs import Pairs, pair_source, patches
 from methods.training.registry import Training
 from methods.training.schedules import cosine
 from methods.training.ufpnet_flow import supports
@@ -199,9 +198,7 @@ def at(images: Tensor, chosen: Tensor) -> Tensor:
 
 def reblurred_at(sharp: Tensor, kernels: Tensor, chosen: Tensor) -> Tensor:
     """Sharp (B, C, H + k - 1, W + k - 1) through kernels (B, P, L) at P pixels of (H, W): (B, P, C)."""
-    channels, size = sharp.shape[1], round(kernels.shape[-1] ** 0.5)
-    patches = functional.unfold(sharp, size)[:, :, chosen].unflatten(1, (channels, size * size))
-    return torch.einsum("bclp,bpl->bpc", patches, kernels)
+    return torch.einsum("bclp,bpl->bpc", patches(sharp, kernels.shape[-1])[..., chosen], kernels)
 
 
 def _with_flow(shape: Shape, folder: Path) -> tuple[KernelFlow, Shape]:
@@ -213,10 +210,6 @@ def _with_flow(shape: Shape, folder: Path) -> tuple[KernelFlow, Shape]:
     flow = KernelFlow(shape.kernel_size, found.flow_blocks, found.flow_hidden)
     weights.filled(flow, stored)
     return flow, replace(shape, flow_blocks=found.flow_blocks, flow_hidden=found.flow_hidden)
-
-
-def _weight_files(settings: Settings) -> tuple[str, ...]:
-    return (weights.file_name(STAGE, settings.kernel_size),)
 
 
 def _inputs(settings: Settings, folder: Path) -> tuple[Path, ...]:
@@ -231,7 +224,7 @@ TRAINING = Training(
     paper=f"{weights.PAPER}, eq. (4) to (6)",
     settings=Settings,
     start=EstimatorTraining,
-    outputs=_weight_files,
+    outputs=lambda settings: (weights.file_name(STAGE, settings.kernel_size),),
     inputs=_inputs,
     photographs=True,
     pairs=True,

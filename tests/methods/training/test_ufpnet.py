@@ -7,7 +7,6 @@ import pytest
 import torch
 from skimage import data
 
-from benchmark.blur.convolution import rotate_180
 from benchmark.types import InputError, Observation, Status
 from methods import nafnet, ufpnet
 from methods.solver import Task, solve
@@ -151,7 +150,6 @@ def test_stages_follow_each_other_and_the_method_reads_the_last(folder, photogra
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_training_that_goes_on_gives_the_same_weights(name, folder, photographs):
-    whole, _ = trained(name, folder, photographs, 3)
     first, second = (started(name, folder, photographs) for _ in range(2))
     for step in range(2):
         first.step(step, step / 3)
@@ -161,7 +159,6 @@ def test_a_training_that_goes_on_gives_the_same_weights(name, folder, photograph
     for step in range(3):
         again.step(step, step / 3)
     assert_equal(second.state_dict(), again.state_dict())
-    assert whole.steps
 
 
 def assert_equal(one, other):
@@ -222,9 +219,8 @@ def test_settings_that_cannot_be_are_named(settings, wrong):
         settings()
 
 
-def test_kernels_turned_by_half_a_circle_are_the_other_form():
-    kernel = torch.arange(9.0).reshape(1, 3, 3)
-    image = torch.rand(1, 1, 8, 8)
-    correlated = reblurred_at(image, kernel.reshape(1, 1, 9).expand(1, 36, 9), torch.arange(36))
-    convolved = torch.nn.functional.conv2d(image, rotate_180(rotate_180(kernel))[None])
-    torch.testing.assert_close(correlated[0, :, 0], convolved.flatten())
+def test_re_blurring_is_a_correlation():
+    kernel, image = torch.arange(9.0), torch.rand(1, 1, 8, 8)
+    found = reblurred_at(image, kernel.expand(1, 36, 9), torch.arange(36))
+    expected = torch.nn.functional.conv2d(image, kernel.reshape(1, 1, 3, 3))
+    torch.testing.assert_close(found[0, :, 0], expected.flatten())
