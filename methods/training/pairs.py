@@ -139,14 +139,15 @@ def pair_source(
     return SyntheticPairs(Photographs(images, crop + size - 1, device, colour=True), kernels, noise)
 
 
-def patches(images: Tensor, length: int) -> Tensor:
+def patches(images: Tensor, length: int, every: int = 1) -> Tensor:
     """What kernels of `length` = k * k entries see of images (B, C, H + k - 1, W + k - 1): (B, C, L, H * W).
 
-    For the fields of a network, which lie entry by entry; `benchmark.blur.perpixel` takes each pixel's kernel
-    in one piece, and would have them copied.
+    At every `every`-th row and column. For the fields of a network, which lie entry by entry;
+    `benchmark.blur.perpixel` takes each pixel's kernel in one piece, and would have them copied.
     """
-    unfolded: Tensor = functional.unfold(images, round(length**0.5)).unflatten(1, (images.shape[1], length))
-    return unfolded
+    unfolded: Tensor = functional.unfold(images, round(length**0.5), stride=every)
+    channelwise: Tensor = unfolded.unflatten(1, (images.shape[1], length))
+    return channelwise
 
 
 def _three(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

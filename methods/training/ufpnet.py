@@ -49,12 +49,14 @@ class RestorerSettings:
     batch: int = 2
     crop: int = 96
     noise: float = 0.01
+    # Most of a step's time on a CPU is the flow's; kernels change slowly from pixel to pixel.
+    decoded_every: int = 2
     rate: float = 1e-3
     weight_decay: float = 1e-3
     clip: float = 0.1  # of the gradient's norm; the published 0.01 for large batches
 
     def __post_init__(self) -> None:
-        at_least(1, self, "width", "middle", "kernels", "steps", "batch", "crop")
+        at_least(1, self, "width", "middle", "kernels", "steps", "batch", "crop", "decoded_every")
         at_least(0, self, "noise", "rate", "weight_decay", "clip")
         if len(self.encoder) != len(self.decoder):
             raise ValueError(
@@ -115,18 +117,27 @@ class RestorerTraining:
         batch = self.source.pairs(settings.batch, settings.crop, rng)
         noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            restored, kernels = self.network(batch.blurry, noise)
-        restored = restored.float()
+            kernels = None
+            if self.network.estimator is not None:
+                kernels = self.network.kernels(batch.blurry, noise, settings.decoded_every)
+            restored = self._restored(batch.blurry, kernels).float()
         losses = {"negative PSNR": psnr_loss(restored, batch.frame)}
         loss = losses["negative PSNR"]
         if kernels is not None:
-            losses = {"reblur": reblur_loss(restored, kernels, batch.blurry)} | losses
+            reblur = reblur_loss(restored, kernels, batch.blurry, settings.decoded_every)
+            losses = {"reblur": reblur} | losses
             loss = loss + self.reblur_weight * losses["reblur"]
         self.adam.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.restorer.parameters(), settings.clip)
         self.adam.step()
         return {name: value.detach() for name, value in losses.items()}
+
+    def _restored(self, images: Tensor, kernels: Tensor | None) -> Tensor:
+        restorer = self.network.restorer
+        features = [] if kernels is None else restorer.kernel_features(kernels)
+        restored: Tensor = images + restorer(images, features)
+        return restored.clamp(0, 1)
 
     def state_dict(self) -> dict[str, Any]:
         """The restoring network and Adam's moments."""
@@ -145,7 +156,7 @@ class RestorerTraining:
     def examine(self, count: int, report: Report) -> Evidence:
         """PSNR of held-out pairs: blurry, restored, and restored as if every kernel were a single pixel."""
         settings = self.settings
-        size, device, restorer = settings.kernel_size, self.device, self.network.restorer
+        size, device = settings.kernel_size, self.device
         kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
         source = pair_source(self.materials, kernels, settings.crop, settings.noise, held_out=True)
         found: dict[str, dict[str, list[float]]] = {}
@@ -161,8 +172,7 @@ class RestorerTraining:
                 if field is not None:
                     single = torch.zeros_like(field)
                     single[:, field.shape[1] // 2] = 1
-                    residual = restorer(batch.blurry, restorer.kernel_features(single))
-                    images["restored without its kernels"] = (batch.blurry + residual).clamp(0, 1)
+                    images["restored without its kernels"] = self._restored(batch.blurry, single)
                 for name, image in images.items():
                     value = -psnr_loss(image, batch.frame).item()
                     found.setdefault(name, {}).setdefault(f"PSNR, {kind}", []).append(value)
@@ -184,13 +194,16 @@ def psnr_loss(images: Tensor, sharp: Tensor) -> Tensor:
     return 10 / log(10) * (errors + 1e-8).log().mean()
 
 
-def reblur_loss(images: Tensor, kernels: Tensor, blurry: Tensor) -> Tensor:
-    """Mean absolute error of images (B, 3, H, W), blurred by kernels (B, L, H, W) in correlation form."""
+def reblur_loss(images: Tensor, kernels: Tensor, blurry: Tensor, every: int = 1) -> Tensor:
+    """Mean absolute error of images (B, 3, H, W), blurred by kernels (B, L, H, W) in correlation form.
+
+    Over every `every`-th row and column.
+    """
     margin = (round(kernels.shape[1] ** 0.5) - 1) // 2
     padded = functional.pad(images, (margin, margin, margin, margin), mode="replicate")
-    error: Tensor = (patches(padded, kernels.shape[1]) * kernels.flatten(2)[:, None]).sum(2) - blurry.flatten(
-        2
-    )
+    seen = patches(padded, kernels.shape[1], every)
+    reblurred = (seen * kernels[..., ::every, ::every].flatten(2)[:, None]).sum(2)
+    error: Tensor = reblurred - blurry[..., ::every, ::every].flatten(2)
     return error.abs().mean()
 
 

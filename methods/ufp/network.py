@@ -160,23 +160,34 @@ class UfpNet(nn.Module):
         return (padded + residual).clamp(0, 1)[..., :height, :width], kernels
 
     @torch.no_grad()
-    def kernels(self, images: Tensor, rng: torch.Generator | None = None) -> Tensor:
-        """The kernels (B, L, H, W) of images (B, 3, H, W): codes, uncertainty, flow."""
+    def kernels(self, images: Tensor, rng: torch.Generator | None = None, decoded_every: int = 1) -> Tensor:
+        """The kernels (B, L, H, W) of images (B, 3, H, W): codes, uncertainty, flow.
+
+        The flow decodes every `decoded_every`-th row and column; other pixels take the kernel before them.
+        """
         assert self.estimator is not None
         # In half precision the codes' deviations would vanish.
         with torch.autocast("cuda", enabled=False):
             softmax, sigma = self.estimator(images)
             if self.flow is None:
                 return softmax  # type: ignore[no-any-return]  # of a module
-            codes = standardised(softmax)
+            height, width = images.shape[-2:]
+            codes = standardised(softmax[..., ::decoded_every, ::decoded_every])
             del softmax
+            if sigma is not None:
+                sigma = sigma[..., ::decoded_every, ::decoded_every]
             if rng is not None and sigma is not None:
                 noise = torch.randn(codes.shape, generator=rng, dtype=codes.dtype, device=codes.device)
                 codes = uncertain(codes, sigma, noise)
             elif sigma is not None:
                 codes = codes * (1 - sigma**2).sqrt()
             kernels = decoded(self.flow, codes)
-        return kernels / kernels.sum(1, keepdim=True) if self.shape.renormalised else kernels
+        if self.shape.renormalised:
+            kernels = kernels / kernels.sum(1, keepdim=True)
+        if decoded_every > 1:
+            for side in (-2, -1):
+                kernels = kernels.repeat_interleave(decoded_every, side)
+        return kernels[..., :height, :width]
 
 
 def decoded(flow: KernelFlow, codes: Tensor) -> Tensor:

@@ -129,6 +129,9 @@ def test_re_blurring_takes_each_image_with_its_own_kernels(fixture):
     kernels = arrays["kernel"].flatten(2).transpose(1, 2).unflatten(2, arrays["image"].shape[2:])
     right = reblur_loss(arrays["image"], kernels, arrays["out_replication"])
     assert right.item() == pytest.approx(0, abs=1e-12)
+    some = arrays["out_replication"].clone()
+    some[..., 1::2, :] = 0  # which every second row leaves out
+    assert reblur_loss(arrays["image"], kernels, some, 2).item() == pytest.approx(0, abs=1e-12)
     # The reference's own code mixes the samples of a batch.
     assert reblur_loss(arrays["image"], kernels, arrays["ref_batch2_output"]) > 0.01
 

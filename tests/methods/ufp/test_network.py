@@ -154,6 +154,16 @@ def test_noise_is_drawn_from_the_generator_and_moves_the_kernels():
     assert not torch.equal(first, still)
 
 
+def test_some_kernels_are_decoded_and_their_neighbours_take_them():
+    network = random_network(SMALL)
+    image = torch.rand(1, 3, 25, 26, dtype=torch.float64)
+    dense, coarse = network.kernels(image), network.kernels(image, decoded_every=2)
+    assert coarse.shape == dense.shape
+    for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        taken = coarse[..., top::2, left::2]
+        torch.testing.assert_close(taken, dense[..., ::2, ::2][..., : taken.shape[-2], : taken.shape[-1]])
+
+
 def test_kernels_may_come_from_the_softmax_alone():
     network = random_network(replace(SMALL, kernel_form="softmax"))
     assert network.flow is None
