@@ -10,13 +10,14 @@ What happened is kept in files, so that every step is done once and a killed run
 """
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pooch
 
 from benchmark.archives import extract
-from benchmark.files import locked, try_lock, write_text
+from benchmark.files import locked, replacing, try_lock, write_text
 from benchmark.schema import ROOT
 from benchmark.sources import FILE, Archive, Source
 from benchmark.transfer import TransferError, fetch
@@ -85,7 +86,11 @@ def _get_archives(source: Source, target: Path, cache: Path, say: Say, accept_te
             )
         else:
             fetch(archive.url, path, expected, source.by_hand(archive, cache))
-        extract(path, target / archive.into, strip=archive.strip, include=archive.include)
+        if archive.unpack:
+            extract(path, target / archive.into, strip=archive.strip, include=archive.include)
+        else:
+            with replacing(target / archive.into / archive.file) as temporary:
+                shutil.copyfile(path, temporary)
         unpacked[archive.file] = sha256 = pooch.file_hash(str(path))
         if expected is None:
             write_text(_record(archive, cache), f"{sha256}  {archive.file}\n")

@@ -21,6 +21,7 @@ class Archive:
     strip: tuple[str, ...] = ()  # leading folders to drop, wherever they lead
     include: tuple[str, ...] = ("*",)  # shell patterns of names in the archive
     into: str = ""  # a folder below the source's
+    unpack: bool = True  # False: the file itself is wanted, such as a network's weights
     note: str = ""  # what a person who gets it by hand must know
 
 

@@ -496,6 +496,12 @@ def test_missing_and_extra_files_are_counted(source, get, tmp_path):
         get(source)
 
 
+def test_a_file_that_is_wanted_as_it_is_stays_packed(source, get, tmp_path):
+    whole = change(source, counts={"x.zip": 1}, unpack=False)
+    assert "all there" in get(whole)
+    assert (tmp_path / "x" / "x.zip").read_bytes() == GOOD
+
+
 def test_files_that_a_person_unpacked_are_counted_and_taken(site, source, get, tmp_path):
     (tmp_path / "x/a").mkdir(parents=True)
     (tmp_path / "x/a/1.png").write_bytes(b"1")

@@ -1,0 +1,1 @@
+"""Diffusion models: networks, schedules, samplers, and the deblurring methods built on them."""

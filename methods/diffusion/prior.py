@@ -1,0 +1,142 @@
+"""Diffusion models as priors: which networks there are, and how files become them.
+
+Published weights (`datasets/sources.yaml` names where they are) are recognised by their tensors; ours say in
+their metadata what they are.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from benchmark.types import InputError, WeightsMissingError
+from methods import SHIPPED
+from methods.checkpoints import OWN, Stored, fill, read_network, save_network
+from methods.diffusion.adm import AdmLayers, AdmUNet
+from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
+
+Kind = Literal["diffusion-image", "diffusion-kernel"]
+Network = AdmUNet | DdpmUNet
+Layers = AdmLayers | DdpmLayers
+
+CHANNELS: Mapping[Kind, int] = {"diffusion-image": 3, "diffusion-kernel": 1}
+_SUBJECT: Mapping[Kind, str] = {"diffusion-image": "images", "diffusion-kernel": "kernels"}
+DEMO_SIDE = 64  # pixels of the images and kernels of the shipped priors
+
+# Layers and side in pixels of the published models.
+PUBLISHED: Mapping[str, tuple[Layers, int]] = {
+    "adm-128": (AdmLayers(128, (1, 1, 2, 2, 4, 4), 1, (16,)), 256),  # FFHQ, AFHQ, CelebA-HQ
+    "adm-256": (AdmLayers(256, (1, 1, 2, 2, 4, 4), 2, (8, 16, 32)), 256),  # ImageNet
+    "adm-kernel": (AdmLayers(64, (1, 2, 3, 4), 1, (4,), in_channels=1, out_channels=2), 64),  # BlindDPS
+    "ddpm-128": (DdpmLayers(128, (1, 1, 2, 2, 4, 4), 2, (16,)), 256),  # CelebA-HQ
+}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A diffusion model, frozen, in eval mode; its chain has 1000 steps, linear betas."""
+
+    network: Network
+    side: int  # pixels of what it was trained on
+    label: str  # as tables name it
+
+    def output(self, images: Tensor, number: int) -> Tensor:
+        """What the network gives for images (B, C, H, W) of step `number`: noise, then what else it has."""
+        steps = torch.full((len(images),), number, device=images.device)
+        output: Tensor = self.network(images, steps)
+        return output
+
+
+def build(layers: Layers) -> Network:
+    """The network with these layers, its initial weights from the global generator."""
+    return AdmUNet(layers) if isinstance(layers, AdmLayers) else DdpmUNet(layers)
+
+
+def path_of(setting: str, kind: Kind) -> Path:
+    """The file that a setting names; the shipped one for nothing."""
+    return Path(setting) if setting else SHIPPED / file_name(kind, DEMO_SIDE)
+
+
+def file_name(kind: Kind, side: int) -> str:
+    """The name of a prior of ours in its folder."""
+    return f"{kind}-{side}{OWN}"
+
+
+def save(
+    folder: Path, network: AdmUNet, kind: Kind, side: int, *, steps: int, remark: str, half: bool, data: str
+) -> Path:
+    """Write a prior under its name; `remark` is 'demo' or nothing, `data` what it was trained on.
+
+    Raises InputError when the folder cannot be written.
+    """
+    metadata = {
+        "kind": kind,
+        "side": str(side),
+        "layers": json.dumps(asdict(network.layers)),
+        "label": remark,
+        "steps": str(steps),
+        "data": data,
+    }
+    path = folder / file_name(kind, side)
+    save_network(path, network, metadata, half=half)
+    return path
+
+
+def load(path: Path, kind: Kind) -> Prior:
+    """The prior in `path`, ours or a published one.
+
+    Raises WeightsMissingError without such a file, InputError when it cannot be used.
+    """
+    if not path.is_file():
+        raise WeightsMissingError(
+            f"{path}: there is no such file; train one with `blindbench pretrain {kind}`, or get a published "
+            "one: sources `diffusion_...` of datasets/sources.yaml"
+        )
+    stored = read_network(path)
+    layers: Layers
+    if path.suffix == OWN:
+        layers, side, label = _ours(stored)
+    else:
+        layers, side = PUBLISHED[_recognised(stored)]
+        label = f"{path.stem} official"
+    if layers.in_channels != CHANNELS[kind]:
+        raise InputError(
+            f"{path}: a model with {layers.in_channels} channels, not one of {_SUBJECT[kind]}, "
+            f"which have {CHANNELS[kind]}"
+        )
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn from the global generator
+        network = build(layers)
+    fill(network, stored)
+    return Prior(network.eval().requires_grad_(False), side, label)
+
+
+def _ours(stored: Stored) -> tuple[AdmLayers, int, str]:
+    kind = stored.metadata.get("kind", "")
+    if kind not in CHANNELS:
+        raise InputError(f"{stored.path}: holds {kind or 'no known network'}, not a diffusion model")
+    side = int(stored.number("side"))
+    try:
+        entries = json.loads(stored.metadata["layers"])
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
+        layers = AdmLayers(**values)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{stored.path}: its metadata describe no layers; get the file again") from error
+    remark = stored.metadata.get("label", "")
+    return layers, side, " ".join([f"{kind}-{side}", *remark.split()])
+
+
+def _recognised(stored: Stored) -> str:
+    """The name in PUBLISHED of the network that the tensors are for."""
+    for name, (layers, _) in PUBLISHED.items():
+        first = "input_blocks.0.0.weight" if isinstance(layers, AdmLayers) else "conv_in.weight"
+        tensor = stored.tensors.get(first)
+        if tensor is not None and tensor.shape[:2] == (layers.channels, layers.in_channels):
+            return name
+    raise InputError(
+        f"{stored.path}: holds no diffusion model that is known here: ADM of 128 or 256 channels, the kernel "
+        "model of BlindDPS, or the DDPM of CelebA-HQ"
+    )

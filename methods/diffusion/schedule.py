@@ -1,0 +1,136 @@
+"""Diffusion arithmetic: schedules, the deterministic (DDIM) and the ancestral (DDPM) step backwards.
+
+J. Ho, A. Jain, P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020; J. Song, C. Meng,
+S. Ermon, "Denoising Diffusion Implicit Models", ICLR 2021; learned variances and fewer steps as in A. Nichol,
+P. Dhariwal, "Improved Denoising Diffusion Probabilistic Models", ICML 2021. Images are in [-1, 1].
+
+    x_t = sqrt(A_t) x_0 + sqrt(1 - A_t) noise,   A_t = product over s <= t of (1 - beta_s),   A_-1 = 1
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+STEPS = 1000  # of every published model
+Floats = NDArray[np.float64]
+
+
+def linear_betas(steps: int = STEPS) -> Floats:
+    """From 1e-4 to 0.02 in 1000 steps; in another number, as much noise in all."""
+    scale = 1000 / steps
+    return np.linspace(1e-4 * scale, 0.02 * scale, steps)
+
+
+def cosine_betas(steps: int = STEPS) -> Floats:
+    """By a squared cosine of the time, each at most 0.999."""
+    time = np.arange(steps + 1) / steps
+    levels = np.cos((time + 0.008) / 1.008 * np.pi / 2) ** 2
+    betas: Floats = np.minimum(1 - levels[1:] / levels[:-1], 0.999)
+    return betas
+
+
+def fewer_steps(
+    steps: int, wanted: int | Sequence[int], rule: Literal["spread", "stride"] = "spread"
+) -> list[int]:
+    """Which of `steps` remain, ascending.
+
+    'spread': `wanted` from the first to the last, or so many of each of equal sections; 'stride': one in
+    every so many, from the first. Raises ValueError when there are not that many.
+    """
+    if rule == "stride":
+        if not isinstance(wanted, int) or wanted < 1 or steps % wanted:
+            raise ValueError(f"{steps} steps have no stride that gives {wanted}")
+        return list(range(0, steps, steps // wanted))
+    sections = [wanted] if isinstance(wanted, int) else list(wanted)
+    kept: list[int] = []
+    start = 0
+    for number, count in enumerate(sections):
+        size = steps // len(sections) + (number < steps % len(sections))
+        if not 1 <= count <= size:
+            raise ValueError(f"{count} of {size} steps cannot be taken")
+        stride = 1.0 if count == 1 else (size - 1) / (count - 1)
+        place = 0.0
+        for _ in range(count):
+            kept.append(start + round(place))
+            place += stride  # accumulated and rounded half to even, as published
+        start += size
+    return kept
+
+
+@dataclass(frozen=True)
+class Step:
+    """One number per quantity, of one step of a chain; float64 until they meet a tensor."""
+
+    number: int  # that the network is told: of the original chain
+    beta: float
+    level: float  # A_t
+    previous: float  # A_{t-1}
+    log_variance: float  # of the posterior; at the first step that of the second, as it would be log 0
+
+    @property
+    def variances(self) -> tuple[float, float]:
+        """Logarithms of the least and the largest variance."""
+        return self.log_variance, float(np.log(self.beta))
+
+
+class Chain:
+    """A sequence of steps, or those of it that remain: `steps[i]` leads from x_i to x_{i-1}."""
+
+    def __init__(self, betas: Floats | None = None, kept: Sequence[int] | None = None) -> None:
+        given = linear_betas() if betas is None else betas
+        numbers = range(len(given)) if kept is None else kept
+        levels: Floats = np.cumprod(1 - given, dtype=np.float64)[list(numbers)]
+        previous = np.append(1.0, levels[:-1])
+        # Untouched betas stay the given ones to the last bit.
+        self.betas: Floats = given if kept is None else 1 - levels / previous
+        self.levels: Floats = levels
+        variances = self.betas * (1 - previous) / (1 - levels)
+        variances[0] = variances[1] if len(variances) > 1 else self.betas[0]
+        self.log_variances: Floats = np.log(variances)
+        self.steps = [
+            Step(int(number), float(beta), float(level), float(before), float(log_variance))
+            for number, beta, level, before, log_variance in zip(
+                numbers, self.betas, levels, previous, self.log_variances, strict=True
+            )
+        ]
+
+
+def clean(images: Tensor, noise: Tensor, level: float) -> Tensor:
+    """The clean images, clamped to [-1, 1], that `noise` in x_t means."""
+    estimate: Tensor = ((images - (1 - level) ** 0.5 * noise) / level**0.5).clamp(-1, 1)
+    return estimate
+
+
+def ddim(images: Tensor, noise: Tensor, level: float, previous: float) -> Tensor:
+    """x_t to the x of the noise level `previous`, without new noise.
+
+    The noise is derived again from the clamped clean image; with `previous` = 1 that image is the result.
+    """
+    estimate = clean(images, noise, level)
+    consistent = (images - level**0.5 * estimate) / (1 - level) ** 0.5
+    less_noisy: Tensor = previous**0.5 * estimate + (1 - previous) ** 0.5 * consistent
+    return less_noisy
+
+
+def ancestral(images: Tensor, output: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor]:
+    """Clean images, mean and log variance of x_{t-1} given x_t and a network's output (B, C or 2 C, H, W).
+
+    The second half of the output, where there is one, mixes the largest and the least variance; otherwise it
+    is the least.
+    """
+    noise, mix = output[:, : images.shape[1]], output[:, images.shape[1] :]
+    estimate = clean(images, noise, step.level)
+    of_clean = step.beta * step.previous**0.5 / (1 - step.level)
+    of_noisy = (1 - step.previous) * (1 - step.beta) ** 0.5 / (1 - step.level)
+    least, largest = step.variances
+    if mix.shape[1]:
+        share = (mix + 1) / 2
+        log_variance = share * largest + (1 - share) * least
+    else:
+        log_variance = torch.full_like(images, least)
+    return estimate, of_clean * estimate + of_noisy * images, log_variance
