@@ -9,6 +9,8 @@ from skimage.io import imsave
 
 from benchmark.types import InputError, KnownBlur, NotSupportedError, Observation, Status
 from methods import registry
+from methods.diffusion import prior as priors
+from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
@@ -26,7 +28,10 @@ TINY = {
     "patch": 5,
     "window": 2,
     "siren_width": 8,
+    "stride": 500,
+    "other_sizes": True,  # of a diffusion model's images
 }
+PRIORS = {"prior": "diffusion-image", "kernel_prior": "diffusion-kernel"}
 METHODS = registry.built_in()
 
 
@@ -51,6 +56,9 @@ def weights(tmp_path_factory):
     for stage, kernel_size in (("ufpnet", 7), ("nafnet", 0)):
         shape = Shape(kernel_size=kernel_size, flow_hidden=2, **sizes)
         ufp_weights.save(folder, UfpNet(shape), stage, shape, 0, "", half=False)
+    for kind, channels in priors.CHANNELS.items():
+        layers = AdmLayers(8, (1, 2), 1, (), channels, channels, head_channels=8, norm_groups=4)
+        priors.save(folder, AdmUNet(layers), kind, 32, steps=0, remark="", half=False, data="none")
     return folder
 
 
@@ -61,10 +69,16 @@ def restore(tmp_path, weights):
     def run(method, *observations):
         for observation in observations:
             write_image(tmp_path / f"{observation.case}.png", observation.blurry)
-        settings = tiny_settings(method, path=str(tmp_path), weights=str(weights))
+        settings = tiny_settings(method, **places(tmp_path, weights))
         return dict(solve([task(method, observation, settings) for observation in observations]))
 
     return run
+
+
+def places(images, weights):
+    """Settings that say where things are."""
+    found = {name: str(weights / priors.file_name(kind, 32)) for name, kind in PRIORS.items()}
+    return {"path": str(images), "weights": str(weights), **found}
 
 
 def tiny_settings(method, **more):
@@ -112,7 +126,7 @@ def test_a_case_does_not_depend_on_the_others(method, restore):
 
 def test_snapshots_change_nothing_and_the_last_is_the_image(method, restore, weights, tmp_path):
     plain = restore(method, observe())["case"]
-    settings = tiny_settings(method, path=str(tmp_path), weights=str(weights))
+    settings = tiny_settings(method, **places(tmp_path, weights))
     ((_, kept),) = solve([task(method, observe(), settings, snapshots=(1, 2, 3))])
     assert kept.image.tobytes() == plain.image.tobytes()
     if plain.kernels is not None:

@@ -1,0 +1,144 @@
+"""An observation as a diffusion model sees it, and what the methods around such a model share.
+
+Inside, images are (1, 3, H, W) in [-1, 1], so the mid-grey border that these methods were published with is a
+border of zeros.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.blur.convolution import blur, central_crop, odd_from_correlation, rotate_180
+from benchmark.types import NotSupportedError, Observation
+from methods.colour import luma
+from methods.diffusion import prior as priors
+from methods.diffusion.prior import Prior
+from methods.glkm.start import LatentSettings
+from methods.glkm.start import weight_files as latent_files
+
+# grey: outside of the image all is mid-grey, and the blurry image has its size; as published.
+# interior: residuals whose kernel reaches outside do not count (ours, for blurs of another boundary).
+Border = Literal["grey", "interior"]
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """What a method with a diffusion model lets a config say of it."""
+
+    prior: str = ""  # file of the image model; the shipped one, of demo size, if empty
+    # Images of another size than the model's are declined by default; if true, the model runs on them as it
+    # is, for convolutions have no size, on sides rounded up to what its levels divide. What it makes of a
+    # size that it was not trained on is not what was published.
+    other_sizes: bool = False
+    border: Border = "grey"
+
+
+class View:
+    """A blurry image in the model's range, and the way from the model's images to residuals and results."""
+
+    def __init__(
+        self, observation: Observation, settings: ViewSettings, device: torch.device, prior: Prior
+    ) -> None:
+        """Raises NotSupportedError for images that the model is not for."""
+        photo = torch.from_numpy(observation.blurry).to(device)
+        self.grey = len(photo) == 1
+        self.frame = (photo.shape[1], photo.shape[2])
+        side, factor = prior.side, prior.network.layers.factor
+        if self.frame != (side, side) and not settings.other_sizes:
+            raise NotSupportedError(
+                f"the diffusion model is for images of {side} x {side}, not {self.frame[0]} x "
+                f"{self.frame[1]}; take such images, another prior, or set other_sizes"
+            )
+        # Of the images that the model makes; the frame is their middle.
+        self.size = (factor * ceil(self.frame[0] / factor), factor * ceil(self.frame[1] / factor))
+        self.prior, self.device = prior, device
+        prior.network.to(device)
+        # The model is one of colour images: a grey one has three equal channels.
+        self.blurry = (2 * photo - 1).expand(3, -1, -1)
+        self.margin = (0, 0)
+        if settings.border == "interior":
+            if observation.kernel_size is None:
+                raise NotSupportedError("the border 'interior' needs a declared kernel size")
+            self.margin = (observation.kernel_size[0] // 2, observation.kernel_size[1] // 2)
+            if min(f - 2 * m for f, m in zip(self.frame, self.margin, strict=True)) < 1:
+                raise NotSupportedError("no pixel lies far enough inside for the border 'interior'")
+
+    def residual(self, images: Tensor, kernels: Tensor | None) -> Tensor:
+        """The blurry image minus the model's `images` under `kernels` (1, h, w), odd, or under no blur."""
+        image = central_crop(images[0], self.frame)
+        if kernels is not None:
+            image = blur(image, kernels[0], "zero")
+        (top, left), (rows, columns) = self.margin, self.frame
+        return (self.blurry - image)[..., top : rows - top, left : columns - left]
+
+    def result(self, images: Tensor) -> Tensor:
+        """The model's images as a restored one (C, H, W), from [-1, 1] to [0, 1]."""
+        image = (central_crop(images[0], self.frame) + 1) / 2
+        return luma(image) if self.grey else image
+
+    @contextmanager
+    def memory(self, gradient: bool, advice: str) -> Iterator[None]:
+        """Where the device's memory is too small, the error says how much is needed and what to do."""
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            need = memory_need(self.prior, self.size, gradient) / 2**30
+            sides = f"{self.size[0]} x {self.size[1]}"
+            raise torch.OutOfMemoryError(
+                f"too little memory: the diffusion model needs about {need:.1f} GiB for {sides}; {advice}"
+            ) from error
+
+
+def odd(kernels: Tensor) -> Tensor:
+    """Kernels (..., h, w), true-convolution form; even ones with a row and a column of zeros, as BlindDPS."""
+    return odd_from_correlation(rotate_180(kernels), "before")
+
+
+def memory_need(prior: Prior, size: tuple[int, int], gradient: bool) -> int:
+    """About how many bytes a model needs for one image (H, W): weights, and what its layers keep.
+
+    For the gradient, what is saved on the way; without, what waits for the decoder and a few of the largest
+    feature maps. Counted on a copy without content.
+    """
+    weights = sum(4 * parameter.numel() for parameter in prior.network.parameters())
+    with torch.device("meta"):
+        network = priors.build(prior.network.layers)
+        images = torch.empty(1, priors.CHANNELS["diffusion-image"], *size)
+        step = torch.zeros(1, dtype=torch.long)
+    saved: list[int] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            saved.append(4 * tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(images.requires_grad_(), step)
+    return weights + (sum(saved) if gradient else 6 * max(saved))
+
+
+def joined(*labels: str) -> str:
+    """What tables call several sets of weights: every word once."""
+    return " ".join(dict.fromkeys(word for label in labels for word in label.split()))
+
+
+def image_prior(settings: ViewSettings) -> Prior:
+    """The image model that the settings name. Raises as `methods.diffusion.prior.load`."""
+    return priors.load(priors.path_of(settings.prior, "diffusion-image"), "diffusion-image")
+
+
+def existing(*paths: Path) -> list[Path]:
+    """Those of `paths` that are there."""
+    return [path for path in paths if path.is_file()]
+
+
+def prior_files(case: str, settings: ViewSettings) -> list[Path]:
+    """What a restoration reads beside the observation."""
+    files = existing(priors.path_of(settings.prior, "diffusion-image"))
+    return files + (latent_files(case, settings) if isinstance(settings, LatentSettings) else [])
