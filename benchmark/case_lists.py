@@ -28,6 +28,7 @@ class Entry:
     declared_size: int | None = None
     photograph: str = ""  # of skimage.data
     crop: Mapping[str, int] | None = None
+    side: int | None = None  # that the crop is resized to
 
     @property
     def files(self) -> tuple[str, ...]:

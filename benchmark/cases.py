@@ -100,7 +100,9 @@ def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case
     if kernels is None and "shake" not in recipe:
         kernels = _drawn_kernel(recipe, rng)[None]
     extent = recipe["shake"]["size"] if kernels is None else kernels.shape[-1]
-    if entry.photograph:
+    if entry.photograph and entry.side:
+        scene = _square(_cropped(_shipped(entry.photograph), entry, (1, 1), dataset.path), entry.side)
+    elif entry.photograph:
         scene = _cropped(_shipped(entry.photograph), entry, (extent, extent), dataset.path)
     else:
         scene = _square(read_image(dataset.file(entry.sharp)), dataset.content.get("files", {}).get("side"))

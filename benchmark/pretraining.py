@@ -253,7 +253,8 @@ Results made with these weights are labelled `{label}`.
 On held-out kernels and photographs. `similarity`: median of the largest normalised cross-correlation over
 shifts, 1 is perfect, `similarity_low` its 10 % quantile; `misplaced`: share of the kernel's mass in the wrong
 place; `ratio`, `success`: median error ratio of restored crops, and the share of them with at most 3;
-`correlation`: mean between pairs of samples.
+`correlation`: mean between pairs of samples; `noise loss`: mean squared error of the noise that a diffusion
+model tells, 1 where it tells none.
 
 {quality_table}
 

@@ -25,7 +25,7 @@ from methods import registry
 
 DOCUMENT = read_yaml(FOLDER / "figures.yaml")
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
-GLKM = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 10, 11)]
+GLKM = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9, 10, 11)]
 OF_SCORES = [f"bid-fig{number}" for number in (15, 16, 19, 20, 21, 22, 23, 24, 26)]
 OF_IMAGES = [f"bid-fig{number}" for number in (1, 4, 5, 8, 9, 11, 13, 14, 25, 27, 28, 29, 30, 31, 32)]
 WITHOUT_METHODS = [f"bid-fig{number}" for number in (6, 10, 12)]

@@ -8,7 +8,7 @@ from benchmark.types import InputError
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import Generator
-from methods.training import registry
+from methods.training import diffusion_image, diffusion_kernel, registry
 from methods.training.decoder import Decoder
 from methods.training.decoder import Settings as DecoderSettings
 from methods.training.generator import Adversaries
@@ -19,6 +19,7 @@ from methods.training.kernels import silent
 from methods.training.loop import Materials, train
 
 CPU = torch.device("cpu")
+DIFFUSION = {"channels": 8, "multipliers": (1, 4), "norm_groups": 4, "steps": 5, "batch": 2}
 TINY = {"kernel_size": 13, "kernels": 24, "batch": 8, "width": 4}
 
 
@@ -89,7 +90,7 @@ def test_a_loss_that_is_not_finite_says_what_to_do(tmp_path):
 
 def test_trainings_are_found_by_being_there():
     assert list(registry.built_in()) == [
-        *("decoder", "generator", "initializer"),
+        *("decoder", "diffusion-image", "diffusion-kernel", "generator", "initializer"),
         *("nafnet", "ufpnet", "ufpnet-flow", "ufpnet-kernels"),
     ]
     with pytest.raises(InputError, match="Did you mean 'decoder'"):
@@ -118,6 +119,9 @@ def materials(tmp_path):
         (InitializerTraining, InitializerSettings(
             **TINY, network="fast", epochs=2, crop=24, richest_of=2, targets="encoder",
         )),
+        (diffusion_image.start, diffusion_image.Settings(**DIFFUSION, side=16)),
+        (diffusion_image.start, diffusion_image.Settings(**DIFFUSION, side=32, parts="crops")),
+        (diffusion_kernel.start, diffusion_kernel.Settings(**DIFFUSION, side=64)),
     ],
 )  # fmt: skip
 def test_a_training_that_was_stopped_continues_to_the_same_weights(start, settings, materials, tmp_path):

@@ -1,0 +1,215 @@
+"""Diffusion models of images or kernels, trained to tell the noise in noisy ones: what both trainings share.
+
+J. Ho, A. Jain, P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020, equation (14), with the
+linear chain of 1000 steps that all methods here run.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmark.types import Array
+from methods.diffusion import prior
+from methods.diffusion.adm import AdmLayers, AdmUNet
+from methods.diffusion.inversion import grid
+from methods.diffusion.schedule import STEPS, Chain, clean, ddim
+from methods.fit import initialised_from
+from methods.solver import Progress, Report
+from methods.training.evidence import HELD_OUT_SEED, Evidence
+
+HEAD_CHANNELS = 32
+SHOWN = 8  # samples and held-out items on the sheet
+SAMPLING_STRIDE = 40  # of the steps in which the samples are drawn: 25 calls
+DENOISED_AT = 400  # the step that the sheet shows
+AT_ONCE = 8  # items of an examination that go through the network together
+
+Draw = Callable[[int, np.random.Generator], Tensor]  # so many training items (B, C, n, n) in [-1, 1]
+
+
+@dataclass(frozen=True)
+class DiffusionSettings:
+    """Small networks for a CPU's hour; the published ones take days on a GPU. Chosen by cost alone."""
+
+    side: int = prior.DEMO_SIDE  # pixels
+    channels: int = 16
+    multipliers: tuple[int, ...] = (1, 2, 4, 4)
+    blocks: int = 1
+    attention: tuple[int, ...] = ()  # downsampling factors, beside the middle, where there always is one
+    norm_groups: int = 8
+    steps: int = 20_000
+    batch: int = 8
+    rate: float = 1e-3
+    last_rate: float = 1e-5
+    warm_up: int = 100  # steps
+    decay: float = 0.9995  # of the average over past weights, which is what is kept; less in the beginning
+
+    def __post_init__(self) -> None:
+        """Raises ValueError naming the first field that cannot be."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type in (int, float) and not value >= (1 if field.type is int else 0):
+                raise ValueError(f"{field.name} must be positive, not {value}")
+        widths = [multiplier * self.channels for multiplier in self.multipliers]
+        if any(width % self.norm_groups for width in widths):
+            raise ValueError(f"channels times multipliers {widths} must be multiples of norm_groups")
+        if self.side % 2 ** (len(widths) - 1):
+            raise ValueError(f"side must be a multiple of {2 ** (len(widths) - 1)}, not {self.side}")
+        attending = [widths[-1], *(w for level, w in enumerate(widths) if 2**level in self.attention)]
+        if any(width % HEAD_CHANNELS for width in attending):
+            raise ValueError(f"channels where there is attention must be multiples of {HEAD_CHANNELS}")
+        if not self.decay < 1:
+            raise ValueError(f"decay must be below 1, not {self.decay}")
+
+    def layers(self, channels: int) -> AdmLayers:
+        """For items of so many channels."""
+        return AdmLayers(
+            channels=self.channels,
+            multipliers=self.multipliers,
+            blocks=self.blocks,
+            attention=self.attention,
+            in_channels=channels,
+            out_channels=channels,
+            head_channels=HEAD_CHANNELS,
+            block_resampling=False,
+            norm_groups=self.norm_groups,
+        )
+
+
+class DiffusionTraining:
+    """A `Trainee` (see `methods/training/loop.py`)."""
+
+    def __init__(
+        self,
+        settings: DiffusionSettings,
+        kind: prior.Kind,
+        seed: int,
+        device: torch.device,
+        draw: Draw,
+        held_out: Draw,  # in the same way, of what is never trained on
+        data: str,  # what it learns from, for the file
+    ) -> None:
+        self.settings, self.kind, self.seed, self.device = settings, kind, seed, device
+        self.draw, self.held_out, self.data = draw, held_out, data
+        self.steps, self.label = settings.steps, f"{kind}-{settings.side}"
+        with initialised_from(torch.Generator().manual_seed(seed)):
+            self.network = AdmUNet(settings.layers(prior.CHANNELS[kind])).to(device)
+        self.average = deepcopy(self.network).requires_grad_(False).eval()
+        self.adam = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.rate, weight_decay=0.0, fused=True
+        )
+        self.levels = torch.from_numpy(Chain().levels).float().to(device)
+
+    def step(self, number: int, share: float) -> dict[str, Tensor]:
+        """One step on a batch, each item with noise of a random step of the chain."""
+        settings = self.settings
+        rng = np.random.default_rng((self.seed, number))
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate(number, share)
+        items = self.draw(settings.batch, rng).to(self.device)
+        loss = self._loss(self.network, items, rng).mean()
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.adam.step()
+        decay = min(settings.decay, (1 + number) / (10 + number))
+        with torch.no_grad():
+            for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+        return {"noise loss": loss.detach()}
+
+    def rate(self, number: int, share: float) -> float:
+        """A rise over the first steps, then half a cosine down to the last rate."""
+        settings = self.settings
+        fall = settings.last_rate + (settings.rate - settings.last_rate) * (1 + math.cos(math.pi * share)) / 2
+        return min(1.0, (number + 1) / settings.warm_up) * fall
+
+    def state_dict(self) -> dict[str, Any]:
+        """The network, its average and Adam's moments."""
+        networks = {"network": self.network.state_dict(), "average": self.average.state_dict()}
+        return {**networks, "adam": self.adam.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.adam.load_state_dict(state["adam"])
+
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
+        """Write the average."""
+        side, data = self.settings.side, self.data
+        prior.save(folder, self.average, self.kind, side, steps=steps, remark=remark, half=half, data=data)
+
+    @torch.no_grad()
+    def examine(self, count: int, report: Report) -> Evidence:
+        """The noise loss on held-out items, samples beside real ones, and held-out items freed from noise.
+
+        The yardstick knows nothing of the items: it takes the noisy one, scaled, for the noise.
+        """
+        rng = np.random.default_rng(HELD_OUT_SEED)
+        losses: dict[str, list[Tensor]] = {"prior": [], "yardstick": []}
+        for start in range(0, count, AT_ONCE):
+            report(Progress("examining", start, count))
+            items = self.held_out(min(AT_ONCE, count - start), rng).to(self.device)
+            state = rng.bit_generator.state
+            losses["prior"].append(self._loss(self.average, items, rng))
+            rng.bit_generator.state = state  # the same noise for both
+            losses["yardstick"].append(self._loss(None, items, rng))
+        items = self.held_out(SHOWN, rng).to(self.device)
+        noise = _normal(items, rng)
+        level = float(self.levels[DENOISED_AT])
+        noisy = level**0.5 * items + (1 - level) ** 0.5 * noise
+        denoised = clean(noisy, self._told(self.average, noisy, DENOISED_AT), level)
+        report(Progress("examining", count, count, "sampling"))
+        return Evidence(
+            samples={
+                "real": _pictures(self.draw(SHOWN, rng)),
+                "generated": _pictures(self.sampled(_normal(items, rng))),
+                "held out": _pictures(items),
+                f"noisy, {DENOISED_AT}": _pictures(noisy),
+                "denoised": _pictures(denoised),
+            },
+            measured={
+                name: {"cases": count, "noise loss": float(torch.cat(values).mean())}
+                for name, values in losses.items()
+            },
+        )
+
+    def sampled(self, images: Tensor) -> Tensor:
+        """What the deterministic steps make of noise (B, C, n, n)."""
+        levels, numbers = Chain().levels.tolist(), grid(SAMPLING_STRIDE)
+        for number, following in zip(numbers, [*numbers[1:], -1], strict=True):
+            previous = levels[following] if following >= 0 else 1.0
+            images = ddim(images, self._told(self.average, images, number), levels[number], previous)
+        return images
+
+    def _told(self, network: AdmUNet, images: Tensor, number: int) -> Tensor:
+        noise: Tensor = network(images, torch.full((len(images),), number, device=images.device))
+        return noise
+
+    def _loss(self, network: AdmUNet | None, items: Tensor, rng: np.random.Generator) -> Tensor:
+        """The mean squared error of the noise, (B,)."""
+        numbers = torch.from_numpy(rng.integers(STEPS, size=len(items))).to(items.device)
+        noise = _normal(items, rng)
+        levels = self.levels[numbers][:, None, None, None]
+        noisy = levels.sqrt() * items + (1 - levels).sqrt() * noise
+        told = (1 - levels).sqrt() * noisy if network is None else network(noisy, numbers)
+        return functional.mse_loss(told, noise, reduction="none").mean((1, 2, 3))
+
+
+def _normal(like: Tensor, rng: np.random.Generator) -> Tensor:
+    return torch.from_numpy(rng.standard_normal(tuple(like.shape), np.float32)).to(like.device)
+
+
+def _pictures(items: Tensor) -> Array:
+    """Items (B, C, n, n) in [-1, 1] as (B, n, n) or (B, n, n, 3) in [0, 1]."""
+    shown = ((items + 1) / 2).clamp(0, 1).cpu().movedim(1, -1)
+    array: Array = (shown[..., 0] if shown.shape[-1] == 1 else shown).numpy()
+    return array
