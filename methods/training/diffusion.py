@@ -1,7 +1,8 @@
 """Diffusion models of images or kernels, trained to tell the noise in noisy ones: what both trainings share.
 
 J. Ho, A. Jain, P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020, equation (14), with the
-linear chain of 1000 steps that all methods here run.
+linear chain of 1000 steps that all methods here run. The networks tell the velocity (see
+`methods.diffusion.prior.Target`), for the few steps that a CPU's hour has.
 """
 
 import math
@@ -114,7 +115,7 @@ class DiffusionTraining:
         for group in self.adam.param_groups:
             group["lr"] = self.rate(number, share)
         items = self.draw(settings.batch, rng).to(self.device)
-        loss = self._loss(self.network, items, rng).mean()
+        loss = self._losses(self.network, items, rng)[0].mean()
         self.adam.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -123,7 +124,7 @@ class DiffusionTraining:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
-        return {"noise loss": loss.detach()}
+        return {"velocity loss": loss.detach()}
 
     def rate(self, number: int, share: float) -> float:
         """A rise over the first steps, then half a cosine down to the last rate."""
@@ -145,7 +146,8 @@ class DiffusionTraining:
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the average."""
         side, data = self.settings.side, self.data
-        prior.save(folder, self.average, self.kind, side, steps=steps, remark=remark, half=half, data=data)
+        about = {"remark": remark, "data": data}
+        prior.save(folder, self.average, self.kind, side, steps=steps, half=half, tells="velocity", **about)
 
     @torch.no_grad()
     def examine(self, count: int, report: Report) -> Evidence:
@@ -159,14 +161,14 @@ class DiffusionTraining:
             report(Progress("examining", start, count))
             items = self.held_out(min(AT_ONCE, count - start), rng).to(self.device)
             state = rng.bit_generator.state
-            losses["prior"].append(self._loss(self.average, items, rng))
+            losses["prior"].append(self._losses(self.average, items, rng)[1])
             rng.bit_generator.state = state  # the same noise for both
-            losses["yardstick"].append(self._loss(None, items, rng))
+            losses["yardstick"].append(self._losses(None, items, rng)[1])
         items = self.held_out(SHOWN, rng).to(self.device)
         noise = _normal(items, rng)
         level = float(self.levels[DENOISED_AT])
         noisy = level**0.5 * items + (1 - level) ** 0.5 * noise
-        denoised = clean(noisy, self._told(self.average, noisy, DENOISED_AT), level)
+        denoised = clean(noisy, self._model().output(noisy, DENOISED_AT), level)
         report(Progress("examining", count, count, "sampling"))
         return Evidence(
             samples={
@@ -184,24 +186,27 @@ class DiffusionTraining:
 
     def sampled(self, images: Tensor) -> Tensor:
         """What the deterministic steps make of noise (B, C, n, n)."""
-        levels, numbers = Chain().levels.tolist(), grid(SAMPLING_STRIDE)
+        levels, numbers, model = Chain().levels.tolist(), grid(SAMPLING_STRIDE), self._model()
         for number, following in zip(numbers, [*numbers[1:], -1], strict=True):
             previous = levels[following] if following >= 0 else 1.0
-            images = ddim(images, self._told(self.average, images, number), levels[number], previous)
+            images = ddim(images, model.output(images, number), levels[number], previous)
         return images
 
-    def _told(self, network: AdmUNet, images: Tensor, number: int) -> Tensor:
-        noise: Tensor = network(images, torch.full((len(images),), number, device=images.device))
-        return noise
+    def _model(self) -> prior.Prior:
+        return prior.Prior(self.average, self.settings.side, self.label, "velocity")
 
-    def _loss(self, network: AdmUNet | None, items: Tensor, rng: np.random.Generator) -> Tensor:
-        """The mean squared error of the noise, (B,)."""
+    def _losses(
+        self, network: AdmUNet | None, items: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """The mean squared errors of the velocity and of the noise that it means, (B,) each."""
         numbers = torch.from_numpy(rng.integers(STEPS, size=len(items))).to(items.device)
         noise = _normal(items, rng)
         levels = self.levels[numbers][:, None, None, None]
+        velocity = levels.sqrt() * noise - (1 - levels).sqrt() * items
         noisy = levels.sqrt() * items + (1 - levels).sqrt() * noise
-        told = (1 - levels).sqrt() * noisy if network is None else network(noisy, numbers)
-        return functional.mse_loss(told, noise, reduction="none").mean((1, 2, 3))
+        told = torch.zeros_like(noisy) if network is None else network(noisy, numbers)
+        errors = functional.mse_loss(told, velocity, reduction="none").mean((1, 2, 3))
+        return errors, self.levels[numbers] * errors
 
 
 def _normal(like: Tensor, rng: np.random.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from methods.diffusion import adm, ddpm, prior
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
 from methods.diffusion.prior import PUBLISHED, build
+from methods.diffusion.schedule import Chain
 
 TINY = AdmLayers(8, (1, 2), 1, (2,), out_channels=3, head_channels=8, norm_groups=4)
 
@@ -124,6 +125,26 @@ def test_our_files_become_the_network_that_was_saved(tmp_path):
     assert not any(parameter.requires_grad for parameter in found.network.parameters())
     images = torch.rand(1, 3, 16, 16)
     assert torch.equal(found.output(images, 5), network(images, torch.tensor([5])))
+
+
+def test_a_network_that_tells_the_velocity_gives_the_noise(tmp_path):
+    path = prior.save(
+        tmp_path,
+        AdmUNet(TINY),
+        "diffusion-image",
+        16,
+        steps=0,
+        remark="",
+        half=False,
+        data="",
+        tells="velocity",
+    )
+    found = prior.load(path, "diffusion-image")
+    clean, noise = torch.rand(1, 3, 16, 16), torch.randn(1, 3, 16, 16)
+    level = Chain().levels[300]
+    found.network.forward = lambda images, steps: level**0.5 * noise - (1 - level) ** 0.5 * clean
+    noisy = level**0.5 * clean + (1 - level) ** 0.5 * noise
+    torch.testing.assert_close(found.output(noisy, 300), noise, check_dtype=False)
 
 
 def test_a_published_file_is_recognised_by_its_tensors(tmp_path):

@@ -71,11 +71,11 @@ def test_the_rate_rises_and_falls_to_the_last_one():
 def test_training_tells_noise_better_and_the_average_is_what_is_kept(tmp_path):
     trainee = started(warm_up=5, rate=5e-3)
     before = trainee.examine(16, silent).measured
-    assert before["prior"]["noise loss"] == pytest.approx(1, abs=0.1)  # it tells none
+    assert before["prior"] == before["yardstick"]  # it tells nothing
     for number in range(60):
         trainee.step(number, 0.0)
     evidence = trainee.examine(16, silent)
-    assert evidence.measured["prior"]["noise loss"] < before["prior"]["noise loss"] - 0.1
+    assert evidence.measured["prior"]["noise loss"] < 0.9 * before["prior"]["noise loss"]
     assert evidence.measured["yardstick"] == before["yardstick"]
     assert set(evidence.samples) == {"real", "generated", "held out", "noisy, 400", "denoised"}
     for pictures in evidence.samples.values():
