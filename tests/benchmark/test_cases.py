@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import skimage
 import torch
 import yaml
 
@@ -278,3 +279,13 @@ def test_recompressed_photographs_of_koehler(mirror, tmp_path, monkeypatch):
     observation, truth = observe(make_case(find_dataset("koehler", tmp_path), "im2_kernel1", 0), 0)
     assert observation.blurry.shape == (3, 800, 800)
     assert len(truth.frames) == 2
+
+
+def test_a_crop_may_be_resized_before_a_blur_of_the_same_size():
+    case = make_case(find_dataset("demo-faces"), "chelsea", 0)
+    photograph = skimage.data.chelsea().transpose(2, 0, 1)[:, :, 80:380] / 255
+    assert case.scene.shape == (3, 64, 64)
+    assert (case.kernel_size, case.kernels.shape, case.boundary) == ((16, 16), (1, 17, 17), "grey")
+    np.testing.assert_allclose(case.scene.mean((1, 2)), photograph.mean((1, 2)), atol=5e-3)
+    observation, truth = observe(case, 0)
+    assert observation.blurry.shape == truth.sharp.shape == (3, 64, 64)
