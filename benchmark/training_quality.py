@@ -32,8 +32,7 @@ def quality(evidence: Evidence, report: Report) -> Quality:
     `similarity` and `similarity_low` are the median and the 10 % quantile of `kernel_similarity`,
     `misplaced` the median of `misplaced_mass`; `ratio` and `success` the median error ratio and the share of
     at most 3, on the first cases; `correlation` the mean between all pairs of samples, without a shift:
-    samples much more alike than the real ones tell of a collapsed generator. What the training itself has
-    measured comes as it is.
+    samples much more alike than the real ones tell of a collapsed generator.
     """
     found: Quality = {name: {"correlation": _correlation(rows)} for name, rows in evidence.samples.items()}
     for name, numbers in evidence.numbers.items():

@@ -116,6 +116,9 @@ class Inversion:
         kernels = None if self.kernel is None else odd(self.kernel())
         return self.view.result(self.image()), kernels
 
+    def kernel_field(self) -> None:
+        """No kernels of single pixels."""
+
     def state_dict(self) -> dict[str, Any]:
         """The noise, the kernel prior, Adam's moments and rates."""
         kernel = {} if self.kernel is None else self.kernel.state_dict()

@@ -231,6 +231,9 @@ class ParallelSampling:
         """The clean estimate of the last step, or the end; and the kernel as it stands."""
         return self.view.result(self.shown.clamp(-1, 1)), self.kernel.result()
 
+    def kernel_field(self) -> None:
+        """No kernels of single pixels."""
+
     def state_dict(self) -> dict[str, Any]:
         """Both states, the generator and the slowdown."""
         return {

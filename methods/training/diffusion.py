@@ -171,14 +171,14 @@ class DiffusionTraining:
         denoised = clean(noisy, self._model().output(noisy, DENOISED_AT), level)
         report(Progress("examining", count, count, "sampling"))
         return Evidence(
-            samples={
+            images={
                 "real": _pictures(self.draw(SHOWN, rng)),
                 "generated": _pictures(self.sampled(_normal(items, rng))),
                 "held out": _pictures(items),
                 f"noisy, {DENOISED_AT}": _pictures(noisy),
                 "denoised": _pictures(denoised),
             },
-            measured={
+            numbers={
                 name: {"cases": count, "noise loss": float(torch.cat(values).mean())}
                 for name, values in losses.items()
             },
@@ -214,7 +214,6 @@ def _normal(like: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _pictures(items: Tensor) -> Array:
-    """Items (B, C, n, n) in [-1, 1] as (B, n, n) or (B, n, n, 3) in [0, 1]."""
-    shown = ((items + 1) / 2).clamp(0, 1).cpu().movedim(1, -1)
-    array: Array = (shown[..., 0] if shown.shape[-1] == 1 else shown).numpy()
+    """Items (B, C, n, n) in [-1, 1], in [0, 1]."""
+    array: Array = ((items + 1) / 2).clamp(0, 1).cpu().numpy()
     return array

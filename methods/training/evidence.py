@@ -15,10 +15,9 @@ HELD_OUT_SEED = 2**32  # no training's own: seeds of the command line are smalle
 
 @dataclass(frozen=True)
 class Evidence:
-    """What networks can do. Kernels are in true-convolution form, non-negative, sum 1."""
+    """Pictures of what networks can do. Kernels are in true-convolution form, non-negative, sum 1."""
 
-    # Alike when the training went well; the first are shown, a row per name: (M, h, w), M may differ; colour
-    # images, in [0, 1], are (M, h, w, 3).
+    # Alike when the training went well; the first are shown, a row per name: (M, h, w), M may differ.
     samples: Mapping[str, Array] = field(default_factory=dict)
     truth: Array | None = None  # (N, h, w): held-out kernels
     # By what made them, each for the first of `truth`: (M, h, w), M <= N.
@@ -26,8 +25,6 @@ class Evidence:
     # What was seen, (N, H, W) in [0, 1], and the sharp images in the same frame.
     blurry: Array | None = None
     sharp: Array | None = None
-    # What the training itself can score, by what made it: name of the number to number.
-    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     shown: tuple[str, ...] = ()  # names of the estimates worth a look, and a restoration of `blurry`
     # What was measured already, by what it belongs to: numbers by their names.
     numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

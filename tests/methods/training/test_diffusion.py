@@ -70,16 +70,16 @@ def test_the_rate_rises_and_falls_to_the_last_one():
 
 def test_training_tells_noise_better_and_the_average_is_what_is_kept(tmp_path):
     trainee = started(warm_up=5, rate=5e-3)
-    before = trainee.examine(16, silent).measured
+    before = trainee.examine(16, silent).numbers
     assert before["prior"] == before["yardstick"]  # it tells nothing
     for number in range(60):
         trainee.step(number, 0.0)
     evidence = trainee.examine(16, silent)
-    assert evidence.measured["prior"]["noise loss"] < 0.9 * before["prior"]["noise loss"]
-    assert evidence.measured["yardstick"] == before["yardstick"]
-    assert set(evidence.samples) == {"real", "generated", "held out", "noisy, 400", "denoised"}
-    for pictures in evidence.samples.values():
-        assert pictures.shape == (SHOWN, 8, 8, 3)
+    assert evidence.numbers["prior"]["noise loss"] < 0.9 * before["prior"]["noise loss"]
+    assert evidence.numbers["yardstick"] == before["yardstick"]
+    assert set(evidence.images) == {"real", "generated", "held out", "noisy, 400", "denoised"}
+    for pictures in evidence.images.values():
+        assert pictures.shape == (SHOWN, 3, 8, 8)
         assert 0 <= pictures.min() <= pictures.max() <= 1
     trainee.save(tmp_path, 60, "tiny", half=True)
     found = prior.load(tmp_path / "diffusion-image-8.safetensors", "diffusion-image")
