@@ -245,7 +245,14 @@ def half(frame: tuple[int, int]) -> tuple[int, int]:
 def convolutional_kernel(
     settings: SkipSettings, size: tuple[int, int], rng: torch.Generator
 ) -> ConvolutionalKernel:
-    """A kernel of `size` (h, w) from a network like the image's, with as many scales as it has room for."""
+    """A kernel of `size` (h, w) from a network like the image's, with as many scales as it has room for.
+
+    Raises NotSupportedError where there is room for none.
+    """
+    if min(size) < 3:
+        raise NotSupportedError(
+            f"a convolutional kernel network needs kernels of at least 3 px, not {size[0]} x {size[1]}"
+        )
     code = CODE_SCALE * torch.rand(1, settings.code_channels, *size, generator=rng)
     scales = min(settings.scales, (min(size) - 1).bit_length() - 1)
     with initialised_from(rng):

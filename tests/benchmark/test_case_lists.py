@@ -12,7 +12,7 @@ from benchmark.sources import all_sources
 from benchmark.types import InputError
 
 COUNTS = {
-    "demo-uniform": 2, "demo-nonuniform": 2, "demo-real": 1, "demo-noise": 2,
+    "demo-uniform": 2, "demo-nonuniform": 2, "demo-real": 1, "demo-noise": 2, "demo-faces": 2,
     "lai-noise": 25, "levin": 32, "levin-synth": 32, "lai": 100,
     "lai-synth": 100, "lai-nonuniform": 100, "lai-real": 100, "koehler": 48, "coco80": 80,
     "coco80-nonuniform": 80, "realblur-j": 980, "realblur-r": 980, "gopro": 1111, "hide": 2025,

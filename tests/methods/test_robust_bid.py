@@ -144,6 +144,13 @@ def test_even_odd_thin_and_huge_kernels_run(size):
     assert restoration.kernels.sum() == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (35, 1)])
+def test_a_kernel_without_room_for_a_convolutional_network_is_declined(size):
+    restoration = restore(observe(kernel_size=size), replace(TINY, kernel_prior="convolutional"))
+    assert restoration.status is Status.NOT_SUPPORTED
+    assert f"at least 3 px, not {size[0]} x {size[1]}" in restoration.reason
+
+
 @pytest.mark.parametrize(
     ("shape", "size", "message"),
     [
