@@ -28,7 +28,8 @@ test: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	# Two processes of one thread each: with more threads than cores they wait for each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 clean:
 	find results -mindepth 1 ! -name README.md -delete
