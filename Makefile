@@ -23,12 +23,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 tables figures: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) $@
 
+# Two processes of one thread each: with more threads than cores they wait for each other.
 test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
-	# Two processes of one thread each: with more threads than cores they wait for each other.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 clean:
