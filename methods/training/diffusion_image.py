@@ -17,6 +17,7 @@ from methods.diffusion import prior
 from methods.solver import Report
 from methods.training.diffusion import DiffusionSettings, DiffusionTraining
 from methods.training.loop import Materials
+from methods.training.photographs import colours, reaching
 from methods.training.registry import Training
 
 
@@ -37,7 +38,7 @@ class Images:
         if not photographs:
             raise InputError("no photographs to train on; give --images a folder that holds some")
         self.side = side
-        self.photographs = [_colour(photograph, side) for photograph in photographs]
+        self.photographs = [reaching(colours(photograph), side) for photograph in photographs]
         if whole:
             self.photographs = [self._reduced(_middle_square(photo)) for photo in self.photographs]
 
@@ -58,17 +59,6 @@ class Images:
         if square.shape[-1] == self.side:
             return square
         return functional.adaptive_avg_pool2d(square.float(), self.side).round().to(torch.uint8)
-
-
-def _colour(photograph: NDArray[np.uint8], smallest: int) -> Tensor:
-    """Three channels, enlarged where a side is below `smallest`."""
-    photo = torch.from_numpy(np.broadcast_to(photograph, (3, *photograph.shape[1:])).copy())
-    scale = smallest / min(photo.shape[1:])
-    if scale <= 1:
-        return photo
-    size = [max(smallest, round(side * scale)) for side in photo.shape[1:]]
-    enlarged = functional.interpolate(photo[None].float(), size, mode="bicubic", antialias=True)
-    return enlarged[0].round().clamp(0, 255).to(torch.uint8)
 
 
 def _middle_square(photo: Tensor) -> Tensor:

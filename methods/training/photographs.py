@@ -30,8 +30,8 @@ class Photographs:
         """
         if not photographs:
             raise InputError("no photographs to train on; give --images a folder that holds some")
-        read = _colours if colour else _luma
-        self.pixels = [_reaching(read(photograph), smallest).to(device) for photograph in photographs]
+        read = colours if colour else _luma
+        self.pixels = [reaching(read(photograph), smallest).to(device) for photograph in photographs]
 
     def crops(self, count: int, size: int, rng: np.random.Generator, richest_of: int = 1) -> Tensor:
         """`count` squares (count, C, size, size) of random photographs, mirrored at random, in [0, 1].
@@ -77,11 +77,13 @@ def _luma(photograph: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.round(luma).astype(np.uint8))[None]
 
 
-def _colours(photograph: NDArray[np.uint8]) -> Tensor:
+def colours(photograph: NDArray[np.uint8]) -> Tensor:
+    """(1 or 3, H, W) to (3, H, W), 8 bits."""
     return torch.from_numpy(np.broadcast_to(photograph, (3, *photograph.shape[1:])).copy())
 
 
-def _reaching(pixels: Tensor, smallest: int) -> Tensor:
+def reaching(pixels: Tensor, smallest: int) -> Tensor:
+    """Pixels (C, H, W) of 8 bits, enlarged where a side is below `smallest`."""
     scale = smallest / min(pixels.shape[1:])
     if scale <= 1:
         return pixels
