@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -35,6 +36,7 @@ from methods import registry
 
 CELL = 1.9  # inches, the side of one panel of images
 KERNEL_SHARE = 0.3  # the inset's side, as a share of its panel
+TITLE_CHARACTERS = 28  # of a line over a panel of images
 PLOT_WIDTH = 2.3  # inches, one panel of scores
 LINE = 0.17  # inches, one method in it
 PANELS_A_ROW = 3  # of a score plot
@@ -264,7 +266,8 @@ def kernel_mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
 
 def draw_title(axis: Axes, title: str) -> None:
     """Write a method's title over its image, the weights behind it (`labelled`) on a line of their own."""
-    axis.set_title(title.replace(" [", "\n["), fontsize=8)
+    lines = [fill(line, TITLE_CHARACTERS) for line in title.replace(" [", "\n[").split("\n")]
+    axis.set_title("\n".join(lines), fontsize=8)
 
 
 def draw_image(axis: Axes, image: Array) -> None:

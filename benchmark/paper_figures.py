@@ -50,7 +50,7 @@ def draw(figure: PaperFigure, store: Store, shown: Shown, texts: Sequence[str], 
         about = f"{about[:-1]}, seed {shown.seeds[0]}, PSNR by protocol {shown.protocol}."
     said = missing or [f"no image of these cases by {', '.join(without)}"] * bool(without)
     parts = [
-        f"{figure.title}.",
+        f"{figure.title.rstrip('.')}.",
         about,
         figure.caption,
         *texts,

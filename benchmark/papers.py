@@ -91,10 +91,17 @@ class Grid:
         """The dataset whose scores stand in a cell."""
         return "@".join(filter(None, (self.dataset, self.rows[row], self.columns[column])))
 
-    def definition(self, name: str, rows: Sequence[Row]) -> Definition:
-        """A block per cell, row by row, each with the one column; methods are the rows in it."""
+    def definition(
+        self, name: str, rows: Sequence[Row], running: Mapping[str, tuple[str, ...]]
+    ) -> Definition:
+        """A block per cell, row by row, each with the one column; its methods are those `running` in the row."""
         blocks = tuple(
-            Block(self.heading(row, column), (Column(self.metric, self.metric),), self.cell(row, column))
+            Block(
+                self.heading(row, column),
+                (Column(self.metric, self.metric),),
+                self.cell(row, column),
+                methods=running[row],
+            )
             for row in self.rows
             for column in self.columns
         )

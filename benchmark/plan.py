@@ -224,12 +224,15 @@ class Plan:
         return {case: self.datasets[dataset].entries[case].group for case in self.cases.get(dataset, [])}
 
     def _without_datasets(self, wanted: Iterable[str]) -> list[str]:
-        """A sentence on each dataset that is not here."""
+        """A sentence on the datasets that are not here, for each reason."""
+        found: dict[str, list[str]] = {}
+        for name in wanted:
+            if name not in self.datasets:
+                reason = self.absent.get(name, "not among the config's datasets").split("; ", maxsplit=1)[0]
+                found.setdefault(reason, []).append(name)
         return [
-            f"{name} is left out: "
-            + self.absent.get(name, "not among the config's datasets").split("; ", maxsplit=1)[0]
-            for name in wanted
-            if name not in self.datasets
+            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} left out: {reason}"
+            for reason, names in found.items()
         ]
 
     def shards_of(self, dataset: str, cases: Sequence[str]) -> list[int]:

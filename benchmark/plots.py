@@ -1,6 +1,5 @@
 """Plots of scores on the way, over seeds, over conditions and over cases."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,14 +17,13 @@ from benchmark.tables import NO_TITLES, Titles, method_title, values_by_case
 WIDTH = 3.4  # inches, one panel
 HEIGHT = 2.6
 STYLES: Sequence[str | tuple[int, tuple[int, ...]]] = (
-    "-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)),
+    "-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)), (0, (8, 2, 2, 2)),
 )  # fmt: skip
 BINS = 30  # of a histogram
 FEWEST_RUNS = 3  # of a dataset with a histogram of its own
 FEW_RUNS = "all datasets together"  # the others': where one dataset has few runs, the figure's have as many
 THRESHOLDS = 200  # of a success rate, over the range of all values
 CAPTION_SIZE = 6.5  # points
-CHARACTERS = 21  # of the caption in an inch
 
 
 def convergence_plot(curves: pd.DataFrame, reference: str, out: Path, titles: Titles = NO_TITLES) -> None:
@@ -185,7 +183,8 @@ def gaps_plot(gaps: pd.DataFrame, out: Path, text: str) -> None:
         axis.hist(list(both.values()), bins, label=list(both), color=COLOURS[:2])
         _plain(axis)
         axis.set_title(str(dataset), fontsize=7, loc="left")
-        axis.set_xlabel(f"{metric.title} below the best iteration's {metric.unit}".rstrip(), fontsize=7)
+        what = f"{metric.unit} of {metric.title}" if metric.unit else metric.title
+        axis.set_xlabel(f"{what} below the best iteration", fontsize=7)
         axis.set_ylabel("Runs", fontsize=7)
     _legend(figure, axes)
     caption(figure, text)
@@ -218,11 +217,10 @@ def runs_plot(frame: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TIT
 
 def caption(figure: Figure, text: str) -> None:
     """Write `text` under the figure, in lines of its width."""
-    width = int(CHARACTERS * figure.get_figwidth())
-    lines = textwrap.fill(text, width)
-    figure.supxlabel(lines, fontsize=CAPTION_SIZE, x=0.01, ha="left")
+    words = figure.supxlabel(text, fontsize=CAPTION_SIZE, x=0.01, ha="left", wrap=True)
     # Constrained layout takes the room from the panels; they keep theirs.
-    figure.set_figheight(figure.get_figheight() + (lines.count("\n") + 2) * CAPTION_SIZE * 1.25 / 72)
+    height = words.get_window_extent().height / figure.dpi + 2 * CAPTION_SIZE / 72
+    figure.set_figheight(figure.get_figheight() + height)
 
 
 def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:

@@ -63,15 +63,18 @@ def own_table(
 
 
 def grid_table(name: str, grid: Grid, scores: pd.DataFrame, titles: Titles = NO_TITLES) -> Definition:
-    """The table of `grid`: every method that was scored in any of its cells.
+    """The table of `grid`: in each of its rows every method that was scored in any of that row's cells.
 
-    Raises InputError if none was.
+    Raises InputError if none was scored in any.
     """
-    cells = [grid.cell(row, column) for row in grid.rows for column in grid.columns]
-    ran = scores[scores.dataset.isin(cells) & (scores.metric == grid.metric)].method.unique()
-    if not len(ran):
-        raise InputError(f"{name}: {cells[0]} and the others have no {grid.metric} in scores.csv")
-    return grid.definition(name, [Row(method_title(method, titles), method) for method in ran])
+    cells = {row: [grid.cell(row, column) for column in grid.columns] for row in grid.rows}
+    scored = scores[scores.dataset.isin(sum(cells.values(), [])) & (scores.metric == grid.metric)]
+    if scored.empty:
+        first = next(iter(cells.values()))[0]
+        raise InputError(f"{name}: {first} and the others have no {grid.metric} in scores.csv")
+    running = {row: tuple(scored[scored.dataset.isin(own)].method.unique()) for row, own in cells.items()}
+    rows = [Row(method_title(method, titles), method) for method in scored.method.unique()]
+    return grid.definition(name, rows, running)
 
 
 def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -114,14 +117,14 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
 
 
 def gaps(datasets: Sequence[str], scores: pd.DataFrame) -> list[str]:
-    """A sentence for each dataset of which not all cases were scored."""
-    sentences = []
+    """A sentence on the datasets of which not all cases were scored, for each reason and number."""
+    found: dict[str, list[str]] = {}
     for name in datasets:
         expected, scored = _case_count(name), scores[scores.dataset == name].case.nunique()
         if expected is not None and scored < expected:
             why = _why_not_run(name) if scored == 0 else "the config selects these"
-            sentences.append(f"{name}: {scored} of {expected} cases: {why}.")
-    return sentences
+            found.setdefault(f"{scored} of {expected} cases: {why}.", []).append(name)
+    return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
 
 def _case_count(dataset: str) -> int | None:

@@ -124,10 +124,12 @@ def test_the_first_conditions_that_a_profile_has_are_shown():
     shown = Plan.from_config({**DEMO, "datasets": datasets, "seeds": [1, 2]}, "x.yaml").paper_figure(
         "bid-fig19"
     )
-    assert shown.conditions == {"1": datasets[0], "3": datasets[1]}
+    assert shown.conditions == {"level 1": datasets[0], "level 3": datasets[1]}
     assert shown.seeds == [1, 2]
-    assert "levin-synth is left out: not among the config's datasets" in shown.notes
-    assert "demo-uniform@size-level-5 is left out: not among the config's datasets" in shown.notes
+    why = "are left out: not among the config's datasets"
+    levels = ", ".join(f"levin-synth@size-level-{level}" for level in (2, 3, 4, 5))
+    assert f"levin-synth, {levels} {why}" in shown.notes
+    assert any(note.endswith(f"demo-uniform@size-level-5 {why}") for note in shown.notes)
     assert shown.notes[0].startswith("Methods that this profile does not have: l0-dark")
     nothing = Plan.from_config({**DEMO, "datasets": ["demo-real"]}, "x.yaml").paper_figure("bid-fig19")
     assert nothing.conditions == {}
