@@ -94,7 +94,7 @@ class Grid:
     def definition(
         self, name: str, rows: Sequence[Row], running: Mapping[str, tuple[str, ...]]
     ) -> Definition:
-        """A block per cell, row by row, each with the one column; its methods are those `running` in the row."""
+        """A block per cell, row by row, each with the one column and the methods `running` in its row."""
         blocks = tuple(
             Block(
                 self.heading(row, column),

@@ -6,6 +6,7 @@ there are, `summary` computes each cell.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def grid_table(name: str, grid: Grid, scores: pd.DataFrame, titles: Titles = NO_
     Raises InputError if none was scored in any.
     """
     cells = {row: [grid.cell(row, column) for column in grid.columns] for row in grid.rows}
-    scored = scores[scores.dataset.isin(sum(cells.values(), [])) & (scores.metric == grid.metric)]
+    scored = scores[scores.dataset.isin(list(chain(*cells.values()))) & (scores.metric == grid.metric)]
     if scored.empty:
         first = next(iter(cells.values()))[0]
         raise InputError(f"{name}: {first} and the others have no {grid.metric} in scores.csv")

@@ -13,7 +13,7 @@ import torch
 from benchmark.types import NotSupportedError, Observation
 from methods.diffusion import prior as priors
 from methods.diffusion.sampling import KernelDiffusion, ParallelSampling, SamplingSettings, drawing_from
-from methods.diffusion.view import View, existing, image_prior, joined, prior_files
+from methods.diffusion.view import View, image_prior, joined, prior_files
 from methods.fit import generator_from
 from methods.limits import at_least
 from methods.registry import Method
@@ -75,7 +75,7 @@ def problem(
 
 
 def _files(case: str, settings: Settings) -> list[Path]:
-    kernel = existing(priors.path_of(settings.kernel_prior, "diffusion-kernel"))
+    kernel = priors.files_of(priors.path_of(settings.kernel_prior, "diffusion-kernel"))
     return prior_files(case, settings) + kernel
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from benchmark.types import InputError, WeightsMissingError
 from methods import SHIPPED
 from methods.checkpoints import OWN, Stored, fill, read_network, save_network
+from methods.diffusion import hub
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
 from methods.diffusion.schedule import Chain
@@ -26,8 +27,8 @@ Kind = Literal["diffusion-image", "diffusion-kernel"]
 # 'velocity' of T. Salimans, J. Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR
 # 2022, by which a network that was hardly trained knows much: telling 0 has a noise loss of 0.19, not 1.
 Target = Literal["noise", "velocity"]
-Network = AdmUNet | DdpmUNet
-Layers = AdmLayers | DdpmLayers
+Network = AdmUNet | DdpmUNet | hub.HubUNet
+Layers = AdmLayers | DdpmLayers | hub.HubLayers
 
 CHANNELS: Mapping[Kind, int] = {"diffusion-image": 3, "diffusion-kernel": 1}
 _SUBJECT: Mapping[Kind, str] = {"diffusion-image": "images", "diffusion-kernel": "kernels"}
@@ -69,12 +70,23 @@ def _levels() -> list[float]:
 
 def build(layers: Layers) -> Network:
     """The network with these layers, its initial weights from the global generator."""
-    return AdmUNet(layers) if isinstance(layers, AdmLayers) else DdpmUNet(layers)
+    match layers:
+        case AdmLayers():
+            return AdmUNet(layers)
+        case DdpmLayers():
+            return DdpmUNet(layers)
+        case hub.HubLayers():
+            return hub.HubUNet(layers)
 
 
 def path_of(setting: str, kind: Kind) -> Path:
     """The file that a setting names; the shipped one for nothing."""
     return Path(setting) if setting else SHIPPED / file_name(kind, DEMO_SIDE)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files behind a prior's path, as far as they are there."""
+    return hub.files(path) if path.is_dir() else [path] * path.is_file()
 
 
 def file_name(kind: Kind, side: int) -> str:
@@ -113,10 +125,12 @@ def save(
 
 
 def load(path: Path, kind: Kind) -> Prior:
-    """The prior in `path`, ours or a published one.
+    """The prior in `path`: a file, ours or a published one, or a folder in the format of diffusers.
 
-    Raises WeightsMissingError without such a file, InputError when it cannot be used.
+    Raises WeightsMissingError when there is nothing, InputError when it cannot be used.
     """
+    if path.is_dir():
+        return _of_hub(path, kind)
     if not path.is_file():
         raise WeightsMissingError(
             f"{path}: there is no such file; train one with `blindbench pretrain {kind}`, or get a published "
@@ -130,15 +144,25 @@ def load(path: Path, kind: Kind) -> Prior:
     else:
         layers, side = PUBLISHED[_recognised(stored)]
         label = f"{path.stem} official"
+    _check_channels(path, layers, kind)
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn from the global generator
+        network = build(layers)
+    fill(network, stored)
+    return Prior(network.eval().requires_grad_(False), side, label, tells)
+
+
+def _of_hub(folder: Path, kind: Kind) -> Prior:
+    network, side, tells = hub.read(folder)
+    _check_channels(folder, network.layers, kind)
+    return Prior(network.eval().requires_grad_(False), side, f"{folder.resolve().name} hub", tells)
+
+
+def _check_channels(path: Path, layers: Layers, kind: Kind) -> None:
     if layers.in_channels != CHANNELS[kind]:
         raise InputError(
             f"{path}: a model with {layers.in_channels} channels, not one of {_SUBJECT[kind]}, "
             f"which have {CHANNELS[kind]}"
         )
-    with torch.random.fork_rng(devices=[]):  # initial weights are drawn from the global generator
-        network = build(layers)
-    fill(network, stored)
-    return Prior(network.eval().requires_grad_(False), side, label, tells)
 
 
 def _ours(stored: Stored) -> tuple[AdmLayers, int, str]:

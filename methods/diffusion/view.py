@@ -31,7 +31,7 @@ Border = Literal["grey", "interior"]
 class ViewSettings:
     """What a method with a diffusion model lets a config say of it."""
 
-    prior: str = ""  # file of the image model; the shipped one, of demo size, if empty
+    prior: str = ""  # file or folder of the image model; the shipped one, of demo size, if empty
     # Images of another size than the model's are declined by default; if true, the model runs on them as it
     # is, for convolutions have no size, on sides rounded up to what its levels divide. What it makes of a
     # size that it was not trained on is not what was published.
@@ -133,12 +133,7 @@ def image_prior(settings: ViewSettings) -> Prior:
     return priors.load(priors.path_of(settings.prior, "diffusion-image"), "diffusion-image")
 
 
-def existing(*paths: Path) -> list[Path]:
-    """Those of `paths` that are there."""
-    return [path for path in paths if path.is_file()]
-
-
 def prior_files(case: str, settings: ViewSettings) -> list[Path]:
     """What a restoration reads beside the observation."""
-    files = existing(priors.path_of(settings.prior, "diffusion-image"))
+    files = priors.files_of(priors.path_of(settings.prior, "diffusion-image"))
     return files + (latent_files(case, settings) if isinstance(settings, LatentSettings) else [])

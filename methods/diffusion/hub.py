@@ -1,0 +1,160 @@
+"""Diffusion models of images in the format of the library diffusers, as its hub distributes them.
+
+An optional extra: `pip install 'blindbench[hub]'`. A folder holds what a pipeline of an unconditional model
+saves: `unet/config.json` with its weights, `scheduler/scheduler_config.json`; or all without subfolders.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isclose
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from benchmark.types import InputError
+from methods.diffusion.schedule import STEPS, linear_betas
+
+WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+MODEL = "UNet2DModel"
+TELLS: Mapping[str, Literal["noise", "velocity"]] = {"epsilon": "noise", "v_prediction": "velocity"}
+
+
+@dataclass(frozen=True)
+class HubLayers:
+    """A model's own description."""
+
+    config: str  # JSON object, as in its config.json
+    in_channels: int
+    channels: tuple[int, ...]  # width of each level
+
+    @property
+    def factor(self) -> int:
+        """What image sides must be divisible by."""
+        return int(2 ** (len(self.channels) - 1))
+
+
+class HubUNet(nn.Module):
+    """Images (B, C, H, W) in [-1, 1] and steps (B,) to what the model tells of them."""
+
+    def __init__(self, layers: HubLayers, model: nn.Module | None = None) -> None:
+        """`model` with its weights, or a new one of these layers. Raises InputError without diffusers."""
+        super().__init__()
+        self.layers = layers
+        self.model: Any = (
+            _library().UNet2DModel.from_config(json.loads(layers.config)) if model is None else model
+        )
+
+    def forward(self, images: Tensor, steps: Tensor) -> Tensor:
+        """See the class."""
+        told: Tensor = self.model(images, steps).sample
+        return told
+
+    @property
+    def checkpointing(self) -> bool:
+        """As in `AdmUNet`."""
+        return bool(self.model.is_gradient_checkpointing)
+
+    @checkpointing.setter
+    def checkpointing(self, wanted: bool) -> None:
+        if wanted:
+            self.model.enable_gradient_checkpointing()
+        else:
+            self.model.disable_gradient_checkpointing()
+
+
+def files(folder: Path) -> list[Path]:
+    """Those of a model's files that are there: descriptions and weights."""
+    model = _part(folder, "unet")
+    wanted = [model / "config.json", *(model / name for name in WEIGHTS), _schedule(folder)]
+    return [path for path in wanted if path.is_file()]
+
+
+def read(folder: Path) -> tuple[HubUNet, int, Literal["noise", "velocity"]]:
+    """(network, side in pixels, what it tells) of the model in `folder`.
+
+    Raises InputError without diffusers, for other models than unconditional ones of square images with the
+    chain that all methods here run, and for files that are missing or do not fit.
+    """
+    model = _part(folder, "unet")
+    config = _described(model / "config.json")
+    side, channels = config.get("sample_size"), config.get("block_out_channels")
+    if config.get("_class_name") != MODEL or not isinstance(side, int) or not channels:
+        raise InputError(
+            f"{model / 'config.json'}: describes no {MODEL} of square images; only unconditional models of "
+            "pixels can be priors"
+        )
+    tells = _told(_schedule(folder))
+    if not any((model / name).is_file() for name in WEIGHTS):
+        raise InputError(f"{model}: has none of {', '.join(WEIGHTS)}; get the folder again")
+    layers = HubLayers(json.dumps(config), int(config.get("in_channels", 3)), tuple(channels))
+    # The library, not `fill`, because it renames the attention of older files. It reads weights only.
+    unet = _library().UNet2DModel
+    try:
+        loaded, report = unet.from_pretrained(
+            model, local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True
+        )
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnpicklingError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"{model}: cannot be read as a model ({reason}); get the folder again") from error
+    wrong = [*report["missing_keys"], *report["unexpected_keys"]]
+    if wrong:
+        raise InputError(f"{model}: weights and config.json do not fit each other: {wrong[0]}")
+    return HubUNet(layers, loaded), side, tells
+
+
+def _part(folder: Path, name: str) -> Path:
+    """A pipeline's subfolder; the folder itself where all lies in one."""
+    return folder / name if (folder / name).is_dir() else folder
+
+
+def _schedule(folder: Path) -> Path:
+    return _part(folder, "scheduler") / "scheduler_config.json"
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`."""
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); get the model's folder again"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: is no JSON ({error}); get the file again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds no JSON object; get the file again")
+    return content
+
+
+def _told(path: Path) -> Literal["noise", "velocity"]:
+    """What the model tells of its input. Raises InputError for another chain than the methods'."""
+    schedule, betas = _described(path), linear_betas()
+    predicts = schedule.get("prediction_type", "epsilon")
+    same = (
+        schedule.get("num_train_timesteps") == STEPS
+        and schedule.get("beta_schedule") == "linear"
+        and isclose(schedule.get("beta_start", 0), betas[0], rel_tol=1e-6)
+        and isclose(schedule.get("beta_end", 0), betas[-1], rel_tol=1e-6)
+        and not schedule.get("trained_betas")
+        and not schedule.get("rescale_betas_zero_snr")
+    )
+    if not same or predicts not in TELLS:
+        raise InputError(
+            f"{path}: describes another chain than the linear one of {STEPS} steps from {betas[0]:g} to "
+            f"{betas[-1]:g} that the methods run, or a model that predicts neither noise nor velocity; "
+            "take another model"
+        )
+    return TELLS[predicts]
+
+
+def _library() -> Any:
+    try:
+        import diffusers
+    except ImportError as error:
+        raise InputError(
+            "models of the hub need the package diffusers: pip install 'blindbench[hub]'"
+        ) from error
+    return diffusers
