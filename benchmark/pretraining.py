@@ -275,7 +275,7 @@ def model_card(job: Job, record: Mapping[str, Any]) -> str:
         files=", ".join(f"`{name}`" + " (float16)" * job.order.half for name in record["weights"]),
         data=f"{data}; their terms: {record['terms']}" if training else "synthetic kernels, no photographs",
         quality_table=_table([{"": name, **row} for name, row in record["quality"].items()]),
-        settings_table=_table([{"setting": k, "value": v} for k, v in record["settings"].items()]),
+        settings_table=_table([{"setting": k, "value": str(v)} for k, v in record["settings"].items()]),
     )
 
 
