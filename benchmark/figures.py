@@ -219,10 +219,14 @@ def _handles(table: pd.DataFrame) -> list[Line2D]:
 
 
 def save(figure: Figure, out: Path) -> None:
-    """Write `out`.png and `out`.pdf, the same bytes for the same figure."""
+    """Write `out`.png and `out`.pdf, the same bytes for the same figure.
+
+    Cut to what is drawn: over images, whose height is their own, the layout leaves titles too little room.
+    """
     for suffix in (".png", ".pdf"):
         with replacing(out.with_name(out.name + suffix)) as temporary:
-            figure.savefig(temporary, dpi=200, metadata={"CreationDate": None} if suffix == ".pdf" else None)
+            metadata = {"CreationDate": None} if suffix == ".pdf" else None
+            figure.savefig(temporary, dpi=200, bbox_inches="tight", pad_inches=0.05, metadata=metadata)
     pyplot.close(figure)
 
 
