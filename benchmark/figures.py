@@ -138,7 +138,8 @@ def score_plot(
         for block in definition.blocks
         for start in range(0, len(block.columns), PANELS_A_ROW)
     ]
-    heights = [LINE * table[table.block == block.title].row.nunique() + 0.75 for block, _ in rows]
+    line = LINE * (1.5 if weights else 1)  # labels of two lines
+    heights = [line * table[table.block == block.title].row.nunique() + 0.75 for block, _ in rows]
     columns = max(len(shown) for _, shown in rows)
     figure, axes = pyplot.subplots(
         len(rows),
