@@ -7,19 +7,18 @@ saves: `unet/config.json` with its weights, `scheduler/scheduler_config.json`; o
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isclose
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from benchmark.types import InputError
-from methods.diffusion.schedule import STEPS, linear_betas
+from methods.diffusion.schedule import STEPS, Target, linear_betas
 
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 MODEL = "UNet2DModel"
-TELLS: Mapping[str, Literal["noise", "velocity"]] = {"epsilon": "noise", "v_prediction": "velocity"}
+TELLS: Mapping[str, Target] = {"epsilon": "noise", "v_prediction": "velocity"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def files(folder: Path) -> list[Path]:
     return [path for path in wanted if path.is_file()]
 
 
-def read(folder: Path) -> tuple[HubUNet, int, Literal["noise", "velocity"]]:
+def read(folder: Path) -> tuple[HubUNet, int, Target]:
     """(network, side in pixels, what it tells) of the model in `folder`.
 
     Raises InputError without diffusers, for other models than unconditional ones of square images with the
@@ -80,8 +79,10 @@ def read(folder: Path) -> tuple[HubUNet, int, Literal["noise", "velocity"]]:
     """
     model = _part(folder, "unet")
     config = _described(model / "config.json")
-    side, channels = config.get("sample_size"), config.get("block_out_channels")
-    if config.get("_class_name") != MODEL or not isinstance(side, int) or not channels:
+    side, inputs = config.get("sample_size"), config.get("in_channels", 3)
+    channels = config.get("block_out_channels")
+    known = config.get("_class_name") == MODEL
+    if not (known and isinstance(side, int) and isinstance(inputs, int) and isinstance(channels, list)):
         raise InputError(
             f"{model / 'config.json'}: describes no {MODEL} of square images; only unconditional models of "
             "pixels can be priors"
@@ -89,7 +90,7 @@ def read(folder: Path) -> tuple[HubUNet, int, Literal["noise", "velocity"]]:
     tells = _told(_schedule(folder))
     if not any((model / name).is_file() for name in WEIGHTS):
         raise InputError(f"{model}: has none of {', '.join(WEIGHTS)}; get the folder again")
-    layers = HubLayers(json.dumps(config), int(config.get("in_channels", 3)), tuple(channels))
+    layers = HubLayers(json.dumps(config), inputs, tuple(channels))
     # The library, not `fill`, because it renames the attention of older files. It reads weights only.
     unet = _library().UNet2DModel
     try:
@@ -129,19 +130,18 @@ def _described(path: Path) -> dict[str, Any]:
     return content
 
 
-def _told(path: Path) -> Literal["noise", "velocity"]:
+def _told(path: Path) -> Target:
     """What the model tells of its input. Raises InputError for another chain than the methods'."""
     schedule, betas = _described(path), linear_betas()
     predicts = schedule.get("prediction_type", "epsilon")
-    same = (
-        schedule.get("num_train_timesteps") == STEPS
-        and schedule.get("beta_schedule") == "linear"
-        and isclose(schedule.get("beta_start", 0), betas[0], rel_tol=1e-6)
-        and isclose(schedule.get("beta_end", 0), betas[-1], rel_tol=1e-6)
-        and not schedule.get("trained_betas")
-        and not schedule.get("rescale_betas_zero_snr")
-    )
-    if not same or predicts not in TELLS:
+    wanted = {
+        "num_train_timesteps": STEPS,
+        "beta_schedule": "linear",
+        "beta_start": betas[0],
+        "beta_end": betas[-1],
+    }
+    changed = schedule.get("trained_betas") or schedule.get("rescale_betas_zero_snr")
+    if changed or predicts not in TELLS or any(schedule.get(key) != wanted[key] for key in wanted):
         raise InputError(
             f"{path}: describes another chain than the linear one of {STEPS} steps from {betas[0]:g} to "
             f"{betas[-1]:g} that the methods run, or a model that predicts neither noise nor velocity; "

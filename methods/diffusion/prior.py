@@ -20,13 +20,9 @@ from methods.checkpoints import OWN, Stored, fill, read_network, save_network
 from methods.diffusion import hub
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
-from methods.diffusion.schedule import Chain
+from methods.diffusion.schedule import Chain, Target
 
 Kind = Literal["diffusion-image", "diffusion-kernel"]
-# What a network tells of x_t: its noise, as all published ones; or sqrt(A_t) noise - sqrt(1 - A_t) x_0, the
-# 'velocity' of T. Salimans, J. Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR
-# 2022, by which a network that was hardly trained knows much: telling 0 has a noise loss of 0.19, not 1.
-Target = Literal["noise", "velocity"]
 Network = AdmUNet | DdpmUNet | hub.HubUNet
 Layers = AdmLayers | DdpmLayers | hub.HubLayers
 
@@ -152,7 +148,8 @@ def load(path: Path, kind: Kind) -> Prior:
 
 
 def _of_hub(folder: Path, kind: Kind) -> Prior:
-    network, side, tells = hub.read(folder)
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn from the global generator
+        network, side, tells = hub.read(folder)
     _check_channels(folder, network.layers, kind)
     return Prior(network.eval().requires_grad_(False), side, f"{folder.resolve().name} hub", tells)
 

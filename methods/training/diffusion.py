@@ -2,7 +2,7 @@
 
 J. Ho, A. Jain, P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020, equation (14), with the
 linear chain of 1000 steps that all methods here run. The networks tell the velocity (see
-`methods.diffusion.prior.Target`), for the few steps that a CPU's hour has.
+`methods.diffusion.schedule.Target`), for the few steps that a CPU's hour has.
 """
 
 import math

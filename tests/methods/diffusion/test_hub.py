@@ -119,6 +119,10 @@ def broken(folder, how):
             rewrite(schedule, beta_schedule="squaredcos_cap_v2")
         case "another range":
             rewrite(schedule, beta_end=0.012)
+        case "no number":
+            rewrite(schedule, beta_start="a")
+        case "no widths":
+            rewrite(model / "config.json", block_out_channels=2)
         case "no chain":
             schedule.unlink()
         case "no weights":
@@ -148,6 +152,8 @@ class Bomb:
     [
         ("another chain", "another chain than the linear one"),
         ("another range", "another chain than the linear one"),
+        ("no number", "another chain than the linear one"),
+        ("no widths", "describes no UNet2DModel"),
         ("no chain", "scheduler_config.json: cannot be read"),
         ("no weights", "has none of diffusion_pytorch_model.safetensors"),
         ("truncated", "cannot be read as a model"),
