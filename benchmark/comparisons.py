@@ -82,9 +82,8 @@ def comparison(
     figure, axes = image_axes(heights, columns, CELL, 0.35 * len(rows))
     for index, ((dataset, case), panels) in enumerate(rows.items()):
         whole, details = axes[2 * index], axes[2 * index + 1]
-        whole[0].set_ylabel(
-            case if len(cases) == 1 else "\n@".join(dataset.split("@")) + f"\n{case}", fontsize=8
-        )
+        label = case if len(cases) == 1 else f"{dataset}\n{case}".replace("@", "\n@")
+        whole[0].set_ylabel(label, fontsize=8)
         _draw_case(panels, whole, details, detail_window(_guide(store, dataset, case)))
     caption(figure, f"{text} {DETAIL_RULE}.")
     save(figure, out)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmark import papers
@@ -16,6 +17,7 @@ from benchmark.metrics import METRICS
 from benchmark.paper_figures import Shown, _collected, draw
 from benchmark.papers import FOLDER, First, paper_figure, paper_figures, paper_table
 from benchmark.plan import Plan
+from benchmark.plots import caption
 from benchmark.schema import ROOT, checked, read_yaml
 from benchmark.scoring import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
 from benchmark.store import Store, write_restoration
@@ -373,3 +375,12 @@ def test_the_detail_is_the_square_of_strongest_gradients_off_the_border():
     flat = detail_window(np.full((1, 120, 160), 0.5, np.float32))
     assert flat == (BORDER, BORDER, 30)
     assert detail_window(np.zeros((1, 20, 26), np.float32)) == (0, 0, 20)
+
+
+def test_a_caption_of_long_words_stays_inside_the_figure():
+    figure = Figure(figsize=(4, 1), layout="constrained")
+    caption(figure, ", ".join(["demo-uniform@gaussian-high@declared-17"] * 9))
+    (words,) = figure.texts
+    extent = words.get_window_extent()
+    assert extent.x1 <= figure.bbox.x1
+    assert extent.height < figure.bbox.height - 1 * figure.dpi  # the panels keep their inch
