@@ -156,9 +156,10 @@ def score(
     results: Results = DEMO,
     seed: Seed = 0,
     snapshots: Snapshots = "",
+    convergence: Annotated[Path | None, typer.Option(help="The CSV file for --snapshots.")] = None,
     threads: Threads = 1,
 ) -> None:
-    """Compare restorations with the sharp images; with --snapshots PSNR and SSIM on the way to them.
+    """Compare restorations with the sharp images; with --snapshots also PSNR and SSIM on the way to them.
 
     LPIPS, NIQE and BRISQUE read their weights below BLINDBENCH_MIRROR or TORCH_HOME; nothing is downloaded.
     """
@@ -170,13 +171,15 @@ def score(
 
     if protocol not in PROTOCOLS:
         raise InputError(f"unknown protocol '{protocol}'. {did_you_mean(protocol, list(PROTOCOLS))}")
+    if bool(snapshots) != (convergence is not None):
+        raise InputError("--snapshots and --convergence go together: which iterations, and the file for them")
+    iterations = _iterations(snapshots)
     prepare(threads)
     where = (Store(results), dataset, method, cases.split(","))
-    if snapshots:
-        frame = score_snapshots(*where, seed=seed, protocol=protocol, snapshots=_iterations(snapshots))
-    else:
-        frame = score_method(*where, seed=seed, protocol=protocol, metrics=metrics.split(","))
-    write_frame(frame, out)
+    write_frame(score_method(*where, seed=seed, protocol=protocol, metrics=metrics.split(",")), out)
+    if convergence is not None:
+        on_the_way = score_snapshots(*where, seed=seed, protocol=protocol, snapshots=iterations)
+        write_frame(on_the_way, convergence)
 
 
 @app.command()
@@ -285,7 +288,7 @@ def score_plot_command(
 
 @app.command()
 def convergence(
-    files: Annotated[list[Path], typer.Argument(help="Tables that `blindbench score --snapshots` wrote.")],
+    files: Annotated[list[Path], typer.Argument(help="Tables that `blindbench score --convergence` wrote.")],
     reference: Annotated[str, typer.Option(help="The method whose final PSNR the others are to reach.")],
     caption: Caption = "",
     titles: Titles = "{}",

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
+import scipy  # loads its parts when they are used; signal takes a second
 from numpy.typing import NDArray
-from scipy.signal import correlate
 
 from benchmark.alignment import best_shift
 from benchmark.blur.nonblind import hyper_laplacian
@@ -20,7 +20,7 @@ def kernel_similarity(estimate: Floats, truth: Floats) -> float:
     The kernels may differ in size; outside their boxes they are zero. Invariant to shift and scale, but not
     to rotation: a kernel turned by 180 degrees is another blur.
     """
-    correlation = correlate(estimate.astype(np.float64), truth.astype(np.float64), method="fft")
+    correlation = scipy.signal.correlate(estimate.astype(np.float64), truth.astype(np.float64), method="fft")
     similarity = correlation.max() / (np.linalg.norm(estimate) * np.linalg.norm(truth))
     return float(np.clip(similarity, 0, 1))  # the FFT rounds
 
@@ -50,7 +50,7 @@ def misplaced_mass(estimate: Floats, truth: Floats) -> float:
 
     1/2 sum | shift_s estimate - truth |,    s the shift of `kernel_similarity`
     """
-    correlation = correlate(truth.astype(np.float64), estimate.astype(np.float64), method="fft")
+    correlation = scipy.signal.correlate(truth.astype(np.float64), estimate.astype(np.float64), method="fft")
     peak = np.unravel_index(correlation.argmax(), correlation.shape)
     (rows, columns), (height, width) = estimate.shape, truth.shape
     # Both on one canvas that holds the shifted estimate wherever it lies.

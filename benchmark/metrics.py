@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import skimage  # loads its parts when they are used; some take a second
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmark import iqa
 from benchmark.alignment import Image
@@ -55,7 +55,7 @@ def psnr(estimate: Image, reference: Image) -> float:
     """Peak signal-to-noise ratio in dB, peak 1, over all pixels and channels; infinite for equal images."""
     if np.array_equal(estimate, reference):
         return float("inf")
-    return float(peak_signal_noise_ratio(reference, estimate, data_range=1))
+    return float(skimage.metrics.peak_signal_noise_ratio(reference, estimate, data_range=1))
 
 
 def ssim(estimate: Image, reference: Image) -> float:
@@ -70,7 +70,7 @@ def ssim(estimate: Image, reference: Image) -> float:
 def _ssim(estimate: Image, reference: Image) -> tuple[float, Image]:
     """(mean without the borders, map of the image's size, whose borders are mirrored)."""
     _require_side("SSIM", reference, WINDOW)
-    mean, full = structural_similarity(
+    mean, full = skimage.metrics.structural_similarity(
         reference,
         estimate,
         channel_axis=0,

@@ -11,9 +11,9 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import scipy  # loads its parts when they are used; signal takes a second
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
-from scipy.signal import oaconvolve
 from skimage.transform import downscale_local_mean, resize
 
 from benchmark.blur.nonblind import hyper_laplacian
@@ -255,7 +255,7 @@ def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int =
 
     At least `border` px stay out at each side, so that kernels of several sizes can be compared.
     """
-    difference = oaconvolve(sharp, kernel, mode="same") - blurry
+    difference = scipy.signal.oaconvolve(sharp, kernel, mode="same") - blurry
     rows, columns = (
         slice(max(border, side // 2), whole - max(border, side // 2))
         for side, whole in zip(kernel.shape, blurry.shape, strict=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # loads its parts when they are used; stats takes a second
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 from benchmark.descriptors import Dataset, find_dataset, presence
 from benchmark.metrics import METRICS, Metric
@@ -161,7 +161,9 @@ def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[flo
     if len(values) < FEWEST_CASES or not np.isfinite(values).all():
         return np.nan, np.nan
     # Percentile and not BCa: it has a value for equal scores too.
-    found = bootstrap((values,), np.mean, confidence_level=CONFIDENCE, method="percentile", rng=rng)
+    found = scipy.stats.bootstrap(
+        (values,), np.mean, confidence_level=CONFIDENCE, method="percentile", rng=rng
+    )
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 

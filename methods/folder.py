@@ -5,8 +5,7 @@ from glob import escape
 from pathlib import Path
 
 import numpy as np
-import skimage.io
-import skimage.util
+import skimage  # loads its parts when they are used; some take a second
 import torch
 
 from benchmark.types import Array, InputError, NotSupportedError, Observation

@@ -8,10 +8,10 @@ Size and Substantial Noise", section 3.6: the window that is most similar to the
 from collections.abc import Iterable
 
 import numpy as np
+import scipy  # loads its parts when they are used; signal takes a second
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
-from scipy.signal import fftconvolve
 from torch import Tensor
 from torch.nn import functional
 
@@ -92,9 +92,9 @@ def correlation(image: Tensor, blurry: Tensor) -> NDArray[np.float64]:
     large, small = image.double().cpu().numpy(), blurry.double().cpu().numpy()
     small = small - small.mean()
     box = np.ones(small.shape)
-    products = fftconvolve(large, small[::-1, ::-1], mode="valid")
-    sums = fftconvolve(large, box, mode="valid")
-    squares = fftconvolve(large**2, box, mode="valid")
+    products = scipy.signal.fftconvolve(large, small[::-1, ::-1], mode="valid")
+    sums = scipy.signal.fftconvolve(large, box, mode="valid")
+    squares = scipy.signal.fftconvolve(large**2, box, mode="valid")
     variances = np.maximum(squares - sums**2 / box.size, 1e-12)
     found: NDArray[np.float64] = products / np.sqrt(variances * max(float((small**2).sum()), 1e-12))
     return found

@@ -6,6 +6,7 @@ All take a blurry image (C, H, W) and return float64 in its frame, not clipped; 
 from collections.abc import Callable
 
 import numpy as np
+import skimage  # loads its parts when they are used; restoration takes a second
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.special import expit
@@ -61,7 +62,6 @@ def ringing_suppressed(
     J. Pan et al., CVPR 2014, section 5. x_tv has total variation `tv_weight` and keeps details with rings,
     x_l0 has `sparsity` |grad S|_0 and neither; where they differ smoothly, it is rings.
     """
-    from skimage.restoration import denoise_bilateral  # noqa: PLC0415 (a second, for every job's start)
 
     size = (kernel.shape[0], kernel.shape[1])
     restored = []
@@ -70,7 +70,7 @@ def ringing_suppressed(
         detailed = _total_variation_by_splitting(periodic, kernel, tv_weight)
         difference = detailed - sparse_gradients(periodic, kernel, sparsity)
         lowest = difference.min()  # the filter takes positive values only, and is the same for shifted ones
-        rings = lowest + denoise_bilateral(
+        rings = lowest + skimage.restoration.denoise_bilateral(
             difference - lowest, sigma_color=RING_CONTRAST, sigma_spatial=RING_RADIUS, mode="wrap"
         )
         restored.append((detailed - strength * rings)[: channel.shape[0], : channel.shape[1]])

@@ -1,7 +1,6 @@
 """How large a network is, and what a pass through it costs."""
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from methods.ufp.network import Shape, UfpNet
 
@@ -12,6 +11,8 @@ def properties(shape: Shape, side: int = 256) -> dict[str, float]:
     Multiplications of convolutions and linear layers count. What the paper prints for UFPNet, 243.3, is what
     a tool counted that takes transposed convolutions for larger than they are, and adds biases.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415 (slow to load, seldom used)
+
     with torch.device("meta"), torch.no_grad():
         network = UfpNet(shape).eval()
         image = torch.empty(1, 3, side, side)

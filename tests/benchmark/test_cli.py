@@ -247,11 +247,11 @@ def test_snapshots_and_seeds_by_hand_give_tables_and_figures(synthesized, tmp_pa
         done = synthesized(*restore(), "--seed", seed, "--snapshots", "1,3")
         assert done[0] == 0, done[2]
         which = ("--cases", "camera", "--results", "r", "--seed", seed)
-        for out, more in (("score", ()), ("way", ("--snapshots", "1,3"))):
-            done = synthesized(
-                "score", "demo-uniform", "selfdeblur", *which, *more, "--out", f"{out}{seed}.csv"
-            )
-            assert done[0] == 0, done[2]
+        done = synthesized(
+            "score", "demo-uniform", "selfdeblur", *which, "--out", f"score{seed}.csv",
+            "--snapshots", "1,3", "--convergence", f"way{seed}.csv",
+        )  # fmt: skip
+        assert done[0] == 0, done[2]
         files.append(f"way{seed}.csv")
     assert list(pd.read_csv("way0.csv").iteration.unique()) == [1, 3, 4]
     manifests = sorted(Path("r/restorations").glob("*/*/*/shard0.json"))
@@ -455,6 +455,10 @@ def test_images_made_elsewhere_are_restored_again_when_they_change(synthesized, 
         (
             ("score", "demo-uniform", "blurry", "--cases", "camera", "--out", "x.csv", "--metrics", "psrn"),
             "unknown metric 'psrn'. Did you mean 'psnr'?",
+        ),
+        (
+            ("score", "demo-uniform", "blurry", "--cases", "camera", "--out", "x.csv", "--snapshots", "5"),
+            "--snapshots and --convergence go together",
         ),
         (("collect", "nothing.csv"), "nothing.csv: no such file"),
         ((*restore(), "--snapshots", "0,5"), "--snapshots: '0' is no number of iterations"),

@@ -42,14 +42,18 @@ TITLES = json.dumps(PLAN.config["titles"])
 HELD_LOCKS = []
 
 
+def one_of(names):
+    """A regular expression of these names; of none, what is no name."""
+    return "|".join(map(re.escape, names)) or "-"
+
+
 wildcard_constraints:
-    source="|".join(all_sources()),
-    dataset="|".join(map(re.escape, PLAN.datasets)),
-    method="|".join(PLAN.methods),
-    table="|".join(ALL_TABLES),
-    # Without a grid, nothing.
-    grid="|".join(PLAN.grids) or "-",
-    paper_figure="|".join(PAPER_FIGURES),
+    source=one_of(all_sources()),
+    dataset=one_of(PLAN.datasets),
+    method=one_of(PLAN.methods),
+    table=one_of(ALL_TABLES),
+    grid=one_of(PLAN.grids),
+    paper_figure=one_of(PAPER_FIGURES),
     seed=r"\d+",
     shard=r"\d+",
 

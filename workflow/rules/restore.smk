@@ -71,11 +71,13 @@ rule score:
     input:
         lambda wildcards: manifests(wildcards.dataset, wildcards.method, wildcards.seed),
     output:
-        f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv",
+        scores=f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/score/{{dataset}}/{{method}}/seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/score/{{dataset}}/{{method}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        method=one_of(method for method in PLAN.methods if method not in PLAN.converging),
     threads: 1
     params:
         results=results_folder,
@@ -83,27 +85,19 @@ rule score:
         protocol=protocol,
         metrics=",".join(PLAN.config["metrics"]),
         without_weights=metrics_without_weights,
+        snapshots="",
     shell:
         "blindbench score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
         " --results {params.results} --seed {wildcards.seed} --protocol {params.protocol}"
-        " --metrics {params.metrics} --threads {threads} --out {output} > {log} 2>&1"
+        " --metrics {params.metrics} --threads {threads} --out {output.scores} {params.snapshots} > {log} 2>&1"
 
 
-# What the estimates on the way score.
-rule score_snapshots:
-    input:
-        lambda wildcards: manifests(wildcards.dataset, wildcards.method, wildcards.seed),
+# The same, and what the estimates on the way score.
+use rule score as score_with_snapshots with:
     output:
-        f"{RESULTS}/convergence/{{dataset}}/{{method}}/seed{{seed}}.csv",
-    log:
-        f"{RESULTS}/logs/convergence/{{dataset}}/{{method}}/seed{{seed}}.log",
-    threads: 1
+        scores=rules.score.output.scores,
+        convergence=f"{RESULTS}/convergence/{{dataset}}/{{method}}/seed{{seed}}.csv",
+    wildcard_constraints:
+        method=one_of(PLAN.converging),
     params:
-        results=results_folder,
-        cases=all_cases,
-        protocol=protocol,
-        snapshots=snapshots,
-    shell:
-        "blindbench score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
-        " --results {params.results} --seed {wildcards.seed} --protocol {params.protocol}"
-        " {params.snapshots} --threads {threads} --out {output} > {log} 2>&1"
+        snapshots=lambda wildcards, output: f"{snapshots(wildcards)} --convergence {output.convergence}",
