@@ -21,7 +21,7 @@ from methods.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.kernel_priors.convolutional import ConvolutionalKernel
 from methods.kernel_priors.dirac import DiracKernel
 from methods.kernel_priors.fcn import FcnKernel, FcnKernels
-from methods.kernel_priors.siren import SirenKernel
+from methods.kernel_priors.siren import Entries, SirenKernel
 from methods.limits import at_least
 from methods.localisation import WINDOW, kernel_centre, locate
 from methods.losses import (
@@ -82,6 +82,8 @@ class SirenSettings:
 
     siren_width: int = 256
     siren_layers: int = 2  # sine layers; with one of 256 a 21-px motion kernel is not fitted at all
+    # sigmoid is the paper's, which leaves blobs in kernels that are declared too large: see `SirenKernel`.
+    siren_entries: Entries = "softmax"
 
     def check_siren(self) -> None:
         """Raises ValueError naming a setting that cannot be."""
@@ -90,7 +92,7 @@ class SirenSettings:
     def siren(self, size: tuple[int, int], rng: torch.Generator) -> SirenKernel:
         """A kernel of `size` (h, w), drawn from `rng`."""
         with initialised_from(rng):
-            return SirenKernel(size, self.siren_width, self.siren_layers)
+            return SirenKernel(size, self.siren_width, self.siren_layers, self.siren_entries)
 
 
 @dataclass(frozen=True)

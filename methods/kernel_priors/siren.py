@@ -7,24 +7,38 @@ Substantial Noise", section 3.4.
 
 from itertools import pairwise
 from math import sqrt
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 OMEGA = 30.0  # frequency of every sine layer
 
+# How the network's output f becomes entries of a kernel.
+Entries = Literal["softmax", "sigmoid"]
+
 
 class SirenKernel(nn.Module):
-    """Kernel = sigmoid(network(grid)), divided by its sum.
+    """Kernel = exp(f) or sigmoid(f), divided by its sum, of f = network(grid).
 
-    The paper's equation (21) has no division. Without it a kernel starts with entries near 0.5, its sum at
-    half their number, and the image network answers by going black.
+    The paper's equation (21) has sigmoid(f) and no division. Without it a kernel starts with entries near
+    0.5, its sum at half their number, and the image network answers by going black. With it a sigmoid can
+    raise an entry to twice its start at most, so where much more room is declared than a kernel needs, its
+    place becomes a blob of ones, on which the sigmoid is flat: nothing refines it any more. Where f is well
+    below zero, exp is the same function.
     """
 
-    def __init__(self, size: tuple[int, int], width: int = 256, sine_layers: int = 2) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        width: int = 256,
+        sine_layers: int = 2,
+        entries: Entries = "softmax",
+    ) -> None:
         """`size` is the kernel's (h, w); `sine_layers` of `width` come before the linear one."""
         super().__init__()
         self.size = size
+        self.entries = entries
         self.grid: Tensor
         self.register_buffer("grid", coordinates(size))
         self.layers = nn.ModuleList(
@@ -38,7 +52,10 @@ class SirenKernel(nn.Module):
 
     def forward(self) -> Tensor:
         """The kernel (1, h, w), true-convolution form, positive, sum 1."""
-        entries = torch.sigmoid(self.raw())
+        raw = self.raw()
+        if self.entries == "softmax":
+            return torch.softmax(raw.flatten(), 0).view_as(raw)
+        entries = torch.sigmoid(raw)
         return entries / entries.sum()
 
     def raw(self) -> Tensor:

@@ -8,7 +8,7 @@ from methods.kernel_priors.siren import OMEGA, SirenKernel, coordinates
 def reference(arrays, tag):
     """The fixture's network, float64."""
     sines = 2 if tag == "a" else 1
-    kernel = SirenKernel((7, 10), width=len(arrays[f"{tag}_b0"]), sine_layers=sines).double()
+    kernel = SirenKernel((7, 10), len(arrays[f"{tag}_b0"]), sines, entries="sigmoid").double()
     names = (("weight", "w"), ("bias", "b"))
     kernel.layers.load_state_dict(
         {
@@ -33,6 +33,8 @@ def test_matches_the_reference(fixture, tag):
     first, last = kernel.layers[0].weight.grad, kernel.layers[-1].bias.grad
     np.testing.assert_allclose(first, arrays[f"{tag}_grad_w0"], rtol=0, atol=1e-10)
     np.testing.assert_allclose(last, arrays[f"{tag}_grad_blast"], rtol=0, atol=1e-10)
+    kernel.entries = "softmax"
+    np.testing.assert_allclose(kernel().detach()[0], arrays[f"{tag}_softmax"], rtol=0, atol=1e-10)
 
 
 def test_initial_weights_have_the_reference_bounds(fixture):
@@ -56,7 +58,8 @@ def test_an_axis_of_one_entry_is_at_zero():
     assert SirenKernel((1, 3), width=4)().shape == (1, 1, 3)
 
 
-def test_kernels_are_positive_and_sum_to_one():
-    kernel = SirenKernel((12, 31), width=16)()
+@pytest.mark.parametrize("entries", ["softmax", "sigmoid"])
+def test_kernels_are_positive_and_sum_to_one(entries):
+    kernel = SirenKernel((12, 31), width=16, entries=entries)()
     assert kernel.min() > 0
     assert kernel.sum().item() == pytest.approx(1, abs=1e-6)
