@@ -25,7 +25,9 @@ class SirenKernel(nn.Module):
     0.5, its sum at half their number, and the image network answers by going black. With it a sigmoid can
     raise an entry to twice its start at most, so where much more room is declared than a kernel needs, its
     place becomes a blob of ones, on which the sigmoid is flat: nothing refines it any more. Where f is well
-    below zero, exp is the same function.
+    below zero, exp is the same function. Measured on a crop of 128 px (kernel of 13 px declared 28 px, input
+    21.7 dB with much noise, 350 iterations): 20.0 dB with the sigmoid, 22.3 with exp; declared 70 px (input
+    23.7 dB, little noise, 700 iterations): 14.8 and 21.1.
     """
 
     def __init__(

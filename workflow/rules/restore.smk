@@ -77,7 +77,9 @@ rule score:
     benchmark:
         f"{RESULTS}/benchmarks/score/{{dataset}}/{{method}}/seed{{seed}}.tsv"
     wildcard_constraints:
-        method=one_of(method for method in PLAN.methods if method not in PLAN.converging),
+        method=one_of(
+            method for method in PLAN.methods if method not in PLAN.converging
+        ),
     threads: 1
     params:
         results=results_folder,
