@@ -257,7 +257,7 @@ class Plan:
 def _without(wanted: Sequence[str], methods: Sequence[str]) -> list[str]:
     """A sentence on the methods that are not here; none when all are."""
     absent = [method for method in wanted if method not in methods]
-    return [f"Methods that this profile does not have: {', '.join(absent)}"] * bool(absent)
+    return [f"Methods that this profile does not run here: {', '.join(absent)}"] * bool(absent)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def test_the_first_conditions_that_a_profile_has_are_shown():
     levels = ", ".join(f"levin-synth@size-level-{level}" for level in (2, 3, 4, 5))
     assert f"levin-synth, {levels} {why}" in shown.notes
     assert any(note.endswith(f"demo-uniform@size-level-5 {why}") for note in shown.notes)
-    assert shown.notes[0].startswith("Methods that this profile does not have: l0-dark")
+    assert shown.notes[0].startswith("Methods that this profile does not run here: l0-dark")
     nothing = Plan.from_config({**DEMO, "datasets": ["demo-real"]}, "x.yaml").paper_figure("bid-fig19")
     assert nothing.conditions == {}
 
@@ -237,7 +237,7 @@ def test_the_demo_stands_in_and_says_what_is_left_out():
     assert (shown.cases, shown.seeds) == ({"demo-uniform": ["camera", "astronaut"]}, [0])
     assert shown.methods == ["l0-grad", "selfdeblur", "dip-glkm"]
     assert shown.notes[0] == "coco80 is left out: not among the config's datasets"
-    assert "Methods that this profile does not have: l0-robust, l0-dark, vdip-std" in shown.notes[1]
+    assert "Methods that this profile does not run here: l0-robust, l0-dark, vdip-std" in shown.notes[1]
 
 
 def test_only_the_shards_of_its_cases_and_the_seeds_of_a_spread_are_needed(monkeypatch, tmp_path):
