@@ -1,5 +1,5 @@
 """`python -m benchmark` is `blindbench`."""
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 
 main()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.types import NotSupportedError, Observation
+from benchmark.core.types import NotSupportedError, Observation
 from methods.diffusion.inversion import Inversion, InversionSettings
 from methods.diffusion.view import View, image_prior, prior_files
-from methods.dip import FcnSettings
-from methods.limits import at_least
-from methods.registry import Method
+from methods.parts.limits import at_least
+from methods.parts.registry import Method
+from methods.parts.skip_settings import FcnSettings
 
 
 @dataclass(frozen=True)

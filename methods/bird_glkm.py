@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.types import Observation
+from benchmark.core.types import Observation
 from methods.diffusion.inversion import Inversion, InversionSettings
 from methods.diffusion.view import View, image_prior, joined, prior_files
 from methods.glkm.start import LatentSettings, check_latent, latent_kernel, used_by
-from methods.registry import Method
+from methods.parts.registry import Method
 
 
 @dataclass(frozen=True)

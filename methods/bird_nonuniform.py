@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.types import Observation
+from benchmark.core.types import Observation
 from methods.diffusion.inversion import Inversion, InversionSettings
 from methods.diffusion.view import View, image_prior, prior_files
-from methods.registry import Method
+from methods.parts.registry import Method
 
 
 @dataclass(frozen=True)

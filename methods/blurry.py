@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.types import Observation
-from methods.direct import Direct
-from methods.registry import Method
+from benchmark.core.types import Observation
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ observation.
 import torch
 from torch import Tensor
 
-from benchmark.types import Observation
+from benchmark.core.types import Observation
 from methods import robust_bid
-from methods.fit import Fit, ReadOut
-from methods.kernel_priors.dirac import DiracKernel
-from methods.registry import Method
+from methods.parts.fit import Fit, ReadOut
+from methods.parts.kernel_priors.dirac import DiracKernel
+from methods.parts.registry import Method
 from methods.robust_bid import Placement
 
 Settings = robust_bid.ImageSettings

@@ -8,9 +8,9 @@ import numpy as np
 import skimage  # loads its parts when they are used; some take a second
 import torch
 
-from benchmark.types import Array, InputError, NotSupportedError, Observation
-from methods.direct import Direct
-from methods.registry import Method
+from benchmark.core.types import Array, InputError, NotSupportedError, Observation
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 

@@ -2,8 +2,8 @@
 
 The parts are those of the named methods: `selfdeblur` is skip, network and mse-ssim; `dip-glkm` skip,
 generator and mse-ssim; `vdip-sparse` variational, network and sparse; and so on, all with a fixed stop. The
-other one watches the last stage of an objective (see `methods/stopping.py`). Those of `robust-bid` are siren,
-residual and wmv, but for its read-out and its image network.
+other one watches the last stage of an objective (see `methods/parts/stopping.py`). Those of `robust-bid` are
+siren, residual and wmv, but for its read-out and its image network.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,22 @@ from typing import Literal
 
 import torch
 
-from benchmark.types import NotSupportedError, Observation
-from methods import bound, robust_bid, vdip, vdip_extreme, vdip_sparse
-from methods.dip import DipSettings, FcnSettings
-from methods.fit import Fit, Rates, Stage, generator_from, initialised_from, middle, operator_for
+from benchmark.core.types import NotSupportedError, Observation
+from methods import robust_bid
 from methods.glkm.large import SmallFirst
 from methods.glkm.start import used_by, weight_files
-from methods.image_priors.skip import DeepImagePrior, VariationalImagePrior
-from methods.kernel_priors.convolutional import ConvolutionalKernel
-from methods.kernel_priors.siren import SirenKernel
-from methods.losses import Objective
-from methods.registry import Method
-from methods.stopping import StopSettings
+from methods.parts.fit import Fit, Rates, Stage, generator_from, initialised_from, middle, operator_for
+from methods.parts.image_priors.skip import DeepImagePrior, VariationalImagePrior
+from methods.parts.kernel_priors.convolutional import ConvolutionalKernel
+from methods.parts.kernel_priors.siren import SirenKernel
+from methods.parts.losses import Objective
+from methods.parts.registry import Method
+from methods.parts.skip_settings import DipSettings, FcnSettings
+from methods.parts.stopping import StopSettings
+from methods.vdip import bound
+from methods.vdip import common as vdip
+from methods.vdip import extreme as vdip_extreme
+from methods.vdip import sparse as vdip_sparse
 
 
 @dataclass(frozen=True)

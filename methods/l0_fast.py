@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.types import Observation
+from benchmark.core.types import Observation
 from methods.classical.alternation import ALTERNATIONS, GRADIENT_WEIGHT, estimate_kernel
 from methods.classical.blind import blind
 from methods.classical.final import total_variation
 from methods.classical.kernel import in_fourier_space
 from methods.classical.settings import require_positive
-from methods.direct import Direct
-from methods.registry import Method
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
 
 
 @dataclass(frozen=True)

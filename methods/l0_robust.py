@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from benchmark.blur.noise_level import noise_sigma, without_impulses
 from benchmark.blur.nonblind import Image, Kernel, hyper_laplacian
-from benchmark.types import Observation
+from benchmark.core.types import Observation
 from methods.classical.alternation import (
     ALTERNATIONS,
     GRADIENT_WEIGHT,
@@ -22,10 +23,9 @@ from methods.classical.alternation import (
 from methods.classical.blind import blind
 from methods.classical.kernel import on_support
 from methods.classical.latent import sparse_gradients
-from methods.classical.noise import noise_sigma, without_impulses
 from methods.classical.robust import kernel_without_outliers, sparse_gradients_without_outliers
-from methods.direct import Direct
-from methods.registry import Method
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
 
 
 @dataclass(frozen=True)

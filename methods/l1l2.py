@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import torch
 
 from benchmark.blur.nonblind import Image, Kernel
-from benchmark.types import Observation
+from benchmark.core.types import Observation
 from methods.classical.blind import blind
 from methods.classical.final import total_variation
 from methods.classical.kernel import conjugate_gradients
 from methods.classical.settings import require_positive
 from methods.classical.sparse_ratio import ImageStep, Turn, estimate_kernel, normal_equations
-from methods.direct import Direct
-from methods.registry import Method
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 
 from benchmark.blur.nonblind import Image, Kernel
-from benchmark.types import Observation
+from benchmark.core.types import Observation
 from methods.classical.blind import blind
 from methods.classical.final import total_variation
 from methods.classical.kernel import THRESHOLD
 from methods.classical.lowrank import low_rank_kernel
 from methods.classical.settings import require_positive
 from methods.classical.sparse_ratio import ImageStep, Turn, estimate_kernel
-from methods.direct import Direct
-from methods.registry import Method
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.types import Observation
-from methods import weights_folder
-from methods.direct import Direct
-from methods.registry import Method
+from benchmark.core.types import Observation
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
+from methods.parts.weight_files import weights_folder
 from methods.ufp import weights
 from methods.ufp.counts import properties
 from methods.ufp.network import Shape

@@ -17,9 +17,9 @@ from benchmark.blur.nonblind import (
     hyper_laplacian_periodic,
 )
 from benchmark.blur.operators import SvolaBlur
-from benchmark.types import KnownBlur, NotSupportedError, Observation
-from methods.direct import Direct
-from methods.registry import Method
+from benchmark.core.types import KnownBlur, NotSupportedError, Observation
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
 
 
 @dataclass(frozen=True)

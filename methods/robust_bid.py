@@ -14,17 +14,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.convolution import blur, uniform_blur
-from benchmark.types import NotSupportedError, Observation
-from methods.dip import CODE_SCALE, FcnSettings, SkipSettings
-from methods.fit import Fit, Rates, ReadOut, Stage, generator_from, initialised_from, middle
-from methods.image_priors.skip import DeepImagePrior, SkipNetwork
-from methods.kernel_priors.convolutional import ConvolutionalKernel
-from methods.kernel_priors.dirac import DiracKernel
-from methods.kernel_priors.fcn import FcnKernel, FcnKernels
-from methods.kernel_priors.siren import Entries, SirenKernel
-from methods.limits import at_least
-from methods.localisation import WINDOW, kernel_centre, locate
-from methods.losses import (
+from benchmark.core.types import NotSupportedError, Observation
+from methods.parts.fit import Fit, Rates, ReadOut, Stage, generator_from, initialised_from, middle
+from methods.parts.image_priors.skip import DeepImagePrior, SkipNetwork
+from methods.parts.kernel_priors.convolutional import ConvolutionalKernel
+from methods.parts.kernel_priors.dirac import DiracKernel
+from methods.parts.kernel_priors.fcn import FcnKernel, FcnKernels
+from methods.parts.kernel_priors.siren import Entries, SirenKernel
+from methods.parts.limits import at_least
+from methods.parts.localisation import WINDOW, kernel_centre, locate
+from methods.parts.losses import (
     Objective,
     Operator,
     huber,
@@ -34,8 +33,9 @@ from methods.losses import (
     total_variation,
     weighted,
 )
-from methods.registry import Method
-from methods.stopping import StopSettings
+from methods.parts.registry import Method
+from methods.parts.skip_settings import CODE_SCALE, FcnSettings, SkipSettings
+from methods.parts.stopping import StopSettings
 
 KernelPrior = ConvolutionalKernel | DiracKernel | FcnKernel | FcnKernels | SirenKernel
 

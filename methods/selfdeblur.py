@@ -11,10 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.types import NotSupportedError, Observation
-from methods.colour import luma
-from methods.dip import DipSettings, FcnSettings
-from methods.fit import (
+from benchmark.core.types import NotSupportedError, Observation
+from methods.parts.colour import luma
+from methods.parts.fit import (
     Fit,
     Rates,
     ReadOut,
@@ -24,11 +23,12 @@ from methods.fit import (
     middle,
     operator_for,
 )
-from methods.image_priors.skip import DeepImagePrior
-from methods.kernel_priors.fcn import fcn_kernels
-from methods.limits import at_least
-from methods.registry import Method
-from methods.warm_start import estimated_kernel, estimator, fit_to
+from methods.parts.image_priors.skip import DeepImagePrior
+from methods.parts.kernel_priors.fcn import fcn_kernels
+from methods.parts.limits import at_least
+from methods.parts.registry import Method
+from methods.parts.skip_settings import DipSettings, FcnSettings
+from methods.parts.warm_start import estimated_kernel, estimator, fit_to
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Literal
 
 import torch
 
-from benchmark.types import Observation
-from methods import weights_folder
-from methods.direct import Direct
-from methods.limits import at_least
-from methods.registry import Method
+from benchmark.core.types import Observation
+from methods.parts.direct import Direct
+from methods.parts.limits import at_least
+from methods.parts.registry import Method
+from methods.parts.weight_files import weights_folder
 from methods.ufp import weights
 from methods.ufp.counts import properties
 from methods.ufp.network import Shape

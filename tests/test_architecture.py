@@ -1,46 +1,96 @@
-"""The walls of the house: who may import whom, and what must not be there."""
+"""The walls of the house: which room may import which, and what must not be there."""
 
 import ast
 import re
+import sys
 from pathlib import Path
 
-from methods import registry
+import pytest
+
+from methods.parts import registry
 from tests.conftest import ROOT
 
+# The rooms, from the ground up. A room imports from itself and from lower floors, never upwards or sideways
+# unless a line of its own says so.
+FLOORS = [
+    {"benchmark.core"},
+    {"benchmark.blur"},
+    {"methods.parts"},
+    {"methods.classical", "methods.ufp"},
+    {"methods.glkm"},
+    {"methods.vdip", "methods.diffusion"},
+    {"methods", "methods.training"},
+    {"benchmark.data"},
+    {"benchmark.runs"},
+    {"benchmark.scoring"},
+    {"benchmark.tables"},
+    {"benchmark.figures", "benchmark.pretraining", "benchmark.tools"},
+    {"benchmark.planning"},
+    {"benchmark.cli"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+# What of `methods` the rooms of `benchmark` may know: no method, no family.
+DOORS = ("methods.parts", "methods.training.registry", "methods.training.loop", "methods.training.evidence")
 # Pillow comes with scikit-image; the released motion blur generator draws its strokes with it.
 NUMERICAL = {"torch", "safetensors", "numpy", "scipy", "skimage", "PIL"}
 OPTIONAL = {"methods/diffusion/hub.py": "diffusers"}
+FILES = [*(ROOT / "benchmark").rglob("*.py"), *(ROOT / "methods").rglob("*.py")]
+
+
+def module_of(path):
+    """The dotted name of a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path):
-    """Top-level module names imported anywhere in `path`."""
+    """The modules that `path` imports anywhere, also inside functions and for types alone."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                file = ROOT / below.replace(".", "/")
+                yield below if file.is_dir() or file.with_suffix(".py").exists() else node.module
 
 
-def is_standard(name):
-    import sys  # noqa: PLC0415
+def room_of(module):
+    """The room of a module; the registered methods at the top of `methods` share one."""
+    first, *rest = module.split(".")
+    return f"{first}.{rest[0]}" if rest and (ROOT / first / rest[0]).is_dir() else first
 
-    return name.split(".")[0] in sys.stdlib_module_names
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_lead_downwards(path):
+    room = room_of(module_of(path))
+    for name in imports(path):
+        other = room_of(name)
+        if name == "methods":  # the package itself, which the registry scans
+            continue
+        if other == room or other not in FLOOR or room not in FLOOR:
+            continue
+        assert FLOOR[other] < FLOOR[room], f"{module_of(path)} imports {name}, which is not below it"
+        if room.startswith("benchmark") and other.startswith("methods"):
+            assert name.startswith(DOORS), f"{module_of(path)} imports {name}: use the registry"
 
 
-def test_methods_and_blur_import_only_the_numerical_libraries_and_each_other():
-    files = [
-        *(ROOT / "methods").rglob("*.py"),
-        *(ROOT / "benchmark" / "blur").rglob("*.py"),
-        ROOT / "benchmark" / "types.py",
+def test_every_folder_is_a_room():
+    folders = {room_of(module_of(path)) for path in FILES if path.name != "__main__.py"}
+    assert folders - {"benchmark"} == set(FLOOR)
+
+
+def test_methods_and_blur_import_only_the_numerical_libraries():
+    below = [
+        path for path in FILES if room_of(module_of(path)) == "benchmark.blur" or "methods" in path.parts
     ]
-    assert len(files) > 10
-    for path in files:
+    assert len(below) > 10
+    for path in below:
         for name in imports(path):
+            first = name.split(".")[0]
             allowed = (
-                is_standard(name)
-                or name.split(".")[0] in NUMERICAL
-                or name.startswith(("methods", "benchmark.blur"))
-                or name == "benchmark.types"
+                first in sys.stdlib_module_names
+                or first in NUMERICAL
+                or name.startswith(("methods", "benchmark.blur", "benchmark.core"))
                 or name == OPTIONAL.get(str(path.relative_to(ROOT)))
             )
             assert allowed, f"{path.relative_to(ROOT)} imports {name}"
@@ -52,10 +102,10 @@ def test_benchmark_names_no_method():
     words = re.compile("|".join(rf"['\"]{name}['\"]" for name in names))
     for path in (ROOT / "benchmark").rglob("*.py"):
         code = ast.unparse(ast.parse(path.read_text()))
-        found = words.findall(code)
-        if path.name == "cli.py":
-            found.remove("'l0-robust'")  # the default of `deblur`
-        assert not found, f"{path.relative_to(ROOT)} names {found}"
+        named = words.findall(code)
+        if path.name == "photo.py":
+            named.remove("'l0-robust'")  # the default of `deblur`
+        assert not named, f"{path.relative_to(ROOT)} names {named}"
 
 
 def test_datasets_is_no_package():

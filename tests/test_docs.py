@@ -8,10 +8,10 @@ import pytest
 import torch
 import typer.main
 
-from benchmark.cli import app
-from benchmark.types import Observation, Status
-from methods.registry import Method
-from methods.solver import Task, solve
+from benchmark.cli.main import app
+from benchmark.core.types import Observation, Status
+from methods.parts.registry import Method
+from methods.parts.solver import Task, solve
 from tests.conftest import ROOT
 
 PAGES = [

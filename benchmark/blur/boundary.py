@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.types import Boundary, InputError
+from benchmark.core.types import Boundary, InputError
 
 GREY = 0.5  # the zero of images in [-1, 1], which the diffusion methods pad with
 _CONSTANT = {"zero": 0.0, "grey": GREY}

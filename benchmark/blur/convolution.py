@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.boundary import latent_frame
-from benchmark.types import Boundary, InputError
+from benchmark.core.types import Boundary, InputError
 
 # Kernels of at least this many entries go through the FFT: in `blindbench bench blur` (forward and back,
 # one thread, images of 64 to 512 px) it is ahead from 5 x 5 on; at 3 x 3 the two are about level.

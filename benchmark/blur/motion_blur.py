@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from benchmark.blur.convolution import odd_from_correlation
 from benchmark.blur.trajectory import Path
-from benchmark.types import Array, InputError
+from benchmark.core.types import Array, InputError
 
 Rng = np.random.Generator | np.random.RandomState  # the legacy one reproduces the released kernels
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.color import hsv2rgb, rgb2hsv
 
-from benchmark.types import Array, InputError
+from benchmark.core.types import Array, InputError
 
 Floats = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from benchmark.blur.convolution import blur
 from benchmark.blur.perpixel import blur_per_pixel
 from benchmark.blur.svola import Form, Window, svola
 from benchmark.blur.warp import warp_average
-from benchmark.types import Boundary
+from benchmark.core.types import Boundary
 
 
 class Operator(ABC):

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from benchmark.blur.boundary import latent_frame
-from benchmark.types import Boundary, InputError
+from benchmark.core.types import Boundary, InputError
 
 
 def blur_per_pixel(image: Tensor, kernels: Tensor, boundary: Boundary) -> Tensor:

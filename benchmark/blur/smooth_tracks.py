@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline
 
 from benchmark.blur.convolution import rotate_180
 from benchmark.blur.trajectory import Path, centred_in_box, framed
-from benchmark.types import Array, InputError
+from benchmark.core.types import Array, InputError
 
 Floats = NDArray[np.float64]
 

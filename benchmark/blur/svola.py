@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmark.blur.boundary import latent_frame
 from benchmark.blur.convolution import fast_length
-from benchmark.types import Boundary, InputError
+from benchmark.core.types import Boundary, InputError
 
 Form = Literal["input", "output"]
 Window = Literal["linear", "hann"]

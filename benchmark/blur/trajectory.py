@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmark.blur.convolution import rotate_180
-from benchmark.types import Array, InputError
+from benchmark.core.types import Array, InputError
 
 Path = NDArray[np.complex128]
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from benchmark.types import Boundary, InputError
+from benchmark.core.types import Boundary, InputError
 
 SAMPLES_AT_ONCE = 2**21  # pixels times poses; bounds the memory to some tens of MB
 _PADDING = {"replicate": "border", "zero": "zeros"}

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from benchmark.blur.nonblind import Image, Kernel
-from benchmark.types import NotSupportedError, Observation
+from benchmark.core.types import NotSupportedError, Observation
 from methods.classical.kernel import gradients
 from methods.classical.pyramid import odd
-from methods.colour import luma
-from methods.direct import Direct
+from methods.parts.colour import luma
+from methods.parts.direct import Direct
 
 LARGEST_UNDECLARED = 101  # px: half the image is the kernel's size where none is declared, up to this
 FAINT = 1 / 255  # gradients that differ by no more than one grey level of 8 bits tell nothing of a kernel

@@ -17,7 +17,7 @@ from scipy.ndimage import shift
 from skimage.transform import resize
 
 from benchmark.blur.nonblind import Image, Kernel, transfer_function
-from benchmark.types import NotSupportedError
+from benchmark.core.types import NotSupportedError
 from methods.classical.final import soft
 from methods.classical.kernel import centred, gradients, normalised, offset
 from methods.classical.pyramid import RATIO, odd, two_tap

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from benchmark.types import InputError
+from benchmark.core.types import InputError
 from methods.diffusion.schedule import STEPS, Target, linear_betas
 
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")

@@ -20,8 +20,8 @@ from torch.utils.checkpoint import checkpoint
 
 from methods.diffusion.schedule import STEPS, Chain, ddim
 from methods.diffusion.view import View, ViewSettings, odd
-from methods.limits import at_least
-from methods.solver import Step
+from methods.parts.limits import at_least
+from methods.parts.solver import Step
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def grid(stride: int) -> list[int]:
 
 
 class Inversion:
-    """A `Problem` (see `methods/solver.py`): one Adam over the noise and the kernel prior."""
+    """A `Problem` (see `methods/parts/solver.py`): one Adam over the noise and the kernel prior."""
 
     returned = None
 

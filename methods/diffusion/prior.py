@@ -14,13 +14,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from benchmark.types import InputError, WeightsMissingError
-from methods import SHIPPED
-from methods.checkpoints import OWN, Stored, fill, read_network, save_network
+from benchmark.core.types import InputError, WeightsMissingError
 from methods.diffusion import hub
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
 from methods.diffusion.schedule import Chain, Target
+from methods.parts.weight_files import OWN, SHIPPED, Stored, fill, read_network, save_network
 
 Kind = Literal["diffusion-image", "diffusion-kernel"]
 Network = AdmUNet | DdpmUNet | hub.HubUNet

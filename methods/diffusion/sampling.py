@@ -20,9 +20,9 @@ from methods.diffusion.prior import Prior
 from methods.diffusion.schedule import STEPS, Chain, ancestral, fewer_steps
 from methods.diffusion.schedule import Step as DiffusionStep
 from methods.diffusion.view import View, ViewSettings, odd
-from methods.kernel_priors.latent import LatentKernel
-from methods.limits import at_least
-from methods.solver import Step
+from methods.glkm.latent import LatentKernel
+from methods.parts.limits import at_least
+from methods.parts.solver import Step
 
 Draw = Callable[[Tensor], Tensor]  # noise of a tensor's shape
 
@@ -175,7 +175,7 @@ class LatentWalk:
 
 
 class ParallelSampling:
-    """A `Problem` (see `methods/solver.py`): each iteration is a step of the diffusion backwards."""
+    """A `Problem` (see `methods/parts/solver.py`): each iteration is a step of the diffusion backwards."""
 
     returned = None
 

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.blur.convolution import blur, central_crop, odd_from_correlation, rotate_180
-from benchmark.types import NotSupportedError, Observation
-from methods.colour import luma
+from benchmark.core.types import NotSupportedError, Observation
 from methods.diffusion import prior as priors
 from methods.diffusion.prior import Prior
 from methods.glkm.start import LatentSettings
 from methods.glkm.start import weight_files as latent_files
+from methods.parts.colour import luma
 
 # grey: outside of the image all is mid-grey, and the blurry image has its size; as published.
 # interior: residuals whose kernel reaches outside do not count (ours, for blurs of another boundary).

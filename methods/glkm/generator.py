@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmark.types import InputError
+from benchmark.core.types import InputError
+from methods.parts.kernel_priors.softmax import softmax2d
 
 LATENT = 100  # entries of a latent code z
 SMALLEST = 13  # kernel size
@@ -146,11 +147,6 @@ class Discriminator(nn.Module):
     def forward(self, kernels: Tensor) -> Tensor:
         """The probabilities."""
         return torch.sigmoid(self.logits(kernels))
-
-
-def softmax2d(logits: Tensor) -> Tensor:
-    """The softmax over the last two axes together."""
-    return logits.flatten(-2).softmax(-1).reshape(logits.shape)
 
 
 def _upwards(inputs: int, outputs: int, kernel: int, stride: int, padding: int, eps: float) -> nn.Sequential:

@@ -12,12 +12,12 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.types import NotSupportedError, Observation
+from benchmark.core.types import NotSupportedError, Observation
 from methods.classical import pyramid
-from methods.fit import Fit, kernel_count
 from methods.glkm.generator import OFFICIAL
-from methods.kernel_priors.logits import LogitKernel
-from methods.solver import Step
+from methods.parts.fit import Fit, kernel_count
+from methods.parts.kernel_priors.logits import LogitKernel
+from methods.parts.solver import Step
 
 LARGEST = max(OFFICIAL)
 
@@ -82,7 +82,7 @@ def small_first(
 
 
 class SmallFirst:
-    """A `Problem` (see `methods/solver.py`): one fit, then another whose `LogitKernel` starts at its kernels.
+    """A `Problem` of `parts.solver`: one fit, then another whose `LogitKernel` starts at its kernels.
 
     Until then the estimate is that of the second as it was built.
     """

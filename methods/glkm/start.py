@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.types import NotSupportedError, Observation
-from methods import weights_folder
-from methods.colour import luma
-from methods.fit import kernel_count
+from benchmark.core.types import NotSupportedError, Observation
 from methods.glkm.generator import LATENT, OFFICIAL, Generator, serving
+from methods.glkm.latent import LatentKernel, Variable
 from methods.glkm.weights import files, label, load_generator, load_initializer
-from methods.kernel_priors.latent import LatentKernel, Variable
-from methods.limits import at_least
-from methods.warm_start import estimated_kernel, estimator, fit_to, resized
+from methods.parts.colour import luma
+from methods.parts.fit import kernel_count
+from methods.parts.limits import at_least
+from methods.parts.warm_start import estimated_kernel, estimator, fit_to, resized
+from methods.parts.weight_files import weights_folder
 
 INITIALIZER, RANDOM = "initializer", "random"  # other starts are names of methods
 # Inversion, measured on motion kernels of 31 px: wherever z starts, it ends at correlations of 0.95 to 0.997,

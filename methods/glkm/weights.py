@@ -13,11 +13,11 @@ from typing import Literal, TypeVar
 import torch
 from torch import nn
 
-from benchmark.types import InputError, WeightsMissingError
-from methods.checkpoints import OWN, Stored, fill, read_network, save_network
+from benchmark.core.types import InputError, WeightsMissingError
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import OFFICIAL, PUBLISHED_EPS, Generator
 from methods.glkm.initializer import FastInitializer, Initializer
+from methods.parts.weight_files import OWN, Stored, fill, read_network, save_network
 
 Kind = Literal["generator", "initializer", "encoder"]
 Way = Literal["adversarial", "GLKM-fast"]  # how the generator was trained: as published, or as a decoder

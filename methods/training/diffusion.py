@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmark.types import Array
+from benchmark.core.progress import Progress, Report
+from benchmark.core.types import Array
 from methods.diffusion import prior
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.inversion import grid
 from methods.diffusion.schedule import STEPS, Chain, clean, ddim
-from methods.fit import initialised_from
-from methods.solver import Progress, Report
+from methods.parts.fit import initialised_from
 from methods.training.evidence import HELD_OUT_SEED, Evidence
 
 HEAD_CHANNELS = 32

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.types import InputError
+from benchmark.core.progress import Report
+from benchmark.core.types import InputError
 from methods.diffusion import prior
-from methods.solver import Report
 from methods.training.diffusion import DiffusionSettings, DiffusionTraining
 from methods.training.loop import Materials
 from methods.training.photographs import colours, reaching

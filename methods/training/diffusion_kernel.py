@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from benchmark.blur.convolution import rotate_180
 from benchmark.blur.motion_blur import motion_blur_kernel
+from benchmark.core.progress import Report
 from methods.diffusion import prior
-from methods.solver import Report
 from methods.training.diffusion import DiffusionSettings, DiffusionTraining
 from methods.training.kernels import turned
 from methods.training.loop import Materials

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.blur.convolution import rotate_180
-from benchmark.types import Array
+from benchmark.core.types import Array
 from methods.training.kernels import ncc
 
 HELD_OUT_SEED = 2**32  # no training's own: seeds of the command line are smaller

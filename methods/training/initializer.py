@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.types import Array, InputError, WeightsMissingError
-from methods.fit import initialised_from
+from benchmark.core.progress import Progress, Report
+from benchmark.core.types import Array, InputError, WeightsMissingError
 from methods.glkm import weights
 from methods.glkm.generator import LATENT, Generator
 from methods.glkm.initializer import FastInitializer, Initializer
-from methods.solver import Progress, Report
+from methods.parts.fit import initialised_from
 from methods.training.decoder import kl_divergence
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
 from methods.training.inversion import Reduction, inverted

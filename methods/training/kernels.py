@@ -19,9 +19,9 @@ from benchmark.blur.convolution import rotate_180
 from benchmark.blur.motion_blur import motion_blur_kernel
 from benchmark.blur.smooth_tracks import lai_like_kernel
 from benchmark.blur.trajectory import trajectory_kernel
-from benchmark.types import Array
+from benchmark.core.progress import Progress, Report
+from benchmark.core.types import Array
 from methods.glkm.generator import served_by
-from methods.solver import Progress, Report
 
 # Size and intensity of the diffusion papers' kernels, which the 65-px generator serves.
 MOTION_BLUR = (64, 0.5)

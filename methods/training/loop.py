@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.types import InputError
-from methods import checkpoint
-from methods.solver import Progress, Report
+from benchmark.core.progress import Progress, Report
+from benchmark.core.types import InputError
+from methods.parts import resume as checkpoint
 from methods.training.evidence import Evidence
 
 LOG_EVERY = 50  # steps between rows of the history; the device is read only then

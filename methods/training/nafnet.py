@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from methods.solver import Report
+from benchmark.core.progress import Report
 from methods.training.loop import Materials
 from methods.training.registry import Training
 from methods.training.ufpnet import RestorerSettings, RestorerTraining, restorer_network

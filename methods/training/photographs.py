@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.convolution import fast_length
-from benchmark.types import InputError
+from benchmark.core.types import InputError
 
 LUMA = (0.299, 0.587, 0.114)
 

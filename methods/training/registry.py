@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 import methods.training
-from benchmark.types import InputError
-from methods.solver import Report
+from benchmark.core.progress import Report
+from benchmark.core.types import InputError
 from methods.training.loop import Materials, Trainee
 
 Start = Callable[[Any, Materials, int, torch.device, Report], Trainee]

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.types import InputError, WeightsMissingError
-from methods.fit import initialised_from
-from methods.limits import at_least
-from methods.solver import Progress, Report
+from benchmark.core.progress import Progress, Report
+from benchmark.core.types import InputError, WeightsMissingError
+from methods.parts.fit import initialised_from
+from methods.parts.limits import at_least
 from methods.training.evidence import HELD_OUT_SEED, Evidence
 from methods.training.kernels import training_kernels
 from methods.training.loop import Materials

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.types import InputError, WeightsMissingError
-from methods.fit import initialised_from
-from methods.limits import at_least
-from methods.solver import Progress, Report
+from benchmark.core.progress import Progress, Report
+from benchmark.core.types import InputError, WeightsMissingError
+from methods.parts.fit import initialised_from
+from methods.parts.limits import at_least
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
 from methods.training.kernels import training_kernels, unit_sum
 from methods.training.loop import Materials

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmark.types import NotSupportedError
+from benchmark.core.types import NotSupportedError
 from methods.ufp.blocks import KernelAttention, NafBlock
 from methods.ufp.estimator import KernelEstimator, standardised, uncertain
 from methods.ufp.flow import KernelFlow

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.convolution import rotate_180
-from benchmark.types import Observation
-from methods.direct import Direct
-from methods.fit import generator_from
+from benchmark.core.types import Observation
+from methods.parts.direct import Direct
+from methods.parts.fit import generator_from
 from methods.ufp.network import UfpNet
 
 MOST = 4096  # kernels of a field, unless a stride is given

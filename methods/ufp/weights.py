@@ -9,8 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from benchmark.types import InputError, WeightsMissingError
-from methods.checkpoints import OWN, Stored, fill, read_network, save_network
+from benchmark.core.types import InputError, WeightsMissingError
+from methods.parts.weight_files import OWN, Stored, fill, read_network, save_network
 from methods.ufp.network import Shape, UfpNet
 from methods.ufp.published import renamed
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from skimage.io import imsave
 
-from benchmark.types import InputError, KnownBlur, NotSupportedError, Observation, Status
-from methods import registry
+from benchmark.core.types import InputError, KnownBlur, NotSupportedError, Observation, Status
 from methods.diffusion import prior as priors
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
-from methods.solver import Task, solve
+from methods.parts import registry
+from methods.parts.solver import Task, solve
 from methods.ufp import weights as ufp_weights
 from methods.ufp.network import Shape, UfpNet
 

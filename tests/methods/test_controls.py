@@ -7,9 +7,9 @@ from skimage.io import imsave
 
 from benchmark.blur.nonblind import hyper_laplacian, hyper_laplacian_by_cg, hyper_laplacian_periodic
 from benchmark.blur.operators import SvolaBlur
-from benchmark.types import KnownBlur, Observation, Status
+from benchmark.core.types import KnownBlur, Observation, Status
 from methods import folder, oracle
-from methods.solver import Task, solve
+from methods.parts.solver import Task, solve
 
 
 def solved(module, observation, settings):

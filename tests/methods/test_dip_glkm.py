@@ -6,20 +6,20 @@ import torch
 
 from benchmark.blur.convolution import central_crop, rotate_180, uniform_blur
 from benchmark.blur.svola import svola
-from benchmark.types import NotSupportedError, Observation, Status, WeightsMissingError
-from methods import solver
+from benchmark.core.types import NotSupportedError, Observation, Status, WeightsMissingError
 from methods.dip_glkm import METHOD, Settings
-from methods.fit import Fit, Rates, initialised_from, kernel_count, middle, operator_for
 from methods.glkm import start
 from methods.glkm.initializer import Initializer
 from methods.glkm.large import enlarged
+from methods.glkm.latent import LatentKernel
 from methods.glkm.start import ENOUGH, eight_bit_luma
 from methods.glkm.weights import load_generator, load_initializer, save
-from methods.image_priors.skip import DeepImagePrior
-from methods.kernel_priors.latent import LatentKernel
-from methods.registry import with_used
-from methods.solver import LOG_EVERY, Task, solve
-from tests.methods.test_latent import codes, generator
+from methods.parts import solver
+from methods.parts.fit import Fit, Rates, initialised_from, kernel_count, middle, operator_for
+from methods.parts.image_priors.skip import DeepImagePrior
+from methods.parts.registry import with_used
+from methods.parts.solver import LOG_EVERY, Task, solve
+from tests.methods.glkm.test_latent import codes, generator
 
 TINY = Settings(iterations=13, channels=4, skip_channels=2, scales=2, code_channels=2)
 CPU = torch.device("cpu")

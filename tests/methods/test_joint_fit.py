@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.types import Observation, Status
-from methods import dip_glkm, joint_fit, selfdeblur, vdip_extreme, vdip_sparse, vdip_std
+from benchmark.core.types import Observation, Status
+from methods import dip_glkm, joint_fit, selfdeblur
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
-from methods.solver import Task, solve
+from methods.parts.solver import Task, solve
+from methods.vdip import extreme as vdip_extreme
+from methods.vdip import sparse as vdip_sparse
+from methods.vdip import std as vdip_std
 
 TINY = {"iterations": 6, "channels": 4, "skip_channels": 2, "scales": 2}
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.types import InputError, NotSupportedError, Observation, Status
+from benchmark.core.types import InputError, NotSupportedError, Observation, Status
 from methods import dip_only
+from methods.parts.solver import Task, solve
 from methods.robust_bid import METHOD, ImageSettings, Settings, half, shifted
-from methods.solver import Task, solve
 
 TINY = Settings(
     iterations=30,

@@ -5,17 +5,17 @@ import pytest
 import torch
 
 from benchmark.blur.convolution import rotate_180, uniform_blur
-from benchmark.types import NotSupportedError, Observation, Status
-from methods import solver
-from methods.colour import luma
-from methods.fit import Fit, Rates, Stage, middle
-from methods.image_priors.skip import DeepImagePrior, SkipNetwork
-from methods.losses import mse, one_minus_ssim
+from benchmark.core.types import NotSupportedError, Observation, Status
+from methods.parts import solver
+from methods.parts.colour import luma
+from methods.parts.fit import Fit, Rates, Stage, middle
+from methods.parts.image_priors.skip import DeepImagePrior, SkipNetwork
+from methods.parts.losses import mse, one_minus_ssim
+from methods.parts.solver import LOG_EVERY, Task, solve
+from methods.parts.warm_start import ERROR, estimated_kernel
 from methods.selfdeblur import Settings, problem
-from methods.solver import LOG_EVERY, Task, solve
-from methods.warm_start import ERROR, estimated_kernel
-from tests.methods.test_fcn import reference_kernel
-from tests.methods.test_skip import load_reference, reference_key
+from tests.methods.parts.test_fcn import reference_kernel
+from tests.methods.parts.test_skip import load_reference, reference_key
 
 TINY = Settings(iterations=20, channels=4, skip_channels=2, scales=2, code_channels=2, kernel_hidden=16)
 WARM = replace(TINY, kernel_hidden=64, warm_start="l0-grad")

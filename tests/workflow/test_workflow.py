@@ -13,8 +13,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from benchmark.descriptors import MIRROR
-from benchmark.iqa import WEIGHTS
+from benchmark.data.descriptors import MIRROR
+from benchmark.scoring.iqa import WEIGHTS
 from tests.conftest import ROOT
 
 CONFIG = Path("tests/workflow/tiny.yaml")

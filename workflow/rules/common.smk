@@ -5,15 +5,16 @@ import shlex
 import sys
 from pathlib import Path
 
-from benchmark.descriptors import FOLDER
-from benchmark.download import MARKER
-from benchmark.files import try_lock
-from benchmark.iqa import missing_weights
-from benchmark.papers import paper_figure, paper_figures, paper_table, paper_tables
-from benchmark.plan import Plan
-from benchmark.protocols import PROTOCOLS
-from benchmark.sources import all_sources
-from benchmark.types import InputError
+from benchmark.data.descriptors import FOLDER
+from benchmark.data.download import MARKER
+from benchmark.core.files import try_lock
+from benchmark.scoring.iqa import missing_weights
+from benchmark.tables.published import paper_table, paper_tables
+from benchmark.figures.definition import paper_figure, paper_figures
+from benchmark.planning.plan import Plan
+from benchmark.scoring.protocols import PROTOCOLS
+from benchmark.data.sources import all_sources
+from benchmark.core.types import InputError
 
 # Jobs use the `blindbench` of the environment that Snakemake runs in, whatever PATH says.
 shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")

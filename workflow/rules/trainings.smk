@@ -1,5 +1,5 @@
 # What the trainings of a config read, write and depend on.
-from benchmark.pretraining import jobs
+from benchmark.pretraining.job import jobs
 
 TRAINED = f"{RESULTS}/pretrain"
 try:

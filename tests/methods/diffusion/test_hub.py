@@ -8,11 +8,11 @@ import sys
 import pytest
 import torch
 
-from benchmark.types import InputError
-from methods import registry
+from benchmark.core.types import InputError
 from methods.diffusion import hub, prior
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
 from methods.diffusion.view import memory_need
+from methods.parts import registry
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
 

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from benchmark.blur.convolution import rotate_180
-from benchmark.types import InputError, NotSupportedError, Observation, Status, WeightsMissingError
-from methods import registry
+from benchmark.core.types import InputError, NotSupportedError, Observation, Status, WeightsMissingError
 from methods.diffusion import prior as priors
 from methods.diffusion import sampling, view
 from methods.diffusion.adm import AdmLayers, AdmUNet
@@ -21,10 +20,11 @@ from methods.diffusion.schedule import Chain, ancestral
 from methods.diffusion.view import View, ViewSettings
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
+from methods.glkm.latent import LatentKernel
 from methods.glkm.weights import save
-from methods.kernel_priors.fcn import FcnKernel
-from methods.kernel_priors.latent import LatentKernel
-from methods.solver import Task, solve
+from methods.parts import registry
+from methods.parts.kernel_priors.fcn import FcnKernel
+from methods.parts.solver import Task, solve
 
 CPU = torch.device("cpu")
 NEW = ("bird", "bird-glkm", "bird-nonuniform", "blinddps", "blinddps-glkm")
@@ -276,8 +276,8 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("name", NEW)
 def test_a_killed_run_continues_to_the_same_bytes(name, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("methods.solver.CHECKPOINT_EVERY", 2)
-    monkeypatch.setattr("methods.solver.LOG_EVERY", 2)
+    monkeypatch.setattr("methods.parts.solver.CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr("methods.parts.solver.LOG_EVERY", 2)
     settings, problem_class = settings_of(name, folder), ParallelSampling if "dps" in name else Inversion
     whole = restored(name, observed(), settings)
     assert whole.status is Status.OK, whole.reason

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.types import InputError
-from methods.fit import initialised_from
+from benchmark.core.types import InputError
 from methods.glkm.generator import (
     LATENT,
     OFFICIAL,
@@ -15,6 +14,7 @@ from methods.glkm.generator import (
     served_by,
     serving,
 )
+from methods.parts.fit import initialised_from
 from tests.methods.glkm.rule import manifest, state_by_rule
 
 PARAMETERS = {31: 1256896, 45: 1592768, 55: 1666496, 65: 2371008, 75: 2207168}

@@ -2,9 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.types import InputError, WeightsMissingError
-from methods import SHIPPED, weights_folder
-from methods.checkpoints import save_network
+from benchmark.core.types import InputError, WeightsMissingError
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import LATENT, PUBLISHED_EPS, Generator
 from methods.glkm.initializer import FastInitializer, Initializer
@@ -17,6 +15,7 @@ from methods.glkm.weights import (
     load_initializer,
     save,
 )
+from methods.parts.weight_files import SHIPPED, save_network, weights_folder
 
 CODES = torch.randn(2, LATENT, 1, 1, generator=torch.Generator().manual_seed(0))
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from skimage import data
 
-from benchmark.types import InputError, Observation, Status
+from benchmark.core.types import InputError, Observation, Status
 from methods import nafnet, ufpnet
-from methods.solver import Task, solve
+from methods.parts.solver import Task, solve
 from methods.training import nafnet as nafnet_training
 from methods.training import registry, ufpnet_flow, ufpnet_kernels
 from methods.training import ufpnet as ufpnet_training

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.types import InputError, Observation, Status, WeightsMissingError
+from benchmark.core.types import InputError, Observation, Status, WeightsMissingError
 from methods import nafnet, ufpnet
-from methods.solver import Task, solve
+from methods.parts.solver import Task, solve
 from methods.ufp import weights
 from methods.ufp.network import Shape, UfpNet
 from methods.ufp.published import renamed

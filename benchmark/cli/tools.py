@@ -1,0 +1,168 @@
+"""Verbs that train, measure and investigate."""
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from tabulate import tabulate
+
+from benchmark.cli.options import Device, json_object, key_value
+from benchmark.core.types import InputError
+
+if TYPE_CHECKING:
+    pass
+
+app = typer.Typer()
+
+bench_app = typer.Typer(help="Measure speed, as ratios within one run.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+
+
+@app.command("methods")
+def list_methods() -> None:
+    """List the methods."""
+    from methods.parts.registry import built_in
+
+    rows = [
+        {"method": m.name, "title": m.title, "blur": ", ".join(m.blur_models), "paper": m.paper}
+        for m in built_in().values()
+    ]
+    typer.echo(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=[None, None, None, 70]))
+
+
+@app.command()
+def pretrain(
+    name: Annotated[str, typer.Argument(help="A training, such as decoder; a wrong one lists all.")],
+    kernel_size: Annotated[int | None, typer.Option(help="Side of the kernels, in pixels.")] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(help="A folder of photographs, or <source>[/<folder>]; again for more of them."),
+    ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder with pairs, blur/ beside sharp/ or gt/, at any depth; in place of --images."
+        ),
+    ] = None,
+    data_terms: Annotated[
+        str, typer.Option(help="Terms of the photographs, for the model card; known of sources.")
+    ] = "",
+    out: Annotated[
+        Path, typer.Option(help="Where the results go, and where earlier trainings' weights are.")
+    ] = Path("results/pretrain"),
+    max_minutes: Annotated[
+        float | None, typer.Option(help="The training ends then, its learning rates fitted to it.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="The default is the training's own number.")] = None,
+    settings: Annotated[
+        str, typer.Option(help="JSON object of settings that differ from the training's own.")
+    ] = "{}",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, over --settings.")
+    ] = None,
+    remark: Annotated[str, typer.Option(help="Goes into the label of the weights, such as demo.")] = "",
+    half: Annotated[bool, typer.Option(help="Store the weights in half precision.")] = False,
+    seed: Annotated[int, typer.Option(help="Seeds weights, kernels and crops.")] = 0,
+    device: Device = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; torch's choice by default.")
+    ] = None,
+) -> None:
+    """Train a network that methods start from: its weights, losses, quality and a model card.
+
+    A training that was stopped or killed continues with the same command; a finished one is left alone.
+    """
+    from benchmark.core.console import reporting
+    from benchmark.pretraining.job import Job, Order, pretrain
+    from benchmark.runs.machine import claimed_device, prepare
+
+    overrides = json_object(settings) | dict(key_value(text) for text in set_ or [])
+    if kernel_size is not None:
+        overrides["kernel_size"] = kernel_size
+    order = Order(
+        name, overrides, images=tuple(images or ()), pairs=tuple(pairs or ()), terms=data_terms,
+        steps=steps, minutes=max_minutes, seed=seed, remark=remark, half=half,
+    )  # fmt: skip
+    job = Job.checked(order, out)
+    prepare(threads)
+    with claimed_device(device) as target, reporting("pretrain ·") as report:
+        trained = pretrain(job, target, threads or os.cpu_count() or 1, report)
+    typer.echo(f"{job.record_path.with_suffix('.md')}: " + ("trained" if trained else "is finished already"))
+
+
+@app.command()
+def detective(
+    restored: Annotated[Path, typer.Option(help="A folder of restored images.")],
+    sharp: Annotated[Path, typer.Option(help="A folder of sharp images, paired with them by name.")],
+    published: Annotated[str, typer.Option(help="The average as printed, such as 24.97.")],
+    metric: Annotated[Literal["psnr", "ssim"], typer.Option(help="What it is an average of.")] = "psnr",
+    rows: Annotated[int, typer.Option(min=1, help="How many protocols are shown.")] = 15,
+) -> None:
+    """Find the protocols (border, alignment, colour, rounding, average) that give a published number."""
+    from benchmark.core.console import reporting
+    from benchmark.runs.machine import prepare
+    from benchmark.tools.detective import conclusion, investigate, paired, tolerance
+
+    tolerance(published)  # refused before the work
+    found = paired(restored, sharp)
+    if found.unpaired:
+        names = ", ".join(path.name for path in found.unpaired)
+        typer.echo(f"left out, without a sharp partner ({len(found.unpaired)}): {names}", err=True)
+    prepare(threads=None)
+    with reporting("detective ·") as report:
+        table = investigate(found.pairs, float(published), metric, report)
+    shown = table.head(rows).round({"value": 4, "difference": 4}).to_dict("records")
+    typer.echo(tabulate(shown, headers="keys", tablefmt="simple"))
+    typer.echo(conclusion(table, published))
+
+
+@app.command()
+def doctor(
+    sharp: Annotated[list[Path], typer.Option(help="The sharp image; again for more images of one kernel.")],
+    kernel: Annotated[Path, typer.Option(help="The kernel's image file.")],
+    blurry: Annotated[list[Path], typer.Option(help="The blurry image, one for each sharp one, in order.")],
+) -> None:
+    """Find how an image was blurred: kernel orientation, light, shift, intensities, boundary, noise."""
+    from benchmark.data.images import read_image
+    from benchmark.runs.machine import prepare
+    from benchmark.tools.doctor import conclusions, diagnose_together
+
+    if len(sharp) != len(blurry):
+        raise InputError(f"{len(sharp)} sharp and {len(blurry)} blurry images: give one --blurry per --sharp")
+    prepare(threads=None)
+    pairs = [
+        tuple(read_image(path).astype(float) for path in pair) for pair in zip(sharp, blurry, strict=True)
+    ]
+    found = diagnose_together([(x, y) for x, y in pairs], read_image(kernel).astype(float).mean(0))
+    rows = [(entry.orientation, entry.light, f"{entry.residual:.4f}") for entry in found.candidates]
+    typer.echo(tabulate(rows, headers=["kernel file", "light", "residual inside"], tablefmt="simple"))
+    borders = sorted(found.borders.items(), key=lambda entry: entry[1])
+    if borders:
+        typer.echo("\n" + tabulate(borders, headers=["boundary", "residual there"], floatfmt=".4f"))
+    typer.echo("\n" + "\n".join(conclusions(found)))
+
+
+@bench_app.command("blur")
+def bench_blur_command() -> None:
+    """Direct sum against FFT for the uniform blur."""
+    from benchmark.tools.bench import bench_blur
+
+    typer.echo(bench_blur().round(2).to_string(index=False))
+
+
+@bench_app.command("method")
+def bench_method_command(
+    name: Annotated[str, typer.Argument(help="A method.")],
+    size: Annotated[int, typer.Option(min=1, help="Side of the image, in pixels.")] = 128,
+    kernel_size: Annotated[int, typer.Option(min=1)] = 13,
+    steps: Annotated[int, typer.Option(min=1)] = 5,
+) -> None:
+    """One step of a method at the paper's settings, freed memory kept against returned."""
+    from benchmark.runs.names import base_method
+    from benchmark.tools.bench import bench_method
+
+    if "iterations" not in {field.name for field in fields(base_method(name).settings)}:
+        raise InputError(f"{name} takes no iterations, so there is no step to time")
+    typer.echo(bench_method(name, size, kernel_size, steps).round(2).to_string(index=False))

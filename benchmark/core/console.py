@@ -1,0 +1,68 @@
+"""Progress of long work: a bar on a terminal, a line every tenth of the way elsewhere."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
+
+from benchmark.core.progress import Progress as Step
+from benchmark.core.progress import Report
+
+Item = TypeVar("Item")
+
+
+@contextmanager
+def reporting(what: str) -> Iterator[Report]:
+    """A `Report` for the solver that shows `what` is being done, how far, and until when."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=console,
+        ) as bars:
+            tasks = {}
+
+            def on_terminal(step: Step) -> None:
+                if step.name not in tasks:
+                    tasks[step.name] = bars.add_task(f"{what} {step.name}", total=step.iterations, state="")
+                # A training that ends by the clock learns only on the way how many steps it has.
+                task = tasks[step.name]
+                bars.update(task, completed=step.iteration, total=step.iterations, state=_state(step))
+
+            yield on_terminal
+    else:
+        started: dict[str, tuple[float, int]] = {}
+        shown: dict[str, int] = {}
+
+        def in_lines(step: Step) -> None:
+            began, first = started.setdefault(step.name, (time.monotonic(), step.iteration))
+            tenth = 10 * step.iteration // max(1, step.iterations)
+            if shown.get(step.name) == tenth:
+                return
+            shown[step.name] = tenth
+            done = step.iteration - first
+            left = (time.monotonic() - began) / done * (step.iterations - step.iteration) if done else None
+            eta = f", {left:.0f} s left" if left else ""
+            console.print(
+                f"{what} {step.name}: {step.iteration}/{step.iterations} {_state(step)}{eta}",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+        yield in_lines
+
+
+def counted(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """`items` one by one, with a bar on a terminal that says `what` is being done."""
+    console = Console(stderr=True)
+    yield from track(items, what, console=console, disable=not console.is_terminal)
+
+
+def _state(step: Step) -> str:
+    return "" if step.loss is None else f"{step.stage} {step.loss:.3g}"

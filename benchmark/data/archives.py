@@ -1,0 +1,215 @@
+"""Unpacking archives that came from elsewhere: zip, tar (also compressed), rar and 7z.
+
+Every kind is read as a stream of members, and only plain files are written, under names that were checked. So
+no archive can write outside the folder, make links or devices, or fill the disk beyond the limits.
+"""
+
+import errno
+import lzma
+import re
+import shutil
+import stat
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Literal
+
+from benchmark.core.types import InputError
+
+# What the libraries raise for damaged archives (NotImplementedError: packed in an unknown way).
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+)
+_JUNK = ("__MACOSX", ".DS_Store")  # what macOS adds to its archives
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What lies beyond is taken for a bomb."""
+
+    bytes: int = 500 * 10**9  # the largest set of a source unpacks to some 20 GB
+    files: int = 1_000_000  # the largest has about 50 000
+    ratio: int = 100  # unpacked to packed; pictures hardly shrink
+
+
+@dataclass(frozen=True)
+class _Member:
+    name: str
+    size: int  # unpacked, in bytes
+    kind: Literal["file", "folder", "other"]
+    open: Callable[[], IO[bytes]]  # before the next member is asked for
+
+
+def extract(
+    archive: Path,
+    folder: Path,
+    *,
+    strip: Sequence[str] = (),
+    include: Sequence[str] = ("*",),
+    limits: Limits = Limits(),
+) -> int:
+    """Unpack `archive` into `folder` and return the number of files.
+
+    `strip` names leading folders to drop, each wherever it leads; `include` are shell patterns of names as
+    they stand in the archive. Files are unpacked beside `folder` and moved in at the end, replacing old ones;
+    files of other names stay. The caller holds a lock: two calls for one folder disturb each other.
+    Raises InputError, and leaves nothing behind, when the archive is damaged, a member is no plain file or
+    points outside, a limit is passed, or the disk is full.
+    """
+    folder = folder.resolve()  # a link to a larger disk is common, and files are moved within one disk only
+    fresh = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(fresh, ignore_errors=True)  # of a killed process
+    try:
+        fresh.mkdir(parents=True)
+        count = _unpack(archive, fresh, strip, include, limits)
+        if count == 0:
+            raise InputError(f"{archive}: no member matches {', '.join(include)}; is it the right file?")
+        _move_into(fresh, folder)
+    except (*_DAMAGE, OSError) as error:
+        raise InputError(_sentence(error, archive, folder)) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return count
+
+
+def _unpack(archive: Path, fresh: Path, strip: Sequence[str], include: Sequence[str], limits: Limits) -> int:
+    most = min(limits.bytes, limits.ratio * archive.stat().st_size)
+    size = count = 0
+    with closing(_members(archive)) as members:
+        for member in members:
+            name = member.name.replace("\\", "/")  # as some Windows programs write it
+            place = _place(archive, name, strip)
+            wanted = any(fnmatchcase(name, pattern) for pattern in include)
+            if member.kind == "folder" or not wanted or any(junk in name.split("/") for junk in _JUNK):
+                continue
+            if member.kind == "other":
+                raise InputError(f"{archive}: '{name}' is a link or a device; nothing was unpacked")
+            size, count = size + member.size, count + 1
+            if size > most:
+                raise InputError(f"{archive}: unpacks to more than {most} bytes; nothing was unpacked")
+            if count > limits.files:
+                raise InputError(f"{archive}: holds more than {limits.files} files; nothing was unpacked")
+            target = fresh / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with member.open() as packed, target.open("xb") as unpacked:
+                shutil.copyfileobj(packed, unpacked, 2**20)
+    return count
+
+
+def _place(archive: Path, name: str, strip: Sequence[str]) -> PurePosixPath:
+    """Where a member goes, relative to the folder."""
+    parts = PurePosixPath(name).parts
+    if ".." in parts or name.startswith("/") or re.match("[A-Za-z]:", name):
+        raise InputError(f"{archive}: '{name}' points outside the folder; nothing was unpacked")
+    while len(parts) > 1 and parts[0] in strip:
+        parts = parts[1:]
+    return PurePosixPath(*parts)
+
+
+def _sentence(error: Exception, archive: Path, folder: Path) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:  # gzip and bz2 raise an OSError without one
+        return f"{archive}: damaged or truncated ({error}); delete it and get it again"
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"{folder}: the disk is full; free some space, {archive.name} takes more when unpacked"
+    return f"{archive}: cannot be unpacked into {folder} ({error})"
+
+
+def _move_into(fresh: Path, folder: Path) -> None:
+    """Move what is in `fresh` to `folder`, into folders that are already there."""
+    if not folder.is_dir():
+        fresh.replace(folder)
+        return
+    for path in list(fresh.iterdir()):
+        target = folder / path.name
+        if path.is_dir() and target.is_dir():
+            _move_into(path, target)
+        else:
+            path.replace(target)
+
+
+def _members(archive: Path) -> Generator[_Member]:
+    with archive.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(b"PK"):
+        return _zip_members(archive)
+    if start in (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c"):
+        return _converted_members(archive)
+    if tarfile.is_tarfile(archive):
+        return _tar_members(tarfile.open(archive))
+    raise InputError(f"{archive}: not a zip, tar, rar or 7z file, or damaged; delete it and get it again")
+
+
+def _zip_members(archive: Path) -> Generator[_Member]:
+    with zipfile.ZipFile(archive) as file:
+        for info in file.infolist():
+            if info.flag_bits & 1:
+                raise zipfile.BadZipFile(f"'{info.filename}' is encrypted")
+            plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)  # 0: written on Windows
+            kind: Literal["file", "folder", "other"] = (
+                "folder" if info.is_dir() else "file" if plain else "other"
+            )
+            yield _Member(info.filename, info.file_size, kind, partial(file.open, info))
+
+
+def _tar_members(file: tarfile.TarFile) -> Generator[_Member]:
+    with file:
+        for info in file:
+            kind: Literal["file", "folder", "other"] = (
+                "folder" if info.isdir() else "file" if info.isreg() else "other"
+            )
+            yield _Member(info.name, info.size, kind, partial(_open, file, info))
+        # tarfile takes a damaged header for the end; the real one is two blocks of zeros, one of them read.
+        assert file.fileobj is not None
+        if file.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("no end mark after the last member")
+        while file.fileobj.read(2**20):  # to the checksum at the end of a compressed file
+            pass
+
+
+def _open(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    content = file.extractfile(info)
+    assert content is not None  # a plain file
+    return content
+
+
+def _converted_members(archive: Path) -> Generator[_Member]:
+    """Members of a rar or 7z file, which bsdtar turns into a tar stream; it writes no file itself.
+
+    Of rar members that are stored and not packed, libarchive 3.6 does not check the checksum.
+    """
+    bsdtar = shutil.which("bsdtar")
+    if bsdtar is None:
+        raise InputError(
+            f"{archive}: rar and 7z need the program bsdtar; install libarchive-tools (Debian, Ubuntu), "
+            "bsdtar (Fedora) or libarchive (Homebrew, conda)"
+        )
+    command = [bsdtar, "-cf", "-", "--format", "pax", f"@{archive.resolve()}"]
+    with (
+        tempfile.TemporaryFile() as complaints,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process,
+    ):
+        try:
+            yield from _tar_members(tarfile.open(fileobj=process.stdout, mode="r|"))  # noqa: SIM115
+            failed = process.wait() != 0
+        except tarfile.TarError:
+            failed = True
+        finally:
+            process.kill()
+        if failed:
+            complaints.seek(0)
+            words = complaints.read().decode(errors="replace").split()
+            raise tarfile.ReadError(" ".join(words) or "bsdtar cannot read it")

@@ -1,0 +1,188 @@
+"""Dataset descriptors, `datasets/<name>.yaml`: checked, and their files found."""
+
+import fnmatch
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmark.core.files import write_text
+from benchmark.core.schema import ROOT, checked, did_you_mean, read_yaml
+from benchmark.core.types import InputError
+from benchmark.data.case_lists import Entry, Folders, count_of, entries_of
+
+FOLDER = ROOT / "datasets"
+MIRROR = "BLINDBENCH_MIRROR"  # environment variable: a folder whose data/ and weights/ come first
+OTHERS = ("sources", "conditions")  # YAML files beside the descriptors
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A checked descriptor, with the changes of its conditions."""
+
+    name: str  # <dataset>, or <dataset>@<condition>
+    path: Path
+    content: Mapping[str, Any]  # as `workflow/schemas/dataset.schema.yaml` has it
+    size_level: int = 1  # how far the declared kernel size exceeds the true one; 5 is half the image
+
+    @property
+    def base(self) -> str:
+        """The name without conditions: what seeds kernels and noise, so that conditions can be compared."""
+        return self.name.partition("@")[0]
+
+    @property
+    def case_count(self) -> int:
+        """How many cases the descriptor promises, whether the files are here or not."""
+        return count_of(self.content, self._folders)
+
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """Id to case, in the descriptor's order. Raises InputError where files decide that are not there."""
+        entries = entries_of(self.content, self._folders)
+        found: dict[str, Entry] = {}
+        for index, entry in enumerate(entries):
+            if entry.id in found:
+                raise InputError(f"{self.path}: cases[{index}].id: '{entry.id}' is there twice")
+            found[entry.id] = entry
+        return found
+
+    @property
+    def case_ids(self) -> list[str]:
+        """The names of all cases."""
+        return list(self.entries)
+
+    @property
+    def synthesised(self) -> bool:
+        """Whether its blurry images are made here, from sharp ones."""
+        if "cases" in self.content:
+            return all("kernel" in case for case in self.content["cases"])
+        form = self.content.get("grid") or self.content.get("files") or {}
+        return "sharp" in form and "blurry" not in form
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """All of the descriptor that decides the observations."""
+        shown = ("title", "caption", "table", "protocol")
+        content = {key: value for key, value in self.content.items() if key not in shown}
+        return {**content, "size_level": self.size_level, "sha256": self.checksums}
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """File name to SHA-256, from `<source>.sha256` beside the descriptor; empty when there is none."""
+        path = self.path.with_name(f"{self.content['source']}.sha256")
+        if not path.exists():
+            return {}
+        lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
+        return {f"{self.content['source']}/{name}": digest for digest, name in lines}
+
+    def file(self, name: str) -> Path:
+        """A data file that is there and has the right checksum. Raises InputError naming it otherwise."""
+        found = self._folders.find(name)
+        if found is None:
+            looked = " nor ".join(str(root) for root in self._folders.roots)
+            raise InputError(
+                f"{self.name}: {name} is not in {looked}; put it there, or set {MIRROR} to a folder that has "
+                f"data/{name}, or see `blindbench datasets`"
+            )
+        if name in self.checksums:
+            actual = hashlib.sha256(found.read_bytes()).hexdigest()
+            if actual != self.checksums[name]:
+                raise InputError(
+                    f"{found}: damaged or another file (sha256 {actual[:12]}..., not "
+                    f"{self.checksums[name][:12]}...); get it again"
+                )
+        return found
+
+    def selected(self, patterns: Sequence[str]) -> list[str]:
+        """The cases that match any of the shell patterns. Raises InputError for one that matches none."""
+        for pattern in patterns:
+            if not fnmatch.filter(self.case_ids, pattern):
+                raise InputError(
+                    f"{self.name}: no case matches '{pattern}'; they are called as {self.case_ids[0]}"
+                )
+        return [case for case in self.case_ids if any(fnmatch.fnmatchcase(case, p) for p in patterns)]
+
+    def files(self, cases: Sequence[str]) -> list[str]:
+        """The files that `cases` are read from, each once."""
+        return list(dict.fromkeys(name for case in cases for name in self.entries[case].files))
+
+    def missing(self, cases: Sequence[str]) -> list[str]:
+        """Those of them that are nowhere."""
+        return [name for name in self.files(cases) if self._folders.find(name) is None]
+
+    def freeze(self) -> None:
+        """Write down which files were found, beside them, so that a later loss can be named."""
+        folder = self.path.parent / self.content["source"]
+        if "find" in self.content.get("files", {}) and folder.is_dir():
+            below = len(self.content["source"]) + 1
+            key = "blurry" if "blurry" in self.content["files"] else "sharp"
+            found = [getattr(entry, key)[below:] for entry in self.entries.values()]
+            write_text(folder / self._folders.frozen, "\n".join(found) + "\n")
+
+    @property
+    def _folders(self) -> Folders:
+        mirror = os.environ.get(MIRROR)
+        roots = ([Path(mirror) / "data"] if mirror else []) + [self.path.parent]
+        return Folders(self.content["source"], roots, self.path.parent / "lists", f"{self.base}.list")
+
+
+def dataset_names(folder: Path = FOLDER) -> list[str]:
+    """The names of all descriptors."""
+    return sorted(path.stem for path in folder.glob("*.yaml") if path.stem not in OTHERS)
+
+
+def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
+    """The dataset called `name`, which may carry conditions.
+
+    Raises InputError when there is none or its descriptor is wrong.
+    """
+    base, *conditions = name.split("@")
+    path = folder / f"{base}.yaml"
+    if base not in dataset_names(folder):
+        raise InputError(f"unknown dataset '{base}'. {did_you_mean(base, dataset_names(folder))}")
+    content = checked(read_yaml(path), "dataset", str(path))
+    dataset = _with_conditions(Dataset(name, path, content), conditions)
+    if "cases" in content or "grid" in content:
+        _ = dataset.entries  # refuses an id that is there twice
+    return dataset
+
+
+def freeze_lists(source: str, folder: Path = FOLDER) -> None:
+    """Write down which files each dataset of `source` found. Raises InputError for a wrong number of them."""
+    for name in dataset_names(folder):
+        dataset = find_dataset(name, folder)
+        if dataset.content["source"] == source:
+            dataset.freeze()
+
+
+def presence(dataset: Dataset) -> str:
+    """'yes', 'no', or how many of its cases have all their files."""
+    try:
+        cases = dataset.case_ids
+    except InputError:
+        return "no"
+    if not dataset.missing(cases):
+        return "yes"
+    complete = sum(not dataset.missing([case]) for case in cases)
+    return f"{complete} of {len(cases)} cases" if complete else "no"
+
+
+def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:
+    if not conditions:
+        return dataset
+    path = FOLDER / "conditions.yaml"
+    known = checked(read_yaml(path), "conditions", str(path))
+    content, level = dict(dataset.content), dataset.size_level
+    for name in conditions:
+        if name not in known:
+            raise InputError(f"{dataset.name}: unknown condition '{name}'. {did_you_mean(name, list(known))}")
+        if not dataset.synthesised:
+            raise InputError(f"{dataset.name}: its blurry images are files, so no condition can change them")
+        condition = known[name]
+        level = condition.get("size_level", level)
+        content["caption"] = f"{content['caption']} {condition['caption']}"
+        content |= {key: condition[key] for key in ("noise", "stretch", "declared_size") if key in condition}
+    return Dataset(dataset.name, dataset.path, content, level)

@@ -1,0 +1,103 @@
+"""Reading and writing image files."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from benchmark.core.files import replacing
+from benchmark.core.types import Array, InputError
+
+KEEPS_ALL = (".png", ".tif", ".tiff")  # formats that have alpha and, for grey images, 16 bits
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An image file with what `read_image` leaves out."""
+
+    image: Array  # (C, H, W)
+    alpha: Array | None = None  # (1, H, W) in [0, 1]
+    bits: int = 8  # per channel; 16 for some grey files
+
+
+def read_image(path: Path) -> Array:
+    """The image at `path` as (C, H, W), float32 in [0, 1], C = 1 for grey files and 3 for all others.
+
+    Turned as its EXIF tag says; alpha is dropped, palettes and CMYK become RGB, 16-bit grey keeps its depth.
+    Raises InputError when the file is missing, truncated or no image.
+    """
+    return read_photo(path).image
+
+
+def read_photo(path: Path) -> Photo:
+    """`read_image` with alpha and depth. Raises InputError as it does."""
+    file = _opened(path)
+    if file.mode.startswith("I") or file.mode == "F":
+        bits, largest = (16, 65535) if file.mode.startswith("I") else (8, 1)
+        return Photo(np.clip(np.asarray(file, dtype=np.float32)[None] / largest, 0, 1), bits=bits)
+    grey = file.mode in ("1", "L", "LA")
+    image = _channels_first(file.convert("L" if grey else "RGB"))
+    return Photo(image, _channels_first(file.convert("RGBA"))[3:] if file.has_transparency_data else None)
+
+
+def write_image(path: Path, image: Array) -> None:
+    """Write (C, H, W) in [0, 1] as 8-bit values round(255 clip(x, 0, 1)); the suffix chooses the format.
+
+    C = 1 is grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+    """
+    _write(path, np.round(255 * np.clip(image, 0, 1)).astype(np.uint8))
+
+
+def write_photo(path: Path, photo: Photo) -> str:
+    """`write_image` with alpha and depth; returns what the format could not keep, as a sentence, or ''."""
+    lost = ["its transparency"] * (photo.alpha is not None) + ["16 bits per pixel"] * (photo.bits == 16)
+    if lost and path.suffix.lower() not in KEEPS_ALL:
+        write_image(path, photo.image)
+        return f"{path.suffix} cannot keep {' and '.join(lost)} of the photo; write .png if you need it"
+    channels = photo.image if photo.alpha is None else np.concatenate((photo.image, photo.alpha))
+    if photo.bits == 16:
+        _write(path, np.round(65535 * np.clip(channels, 0, 1)).astype(np.uint16))
+    else:
+        write_image(path, channels)
+    return ""
+
+
+def write_kernel_image(path: Path, kernel: NDArray[np.floating[Any]]) -> None:
+    """Write a kernel (h, w) as an 8-bit picture scaled to its largest entry."""
+    write_image(path, (kernel / kernel.max()).astype(np.float32)[None])
+
+
+def _opened(path: Path) -> Image.Image:
+    """The file's pixels, upright."""
+    try:
+        with warnings.catch_warnings(), Image.open(path) as file:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            file.load()
+            return ImageOps.exif_transpose(file)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: not an image that can be read; convert it to PNG or JPEG") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{path}: too large to open ({error}); reduce it first") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: damaged or truncated ({error}); get the file again") from error
+
+
+def _channels_first(file: Image.Image) -> Array:
+    """8-bit pixels as (C, H, W) in [0, 1]."""
+    pixels = np.atleast_3d(np.asarray(file, dtype=np.float32) / np.float32(255))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _write(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    file = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    with replacing(path) as temporary:
+        try:
+            file.save(temporary)
+        except ValueError as error:
+            raise InputError(f"{path}: unknown image format '{path.suffix}'; write .png or .jpg") from error

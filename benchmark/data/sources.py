@@ -1,0 +1,86 @@
+"""Where data come from: `datasets/sources.yaml`, one source per folder of data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmark.core.schema import ROOT, checked, did_you_mean, read_yaml
+from benchmark.core.types import InputError
+
+FILE = ROOT / "datasets" / "sources.yaml"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file to get, and how its members become files of the source's folder."""
+
+    file: str  # its name in the cache
+    url: str | None = None  # None: a person must get it
+    checksum: str | None = None  # "md5:..." or "sha256:..."
+    strip: tuple[str, ...] = ()  # leading folders to drop, wherever they lead
+    include: tuple[str, ...] = ("*",)  # shell patterns of names in the archive
+    into: str = ""  # a folder below the source's
+    unpack: bool = True  # False: the file itself is wanted, such as a network's weights
+    note: str = ""  # what a person who gets it by hand must know
+
+
+@dataclass(frozen=True)
+class Source:
+    """One folder of data: what it is, under which terms, and what to get."""
+
+    name: str  # the folder below datasets/, and below data/ of a mirror
+    title: str
+    licence: str
+    page: str
+    access: Literal["packaged", "open", "terms", "manual", "login"]
+    archives: tuple[Archive, ...]
+    size: str = "not stated"  # of the archives
+    verified: str = "never"  # when this project last saw the links work
+    counts: Mapping[str, int] | None = None  # pattern to number of files, once all is there
+
+    @property
+    def downloadable(self) -> bool:
+        """Whether all of it can be fetched without a person."""
+        return bool(self.archives) and all(archive.url for archive in self.archives)
+
+    @property
+    def how_to_get(self) -> str:
+        """What a person does first; empty where there is nothing to fetch."""
+        if not self.archives:
+            return ""
+        command = f"blindbench download {self.name}" + " --accept-terms" * (self.access == "terms")
+        if self.downloadable:
+            return command
+        return f"{command}, which says what to get by hand from {self.page}"
+
+    def by_hand(self, archive: Archive, cache: Path) -> str:
+        """What a person does to get `archive`."""
+        account = " (an account is needed)" if self.access == "login" else ""
+        note = f" ({archive.note.rstrip('.')})" if archive.note else ""
+        return f"get {archive.file} from {self.page} by hand{account} and put it into {cache}{note}"
+
+
+def all_sources(path: Path = FILE) -> dict[str, Source]:
+    """All sources by name. Raises InputError when the file is wrong."""
+    document = checked(read_yaml(path), "sources", str(path))
+    return {name: _source(name, entry) for name, entry in document["sources"].items()}
+
+
+def find_source(name: str, path: Path = FILE) -> Source:
+    """The source called `name`. Raises InputError when there is none."""
+    sources = all_sources(path)
+    if name not in sources:
+        raise InputError(f"unknown source '{name}'. {did_you_mean(name, list(sources))}")
+    return sources[name]
+
+
+def _source(name: str, entry: Mapping[str, Any]) -> Source:
+    return Source(
+        name=name, **{**entry, "archives": tuple(_archive(archive) for archive in entry["archives"])}
+    )
+
+
+def _archive(entry: Mapping[str, Any]) -> Archive:
+    lists = {key: tuple(entry[key]) for key in ("strip", "include") if key in entry}
+    return Archive(**{**entry, **lists})

@@ -1,0 +1,184 @@
+"""One file from one address: resumed where it broke off, checked, and moved into place by pooch."""
+
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+import requests
+import urllib3
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TransferSpeedColumn as SpeedColumn
+
+from benchmark.core.files import write_text
+from benchmark.core.types import InputError
+
+TIMEOUT = (20, 60)  # seconds without a connection, without a byte
+CHUNK = 2**20
+
+
+class TransferError(Exception):
+    """The network or the server failed; the same command later may succeed. The message is one line."""
+
+
+def fetch(url: str, target: Path, checksum: str | None, by_hand: str) -> None:
+    """Download `url` to `target`; what arrives before a failure stays in `<target>.part` and is continued.
+
+    `checksum` is "md5:..." or "sha256:..."; a file with another one is deleted. `by_hand` says what a person
+    can do instead. Raises TransferError, and InputError when only a person can help.
+    """
+    pooch.get_logger().setLevel(logging.WARNING)  # it would advise on its own arguments
+    resume = _Resume(target.with_name(f"{target.name}.part"), by_hand)
+    try:
+        pooch.retrieve(url, known_hash=checksum, fname=target.name, path=target.parent, downloader=resume)
+    except InputError:
+        raise
+    except ValueError as error:  # pooch's: the checksum
+        raise TransferError(f"{url}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What tells one state of a file on a server from another."""
+
+    url: str
+    validator: str = ""  # a strong ETag, else the date of its last change
+    size: int | None = None  # bytes of the whole file
+
+    @staticmethod
+    def of(url: str, response: requests.Response) -> "_Version":
+        """What the headers say of the whole file."""
+        headers = response.headers
+        tag = headers.get("ETag", "")
+        validator = tag if tag.startswith('"') else headers.get("Last-Modified", "")
+        if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+            size = headers.get("Content-Range", "").rpartition("/")[2]
+        else:
+            size = headers.get("Content-Length", "")
+        return _Version(url, validator, int(size) if size.isdigit() else None)
+
+
+@dataclass(frozen=True)
+class _Resume:
+    """A pooch downloader that continues a partial file where the server can and still has the same file."""
+
+    part: Path
+    by_hand: str
+
+    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+        try:
+            known = self._known(url)
+            if known is None or known.size != self.part.stat().st_size:  # else killed after the last byte
+                self._receive(url, known)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise TransferError(self._broken(url, error)) from error
+        except OSError as error:
+            raise InputError(
+                f"{self.part}: cannot be written ({error.strerror}); free some space or check the folder, "
+                "then give the same command again: it continues there"
+            ) from error
+        self.part.replace(output_file)
+        self._notes.unlink(missing_ok=True)
+
+    @property
+    def _notes(self) -> Path:
+        return self.part.with_name(f"{self.part.name}.json")
+
+    def _known(self, url: str) -> _Version | None:
+        """The version that the partial file belongs to; None when there is nothing to continue."""
+        try:
+            known = _Version(**json.loads(self._notes.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        here = self.part.stat().st_size if self.part.exists() else 0
+        return known if here and known.url == url and known.size is not None else None
+
+    def _receive(self, url: str, known: _Version | None) -> None:
+        offset = 0 if known is None else self.part.stat().st_size
+        headers = {"Accept-Encoding": "identity"}
+        if known is not None:
+            headers["Range"] = f"bytes={offset}-"
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            version, status = _Version.of(url, response), response.status_code
+            continues = known is not None and status == HTTPStatus.PARTIAL_CONTENT
+            is_rest = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+            if (known is not None and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) or (
+                continues and not (is_rest and version == known)
+            ):
+                return self._receive(url, None)  # another file by now: from the start
+            if status >= HTTPStatus.BAD_REQUEST:
+                raise TransferError(
+                    f"{url}: the server answers {status} {response.reason}; try again later, or "
+                    f"{self.by_hand}"
+                )
+            # Not decoded: a server may call a .tar.gz an encoding of a .tar.
+            chunks = response.raw.stream(CHUNK, decode_content=False)
+            if not continues:
+                first = next(chunks, b"")
+                if _is_page(response, first):  # perhaps for a moment only: what is here already stays
+                    raise InputError(
+                        f"{url}: leads to a web page, perhaps a login, and not to a file; {self.by_hand}"
+                    )
+                self.part.unlink(missing_ok=True)  # before the notes: they must never speak of older bytes
+                write_text(self._notes, json.dumps(asdict(version)))
+                chunks, offset = itertools.chain([first], chunks), 0
+            return self._write(chunks, offset, version.size)
+
+    def _write(self, chunks: Iterator[bytes], offset: int, size: int | None) -> None:
+        name = self.part.name.removesuffix(".part")
+        with self.part.open("ab" if offset else "wb") as file, _progress(name, offset, size) as show:
+            for chunk in chunks:
+                file.write(chunk)
+                show(file.tell())
+
+    def _truncated(self, url: str) -> str:
+        kept = decimal(self.part.stat().st_size)
+        return f"{url}: the connection broke after {kept}; give the same command again: it continues there"
+
+    def _broken(self, url: str, error: Exception) -> str:
+        if self.part.exists() and isinstance(error, urllib3.exceptions.HTTPError):
+            return self._truncated(url)
+        if isinstance(error, requests.ConnectionError | requests.Timeout):
+            return (
+                f"{url}: no connection to {urlsplit(url).hostname}; check the network and try again, or "
+                f"{self.by_hand}"
+            )
+        return f"{url}: {error}; {self.by_hand}"
+
+
+def _is_page(response: requests.Response, start: bytes) -> bool:
+    kind = response.headers.get("Content-Type", "")
+    return kind.startswith("text/html") or start.lstrip()[:14].lower().startswith(
+        (b"<!doctype html", b"<html")
+    )
+
+
+@contextmanager
+def _progress(name: str, done: int, size: int | None) -> Iterator[Callable[[int], None]]:
+    """Shows how many bytes are there: a bar on a terminal, a line every tenth of the way elsewhere."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), SpeedColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
+            task = bars.add_task(name, total=size, completed=done)
+            yield lambda bytes_: bars.update(task, completed=bytes_)
+    else:
+        shown = -1
+
+        def in_lines(bytes_: int) -> None:
+            nonlocal shown
+            tenth = 10 * bytes_ // size if size else 0
+            if tenth > shown:
+                shown = tenth
+                of = f" of {decimal(size)}" if size else ""
+                console.print(f"{name}: {decimal(bytes_)}{of}", highlight=False, soft_wrap=True)
+
+        yield in_lines

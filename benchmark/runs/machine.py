@@ -1,0 +1,68 @@
+"""How a process uses the machine. Called by commands only: a library leaves these global switches alone."""
+
+import ctypes
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from benchmark.core.files import try_lock
+from benchmark.core.types import InputError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+KEPT_BYTES = 2**30
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed blocks: by default it returns every large tensor and faults it in again.
+
+    `blindbench bench method` measures what it is worth. Does nothing without glibc.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+    except (OSError, AttributeError):
+        return
+
+
+def prepare(threads: int | None) -> None:
+    """Set up a process for long work; `threads` per operation on CPU, None for torch's own choice."""
+    keep_freed_memory()
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+GPU_LOCKS = Path(tempfile.gettempdir()) / "blindbench-gpus"  # one file per place on a device of this machine
+
+
+@contextmanager
+def claimed_device(name: str, jobs_per_gpu: int = 1) -> Iterator[torch.device]:
+    """The device to work on: 'cpu', 'cuda', or 'auto' for a GPU where there is one.
+
+    Snakemake only counts GPUs and does not say which one is free. So a process takes one of `jobs_per_gpu`
+    places on a device by a lock that ends with it, the emptiest device first, and waits while all are taken.
+    Raises InputError when 'cuda' is asked for and not there.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown device '{name}'; use auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is available here; use cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        yield torch.device("cpu")
+        return
+    places = [(place, gpu) for place in range(jobs_per_gpu) for gpu in range(torch.cuda.device_count())]
+    while True:
+        for place, gpu in places:
+            lock = try_lock(GPU_LOCKS / f"gpu{gpu}.{place}.lock")
+            if lock is not None:
+                with lock:
+                    yield torch.device("cuda", gpu)
+                return
+        time.sleep(WAIT_SECONDS)
+
+
+WAIT_SECONDS = 1.0  # between two looks for a free place

@@ -1,0 +1,111 @@
+"""What decides whether a result is stale: settings, observation, weights, and the modules of the method."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import subprocess
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from benchmark.core.schema import ROOT
+from methods.parts.registry import Method, with_used
+
+# The packages whose modules make a method or an observation what it is.
+OWN = ("methods", "benchmark.blur", "benchmark.data.synthesis", "benchmark.core.seeds")
+
+
+def digest(*parts: Any) -> str:
+    """A short hash of JSON-serialisable parts and bytes."""
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode())
+        sha.update(b"\x1f")
+    return sha.hexdigest()[:16]
+
+
+def files_hash(files: Sequence[Path]) -> str:
+    """Hash of the names and contents of `files`; empty when there are none."""
+    return digest(*(part for file in files for part in (file.name, _content_hash(file)))) if files else ""
+
+
+def code_of(method: Method, settings: Any) -> str:
+    """`code_hash` of the method and of those that its settings make it run."""
+    return code_hash(*(used.problem.__module__ for used, _ in with_used(method, settings)))
+
+
+def files_of(method: Method, settings: Any, case: str) -> list[Path]:
+    """What the method, and those that its settings make it run, read for `case` beside the observation."""
+    return [file for used, own in with_used(method, settings) for file in used.files(case, own)]
+
+
+@cache
+def code_hash(*modules: str) -> str:
+    """Hash of the sources that `closure` finds."""
+    sources = closure(*modules)
+    return digest(*(part for name in sorted(sources) for part in (name, sources[name])))
+
+
+def closure(*modules: str) -> dict[str, bytes]:
+    """The sources of `modules` and of all modules of the numerical part that they import, directly or not.
+
+    The registry is left out: it names the methods but computes nothing.
+    """
+    sources: dict[str, bytes] = {}
+    pending = list(modules)
+    while pending:
+        name = pending.pop()
+        source = None if name in sources or name == "methods.parts.registry" else _source(name)
+        if source is not None:
+            sources[name] = source
+            pending += [found for found in _imports(source) if found.startswith(OWN)]
+    return sources
+
+
+def code_version() -> str:
+    """`git describe` of the checkout with a dirty mark, else the word 'unknown'."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=ROOT, capture_output=True, text=True, check=True, timeout=20,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def _content_hash(file: Path) -> str:
+    try:
+        status = file.stat()
+        return _hash_of(file, status.st_ino, status.st_mtime_ns, status.st_size)
+    except OSError:  # whoever needs the file says what is wrong with it
+        return ""
+
+
+@lru_cache(maxsize=4096)  # the weights of a network belong to every case
+def _hash_of(file: Path, *state: int) -> str:
+    del state  # another one, another content
+    return digest(file.read_bytes())
+
+
+def _source(module: str) -> bytes | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin).read_bytes()
+
+
+def _imports(source: bytes) -> list[str]:
+    """Every dotted name that `source` may import a module by."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names

@@ -1,0 +1,262 @@
+"""Where things lie in a results folder, and how they are written and read.
+
+    observations/<dataset>/<case>.npz, <case>.truth.npz, manifest.json
+    restorations/<dataset>/<method>/seed<k>/<case>/{image.png, kernels.npz, trace.csv, run.json}
+        and kernel_field.npz, of methods that have one, and snapshots.npz, where snapshots were asked for
+    restorations/<dataset>/<method>/seed<k>/shard<n>.json
+
+`run.json` is written last: a case without it, or whose provenance differs, is not finished.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.core.files import replacing, write_text
+from benchmark.core.types import (
+    Array,
+    InputError,
+    KnownBlur,
+    Observation,
+    Restoration,
+    Snapshot,
+    Status,
+    Truth,
+)
+from benchmark.data.images import read_image, write_image
+from benchmark.runs import provenance
+
+
+def array_hash(array: Array) -> str:
+    """Hash of an array's shape and values."""
+    return provenance.digest(list(array.shape), str(array.dtype), array.tobytes())
+
+
+def observation_hash(observation: Observation) -> str:
+    """Hash of all that a method is told of a case."""
+    size = list(observation.kernel_size) if observation.kernel_size else None
+    blur = [observation.blur_model, observation.boundary, list(observation.grid)]
+    parts = [array_hash(observation.blurry), size, *blur]
+    if isinstance(observation, KnownBlur) and observation.kernels is not None:
+        parts.append(array_hash(observation.kernels))
+    return provenance.digest(*parts)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results folder, `results/<profile>`."""
+
+    root: Path
+
+    def write_observation(self, observation: Observation, truth: Truth) -> None:
+        """Write a case's observation and truth, in separate files."""
+        folder = self.root / "observations" / observation.dataset
+        size = observation.kernel_size
+        _write_arrays(
+            folder / f"{observation.case}.npz",
+            blurry=_packed(observation.blurry),
+            kernel_size=np.array(size if size else (), dtype=np.int64),
+            blur_model=np.array(observation.blur_model),
+            boundary=np.array(observation.boundary),
+            grid=np.array(observation.grid, dtype=np.int64),
+        )
+        known = {
+            "sharp": None if truth.sharp is None else _packed(truth.sharp),
+            "kernels": truth.kernels,
+            "frames": np.array([str(frame) for frame in truth.frames]) if truth.frames else None,
+        }
+        arrays = {key: array for key, array in known.items() if array is not None}
+        _write_arrays(folder / f"{observation.case}.truth.npz", group=np.array(truth.group), **arrays)
+
+    def read_observation(self, dataset: str, case: str) -> Observation:
+        """What methods see of a case. Raises InputError when it was not synthesised or is damaged."""
+        arrays = _read_arrays(self.root / "observations" / dataset / f"{case}.npz")
+        size = arrays["kernel_size"]
+        return Observation(
+            dataset=dataset,
+            case=case,
+            blurry=_unpacked(arrays["blurry"]),
+            kernel_size=(int(size[0]), int(size[1])) if len(size) else None,
+            blur_model=str(arrays["blur_model"]),  # type: ignore[arg-type]
+            boundary=str(arrays["boundary"]),  # type: ignore[arg-type]
+            grid=(int(arrays["grid"][0]), int(arrays["grid"][1])),
+        )
+
+    def read_known_blur(self, dataset: str, case: str) -> KnownBlur:
+        """The observation with its true kernels, for controls."""
+        observation, truth = self.read_observation(dataset, case), self.read_truth(dataset, case)
+        return KnownBlur(**vars(observation), kernels=truth.kernels)
+
+    def read_truth(self, dataset: str, case: str) -> Truth:
+        """What scoring knows of a case."""
+        arrays = _read_arrays(self.root / "observations" / dataset / f"{case}.truth.npz")
+        return Truth(
+            group=str(arrays["group"]),
+            sharp=_unpacked(arrays["sharp"]) if "sharp" in arrays else None,
+            kernels=arrays.get("kernels"),
+            frames=tuple(Path(str(frame)) for frame in arrays.get("frames", ())),
+        )
+
+    def observations_manifest(self, dataset: str) -> Path:
+        """Lists the dataset's cases with the hash of each observation."""
+        return self.root / "observations" / dataset / "manifest.json"
+
+    def method_folder(self, dataset: str, method: str, seed: int) -> Path:
+        """Where one method's restorations of one dataset lie, for one repetition."""
+        return self.root / "restorations" / dataset / method / f"seed{seed}"
+
+    def case_folder(self, dataset: str, method: str, seed: int, case: str) -> Path:
+        """Where one restoration lies."""
+        return self.method_folder(dataset, method, seed) / case
+
+    def weights_behind(
+        self, cases: Mapping[str, Sequence[str]], methods: Sequence[str], seed: int
+    ) -> dict[str, str]:
+        """As `benchmark.runs.names.weights_behind`, of restorations of `cases` by dataset."""
+        found = {}
+        for method in methods:
+            folders = [
+                self.case_folder(dataset, method, seed, case)
+                for dataset, names in cases.items()
+                for case in names
+            ]
+            labels = {record["weights"] for record in map(read_record, folders) if record}
+            found[method] = ", ".join(sorted(filter(None, labels)))
+        return {method: label for method, label in found.items() if label}
+
+
+def write_restoration(folder: Path, restoration: Restoration, record: dict[str, Any]) -> None:
+    """Write a restoration and, last of all, its `run.json` made of `record` and the run's numbers."""
+    for stale in ("run.json", "image.png", "kernels.npz", "kernel_field.npz", "trace.csv", "snapshots.npz"):
+        (folder / stale).unlink(missing_ok=True)
+    if restoration.image is not None:
+        write_image(folder / "image.png", restoration.image)
+        record = {**record, "image_sha256": _file_hash(folder / "image.png")}
+    if restoration.kernels is not None:
+        _write_arrays(folder / "kernels.npz", kernels=restoration.kernels)
+    if restoration.kernel_field is not None:
+        # Half precision: a relative error of 5e-4 at most, for half the size.
+        _write_arrays(folder / "kernel_field.npz", kernels=restoration.kernel_field.astype(np.float16))
+    if restoration.trace:
+        with replacing(folder / "trace.csv") as temporary:
+            pd.DataFrame(restoration.trace).to_csv(temporary, index=False)
+    if restoration.snapshots:
+        _write_arrays(
+            folder / "snapshots.npz",
+            iterations=np.array([snapshot.iteration for snapshot in restoration.snapshots]),
+            seconds=np.array([snapshot.seconds for snapshot in restoration.snapshots]),
+            images=np.stack([snapshot.image for snapshot in restoration.snapshots]),
+        )
+        record = {**record, "snapshots": [snapshot.iteration for snapshot in restoration.snapshots]}
+    record = {
+        **record,
+        "status": restoration.status.value,
+        "reason": restoration.reason,
+        "iterations": restoration.iterations,
+        "returned": restoration.returned,
+        "seconds": round(restoration.seconds, 2),
+        "peak_memory_mib": round(restoration.peak_memory_mib),
+        "device": restoration.device,
+        "weights": restoration.weights,
+    }
+    write_text(folder / "run.json", json.dumps(record, indent=2) + "\n")
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The content of `run.json`; None when the case is not finished or its images are not those recorded."""
+    path = folder / "run.json"
+    if not path.exists():
+        return None
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        Status(record["status"])
+    except (ValueError, KeyError):
+        return None
+    image = folder / "image.png"
+    if "image_sha256" in record and not (image.exists() and _file_hash(image) == record["image_sha256"]):
+        return None
+    if "snapshots" in record and not (folder / "snapshots.npz").exists():
+        return None
+    return record
+
+
+def forget_failed(root: Path) -> int:
+    """Make every case without an image unfinished again; returns how many there were."""
+    forgotten = 0
+    for manifest in sorted((root / "restorations").glob("*/*/seed*/shard*.json")):
+        folders = [run.parent for run in manifest.parent.glob("*/run.json")]
+        failed = [folder for folder in folders if not (folder / "image.png").exists()]
+        for folder in failed:
+            (folder / "run.json").unlink()
+        if failed:
+            manifest.unlink()
+        forgotten += len(failed)
+    return forgotten
+
+
+def read_restored_image(folder: Path) -> Array:
+    """The restored image, as written and scored: 8-bit values / 255."""
+    return read_image(folder / "image.png")
+
+
+def read_kernels(folder: Path) -> Array | None:
+    """The estimated kernels (P, h, w), where the method gave any."""
+    path = folder / "kernels.npz"
+    return _read_arrays(path)["kernels"] if path.exists() else None
+
+
+def read_kernel_field(folder: Path) -> Array | None:
+    """The kernel field (R, C, h, w), where the method gave any."""
+    path = folder / "kernel_field.npz"
+    return _read_arrays(path)["kernels"].astype(np.float32) if path.exists() else None
+
+
+def read_snapshots(folder: Path) -> tuple[Snapshot, ...]:
+    """The estimates on the way that were kept, in order; none where none were asked for."""
+    path = folder / "snapshots.npz"
+    if not path.exists():
+        return ()
+    arrays = _read_arrays(path)
+    return tuple(
+        Snapshot(int(iteration), float(seconds), image)
+        for iteration, seconds, image in zip(
+            arrays["iterations"], arrays["seconds"], arrays["images"], strict=True
+        )
+    )
+
+
+def _packed(image: Array) -> NDArray[Any]:
+    """The 8-bit values of an image that was read from a file, a quarter of the size; others as they are."""
+    values = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    return values if np.array_equal(_unpacked(values), image) else image
+
+
+def _unpacked(image: NDArray[Any]) -> Array:
+    return image.astype(np.float32) / np.float32(255) if image.dtype == np.uint8 else image
+
+
+def _write_arrays(path: Path, **arrays: Any) -> None:
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def _read_arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; run `blindbench synthesize` first") from error
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({error}); delete it and run again") from error
+
+
+def _file_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

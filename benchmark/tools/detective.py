@@ -1,0 +1,241 @@
+"""Which protocol reproduces a published number, given the restored images that it was computed from.
+
+Every combination of the choices that papers leave open is scored: the border that is cropped, the
+alignment, the grey image, rounding it to 8 bits, averaging over images or over their squared errors, the
+variant of SSIM. Agreement is a hint and no proof: several protocols often agree.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from PIL import Image as PillowImage
+
+from benchmark.core.progress import Progress, Report
+from benchmark.core.types import InputError
+from benchmark.data.images import read_image
+from benchmark.scoring.alignment import Image, best_shift, shifted
+from benchmark.scoring.colour import full_range_luma, studio_range_luma
+from benchmark.scoring.metrics import METRICS
+
+BORDERS = (0, 5, 10, 15, 20)  # px cropped on each side
+REACH = 10  # px, of the shift search; smaller borders are scored without one
+STEPS = {"whole-pixel shift": 1, "quarter-pixel shift": 4}  # per pixel
+SSIM_VARIANTS = ("ssim", "ssim-wang", "ssim-3d", "ssim-pyiqa")
+# What may be made of a colour image; its stored values are "RGB", those of a grey one "grey".
+GREY_PLANES = {
+    "full-range luma": full_range_luma,
+    "studio-range luma": studio_range_luma,
+    "mean of RGB": lambda image: image.mean(0, keepdims=True),
+}
+CHOICES = ("metric", "channels", "rounding", "border", "alignment", "average")
+COLUMNS = (*CHOICES, "pairs", "value", "difference")
+
+Choice = tuple[str, str, str, int, str]  # CHOICES without the average
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The (restored, sharp) files that belong together by name, and the restored ones without a partner."""
+
+    pairs: tuple[tuple[Path, Path], ...]
+    unpaired: tuple[Path, ...]
+
+
+def paired(restored: Path, sharp: Path) -> Pairing:
+    """Pair the images of two folders by their names without suffix.
+
+    A restored image belongs to the sharp one of its name, or else to the one with the longest name that
+    begins its own before a `_`, `-` or `.`: `text_01_kernel_02` to `text_01`. Each sharp image may serve
+    several. Raises InputError when a folder is missing or no image finds a partner.
+    """
+    sharp_by_stem = {path.stem: path for path in _images(sharp)}
+    pairs, unpaired = [], []
+    for path in _images(restored):
+        stems = [
+            stem
+            for stem in sharp_by_stem
+            if path.stem == stem or path.stem.startswith((f"{stem}_", f"{stem}-", f"{stem}."))
+        ]
+        if stems:
+            pairs.append((path, sharp_by_stem[max(stems, key=len)]))
+        else:
+            unpaired.append(path)
+    if not pairs:
+        raise InputError(
+            f"{restored}: no image has the name of one in {sharp}; name them alike, such as text_01.png or "
+            "text_01_kernel_02.png for text_01.png"
+        )
+    return Pairing(tuple(pairs), tuple(unpaired))
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    suffixes = PillowImage.registered_extensions()
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+
+
+def investigate(
+    pairs: Sequence[tuple[Path, Path]], published: float, metric: Literal["psnr", "ssim"], report: Report
+) -> pd.DataFrame:
+    """Every protocol with its value over `pairs` of files, that nearest to `published` first.
+
+    Columns are `COLUMNS`; `pairs` counts the images that the protocol has a value for: not those that are
+    too small for its border, nor grey ones where it takes RGB. Raises InputError for a pair that differs in
+    size, and for files that cannot be read.
+    """
+    values: dict[Choice, list[float]] = {}
+    for index, (restored, sharp) in enumerate(pairs):
+        report(Progress("pairs", index, len(pairs)))
+        estimate, reference = (read_image(path).astype(np.float64) for path in (restored, sharp))
+        if estimate.shape[1:] != reference.shape[1:]:
+            sizes = " and ".join(f"{image.shape[1]} x {image.shape[2]}" for image in (estimate, reference))
+            raise InputError(f"{restored} and {sharp} differ in size ({sizes}); remove one or crop it")
+        for choice, value in _scores(estimate, reference, metric):
+            values.setdefault(choice, []).append(value)
+    report(Progress("pairs", len(pairs), len(pairs)))
+    rows = [
+        (*choice, average, len(found), value, value - published)
+        for choice, found in values.items()
+        for average, value in _averages(found, metric).items()
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    order = table.assign(distance=table.difference.abs().round(9)).sort_values("distance", kind="stable")
+    return order.drop(columns="distance").reset_index(drop=True)
+
+
+def tolerance(published: str) -> float:
+    """Half of the last printed digit: 0.005 for 24.97. Raises InputError when it is no number."""
+    if not re.fullmatch(r"\d+(\.\d*)?", published):
+        raise InputError(f"--published {published}: a number as printed is needed, such as 24.97")
+    return 0.5 * 10.0 ** -len(published.partition(".")[2])
+
+
+def conclusion(table: pd.DataFrame, published: str) -> str:
+    """What the table of `investigate` allows to say, in one or two sentences."""
+    within = tolerance(published) * (1 + 1e-9)
+    agreeing = table[table.difference.abs() <= within]
+    nearest = table.iloc[0]
+    if agreeing.empty:
+        return (
+            f"No protocol reproduces {published}; the nearest gives {nearest.value:.4f}, "
+            f"{nearest.difference:+.4f} away. The images or the protocol are others."
+        )
+    if len(agreeing) == 1:
+        return f"One protocol reproduces {published}: {describe(nearest)}."
+    shared = [f"{name} {agreeing[name].iloc[0]}" for name in CHOICES if agreeing[name].nunique() == 1]
+    common = f" They share: {', '.join(shared)}." if shared else ""
+    return (
+        f"{len(agreeing)} protocols reproduce {published} to its last digit and cannot be told apart by this "
+        f"number.{common}"
+    )
+
+
+def describe(row: "pd.Series[Any]") -> str:
+    """One protocol of the table in words."""
+    return (
+        f"{row.metric} of {row.channels}, rounding {row.rounding}, {row.border} px cropped, {row.alignment}, "
+        f"averaged over {row.average}"
+    )
+
+
+def _averages(values: Sequence[float], metric: str) -> dict[str, float]:
+    """The average by each way of averaging, of the images' SSIM or, for PSNR, of their squared errors."""
+    if metric == "ssim":
+        return {"images": float(np.mean(values))}
+    return {
+        "images": float(np.mean([_decibels(value) for value in values])),
+        "squared errors": _decibels(float(np.mean(values))),
+    }
+
+
+def _decibels(squared_error: float) -> float:
+    return float("inf") if squared_error == 0 else float(-10 * np.log10(squared_error))
+
+
+def _scores(estimate: Image, reference: Image, metric: str) -> Iterator[tuple[Choice, float]]:
+    """Each choice with the mean squared error or the SSIM of one pair."""
+    luma_starts = _starts(full_range_luma(estimate), full_range_luma(reference))
+    # What rounding does to SSIM is too little to tell protocols apart.
+    roundings = ("none", "8 bit") if metric == "psnr" else ("none",)
+    for (channels, rounding), (x, y) in _planes(estimate, reference, roundings).items():
+        starts = _starts(x, y) if channels == "RGB" else luma_starts
+        for border, alignment, (moved, inner) in _geometries(x, y, starts):
+            if metric == "psnr":
+                yield ("psnr", channels, rounding, border, alignment), float(((moved - inner) ** 2).mean())
+                continue
+            for variant in SSIM_VARIANTS:
+                # pyiqa's takes the luma itself and is slow: only of whole frames, as a library is given them.
+                if variant == "ssim-pyiqa" and (channels not in ("RGB", "grey") or border):
+                    continue
+                try:
+                    value = METRICS[variant].function(moved, inner)
+                except InputError:
+                    continue  # too small for its window
+                yield (variant, channels, rounding, border, alignment), value
+
+
+def _planes(
+    estimate: Image, reference: Image, roundings: Sequence[str]
+) -> dict[tuple[str, str], tuple[Image, Image]]:
+    """What may be compared, by channels and rounding; files hold 8 bits already."""
+    if len(estimate) == len(reference) == 1:
+        return {("grey", "none"): (estimate, reference)}
+    planes = {}
+    if len(estimate) == len(reference):
+        planes["RGB", "none"] = estimate, reference
+    for (channels, plane), rounding in itertools.product(GREY_PLANES.items(), roundings):
+        pair = plane(estimate), plane(reference)
+        planes[channels, rounding] = pair if rounding == "none" else _rounded(*pair)
+    return planes
+
+
+def _rounded(*images: Image) -> tuple[Image, Image]:
+    estimate, reference = (np.round(255 * image) / 255 for image in images)
+    return estimate, reference
+
+
+def _starts(estimate: Image, reference: Image) -> Mapping[str, tuple[float, float]]:
+    """The best shift of each alignment, 15 px inside the border; none for images below 31 px."""
+    if min(reference.shape[1:]) <= 2 * 15:
+        return {}
+    return {
+        alignment: best_shift(estimate, reference, border=15, max_shift=REACH, steps_per_pixel=steps).shift
+        for alignment, steps in STEPS.items()
+    }
+
+
+def _geometries(
+    x: Image, y: Image, starts: Mapping[str, tuple[float, float]]
+) -> Iterator[tuple[int, str, tuple[Image, Image]]]:
+    """(border, alignment, images) of one plane.
+
+    The best shift depends little on the border and the kind of luma: it is looked for within a step of the
+    start.
+    """
+
+    def crop(image: Image, border: int) -> Image:
+        return image[:, border : image.shape[1] - border, border : image.shape[2] - border]
+
+    borders = [border for border in BORDERS if min(y.shape[1:]) > 2 * border]
+    for border in borders:
+        yield border, "no shift", (crop(x, border), crop(y, border))
+    borders = [border for border in borders if border >= REACH]
+    for alignment, start in starts.items():
+        step = 1 / STEPS[alignment]
+        near = [
+            shifted(x, (start[0] + row, start[1] + column), REACH)
+            for row, column in itertools.product((-step, 0, step), repeat=2)
+            if max(abs(start[0] + row), abs(start[1] + column)) <= REACH
+        ]
+        for border in borders:
+            inner = crop(y, border)
+            cropped = [crop(moved, border - REACH) for moved in near]
+            errors = [float(((moved - inner) ** 2).sum()) for moved in cropped]
+            yield border, alignment, (cropped[int(np.argmin(errors))], inner)

@@ -1,0 +1,355 @@
+"""Which convention of blurring reproduces a blurry image, given the sharp image and the kernel file.
+
+Files of kernels come in true-convolution or correlation form and transposed; images are blurred as stored
+or in linear light, shifted, scaled, continued past their edges in one of several ways, and noisy. A wrong
+choice shows in the residual, so each can be measured. Images are (C, H, W) in [0, 1], kernels (h, w) in any
+scale; a blurry image may be smaller than the sharp one and then lies in its middle.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import kurtosis
+
+from benchmark.blur.convolution import convolve_valid
+from benchmark.core.types import InputError
+from benchmark.scoring.alignment import Image, best_shift
+
+Kernel = NDArray[np.float64]  # (h, w)
+
+REACH = 14  # px, of the search for a shift between prediction and blurry image
+# One answer is told from another where the residuals (root mean square) differ by this factor or more.
+DECISIVE = 1.05
+# What a kernel file may hold, and what turns it into true-convolution form.
+ORIENTATIONS: Mapping[str, Callable[[Kernel], Kernel]] = {
+    "convolution": lambda kernel: kernel,
+    "correlation": lambda kernel: kernel[::-1, ::-1],
+    "transposed convolution": lambda kernel: kernel.T,
+    "transposed correlation": lambda kernel: kernel[::-1, ::-1].T,
+}
+LIGHTS = {"stored values": 1.0, "linear light": 2.2}  # to the exponent
+# How the sharp image continues past its edges, and `numpy.pad`'s word for it.
+BOUNDARIES = {
+    "zero": "constant",
+    "replicate": "edge",
+    "symmetric": "symmetric",
+    "reflect": "reflect",
+    "circular": "wrap",
+}
+ROUNDING = 1 / 255 / np.sqrt(12)  # standard deviation of rounding to 8 bits
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One reading of the kernel file and of the light, and how well it predicts the blurry pixels."""
+
+    orientation: str  # of `ORIENTATIONS`
+    light: str  # of `LIGHTS`
+    residual: float  # root mean square, inside the borders; the geometric mean over images
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found. An answer is None where several fit equally well."""
+
+    candidates: tuple[Candidate, ...]  # best first
+    unblurred: float  # residual of the sharp image itself, as that of a candidate
+    contrast: float  # standard deviation of the same blurry pixels: the residual of predicting nothing
+    orientation: str | None  # of `ORIENTATIONS`
+    light: str | None  # of `LIGHTS`
+    shifts: tuple[tuple[float, float], ...]  # by image: blurry(i) = prediction(i + shift), rows and columns
+    gain: float  # blurry = gain * prediction + offset, means over images
+    offset: float
+    borders: Mapping[str, float]  # of `BOUNDARIES`, the residual where they matter; empty where none does
+    boundary: str | None  # of `BOUNDARIES`, or "valid": none, real scene lies outside
+    noise: float  # standard deviation of the residual inside the borders
+    noise_kind: str
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the kernel predicts half the variance, and more than the sharp image itself does.
+
+        Blurring makes any image more like any other, for it takes contrast away.
+        """
+        residual = self.candidates[0].residual
+        return residual * DECISIVE < self.unblurred and residual**2 < self.contrast**2 / 2
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How a prediction is brought onto a blurry image: moved by whole pixels, then weighed."""
+
+    move: tuple[int, int]
+    weights: NDArray[np.float64]  # of the prediction, 1, and its differences along rows and columns
+    residual: Image  # (C, h, w) inside the borders
+    blurry: Image  # the same pixels
+
+    @property
+    def rms(self) -> float:
+        return float(np.sqrt((self.residual**2).mean()))
+
+    @property
+    def shift(self) -> tuple[float, float]:
+        gain, _, rows, columns = self.weights
+        return float(self.move[0] + rows / gain), float(self.move[1] + columns / gain)
+
+
+def diagnose(sharp: Image, kernel: Kernel, blurry: Image) -> Diagnosis:
+    """`diagnose_together` of one image."""
+    return diagnose_together([(sharp, blurry)], kernel)
+
+
+def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> Diagnosis:
+    """Find how each (sharp, blurry) of `pairs` was blurred by `kernel`; one answer for all, a shift for each.
+
+    Orientation and light are judged on the middle channel, where no boundary is involved; boundary and noise
+    on all channels, by the best candidate. The kernel is divided by its sum.
+    Raises InputError for images that do not fit each other, are flat, or too small for the kernel.
+    """
+    if not pairs:
+        raise InputError("no pair of a sharp and a blurry image was given")
+    if kernel.ndim != 2 or not kernel.sum() > 0:
+        raise InputError(
+            f"a kernel is (h, w) with a positive sum, not {kernel.shape} with sum {kernel.sum():g}"
+        )
+    for sharp, blurry in pairs:
+        _check(sharp, blurry, kernel)
+    kernel = kernel / kernel.sum()
+    middle = [(_middle_channel(sharp), _middle_channel(blurry)) for sharp, blurry in pairs]
+    margin = max(kernel.shape) // 2
+    candidates = sorted(
+        (
+            Candidate(
+                orientation,
+                light,
+                _residual([_blurred(x, turn(kernel), gamma) for x, _ in middle], middle, margin),
+            )
+            for orientation, turn in ORIENTATIONS.items()
+            for light, gamma in LIGHTS.items()
+        ),
+        key=lambda candidate: candidate.residual,
+    )
+    best = candidates[0]
+    equal = _equally_good(candidates)
+    turned, gamma = ORIENTATIONS[best.orientation](kernel), LIGHTS[best.light]
+    fits = [_fit(_blurred(x, turned, gamma), y, margin) for x, y in pairs]
+    borders = {}
+    for name, mode in BOUNDARIES.items():
+        found = [
+            _border_rms(_blurred(x, turned, gamma, mode), y, turned.shape, fit)
+            for (x, y), fit in zip(pairs, fits, strict=True)
+        ]
+        known = [rms for rms in found if rms is not None]
+        if known:
+            borders[name] = _geometric_mean(known)
+    noise, kind = _noise(fits)
+    return Diagnosis(
+        candidates=tuple(candidates),
+        unblurred=_residual([_extended(x) for x, _ in middle], middle, margin),
+        contrast=_geometric_mean([float(fit.blurry.std()) for fit in fits]),
+        orientation=best.orientation if len({entry.orientation for entry in equal}) == 1 else None,
+        light=best.light if len({entry.light for entry in equal}) == 1 else None,
+        shifts=tuple(fit.shift for fit in fits),
+        gain=float(np.mean([fit.weights[0] for fit in fits])),
+        offset=float(np.mean([fit.weights[1] for fit in fits])),
+        borders=borders,
+        boundary=_boundary(borders, _geometric_mean([fit.rms for fit in fits])),
+        noise=noise,
+        noise_kind=kind,
+    )
+
+
+def conclusions(diagnosis: Diagnosis) -> list[str]:
+    """What was found, in plain sentences; also what could not be decided."""
+    best = diagnosis.candidates[0]
+    if not diagnosis.is_explained:
+        return [
+            f"The kernel does not explain the blur: its best reading leaves {best.residual:.4f}, the sharp "
+            f"image itself {diagnosis.unblurred:.4f}, a constant {diagnosis.contrast:.4f}. "
+            "Do the files belong together?"
+        ]
+    said = []
+    if diagnosis.orientation is None:
+        names = " and ".join(
+            dict.fromkeys(entry.orientation for entry in _equally_good(diagnosis.candidates))
+        )
+        said.append(f"The kernel's orientation cannot be decided: {names} fit equally well.")
+    else:
+        said.append(f"The kernel file is in the form: {diagnosis.orientation}.")
+    if diagnosis.light is None:
+        said.append("Whether the blur acts on stored values or in linear light cannot be decided.")
+    else:
+        said.append(f"The blur acts on {diagnosis.light} (gamma {LIGHTS[diagnosis.light]}).")
+    shifts = ", ".join(f"({rows:+.2f}, {columns:+.2f})" for rows, columns in diagnosis.shifts)
+    said.append(f"Shift of the prediction (rows, columns), in px: {shifts}.")
+    said.append(
+        f"Intensities: blurry = {diagnosis.gain:.3f} x prediction {diagnosis.offset:+.4f} (of 0 to 1)."
+    )
+    said.append(_boundary_sentence(diagnosis))
+    said.append(f"Residual: {diagnosis.noise_kind}, standard deviation {diagnosis.noise:.4f}.")
+    return said
+
+
+def _equally_good(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Of candidates in order, those that are not told from the best."""
+    return [entry for entry in candidates if entry.residual <= DECISIVE * candidates[0].residual]
+
+
+def _boundary_sentence(diagnosis: Diagnosis) -> str:
+    if not diagnosis.borders:
+        return "Boundary: valid; the blurry image ends where the kernel would leave the sharp one."
+    if diagnosis.boundary == "valid":
+        return "Boundary: no continuation of the sharp image gives the border; real scene lies outside."
+    if diagnosis.boundary is None:
+        least = min(diagnosis.borders.values())
+        names = " and ".join(name for name, rms in diagnosis.borders.items() if rms <= DECISIVE * least)
+        return f"Boundary: cannot be decided, {names} fit equally well."
+    return f"Boundary: {diagnosis.boundary}."
+
+
+def _check(sharp: Image, blurry: Image, kernel: Kernel) -> None:
+    if len(sharp) != len(blurry):
+        raise InputError(
+            f"the sharp image has {len(sharp)} channels, the blurry one {len(blurry)}; convert one of them"
+        )
+    (height, width), inner = sharp.shape[1:], blurry.shape[1:]
+    if inner[0] > height or inner[1] > width:
+        raise InputError(
+            f"the blurry image ({inner[0]} x {inner[1]}) is larger than the sharp one ({height} x {width})"
+        )
+    left = [
+        min(side - 2 * (max(kernel.shape) // 2), part)
+        for side, part in zip(sharp.shape[1:], inner, strict=True)
+    ]
+    if min(left) < 2 * REACH + 8:
+        raise InputError(
+            f"an image of {height} x {width} px leaves too little inside the kernel's reach "
+            f"({kernel.shape[0]} x {kernel.shape[1]}) and a search of {REACH} px; take a larger one"
+        )
+    if sharp.std() == 0 or blurry.std() == 0:
+        raise InputError("an image without structure tells nothing of its blur")
+
+
+def _middle_channel(image: Image) -> Image:
+    middle = len(image) // 2
+    return image[middle : middle + 1]
+
+
+def _geometric_mean(values: Sequence[float]) -> float:
+    """So that the images count alike, however large their residuals are."""
+    return float(np.exp(np.mean(np.log(np.maximum(values, 1e-12)))))
+
+
+def _blurred(sharp: Image, kernel: Kernel, gamma: float, mode: str = "constant") -> Image:
+    """`sharp` blurred, in its frame and REACH px more on every side, continued by `mode` of `numpy.pad`."""
+    pad = [(0, 0), *((REACH + side // 2, REACH + (side - 1) // 2) for side in kernel.shape)]
+    padded = np.pad(sharp**gamma, pad, mode=mode)  # type: ignore[call-overload]
+    blurred = convolve_valid(torch.from_numpy(padded), torch.from_numpy(kernel.copy()))
+    result: Image = blurred.clamp(min=0).numpy() ** (1 / gamma)
+    return result
+
+
+def _extended(sharp: Image) -> Image:
+    return np.pad(sharp, ((0, 0), (REACH, REACH), (REACH, REACH)), mode="edge")
+
+
+def _residual(predictions: Sequence[Image], pairs: Sequence[tuple[Image, Image]], margin: int) -> float:
+    fits = [_fit(prediction, y, margin) for prediction, (_, y) in zip(predictions, pairs, strict=True)]
+    return _geometric_mean([fit.rms for fit in fits])
+
+
+def _fit(prediction: Image, blurry: Image, margin: int) -> _Fit:
+    """Bring `prediction` (of `_blurred`) onto `blurry`, judged where no boundary is involved.
+
+    Whole pixels by search; gain, offset and the rest of the shift by least squares, the shift to first order.
+    """
+    start = _start(prediction, blurry)
+    rows, columns = (
+        slice(max(0, margin + REACH - first), min(part, side - REACH - margin - first))
+        for first, part, side in zip(start, blurry.shape[1:], prediction.shape[1:], strict=True)
+    )
+    known = blurry[:, rows, columns]
+    guess = _window(prediction, start, (0, 0), blurry.shape)[:, rows, columns]
+    # Gain and offset first, roughly, so that they do not pull on the shift.
+    scale = guess.std() / max(float(known.std()), 1e-12)
+    scaled = (known - known.mean()) * scale + guess.mean()
+    shift = best_shift(guess, scaled, border=REACH, max_shift=REACH).shift
+    move = int(shift[0]), int(shift[1])
+    design = _design(prediction, start, move, blurry.shape)[:, :, rows, columns][
+        ..., REACH:-REACH, REACH:-REACH
+    ]
+    target = known[:, REACH:-REACH, REACH:-REACH]
+    flat = design.reshape(4, -1)
+    weights = np.asarray(np.linalg.lstsq(flat @ flat.T, flat @ target.ravel(), rcond=None)[0], np.float64)
+    return _Fit(move, weights, target - np.tensordot(weights, design, axes=1), target)
+
+
+def _start(prediction: Image, blurry: Image) -> tuple[int, int]:
+    """Where the blurry image's first pixel lies in the prediction: both have one middle."""
+    rows, columns = (
+        (side - part) // 2 for side, part in zip(prediction.shape[1:], blurry.shape[1:], strict=True)
+    )
+    return rows, columns
+
+
+def _window(image: Image, start: tuple[int, int], move: tuple[int, int], shape: tuple[int, ...]) -> Image:
+    top, left = start[0] + move[0], start[1] + move[1]
+    return image[:, top : top + shape[1], left : left + shape[2]]
+
+
+def _design(
+    prediction: Image, start: tuple[int, int], move: tuple[int, int], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """(4, C, H, W): what `_Fit.weights` weigh, moved, in the frame of a blurry image of `shape`."""
+    planes = [prediction, np.ones_like(prediction), *np.gradient(prediction, axis=(1, 2))]
+    return np.stack([_window(plane, start, move, shape) for plane in planes])
+
+
+def _border_rms(prediction: Image, blurry: Image, kernel: tuple[int, ...], fit: _Fit) -> float | None:
+    """Residual of the pixels for which a kernel of this size leaves the sharp image; None without any."""
+    start = _start(prediction, blurry)
+    inside = np.zeros(prediction.shape[1:], dtype=bool)
+    rows, columns = (slice(REACH + side // 2, -REACH - (side - 1) // 2) for side in kernel)
+    inside[rows, columns] = True
+    border = ~_window(inside[None], start, fit.move, blurry.shape)[0]
+    if not border.any():
+        return None
+    design = _design(prediction, start, fit.move, blurry.shape)[:, :, border]
+    residual = blurry[:, border] - np.tensordot(fit.weights, design, axes=1)
+    return float(np.sqrt((residual**2).mean()))
+
+
+def _boundary(borders: Mapping[str, float], inside: float) -> str | None:
+    """The continuation that predicts the border as well as the inside is predicted."""
+    if not borders or min(borders.values()) > 2 * max(inside, ROUNDING):
+        return "valid"
+    least = min(borders, key=lambda name: borders[name])
+    others = [rms for name, rms in borders.items() if name != least]
+    return least if min(others) > DECISIVE * borders[least] else None
+
+
+def _noise(fits: Sequence[_Fit]) -> tuple[float, str]:
+    """Standard deviation and kind of the residuals inside the borders, of pixels that are not clipped."""
+    values, products = [], []
+    for fit in fits:
+        clipped = (fit.blurry < 0.5 / 255) | (fit.blurry > 254.5 / 255)
+        residual = np.where(clipped, np.nan, fit.residual)
+        values.append(residual[~clipped] - np.nanmean(residual))
+        products.append((residual[:, :, 1:] * residual[:, :, :-1]).ravel())
+    pooled = np.concatenate(values)
+    sigma = float(pooled.std())
+    agreement = float(np.nanmean(np.concatenate(products))) / sigma**2 if sigma else 0.0
+    tails = float(kurtosis(pooled))
+    if sigma < 1.2 * ROUNDING:
+        return sigma, "the rounding to 8 bits alone"
+    if agreement > 0.2:
+        return sigma, "a misfit more than noise, for neighbouring pixels agree"
+    # Excess over a Gaussian: -1.2 for uniform noise, still -0.9 for that of 1 % after rounding to 8 bits.
+    if tails < -0.6:
+        return sigma, "uniform noise"
+    if tails < 0.6:
+        return sigma, "Gaussian noise"
+    return sigma, "noise with heavier tails than a Gaussian's, such as impulses"

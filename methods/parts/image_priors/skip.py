@@ -1,0 +1,167 @@
+"""Deep image prior: a skip encoder-decoder that maps a fixed random code to the latent image.
+
+The network of SelfDeblur (Ren et al., CVPR 2020) and VDIP, as their public code has it. Its batch norms
+always use the statistics of the current image, also when the result is read out: never call `.eval()`.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmark.core.types import NotSupportedError
+
+SLOPE = 0.2  # of every LeakyReLU
+
+
+class PointwiseConv(nn.Conv2d):
+    """A 1x1 convolution as a matrix product over the channels: on CPU torch's own takes a slow path."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, H, W)."""
+        pixels = functional.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)
+        return pixels.permute(0, 3, 1, 2)
+
+
+def conv_block(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn.Sequential:
+    """Reflection-padded convolution, batch norm, LeakyReLU."""
+    conv: nn.Module
+    if size == 1:
+        conv = PointwiseConv(in_channels, out_channels)
+    else:
+        conv = nn.Conv2d(in_channels, out_channels, size, stride, padding=size // 2, padding_mode="reflect")
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.LeakyReLU(SLOPE))
+
+
+class NonLocalBlock(nn.Module):
+    """Residual dot-product attention without softmax; the identity at the start (zero batch-norm weight).
+
+    A = theta^T phi / N is never built: without a softmax, (Q K^T) V = Q (K^T V), linear in the pixels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.theta = PointwiseConv(channels, channels // 2)
+        self.phi = PointwiseConv(channels, channels // 2)
+        self.g = PointwiseConv(channels, channels // 2)
+        self.project = PointwiseConv(channels // 2, channels)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W), H and W at least 2."""
+        query = self.theta(x).flatten(2)  # (N, C/2, HW)
+        key = functional.max_pool2d(self.phi(x), 2).flatten(2)  # (N, C/2, M)
+        value = functional.max_pool2d(self.g(x), 2).flatten(2)
+        context = value @ key.transpose(1, 2) / key.shape[2]  # (N, C/2, C/2)
+        attended = (context @ query).unflatten(2, x.shape[2:])
+        projected: Tensor = self.norm(self.project(attended))
+        return x + projected
+
+
+class Level(nn.Module):
+    """One scale of the encoder-decoder, with all coarser scales inside it."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        skip_channels: int,
+        coarser: "Level | None",
+        non_local: bool,
+    ) -> None:
+        super().__init__()
+        self.skip = conv_block(in_channels, skip_channels, 1)
+        self.down = conv_block(in_channels, channels, 3, stride=2)
+        self.non_local = NonLocalBlock(channels) if non_local else nn.Identity()
+        self.encode = conv_block(channels, channels, 3)
+        self.coarser = coarser if coarser is not None else nn.Identity()
+        self.merge = nn.BatchNorm2d(skip_channels + channels)
+        self.decode = conv_block(skip_channels + channels, channels, 3)
+        self.mix = conv_block(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, channels, H, W)."""
+        deep = self.coarser(self.encode(self.non_local(self.down(x))))
+        deep = functional.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
+        # An odd length comes back one longer: drop the last row or column.
+        deep = deep[:, :, : x.shape[2], : x.shape[3]]
+        merged = self.merge(torch.cat((self.skip(x), deep), dim=1))
+        mixed: Tensor = self.mix(self.decode(merged))
+        return mixed
+
+
+class SkipNetwork(nn.Module):
+    """The whole network: (N, in, H, W) -> (N, out, H, W) in (0, 1); with the defaults, the papers' one."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: int = 128,
+        skip_channels: int = 16,
+        scales: int = 5,
+        non_local_from: int = 2,  # the first scale, 0 the finest, that has a non-local block
+    ) -> None:
+        super().__init__()
+        self.smallest_side = 2**scales + 1  # else the deepest map is a single pixel, and batch norm fails
+        level: Level | None = None
+        for scale in reversed(range(scales)):
+            entering = in_channels if scale == 0 else channels
+            level = Level(entering, channels, skip_channels, level, non_local=scale >= non_local_from)
+        assert level is not None, "at least one scale"
+        self.levels = level
+        self.head = PointwiseConv(channels, out_channels)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Raises as `logits`."""
+        return torch.sigmoid(self.logits(code))
+
+    def logits(self, code: Tensor) -> Tensor:
+        """The outputs before the sigmoid. Raises NotSupportedError for inputs below `smallest_side`."""
+        if min(code.shape[2:]) < self.smallest_side:
+            raise NotSupportedError(
+                f"the image network needs at least {self.smallest_side} pixels a side, "
+                f"the latent image has {code.shape[2]} x {code.shape[3]}"
+            )
+        outputs: Tensor = self.head(self.levels(code))
+        return outputs
+
+
+class DeepImagePrior(nn.Module):
+    """Latent image = network(code + perturbation); only the network's weights are optimised.
+
+    `code` is (1, in, H', W'); `noise_scale` the standard deviation of the fresh perturbation of every step.
+    """
+
+    def __init__(self, network: nn.Module, code: Tensor, noise_scale: float) -> None:
+        super().__init__()
+        # In this layout the 1x1 convolutions are matrix products without a copy.
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.code: Tensor
+        self.register_buffer("code", code.contiguous(memory_format=torch.channels_last))
+        self.noise_scale = noise_scale
+
+    def forward(self, noise: Tensor | None = None) -> Tensor:
+        """The latent image (C, H', W'); `noise` is standard normal like the code, None for the read-out."""
+        code = self.code if noise is None else self.code + self.noise_scale * noise
+        image: Tensor = self.network(code)
+        return image[0]
+
+    def latent(self, noise: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The latent image and its standard deviations, both (C, H', W'); here there are none."""
+        return self(noise), None
+
+
+class VariationalImagePrior(DeepImagePrior):
+    """Every entry of the latent image a Gaussian: VDIP's reading of a network with 2 C outputs.
+
+    The first C outputs are the means, the others the standard deviations themselves, in (0, 1).
+    """
+
+    def latent(self, noise: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Means and standard deviations, both (C, H', W')."""
+        mean, deviation = self(noise).chunk(2)
+        return mean, deviation

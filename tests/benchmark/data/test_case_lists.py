@@ -1,0 +1,235 @@
+"""Which cases a descriptor names: grids, listed and found files, manifests, conditions, selections."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmark.core.schema import read_yaml
+from benchmark.core.types import InputError
+from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset, presence
+from benchmark.data.sources import all_sources
+from benchmark.tables.published import paper_table, paper_tables
+
+COUNTS = {
+    "demo-uniform": 2, "demo-nonuniform": 2, "demo-real": 1, "demo-noise": 2, "demo-faces": 2,
+    "lai-noise": 25, "levin": 32, "levin-synth": 32, "lai": 100,
+    "lai-synth": 100, "lai-nonuniform": 100, "lai-real": 100, "koehler": 48, "coco80": 80,
+    "coco80-nonuniform": 80, "realblur-j": 980, "realblur-r": 980, "gopro": 1111, "hide": 2025,
+    "reds125": 125, "celebahq": 500, "afhq-dog": 500, "imagenet": 1000,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_mirror(monkeypatch):
+    monkeypatch.delenv(MIRROR, raising=False)
+
+
+def write(folder: Path, name: str, **changes):
+    """A copy of a shipped descriptor in another folder, changed."""
+    content = {**read_yaml(FOLDER / f"{name}.yaml"), **changes}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    return find_dataset(name, folder)
+
+
+def touch(folder: Path, *names: str):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def test_every_dataset_of_the_papers_is_there_with_its_number_of_cases():
+    assert {name: find_dataset(name).case_count for name in dataset_names()} == COUNTS
+    needed = {dataset for name in paper_tables() for dataset in paper_table(name).datasets}
+    for dataset in needed:
+        find_dataset(dataset)
+
+
+def test_every_dataset_has_a_source_with_its_terms():
+    sources = all_sources()
+    for name in dataset_names():
+        source = sources[find_dataset(name).content["source"]]
+        assert source.licence
+        assert bool(source.how_to_get) == bool(source.archives)
+
+
+def test_groups_of_the_papers_tables_are_groups_of_cases():
+    for name in paper_tables():
+        for block in paper_table(name).blocks:
+            if block.dataset and block.group and block.dataset != "reds125":
+                groups = {entry.group for entry in find_dataset(block.dataset).entries.values()}
+                assert block.group in groups, f"{name}: {block.title}"
+
+
+def test_a_grid_names_every_file_of_a_case():
+    entry = find_dataset("lai").entries["people_02_kernel_03"]
+    assert entry.group == "people"
+    assert entry.files == (
+        "lai/uniform/people_02_kernel_03.png",
+        "lai/ground_truth/people_02.png",
+        "lai/kernels/kernel_03.png",
+    )
+    assert (entry.declared_size, entry.kernel_form) == (55, "correlation")
+    assert find_dataset("lai-synth").entries["people_02_kernel_03"].kernel_form == "convolution"
+
+
+def test_frames_along_a_shake_are_counted_for_each_photograph():
+    entries = find_dataset("koehler").entries
+    assert len(entries["im1_kernel1"].frames) == 199
+    assert len(entries["im2_kernel11"].frames) == 200
+    assert len(entries["im1_kernel3"].frames) == 197
+    assert not any(frame.endswith("1_3_30.png") for frame in entries["im1_kernel3"].frames)
+    assert sum(len(entry.frames) for entry in entries.values()) == 48 * 199 + 1 - 6 - 2
+    assert entries["im4_kernel12"].frames[-1] == "kohler/Image4/Kernel12/GroundTruth4_12_198.png"
+
+
+def test_kernel_sizes_are_dealt_out_equally():
+    sizes = [entry.kernel["trajectory"] for entry in find_dataset("coco80").entries.values()]
+    assert {size: sizes.count(size) for size in set(sizes)} == dict.fromkeys((31, 45, 55, 65, 75), 16)
+    shakes = {
+        str(entry.kernel["shake"]["extent"]) for entry in find_dataset("coco80-nonuniform").entries.values()
+    }
+    assert shakes == {"[15, 40]"}
+
+
+def test_real_photographs_declare_the_sizes_of_the_sets_authors():
+    sizes = [entry.declared_size for entry in find_dataset("lai-real").entries.values()]
+    assert {size: sizes.count(size) for size in set(sizes)} == {
+        25: 31,
+        51: 44,
+        75: 15,
+        101: 7,
+        125: 2,
+        151: 1,
+    }
+
+
+def gopro(folder, count=4):
+    files = read_yaml(FOLDER / "gopro.yaml")["files"]
+    return write(folder, "gopro", files={**files, "count": count})
+
+
+NAMES = [
+    f"gopro/test/GOPR{s}/{kind}/00000{f}.png" for s in (1, 2) for kind in ("blur", "sharp") for f in (1, 2)
+]
+
+
+def test_found_files_are_paired_and_sorted(tmp_path):
+    touch(tmp_path, *NAMES, "gopro/test/GOPR1/blur_gamma/000001.png", "gopro/train/GOPR3/blur/000001.png")
+    dataset = gopro(tmp_path)
+    assert dataset.case_ids == ["GOPR1-000001", "GOPR1-000002", "GOPR2-000001", "GOPR2-000002"]
+    entry = dataset.entries["GOPR2-000001"]
+    assert entry.group == "GOPR2"
+    assert entry.files == ("gopro/test/GOPR2/blur/000001.png", "gopro/test/GOPR2/sharp/000001.png")
+    assert presence(dataset) == "yes"
+
+
+def test_missing_and_surplus_files_are_counted(tmp_path):
+    touch(tmp_path, *NAMES)
+    with pytest.raises(InputError, match=r"4 files match .* not 5; some are missing"):
+        _ = gopro(tmp_path, count=5).case_ids
+    with pytest.raises(InputError, match=r"4 files match .* not 3; some are too many"):
+        _ = gopro(tmp_path, count=3).case_ids
+    (tmp_path / NAMES[2]).rename(tmp_path / "gopro/test/GOPR1/sharp/1.png")
+    dataset = gopro(tmp_path)
+    assert dataset.missing(dataset.case_ids) == ["gopro/test/GOPR1/sharp/000001.png"]
+    assert presence(dataset) == "3 of 4 cases"
+
+
+def test_a_frozen_list_names_what_goes_missing_later(tmp_path):
+    touch(tmp_path, *NAMES)
+    gopro(tmp_path).freeze()
+    (tmp_path / NAMES[0]).unlink()
+    touch(tmp_path, "gopro/test/GOPR9/blur/000001.png")
+    dataset = gopro(tmp_path)
+    assert len(dataset.case_ids) == 4
+    assert dataset.missing(dataset.case_ids) == [NAMES[0]]
+
+
+def test_without_its_folder_a_dataset_of_found_files_says_so(tmp_path):
+    with pytest.raises(InputError, match="there is no folder gopro in"):
+        _ = gopro(tmp_path).case_ids
+    assert gopro(tmp_path).case_count == 4
+    assert presence(gopro(tmp_path)) == "no"
+
+
+def test_only_the_listed_pairs_of_an_archive_count(tmp_path):
+    files = read_yaml(FOLDER / "realblur-j.yaml")["files"]
+    folder = "RealBlur-J_ECC_IMCORR_centroid_itensity_ref"
+    scenes = ("scene002", "scene007", "scene244_reflect")
+    pairs = [
+        (f"{folder}/{s}/gt/gt_{m}.png", f"{folder}/{s}/blur/blur_{m}.png") for s in scenes for m in (1, 10)
+    ]
+    touch(tmp_path / "realblur", *(name for pair in pairs for name in pair))
+    dataset = write(tmp_path, "realblur-j", files={**files, "count": 4})
+    with pytest.raises(InputError, match=r"RealBlur_J_test_list\.txt: no such file; it lists the test pairs"):
+        _ = dataset.case_ids
+    lines = [" ".join(pair) for pair in pairs if "scene007" not in pair[0]]
+    (tmp_path / "realblur" / "RealBlur_J_test_list.txt").write_text("\n".join(lines) + "\n")
+    dataset = find_dataset("realblur-j", tmp_path)
+    assert dataset.case_ids == ["scene002-1", "scene002-10", "scene244_reflect-1", "scene244_reflect-10"]
+    (tmp_path / "realblur" / pairs[0][1]).unlink()
+    with pytest.raises(InputError, match=r"1 of 8 files are missing, as .*blur_1\.png"):
+        _ = find_dataset("realblur-j", tmp_path).case_ids
+
+
+def test_the_first_images_are_taken_in_the_order_of_their_names(tmp_path):
+    files = read_yaml(FOLDER / "celebahq.yaml")["files"]
+    touch(tmp_path / "celebahq", "val/male/000002.jpg", "val/female/000003.jpg", "val/female/000001.jpg")
+    dataset = write(tmp_path, "celebahq", files={**files, "first": 2})
+    assert dataset.case_ids == ["000001", "000002"]
+    assert dataset.entries["000002"].sharp == "celebahq/val/male/000002.jpg"
+
+
+def test_pairs_of_a_manifest_lie_anywhere_below_the_data(tmp_path):
+    dataset = write(tmp_path, "reds125")
+    with pytest.raises(InputError, match=r"manifest\.csv: no such file; the paper's list is not public"):
+        _ = dataset.case_ids
+    (tmp_path / "reds125").mkdir()
+    manifest = tmp_path / "reds125" / "manifest.csv"
+    manifest.write_text(
+        "group,id,blurry,sharp\ns1,r1,reds/b.png,reds/s.png\ns2,r2,realblur/b.png,realblur/s.png\n"
+    )
+    dataset = find_dataset("reds125", tmp_path)
+    assert [(entry.group, entry.files) for entry in dataset.entries.values()] == [
+        ("s1", ("reds/b.png", "reds/s.png")),
+        ("s2", ("realblur/b.png", "realblur/s.png")),
+    ]
+    manifest.write_text("group,id,blurry\ns1,r1,reds/b.png\n")
+    with pytest.raises(InputError, match="the column 'sharp' is missing"):
+        _ = find_dataset("reds125", tmp_path).case_ids
+
+
+def test_a_condition_changes_noise_or_declared_size_and_nothing_else():
+    base, noisy = find_dataset("lai-synth"), find_dataset("lai-synth@shot-high@size-level-3")
+    assert noisy.base == "lai-synth"
+    assert noisy.content["noise"] == [{"kind": "shot", "eta": 40}]
+    assert (base.size_level, noisy.size_level) == (1, 3)
+    assert noisy.entries == base.entries
+    assert "rate 40" in noisy.content["caption"]
+    assert "half of the way" in noisy.content["caption"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "lai-synth@shot-hihg",
+            "lai-synth@shot-hihg: unknown condition 'shot-hihg'. Did you mean 'shot-high'?",
+        ),
+        ("lai@shot-high", "its blurry images are files, so no condition can change them"),
+        ("lai-sinth", "unknown dataset 'lai-sinth'. Did you mean 'lai-synth'?"),
+        ("sources", "unknown dataset 'sources'"),
+    ],
+)
+def test_wrong_names_are_told_apart(name, message):
+    with pytest.raises(InputError) as caught:
+        find_dataset(name)
+    assert message in str(caught.value)
+
+
+def test_cases_are_selected_by_shell_patterns():
+    dataset = find_dataset("levin-synth")
+    assert dataset.selected(["im1_*", "im2_kernel4"])[-2:] == ["im1_kernel8", "im2_kernel4"]
+    with pytest.raises(InputError, match="levin-synth: no case matches 'im9_\\*'"):
+        dataset.selected(["im9_*"])

@@ -1,0 +1,387 @@
+"""The papers' figures: what their definitions say, what a profile can show of them, that they are drawn."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from benchmark.core.schema import ROOT, checked, read_yaml
+from benchmark.core.types import InputError, Restoration, Status
+from benchmark.data.cases import make_case
+from benchmark.data.descriptors import MIRROR, find_dataset
+from benchmark.data.synthesis import observe
+from benchmark.figures.comparisons import BORDER, detail_window
+from benchmark.figures.definition import First, paper_figure, paper_figures
+from benchmark.figures.paper import Shown, _collected, draw
+from benchmark.figures.scores import caption
+from benchmark.planning.plan import Plan
+from benchmark.runs.store import Store, write_restoration
+from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.scores import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
+from benchmark.tables import published as papers
+from benchmark.tables.published import paper_table
+from methods.parts import registry
+
+DOCUMENT = read_yaml(ROOT / "benchmark" / "figures" / "papers.yaml")
+DEMO = read_yaml(ROOT / "config" / "demo.yaml")
+GLKM = [f"glkm-fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9, 10, 11)]
+OF_SCORES = [f"bid-fig{number}" for number in (15, 16, 19, 20, 21, 22, 23, 24, 26)]
+OF_IMAGES = [f"bid-fig{number}" for number in (1, 4, 5, 8, 9, 11, 13, 14, 25, 27, 28, 29, 30, 31, 32)]
+WITHOUT_METHODS = [f"bid-fig{number}" for number in (6, 10, 12)]
+UFPNET = [f"ufpnet-fig{number}" for number in (1, 2, 4, 5, 6)]
+NAMES = [*GLKM, *UFPNET, *OF_SCORES, *OF_IMAGES, *WITHOUT_METHODS]
+
+
+def named(figure):
+    """All datasets that a figure of images names, with their cases."""
+    return {dataset: cases for wanted in figure.cases for dataset, cases in wanted.items()}
+
+
+def test_every_figure_whose_subject_is_known_or_inferred_is_there():
+    assert sorted(paper_figures()) == sorted(NAMES)
+    for name in GLKM:
+        figure = paper_figure(name)
+        assert figure.title.startswith(
+            f"Generative Latent Kernel Modeling for Blind Motion Deblurring, Figure {name[8:]}: "
+        )
+        assert name == "glkm-fig1" or "inferred" in figure.caption
+
+
+@pytest.mark.parametrize("name", UFPNET)
+def test_a_figure_of_the_paper_on_kernel_fields_says_what_is_inferred(name):
+    figure = paper_figure(name)
+    assert "inferred" in figure.caption
+    for dataset in named(figure):
+        find_dataset(dataset)
+
+
+@pytest.mark.parametrize("name", GLKM)
+def test_every_dataset_shown_is_of_the_figures_table_or_the_demo(name):
+    of_table = paper_table(DOCUMENT["figures"][name]["table"]).datasets
+    for dataset in named(paper_figure(name)):
+        assert dataset in of_table or dataset.startswith("demo-")
+        find_dataset(dataset)
+
+
+@pytest.mark.parametrize("name", [*OF_SCORES, *OF_IMAGES, *WITHOUT_METHODS])
+def test_what_a_figure_of_the_other_paper_names_is_there(name):
+    figure = paper_figure(name)
+    assert set(figure.metrics) <= set(METRICS)
+    for dataset, cases in named(figure).items():
+        if isinstance(cases, First):  # of a user's list
+            find_dataset(dataset)
+        else:
+            assert set(cases) <= set(find_dataset(dataset).case_ids)
+    for conditions in figure.conditions:
+        for dataset in conditions.values():
+            find_dataset(dataset)
+    in_use = [method for method in figure.methods if method.partition("@")[0] in registry.built_in()]
+    assert bool(in_use) == (name not in WITHOUT_METHODS)
+
+
+def test_cases_of_a_users_list_are_taken_by_their_scenario(monkeypatch, tmp_path):
+    folder = tmp_path / "data" / "reds125"
+    folder.mkdir(parents=True)
+    lines = [f"s{number % 5 + 1},photo{number},blurry.png,sharp.png" for number in range(125)]
+    (folder / "manifest.csv").write_text("\n".join(["group,id,blurry,sharp", *lines]))
+    for name in ("blurry.png", "sharp.png"):
+        (tmp_path / "data" / name).touch()
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    plan = Plan.from_config({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
+    first = {"reds125": [f"photo{number}" for number in range(5)]}
+    assert plan.paper_figure("bid-fig1").cases == first
+    assert plan.paper_figure("bid-fig29").cases == {
+        "reds125": ["photo1", "photo6", "photo11", "photo16", "photo21"]
+    }
+
+
+def test_without_such_a_list_the_demos_photograph_stands_in_and_the_reason_is_said(monkeypatch, tmp_path):
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    plan = Plan.from_config({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
+    shown = plan.paper_figure("bid-fig28")
+    assert shown.cases == {"demo-real": ["clock"]}
+    assert shown.notes[0].startswith("reds125 is left out: ")
+    assert shown.notes[0].endswith("manifest.csv: no such file")
+    assert "listed nowhere" in paper_figure("bid-fig28").caption
+
+
+@pytest.mark.parametrize("name", WITHOUT_METHODS)
+def test_figures_that_need_no_restoration_are_drawn(store, tmp_path, name):
+    figure = replace(paper_figure(name), steps=4)
+    cases = {} if figure.kind == "landscape" else {"demo-uniform": ["astronaut"]}
+    assert draw(figure, store, Shown(cases, [], [0], "", {}), ["A note."], tmp_path / "x") == []
+    assert pixels(tmp_path / "x.png").std() > 5
+
+
+def test_a_figure_of_kernel_models_needs_a_true_kernel(store, tmp_path):
+    with pytest.raises(InputError, match="demo-real/clock: no sharp image or no true kernel is known"):
+        draw(paper_figure("bid-fig12"), store, shown("demo-real", ["clock"]), [], tmp_path / "x")
+
+
+def test_the_first_conditions_that_a_profile_has_are_shown():
+    datasets = ["demo-uniform", "demo-uniform@size-level-3"]
+    shown = Plan.from_config({**DEMO, "datasets": datasets, "seeds": [1, 2]}, "x.yaml").paper_figure(
+        "bid-fig19"
+    )
+    assert shown.conditions == {"level 1": datasets[0], "level 3": datasets[1]}
+    assert shown.seeds == [1, 2]
+    why = "are left out: not among the config's datasets"
+    levels = ", ".join(f"levin-synth@size-level-{level}" for level in (2, 3, 4, 5))
+    assert f"levin-synth, {levels} {why}" in shown.notes
+    assert any(note.endswith(f"demo-uniform@size-level-5 {why}") for note in shown.notes)
+    assert shown.notes[0].startswith("Methods that this profile does not run here: l0-dark")
+    nothing = Plan.from_config({**DEMO, "datasets": ["demo-real"]}, "x.yaml").paper_figure("bid-fig19")
+    assert nothing.conditions == {}
+
+
+@pytest.mark.parametrize("name", ["bid-fig19", "bid-fig23"])
+def test_scores_are_drawn_as_the_profile_has_them(store, tmp_path, name):
+    figure = paper_figure(name)
+    rng = np.random.default_rng(0)
+    rows = [
+        (dataset, "g", case, method, seed, "shift-rgb", metric, rng.random(), "")
+        for dataset in ("one", "two")
+        for case in ("a", "b", "c")
+        for method in ("selfdeblur", "blurry")
+        for seed in (0, 1)
+        for metric in ("psnr", "lpips-alex", "niqe")
+    ]
+    scores = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    scores.loc[3, "value"] = np.nan
+    write_frame(scores, store.root / "scores.csv")
+    drawn = Shown({}, ["blurry", "selfdeblur"], [0, 1], "", {}, {"1": "one", "5": "two"})
+    for out in ("one", "two"):
+        assert draw(figure, store, drawn, [], tmp_path / out) == []
+    assert pixels(tmp_path / "one.png").std() > 5
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    collected = _collected(figure, store, drawn)
+    assert list(collected.metric.unique()) == ["psnr", "lpips-alex"]
+    assert list(collected.method.unique()) == ["blurry", "selfdeblur"]
+    said = draw(figure, store, replace(drawn, methods=[]), [], tmp_path / "x")
+    assert said == ["none of its methods is in this profile"]
+    said = draw(figure, store, replace(drawn, conditions={}), [], tmp_path / "x")
+    assert said == ["none of its datasets is here"]
+
+
+def first_of_each_group(dataset, group):
+    found = {}
+    for case in dataset.case_ids:
+        found.setdefault(group(case), case)
+    return list(found.values())
+
+
+def test_cases_are_the_first_of_each_group():
+    for name in ("lai", "lai-nonuniform"):
+        dataset = find_dataset(name)
+        expected = first_of_each_group(dataset, lambda case: case.partition("_")[0])
+        figure = "glkm-fig5" if name == "lai" else "glkm-fig11"
+        assert named(paper_figure(figure))[name] == expected
+    sizes = find_dataset("lai-real").content["files"]["declared_sizes"]
+    assert named(paper_figure("glkm-fig6"))["lai-real"] == [ids[0] for ids in sizes.values()]
+    assert named(paper_figure("glkm-fig4"))["coco80"] == find_dataset("coco80").case_ids[:4]
+    for name in GLKM:
+        for dataset, cases in named(paper_figure(name)).items():
+            if dataset.startswith("demo-"):
+                assert cases == find_dataset(dataset).case_ids
+
+
+@pytest.mark.parametrize("name", ["bid-fig15", "bid-fig16", "bid-fig26"])
+def test_runs_are_drawn_with_what_stopping_returned(store, tmp_path, name):
+    figure = paper_figure(name)
+    method, rng = figure.methods[0], np.random.default_rng(0)
+    rows = [
+        ("one", "g", case, method, 0, iteration, iteration == 20, 1.0, "shift-rgb", metric, rng.random())
+        for case in ("a", "b")
+        for metric in ("psnr", "ssim")
+        for iteration in (10, 20, 30)
+    ]
+    write_frame(pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS)), store.root / "convergence.csv")
+    drawn = Shown({}, [method], [0], "", {}, {"noise": "one"})
+    assert draw(figure, store, drawn, [], tmp_path / "x") == []
+    assert pixels(tmp_path / "x.png").std() > 5
+    said = draw(figure, store, replace(drawn, conditions={"noise": "two"}), [], tmp_path / "y")
+    assert said == ["convergence.csv has no score of them"]
+
+
+def test_runs_need_estimates_on_the_way():
+    shown = Plan.from_config(DEMO, "demo.yaml").paper_figure("bid-fig26")
+    assert shown.conditions == {}
+    assert "It needs estimates on the way: put `snapshots` into the config" in shown.notes
+
+
+def test_rows_of_a_figure_are_rows_of_its_table():
+    assert paper_figure("glkm-fig1").methods == ["selfdeblur", "dip-glkm"]
+    assert paper_figure("glkm-fig4").methods[0] == "l0-grad"  # once, though two rows of the table are
+    assert len(set(paper_figure("glkm-fig4").methods)) == len(paper_figure("glkm-fig4").methods)
+
+
+def test_unknown_names_get_a_hint():
+    with pytest.raises(InputError, match=r"unknown figure 'glkm-fgi4'\. Did you mean 'glkm-fig4'\?"):
+        paper_figure("glkm-fgi4")
+    with pytest.raises(InputError, match=r"x.yaml: unknown figure 'glkm-fig2'\. Did you mean"):
+        Plan.from_config({**DEMO, "paper_figures": ["glkm-fig2"]}, "x.yaml")
+
+
+def test_a_misspelt_key_of_a_definition_is_named():
+    document = copy.deepcopy(DOCUMENT)
+    document["figures"]["glkm-fig4"]["case"] = {}
+    with pytest.raises(InputError, match=r"unknown key 'case'\. Did you mean 'cases'\?"):
+        checked(document, "figures", "figures.yaml")
+
+
+def test_the_demo_stands_in_and_says_what_is_left_out():
+    shown = Plan.from_config(DEMO, "demo.yaml").paper_figure("glkm-fig4")
+    assert (shown.cases, shown.seeds) == ({"demo-uniform": ["camera", "astronaut"]}, [0])
+    assert shown.methods == ["l0-grad", "selfdeblur", "dip-glkm"]
+    assert shown.notes[0] == "coco80 is left out: not among the config's datasets"
+    assert "Methods that this profile does not run here: l0-robust, l0-dark, vdip-std" in shown.notes[1]
+
+
+def test_only_the_shards_of_its_cases_and_the_seeds_of_a_spread_are_needed(monkeypatch, tmp_path):
+    config = {**DEMO, "seeds": [3, 4], "shard_size": 1, "cases": {"demo-uniform": ["astronaut"]}}
+    plan = Plan.from_config(config, "x.yaml")
+    assert plan.paper_figure("glkm-fig4").seeds == [3]
+    assert plan.paper_figure("glkm-fig1").seeds == [3, 4]
+    assert plan.paper_figure("glkm-fig4").cases == {"demo-uniform": ["astronaut"]}
+    assert (
+        "demo-uniform: left out, as the config does not select them: camera"
+        in plan.paper_figure("glkm-fig4").notes
+    )
+    whole = Plan.from_config(DEMO, "demo.yaml")
+    assert whole.shards_of("demo-uniform", ["astronaut"]) == [1]
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    nothing = Plan.from_config({**DEMO, "datasets": ["lai"]}, "x.yaml").paper_figure("glkm-fig5")
+    assert nothing.cases == {}
+    assert nothing.notes[0].startswith("lai is left out: 129 of 129 files are missing")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two methods' restorations of the demo's astronaut; the second has none of its own."""
+    store = Store(tmp_path_factory.mktemp("results") / "demo")
+    for name, case in (("demo-uniform", "astronaut"), ("demo-real", "clock")):
+        observation, truth = observe(make_case(find_dataset(name), case, 0), 0)
+        store.write_observation(observation, truth)
+        for seed in (0, 1):
+            image = np.clip(observation.blurry + 0.01 * seed, 0, 1)
+            done = Restoration(Status.OK, image=image, kernels=truth.kernels, iterations=3)
+            write_restoration(store.case_folder(name, "selfdeblur", seed, case), done, {})
+        declined = Restoration(Status.NOT_SUPPORTED, reason="no")
+        write_restoration(store.case_folder(name, "l0-grad", 0, case), declined, {})
+    return store
+
+
+def shown(dataset="demo-uniform", cases=("astronaut",), methods=("l0-grad", "selfdeblur"), seeds=(0,)):
+    protocol = "plain" if dataset == "demo-real" else "shift-rgb"
+    return Shown({dataset: list(cases)} if cases else {}, list(methods), list(seeds), protocol, {})
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize(("name", "dataset", "case"), [
+    ("glkm-fig4", "demo-uniform", "astronaut"), ("glkm-fig6", "demo-real", "clock")
+])  # fmt: skip
+def test_a_comparison_is_drawn_and_names_a_method_without_an_image(store, tmp_path, name, dataset, case):
+    for out in ("one", "two"):
+        said = draw(paper_figure(name), store, shown(dataset, [case]), ["A note."], tmp_path / out)
+    assert said == ["no image of these cases by l0-grad"]
+    drawn = pixels(tmp_path / "one.png")
+    assert drawn.std() > 20
+    # Colours of the photograph: it is no page of text.
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 100
+    for suffix in (".png", ".pdf"):
+        first, second = ((tmp_path / out).with_suffix(suffix).read_bytes() for out in ("one", "two"))
+        assert first == second
+
+
+def test_kernels_are_drawn_where_they_belong(store, tmp_path):
+    field = np.zeros((4, 5, 3, 3), np.float32)
+    field[:, :, 1, 1] = 1
+    image = store.read_observation("demo-uniform", "astronaut").blurry
+    found = Restoration(Status.OK, image=image, kernel_field=field)
+    write_restoration(store.case_folder("demo-uniform", "ufpnet", 0, "astronaut"), found, {})
+    figure, cases = paper_figure("ufpnet-fig1"), ("astronaut",)
+    without = shown("demo-uniform", cases, ("l0-grad",))
+    assert not draw(figure, store, shown("demo-uniform", cases, ("ufpnet",)), ["text"], tmp_path / "with")
+    assert pixels(tmp_path / "with.png").std() > 0.05
+    draw(figure, store, without, ["text"], tmp_path / "without")
+    assert not np.array_equal(pixels(tmp_path / "with.png"), pixels(tmp_path / "without.png"))
+
+
+def test_a_comparison_may_show_several_datasets(store, tmp_path):
+    both = replace(shown(), cases={"demo-uniform": ["astronaut"], "demo-real": ["clock"]})
+    for out, what in (("one", shown()), ("both", both)):
+        draw(paper_figure("glkm-fig4"), store, what, [], tmp_path / out)
+    one, two = (pixels(tmp_path / f"{out}.png") for out in ("one", "both"))
+    assert two.shape[0] > 1.5 * one.shape[0]
+
+
+def test_the_weights_behind_restorations_are_found(store):
+    cases = {"demo-uniform": ["astronaut"]}
+    assert store.weights_behind(cases, ["selfdeblur", "l0-grad", "nothing"], 0) == {}
+    folder = store.case_folder("demo-uniform", "dip-glkm", 0, "astronaut")
+    done = Restoration(Status.OK, image=np.zeros((3, 40, 40), np.float32), weights="nets-31 demo")
+    write_restoration(folder, done, {})
+    assert store.weights_behind(cases, ["selfdeblur", "dip-glkm"], 0) == {"dip-glkm": "nets-31 demo"}
+
+
+def test_a_spread_over_seeds_is_drawn(store, tmp_path):
+    figure = paper_figure("glkm-fig1")
+    assert draw(figure, store, shown(methods=["selfdeblur"], seeds=[0, 1]), [], tmp_path / "x") == []
+    assert pixels(tmp_path / "x.png").std() > 5
+
+
+def test_a_figure_without_anything_to_show_says_why(store, tmp_path):
+    said = draw(paper_figure("glkm-fig5"), store, shown("", [], []), ["A note."], tmp_path / "x")
+    assert said == ["none of its datasets is here"]
+    assert pixels(tmp_path / "x.png").std() > 1
+    said = draw(paper_figure("glkm-fig1"), store, shown(methods=[]), [], tmp_path / "y")
+    assert said == ["none of its methods is in this profile"]
+
+
+def test_the_sheets_of_a_pre_training_are_drawn_the_profiles_own_first(store, tmp_path, monkeypatch):
+    figure = paper_figure("glkm-fig3")
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr(papers, "SHIPPED", shipped)
+    said = draw(figure, store, shown("", [], []), [], tmp_path / "x")
+    assert said[0].startswith("there is no initializer-*.png in ")
+    for folder in (shipped, store.root.parent / "pretrain", store.root / "pretrain"):
+        folder.mkdir()
+        noise = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / "initializer-31.png")
+        assert folder not in [path.parent for path in figure.found_sheets(store.root)]  # not finished yet
+        (folder / "initializer-31.json").write_text('{"label": "glkm-fast-31 demo"}')
+        assert [path.parent for path in figure.found_sheets(store.root)] == [folder]
+    assert draw(figure, store, shown("", [], []), [], tmp_path / "x") == []
+    assert pixels(tmp_path / "x.png").std() > 20
+
+
+def test_the_detail_is_the_square_of_strongest_gradients_off_the_border():
+    image = np.full((3, 120, 160), 0.5, np.float32)
+    image[:, 60:80, 100:120] = np.random.default_rng(0).random((3, 20, 20))
+    image[:, :8, :8] = np.random.default_rng(1).random((3, 8, 8)) * 3  # stronger, in the border
+    top, left, side = detail_window(image)
+    assert side == 30
+    assert top <= 60
+    assert top + side >= 80
+    assert left <= 100
+    assert left + side >= 120
+    flat = detail_window(np.full((1, 120, 160), 0.5, np.float32))
+    assert flat == (BORDER, BORDER, 30)
+    assert detail_window(np.zeros((1, 20, 26), np.float32)) == (0, 0, 20)
+
+
+def test_a_caption_of_long_words_stays_inside_the_figure():
+    figure = Figure(figsize=(4, 1), layout="constrained")
+    caption(figure, ", ".join(["demo-uniform@gaussian-high@declared-17"] * 9))
+    (words,) = figure.texts
+    extent = words.get_window_extent()
+    assert extent.x1 <= figure.bbox.x1
+    assert extent.height < figure.bbox.height - 1 * figure.dpi  # the panels keep their inch

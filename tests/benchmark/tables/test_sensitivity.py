@@ -1,0 +1,101 @@
+"""The spread over seeds: numbers by hand, and what is left out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmark.figures.scores import sensitivity_plot
+from benchmark.scoring.scores import SCORE_COLUMNS
+from benchmark.tables.sensitivity import (
+    SPREAD_COLUMNS,
+    few_cases,
+    of_methods,
+    over_cases,
+    spread,
+    spread_sheets,
+)
+
+NAME = "demo-uniform"
+
+
+def scores(values, metric="psnr"):
+    """`values` maps (method, case) to a value per seed."""
+    rows = [
+        (NAME, "g", case, method, seed, "shift-rgb", metric, value, "")
+        for (method, case), seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+THREE = scores({
+    ("selfdeblur", "a"): [20.0, 22.0, 27.0],
+    ("selfdeblur", "b"): [30.0, 31.0, np.nan],
+    ("selfdeblur@x", "a"): [25.0, 25.0, 25.0],
+    ("blurry", "a"): [18.0, 18.0, 18.0],
+})  # fmt: skip
+
+
+def test_mean_deviation_worst_and_best_are_over_the_seeds_of_a_case():
+    table = spread(THREE).set_index(["method", "case"])
+    a = table.loc[("selfdeblur", "a")]
+    assert (a["mean"], a.worst, a.best, a.seeds, a.failed) == (23, 20, 27, 3, 0)
+    assert a.deviation == pytest.approx(np.sqrt((9 + 1 + 16) / 2))
+    b = table.loc[("selfdeblur", "b")]
+    assert (b["mean"], b.worst, b.best, b.seeds, b.failed) == (30.5, 30, 31, 2, 1)
+    assert b.deviation == pytest.approx(np.sqrt(0.5))
+    assert table.loc[("selfdeblur@x", "a"), "deviation"] == 0
+    assert tuple(spread(THREE).columns) == SPREAD_COLUMNS
+
+
+def test_one_seed_has_no_deviation():
+    one = spread(THREE[THREE.seed == 0])
+    assert one.deviation.isna().all()
+
+
+def test_the_summary_averages_each_number_over_cases():
+    row = over_cases(spread(THREE)).set_index("method").loc["selfdeblur"]
+    assert (row["mean"], row.worst, row.best) == ((23 + 30.5) / 2, 25, 29)
+    assert row.deviation == pytest.approx((np.sqrt(13) + np.sqrt(0.5)) / 2)
+    assert (row.cases, row.seeds, row.failed) == (2, 3, 1)
+
+
+def test_controls_and_other_metrics_and_datasets_are_left_out():
+    frame = pd.concat([THREE, scores({("selfdeblur", "a"): [0.5]}, metric="ssim")])
+    assert set(of_methods(frame, [NAME]).method) == {"selfdeblur", "selfdeblur@x"}
+    assert set(of_methods(frame, [NAME]).metric) == {"psnr"}
+    assert of_methods(frame, ["levin"]).empty
+
+
+def test_the_sheets_have_the_numbers_and_the_words_of_the_config():
+    means, cases = spread_sheets(spread(of_methods(THREE, [NAME])), {"selfdeblur@x": "The other"})
+    assert means.headings[:3] == ["Method", "PSNR, dB", "Standard deviation"]
+    assert means.rows[0] == ["SelfDeblur", "26.75", "2.16", "25.00", "29.00", "2", "3", "1"]
+    assert means.rows[1][0] == "The other"
+    assert cases.rows[1] == ["b", "SelfDeblur", "30.50", "0.71", "30.00", "31.00", "2", "1"]
+    assert "protocol shift-rgb" in means.caption
+
+
+def test_a_figure_shows_a_few_cases_and_says_so():
+    many = scores({("selfdeblur", f"case{index:02}"): [20.0, 21.0] for index in range(13)})
+    shown, text = few_cases(many)
+    assert list(shown.case.unique()) == ["case00", "case03", "case06", "case09", "case12"]
+    assert "the table has all" in text
+    assert "the table has all" not in few_cases(THREE)[1]
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("content", ["three", "nothing"])
+def test_the_plot_is_drawn_and_every_seed_is_a_dot(tmp_path, content):
+    shown = of_methods(THREE, [NAME] if content == "three" else ["levin"])
+    for name in ("one", "two"):
+        sensitivity_plot(shown, tmp_path / name, "A caption.")
+    assert pixels(tmp_path / "one.png").std() > 1
+    for suffix in (".png", ".pdf"):
+        first, second = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("one", "two"))
+        assert first == second

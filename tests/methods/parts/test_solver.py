@@ -1,0 +1,271 @@
+import pytest
+import torch
+
+from benchmark.core.types import NotSupportedError, Status, WeightsMissingError
+from methods.parts import resume as checkpoint
+from methods.parts.solver import CHECKPOINT_EVERY, LOG_EVERY, Step, Task, solve
+
+
+class Descent:
+    """A noisy gradient descent on one number; the loss is infinite at the iterations in `breaks`."""
+
+    device = torch.device("cpu")
+    weights = "nets-31"
+
+    def __init__(self, iterations=250, breaks=(), breaks_when_slow=False, seed=0):
+        self.iterations, self.breaks, self.breaks_when_slow = iterations, breaks, breaks_when_slow
+        self.x, self.rate = torch.tensor(3.0), 0.01
+        self.rng = torch.Generator().manual_seed(seed)
+        self.steps = 0
+
+    returned = None
+
+    def kernel_field(self):
+        return None
+
+    def step(self, iteration):
+        self.steps += 1
+        noise = 0.1 * torch.randn((), generator=self.rng)
+        self.x = self.x - self.rate * (2 * self.x + noise)
+        broken = iteration in self.breaks and (self.breaks_when_slow or self.rate == 0.01)
+        if broken:
+            self.x = self.x * torch.inf
+        return Step("descent", self.x**2)
+
+    def slow_down(self):
+        self.rate /= 2
+
+    def estimate(self):
+        return self.x.expand(1, 2, 2), None
+
+    def state_dict(self):
+        return {"x": self.x, "rate": self.rate, "rng": self.rng.get_state()}
+
+    def load_state_dict(self, state):
+        self.x, self.rate = state["x"], state["rate"]
+        self.rng.set_state(state["rng"])
+
+
+def run(*tasks, report=lambda _: None):
+    return dict(solve(tasks, report))
+
+
+def task(name, build, path=None, key="key", snapshots=()):
+    return Task(name, build, path, key, snapshots)
+
+
+def test_trace_is_sparse_and_ends_with_the_last_iteration():
+    restoration = run(task("a", lambda: Descent(iterations=25)))["a"]
+    assert [row["iteration"] for row in restoration.trace] == [1, LOG_EVERY, 2 * LOG_EVERY, 25]
+    assert {row["stage"] for row in restoration.trace} == {"descent"}
+    assert restoration.iterations == 25
+
+
+def test_a_restoration_names_the_weights_it_was_made_with():
+    assert run(task("a", Descent))["a"].weights == "nets-31"
+
+
+def test_the_device_is_read_only_for_the_trace(monkeypatch):
+    reads = []
+    item = torch.Tensor.item
+    monkeypatch.setattr(torch.Tensor, "item", lambda tensor: reads.append(1) or item(tensor))
+    trace = run(task("a", lambda: Descent(iterations=95)))["a"].trace
+    assert len(reads) == len(trace)
+
+
+def test_divergence_goes_back_once_at_half_the_rate():
+    problem = Descent(breaks=(150,))
+    restoration = run(task("a", lambda: problem))["a"]
+    assert restoration.status is Status.OK
+    assert problem.rate == 0.005
+    assert problem.steps == 250 + 160 - CHECKPOINT_EVERY  # noticed at the next trace row
+    assert restoration.trace[-1]["iteration"] == 250
+    assert len({row["iteration"] for row in restoration.trace}) == len(restoration.trace)
+
+
+def test_diverging_twice_is_a_status_and_the_others_go_on():
+    alone = run(task("b", Descent))["b"]
+    both = run(
+        task("a", lambda: Descent(breaks=(150,), breaks_when_slow=True)),
+        task("b", Descent),
+    )
+    assert both["a"].status is Status.DIVERGED
+    assert both["a"].image is None
+    assert "lower the learning rates" in both["a"].reason
+    assert (both["b"].image == alone.image).all()
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_an_estimate_lost_in_a_named_way_ends_like_divergence_with_its_own_reason(always):
+    class Losing(Descent):
+        """Lost from iteration 12 on; for as long as the rate is high, or always."""
+
+        def step(self, iteration):
+            lost = iteration >= 12 and (always or self.rate == 0.01)
+            return Step("descent", super().step(iteration).loss, {"It is lost.": torch.tensor(lost)})
+
+    restoration = run(task("a", Losing))["a"]
+    if always:
+        assert (restoration.status, restoration.image) == (Status.DIVERGED, None)
+        assert restoration.reason == f"It is lost. (iteration {2 * LOG_EVERY})"
+        assert restoration.trace[-1]["iteration"] == LOG_EVERY
+    else:
+        assert restoration.status is Status.OK
+
+
+def test_non_finite_parameters_never_enter_a_checkpoint(tmp_path):
+    # Broken in the very iteration before a checkpoint: the logged loss is that of the broken step.
+    problem = Descent(breaks=(CHECKPOINT_EVERY - 1,))
+    path = tmp_path / "checkpoint.pt"
+    assert run(task("a", lambda: problem, path))["a"].status is Status.OK
+    assert checkpoint.load(path, "key")["problem"]["x"].isfinite()
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("at", [0, 1, 99, 100, 101, 249])
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, at):
+    undisturbed = run(task("a", Descent))["a"]
+    path = tmp_path / "checkpoint.pt"
+
+    class Dying(Descent):
+        def step(self, iteration):
+            if iteration == at:
+                raise Killed
+            return super().step(iteration)
+
+    with pytest.raises(Killed):
+        run(task("a", Dying, path))
+    second = Descent()
+    resumed = run(task("a", lambda: second, path))["a"]
+
+    assert second.steps == 250 - at // CHECKPOINT_EVERY * CHECKPOINT_EVERY
+    assert resumed.image.tobytes() == undisturbed.image.tobytes()
+    assert resumed.trace == undisturbed.trace
+
+
+KEPT = (1, 99, 100, 155, 250)
+
+
+@pytest.mark.parametrize("at", [0, 99, 101, 249])
+def test_a_killed_run_ends_with_the_same_snapshots(tmp_path, at):
+    undisturbed = run(task("a", Descent, snapshots=KEPT))["a"]
+    path = tmp_path / "checkpoint.pt"
+
+    class Dying(Descent):
+        def step(self, iteration):
+            if iteration == at:
+                raise Killed
+            return super().step(iteration)
+
+    with pytest.raises(Killed):
+        run(task("a", Dying, path, snapshots=KEPT))
+    resumed = run(task("a", Descent, path, snapshots=KEPT))["a"]
+    assert [snapshot.iteration for snapshot in resumed.snapshots] == list(KEPT)
+    for one, other in zip(undisturbed.snapshots, resumed.snapshots, strict=True):
+        assert (one.image == other.image).all()
+
+
+def test_snapshots_of_diverged_iterations_are_taken_again():
+    restoration = run(task("a", lambda: Descent(breaks=(150,)), snapshots=KEPT))["a"]
+    assert [snapshot.iteration for snapshot in restoration.snapshots] == list(KEPT)
+
+
+def test_taking_snapshots_takes_no_seconds(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    class Timed(Descent):
+        def step(self, iteration):
+            clock[0] += 1
+            return super().step(iteration)
+
+        def estimate(self):
+            clock[0] += 10
+            return super().estimate()
+
+    restoration = run(task("a", lambda: Timed(iterations=25), snapshots=(5, 20)))["a"]
+    assert [snapshot.seconds for snapshot in restoration.snapshots] == [5, 20]
+    assert restoration.seconds == 25 + 10  # the read-out counts
+
+
+def test_seconds_count_the_build_once(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    path = tmp_path / "checkpoint.pt"
+
+    class Timed(Descent):
+        dies = False
+
+        def __init__(self):
+            clock[0] += 7
+            super().__init__(iterations=150)
+
+        def step(self, iteration):
+            if self.dies and iteration == CHECKPOINT_EVERY:
+                raise Killed
+            clock[0] += 1
+            return super().step(iteration)
+
+    class Dying(Timed):
+        dies = True
+
+    assert run(task("a", Timed))["a"].seconds == 7 + 150
+    with pytest.raises(Killed):
+        run(task("a", Dying, path))
+    assert run(task("a", Timed, path))["a"].seconds == 7 + 150
+
+
+def test_a_finished_checkpoint_is_read_out_without_another_step(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    first = run(task("a", Descent, path))["a"]
+    second = Descent()
+    assert run(task("a", lambda: second, path))["a"].image.tobytes() == first.image.tobytes()
+    assert second.steps == 0
+
+
+@pytest.mark.parametrize("damage", ["other key", "truncated", "not a checkpoint", "code"])
+def test_a_checkpoint_that_does_not_fit_is_ignored(tmp_path, damage):
+    path = tmp_path / "checkpoint.pt"
+    run(task("a", Descent, path))
+    if damage == "other key":
+        checkpoint.save(path, "another", {"x": 1})
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:100])
+    elif damage == "not a checkpoint":
+        path.write_text("hello")
+    else:
+        torch.save({"key": "key", "state": Descent()}, path)  # needs code to load
+    problem = Descent()
+    assert run(task("a", lambda: problem, path))["a"].status is Status.OK
+    assert problem.steps == 250
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotSupportedError("too small"), Status.NOT_SUPPORTED),
+        (MemoryError("no room"), Status.OUT_OF_MEMORY),
+        (torch.OutOfMemoryError("no room"), Status.OUT_OF_MEMORY),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), Status.OUT_OF_MEMORY),
+        (WeightsMissingError("no generator"), Status.WEIGHTS_MISSING),
+        (RuntimeError("boom\nand more"), Status.FAILED),
+    ],
+)
+def test_errors_become_statuses_of_one_line(error, status):
+    def build():
+        raise error
+
+    restoration = run(task("a", build))["a"]
+    assert restoration.status is status
+    assert restoration.reason
+    assert "\n" not in restoration.reason
+
+
+def test_progress_reaches_the_end():
+    seen = []
+    run(task("a", lambda: Descent(iterations=30)), report=seen.append)
+    assert [step.iteration for step in seen] == [0, 1, 10, 20, 30]
+    assert seen[-1].iterations == 30
