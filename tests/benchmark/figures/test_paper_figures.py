@@ -14,6 +14,7 @@ from benchmark.core.types import InputError, Restoration, Status
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import MIRROR, find_dataset
 from benchmark.data.synthesis import observe
+from benchmark.figures import definition
 from benchmark.figures.comparisons import BORDER, detail_window
 from benchmark.figures.definition import First, paper_figure, paper_figures
 from benchmark.figures.paper import Shown, _collected, draw
@@ -22,7 +23,6 @@ from benchmark.planning.plan import Plan
 from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.scores import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
-from benchmark.tables import published as papers
 from benchmark.tables.published import paper_table
 from methods.parts import registry
 
@@ -349,7 +349,7 @@ def test_a_figure_without_anything_to_show_says_why(store, tmp_path):
 def test_the_sheets_of_a_pre_training_are_drawn_the_profiles_own_first(store, tmp_path, monkeypatch):
     figure = paper_figure("glkm-fig3")
     shipped = tmp_path / "shipped"
-    monkeypatch.setattr(papers, "SHIPPED", shipped)
+    monkeypatch.setattr(definition, "SHIPPED", shipped)
     said = draw(figure, store, shown("", [], []), [], tmp_path / "x")
     assert said[0].startswith("there is no initializer-*.png in ")
     for folder in (shipped, store.root.parent / "pretrain", store.root / "pretrain"):
