@@ -10,9 +10,9 @@ import torch
 from benchmark.core.types import NotSupportedError, Observation
 from methods.diffusion.inversion import Inversion, InversionSettings
 from methods.diffusion.view import View, image_prior, prior_files
+from methods.parts.kernel_priors.fcn import FcnSettings
 from methods.parts.limits import at_least
 from methods.parts.registry import Method
-from methods.parts.skip_settings import FcnSettings
 
 
 @dataclass(frozen=True)

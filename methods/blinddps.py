@@ -14,9 +14,9 @@ from benchmark.core.types import NotSupportedError, Observation
 from methods.diffusion import prior as priors
 from methods.diffusion.sampling import KernelDiffusion, ParallelSampling, SamplingSettings, drawing_from
 from methods.diffusion.view import View, image_prior, joined, prior_files
-from methods.parts.fit import generator_from
 from methods.parts.limits import at_least
 from methods.parts.registry import Method
+from methods.parts.seeding import generator_from
 
 
 @dataclass(frozen=True)

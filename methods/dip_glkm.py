@@ -17,19 +17,12 @@ from benchmark.core.types import Observation
 from methods.glkm.large import SmallFirst, small_first
 from methods.glkm.latent import LatentKernel
 from methods.glkm.start import LatentSettings, check_latent, latent_kernel, used_by, weight_files
-from methods.parts.fit import (
-    Fit,
-    Rates,
-    beginning_with,
-    generator_from,
-    initialised_from,
-    middle,
-    operator_for,
-)
+from methods.parts.fit import Fit, Rates, beginning_with, middle, operator_for
 from methods.parts.image_priors.skip import DeepImagePrior
 from methods.parts.kernel_priors.logits import LogitKernel
 from methods.parts.limits import at_least
 from methods.parts.registry import Method
+from methods.parts.seeding import generator_from, initialised_from
 from methods.parts.skip_settings import DipSettings
 
 

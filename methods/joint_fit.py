@@ -17,13 +17,15 @@ from benchmark.core.types import NotSupportedError, Observation
 from methods import robust_bid
 from methods.glkm.large import SmallFirst
 from methods.glkm.start import used_by, weight_files
-from methods.parts.fit import Fit, Rates, Stage, generator_from, initialised_from, middle, operator_for
+from methods.parts.fit import Fit, Rates, Stage, middle, operator_for
 from methods.parts.image_priors.skip import DeepImagePrior, VariationalImagePrior
-from methods.parts.kernel_priors.convolutional import ConvolutionalKernel
-from methods.parts.kernel_priors.siren import SirenKernel
+from methods.parts.kernel_priors.convolutional import ConvolutionalKernel, convolutional_kernel
+from methods.parts.kernel_priors.fcn import FcnSettings
+from methods.parts.kernel_priors.siren import SirenKernel, SirenSettings
 from methods.parts.losses import Objective
 from methods.parts.registry import Method
-from methods.parts.skip_settings import DipSettings, FcnSettings
+from methods.parts.seeding import generator_from, initialised_from
+from methods.parts.skip_settings import DipSettings
 from methods.parts.stopping import StopSettings
 from methods.vdip import bound
 from methods.vdip import common as vdip
@@ -38,7 +40,7 @@ class Settings(
     FcnSettings,
     vdip.GlkmSettings,
     robust_bid.ResidualSettings,
-    robust_bid.SirenSettings,
+    SirenSettings,
     StopSettings,
 ):
     """What the parts do not need, they ignore; values that the methods disagree on are SelfDeblur's."""
@@ -101,7 +103,7 @@ def _single_kernel(observation: Observation, settings: Settings, rng: torch.Gene
     if settings.kernel_prior == "siren":
         prior = settings.siren(observation.kernel_size, rng)
     else:
-        prior = robust_bid.convolutional_kernel(settings, observation.kernel_size, rng)
+        prior = convolutional_kernel(settings, observation.kernel_size, rng)
     return vdip.Kernel(prior, settings.kernel_rate, bound.flat_kernel)
 
 

@@ -15,12 +15,12 @@ from torch.nn import functional
 
 from benchmark.blur.convolution import blur, uniform_blur
 from benchmark.core.types import NotSupportedError, Observation
-from methods.parts.fit import Fit, Rates, ReadOut, Stage, generator_from, initialised_from, middle
-from methods.parts.image_priors.skip import DeepImagePrior, SkipNetwork
-from methods.parts.kernel_priors.convolutional import ConvolutionalKernel
+from methods.parts.fit import Fit, Rates, ReadOut, Stage, middle
+from methods.parts.image_priors.skip import DeepImagePrior, SkipSettings, plain_network
+from methods.parts.kernel_priors.convolutional import ConvolutionalKernel, convolutional_kernel
 from methods.parts.kernel_priors.dirac import DiracKernel
-from methods.parts.kernel_priors.fcn import FcnKernel, FcnKernels
-from methods.parts.kernel_priors.siren import Entries, SirenKernel
+from methods.parts.kernel_priors.fcn import FcnKernel, FcnKernels, FcnSettings
+from methods.parts.kernel_priors.siren import SirenKernel, SirenSettings
 from methods.parts.limits import at_least
 from methods.parts.localisation import WINDOW, kernel_centre, locate
 from methods.parts.losses import (
@@ -34,7 +34,7 @@ from methods.parts.losses import (
     weighted,
 )
 from methods.parts.registry import Method
-from methods.parts.skip_settings import CODE_SCALE, FcnSettings, SkipSettings
+from methods.parts.seeding import generator_from, initialised_from
 from methods.parts.stopping import StopSettings
 
 KernelPrior = ConvolutionalKernel | DiracKernel | FcnKernel | FcnKernels | SirenKernel
@@ -74,25 +74,6 @@ class ResidualSettings:
             return data_term
         regulariser = {"l1/l2": relative_gradient_sparsity, "tv": total_variation}[self.regulariser]
         return weighted((1.0, data_term), (self.regulariser_weight, regulariser))
-
-
-@dataclass(frozen=True)
-class SirenSettings:
-    """The sine network of the kernel. The paper says "2-layer"; its figure with the widths is lost."""
-
-    siren_width: int = 256
-    siren_layers: int = 2  # sine layers; with one of 256 a 21-px motion kernel is not fitted at all
-    # sigmoid is the paper's, which leaves blobs in kernels that are declared too large: see `SirenKernel`.
-    siren_entries: Entries = "softmax"
-
-    def check_siren(self) -> None:
-        """Raises ValueError naming a setting that cannot be."""
-        at_least(1, self, "siren_width", "siren_layers")
-
-    def siren(self, size: tuple[int, int], rng: torch.Generator) -> SirenKernel:
-        """A kernel of `size` (h, w), drawn from `rng`."""
-        with initialised_from(rng):
-            return SirenKernel(size, self.siren_width, self.siren_layers, self.siren_entries)
 
 
 @dataclass(frozen=True)
@@ -226,7 +207,7 @@ def fit(
     reach = kernel.size if placement.has_margin else (1, 1)
     code = settings.image_code((blurry.shape[1], blurry.shape[2]), reach, rng)
     with initialised_from(rng):
-        network = _network(settings, len(blurry), settings.scales)
+        network = plain_network(settings, len(blurry), settings.scales)
     return Fit(
         image=DeepImagePrior(network, code, noise_scale=0.0).to(device),
         kernel=kernel.to(device),
@@ -242,34 +223,6 @@ def fit(
 def half(frame: tuple[int, int]) -> tuple[int, int]:
     """The size of a kernel that nothing is known of: half of `frame` on each axis, rounded up."""
     return -(-frame[0] // 2), -(-frame[1] // 2)
-
-
-def convolutional_kernel(
-    settings: SkipSettings, size: tuple[int, int], rng: torch.Generator
-) -> ConvolutionalKernel:
-    """A kernel of `size` (h, w) from a network like the image's, with as many scales as it has room for.
-
-    Raises NotSupportedError where there is room for none.
-    """
-    if min(size) < 3:
-        raise NotSupportedError(
-            f"a convolutional kernel network needs kernels of at least 3 px, not {size[0]} x {size[1]}"
-        )
-    code = CODE_SCALE * torch.rand(1, settings.code_channels, *size, generator=rng)
-    scales = min(settings.scales, (min(size) - 1).bit_length() - 1)
-    with initialised_from(rng):
-        return ConvolutionalKernel(_network(settings, 1, scales), code)
-
-
-def _network(settings: SkipSettings, outputs: int, scales: int) -> SkipNetwork:
-    return SkipNetwork(
-        settings.code_channels,
-        outputs,
-        settings.channels,
-        settings.skip_channels,
-        scales,
-        non_local_from=scales,  # none: the paper's caption names no such block
-    )
 
 
 METHOD = Method(

@@ -13,21 +13,13 @@ from torch import Tensor
 
 from benchmark.core.types import NotSupportedError, Observation
 from methods.parts.colour import luma
-from methods.parts.fit import (
-    Fit,
-    Rates,
-    ReadOut,
-    generator_from,
-    initialised_from,
-    kernel_count,
-    middle,
-    operator_for,
-)
+from methods.parts.fit import Fit, Rates, ReadOut, kernel_count, middle, operator_for
 from methods.parts.image_priors.skip import DeepImagePrior
-from methods.parts.kernel_priors.fcn import fcn_kernels
+from methods.parts.kernel_priors.fcn import FcnSettings, fcn_kernels
 from methods.parts.limits import at_least
 from methods.parts.registry import Method
-from methods.parts.skip_settings import DipSettings, FcnSettings
+from methods.parts.seeding import generator_from, initialised_from
+from methods.parts.skip_settings import DipSettings
 from methods.parts.warm_start import estimated_kernel, estimator, fit_to
 
 

@@ -13,7 +13,7 @@ from benchmark.core.types import Array
 from benchmark.figures.images import COLOURS, PANELS_A_ROW, save
 from benchmark.figures.scores import HEIGHT, WIDTH, caption
 from benchmark.scoring.colour import full_range_luma
-from methods.parts.kernel_models import fitted, kernel_models, to_its_blur, to_the_kernel
+from methods.parts.kernel_priors.known_kernel import blur_misfit, candidates, fit_steps, kernel_misfit
 from methods.parts.losses import Estimate, Objective, gradient_sparsity, total_variation
 
 Floats = NDArray[np.float64]
@@ -126,9 +126,9 @@ def kernel_models_plot(scene: Array, kernel: Array, steps: int, out: Path, text:
     below to what it makes of the sharp `scene` (C, H + h - 1, W + w - 1).
     """
     true, image = torch.from_numpy(kernel), torch.from_numpy(scene)
-    tasks = {"to the kernel": to_the_kernel(true), "to its blur of a known image": to_its_blur(image, true)}
+    tasks = {"to the kernel": kernel_misfit(true), "to its blur of a known image": blur_misfit(image, true)}
     size = (kernel.shape[0], kernel.shape[1])
-    names = list(kernel_models(size, torch.Generator().manual_seed(0)))
+    names = list(candidates(size, torch.Generator().manual_seed(0)))
     figure, axes = pyplot.subplots(
         len(tasks), len(names), sharex=True, sharey=True, squeeze=False, layout="constrained",
         figsize=(2.4 * len(names) + 0.8, 1.9 * len(tasks) + 0.6),
@@ -138,9 +138,9 @@ def kernel_models_plot(scene: Array, kernel: Array, steps: int, out: Path, text:
     for axis in axes[-1]:
         axis.set_xlabel("Step", fontsize=7)
     for row, (task, misfit) in zip(axes, tasks.items(), strict=True):
-        models = kernel_models(size, torch.Generator().manual_seed(0))
+        models = candidates(size, torch.Generator().manual_seed(0))
         for axis, model in zip(row, models.values(), strict=True):
-            fit = list(fitted(model, misfit, steps, max(steps // CURVES, 1)))
+            fit = list(fit_steps(model, misfit, steps, max(steps // CURVES, 1)))
             errors = np.array([band_errors(found.numpy(), kernel) for _, found in fit])
             for band in range(BANDS):
                 label = f"{band + 1}" + {0: ", lowest", BANDS - 1: ", highest"}.get(band, "")

@@ -3,8 +3,7 @@
 minimise over the parameters of (image prior, kernel prior):  objective( operator(image, kernels), blurry )
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -204,16 +203,3 @@ def operator_for(observation: Observation) -> Operator:
 def kernel_count(observation: Observation) -> int:
     """How many kernels `operator_for` takes."""
     return 1 if observation.blur_model == "uniform" else prod(observation.grid)
-
-
-def generator_from(rng: torch.Generator, device: torch.device) -> torch.Generator:
-    """A generator on `device`, seeded by the next draw of `rng`."""
-    return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
-
-
-@contextmanager
-def initialised_from(rng: torch.Generator) -> Iterator[None]:
-    """Modules built inside draw their initial weights from `rng`; the global generator is left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=rng)))
-        yield

@@ -47,14 +47,6 @@ def locate(image: Tensor, blurry: Tensor) -> Offset:
     )
 
 
-def locate_exhaustively(image: Tensor, blurry: Tensor) -> Offset:
-    """As `locate`, by SSIM at every offset: for checks, it takes hours for large kernels."""
-    similarity = Similarity(image, blurry)
-    rows, columns = similarity.room
-    offsets = [(i, j) for i in range(rows) for j in range(columns)]
-    return _first(dict(zip(offsets, similarity(offsets), strict=True)), similarity.room)
-
-
 class Similarity:
     """SSIM between a blurry image's luma and windows of an estimate's: Gaussian 11 x 11, sigma 1.5, inside.
 

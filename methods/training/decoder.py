@@ -18,7 +18,7 @@ from benchmark.core.progress import Report
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import Generator
-from methods.parts.fit import initialised_from
+from methods.parts.seeding import initialised_from
 from methods.training.evidence import Evidence
 from methods.training.generator import examine_generator
 from methods.training.kernels import training_kernels, turned

@@ -23,7 +23,7 @@ from methods.diffusion import prior
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.inversion import grid
 from methods.diffusion.schedule import STEPS, Chain, clean, ddim
-from methods.parts.fit import initialised_from
+from methods.parts.seeding import initialised_from
 from methods.training.evidence import HELD_OUT_SEED, Evidence
 
 HEAD_CHANNELS = 32

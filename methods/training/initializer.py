@@ -22,7 +22,7 @@ from benchmark.core.types import Array, InputError, WeightsMissingError
 from methods.glkm import weights
 from methods.glkm.generator import LATENT, Generator
 from methods.glkm.initializer import FastInitializer, Initializer
-from methods.parts.fit import initialised_from
+from methods.parts.seeding import initialised_from
 from methods.training.decoder import kl_divergence
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
 from methods.training.inversion import Reduction, inverted

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from benchmark.core.progress import Progress, Report
 from benchmark.core.types import InputError, WeightsMissingError
-from methods.parts.fit import initialised_from
 from methods.parts.limits import at_least
+from methods.parts.seeding import initialised_from
 from methods.training.evidence import HELD_OUT_SEED, Evidence
 from methods.training.kernels import training_kernels
 from methods.training.loop import Materials

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from benchmark.core.progress import Report
 from benchmark.core.types import Array
-from methods.parts.fit import initialised_from
 from methods.parts.limits import at_least
+from methods.parts.seeding import initialised_from
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
 from methods.training.kernels import SMALLEST, training_kernels, turned, unit_sum
 from methods.training.loop import Materials

@@ -10,7 +10,7 @@ from torch.nn import functional
 from benchmark.blur.convolution import rotate_180
 from benchmark.core.types import Observation
 from methods.parts.direct import Direct
-from methods.parts.fit import generator_from
+from methods.parts.seeding import generator_from
 from methods.ufp.network import UfpNet
 
 MOST = 4096  # kernels of a field, unless a stride is given

@@ -22,25 +22,14 @@ from benchmark.core.types import NotSupportedError, Observation
 from methods.glkm.large import SmallFirst, small_first
 from methods.glkm.latent import LatentKernel
 from methods.glkm.start import LatentSettings, check_latent, latent_kernel
-from methods.parts.fit import (
-    Fit,
-    Flaw,
-    Rates,
-    Stage,
-    beginning_with,
-    generator_from,
-    initialised_from,
-    kernel_count,
-    middle,
-    operator_for,
-)
-from methods.parts.image_priors.skip import VariationalImagePrior
+from methods.parts.fit import Fit, Flaw, Rates, Stage, beginning_with, kernel_count, middle, operator_for
+from methods.parts.image_priors.skip import SkipSettings, VariationalImagePrior
 from methods.parts.kernel_priors.convolutional import ConvolutionalKernel
-from methods.parts.kernel_priors.fcn import FcnKernel, FcnKernels
+from methods.parts.kernel_priors.fcn import FcnKernel, FcnKernels, FcnSettings
 from methods.parts.kernel_priors.logits import LogitKernel
 from methods.parts.kernel_priors.siren import SirenKernel
 from methods.parts.losses import Objective, one_minus_ssim, weighted
-from methods.parts.skip_settings import FcnSettings, SkipSettings
+from methods.parts.seeding import generator_from, initialised_from
 from methods.vdip import bound
 
 PAPER = "Huo et al., Blind Image Deconvolution Using Variational Deep Image Prior, TPAMI 2023"

@@ -6,9 +6,9 @@ import torch
 
 from benchmark.core.types import NotSupportedError, Observation
 from methods.parts.fit import Fit
+from methods.parts.kernel_priors.fcn import FcnSettings
 from methods.parts.losses import Objective, weighted
 from methods.parts.registry import Method
-from methods.parts.skip_settings import FcnSettings
 from methods.vdip import common as vdip
 from methods.vdip.bound import extreme_channels, kernel_energy, negative_entropy
 

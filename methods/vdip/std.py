@@ -10,8 +10,8 @@ import torch
 
 from benchmark.core.types import Observation
 from methods.parts.fit import Fit
+from methods.parts.kernel_priors.fcn import FcnSettings
 from methods.parts.registry import Method
-from methods.parts.skip_settings import FcnSettings
 from methods.vdip import common as vdip
 
 

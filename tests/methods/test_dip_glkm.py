@@ -15,9 +15,10 @@ from methods.glkm.latent import LatentKernel
 from methods.glkm.start import ENOUGH, eight_bit_luma
 from methods.glkm.weights import load_generator, load_initializer, save
 from methods.parts import solver
-from methods.parts.fit import Fit, Rates, initialised_from, kernel_count, middle, operator_for
+from methods.parts.fit import Fit, Rates, kernel_count, middle, operator_for
 from methods.parts.image_priors.skip import DeepImagePrior
 from methods.parts.registry import with_used
+from methods.parts.seeding import initialised_from
 from methods.parts.solver import LOG_EVERY, Task, solve
 from tests.methods.glkm.test_latent import codes, generator
 

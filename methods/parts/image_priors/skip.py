@@ -4,13 +4,18 @@ The network of SelfDeblur (Ren et al., CVPR 2020) and VDIP, as their public code
 always use the statistics of the current image, also when the result is read out: never call `.eval()`.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.core.types import NotSupportedError
+from methods.parts.limits import at_least
 
 SLOPE = 0.2  # of every LeakyReLU
+CODE_SCALE = 0.1  # codes are uniform on [0, 0.1)
 
 
 class PointwiseConv(nn.Conv2d):
@@ -165,3 +170,51 @@ class VariationalImagePrior(DeepImagePrior):
         """Means and standard deviations, both (C, H', W')."""
         mean, deviation = self(noise).chunk(2)
         return mean, deviation
+
+
+@dataclass(frozen=True)
+class SkipSettings:
+    """The published scripts' values. The schedule is given in shares, so that it scales with `iterations`."""
+
+    iterations: int = 5000  # Levin and Lai scripts
+    milestones: tuple[float, ...] = (0.4, 0.6, 0.8)  # iterations 2000, 3000, 4000: both rates halved
+    image_rate: float = 1e-2
+    code_channels: int = 8
+    channels: int = 128
+    skip_channels: int = 16
+    scales: int = 5
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "iterations", "code_channels", "skip_channels", "scales")
+        at_least(0, self, "image_rate")
+        if self.channels < 2:
+            raise ValueError(
+                f"channels must be at least 2 (the non-local block halves it), not {self.channels}"
+            )
+        if any(not 0 <= milestone <= 1 for milestone in self.milestones):
+            raise ValueError(f"milestones must lie in [0, 1], not {list(self.milestones)}")
+
+    def image_code(self, frame: tuple[int, int], support: tuple[int, int], rng: torch.Generator) -> Tensor:
+        """The code (1, channels, H + h - 1, W + w - 1) of the latent image behind a `frame` (H, W)."""
+        size = (frame[0] + support[0] - 1, frame[1] + support[1] - 1)
+        return CODE_SCALE * torch.rand(1, self.code_channels, *size, generator=rng)
+
+    def network(self, outputs: int) -> SkipNetwork:
+        """The image network with its initial weights, drawn from the global generator."""
+        return SkipNetwork(self.code_channels, outputs, self.channels, self.skip_channels, self.scales)
+
+    def milestone_iterations(self) -> Sequence[int]:
+        """From where on the rates are halved once more."""
+        return [round(share * self.iterations) for share in self.milestones]
+
+
+def plain_network(settings: SkipSettings, outputs: int, scales: int) -> SkipNetwork:
+    """Build a network of `scales` scales without non-local blocks, as Robust BID's caption has it."""
+    return SkipNetwork(
+        settings.code_channels,
+        outputs,
+        settings.channels,
+        settings.skip_channels,
+        scales,
+        non_local_from=scales,
+    )

@@ -1,12 +1,15 @@
 """The kernel network of SelfDeblur and VDIP: one hidden layer, softmax over the kernel's entries."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.blur.convolution import rotate_180
+from methods.parts.image_priors.skip import CODE_SCALE
+from methods.parts.seeding import initialised_from
 
 
 class FcnKernel(nn.Module):
@@ -53,6 +56,27 @@ class FcnKernels(nn.Module):
 def fcn_kernels(codes: Tensor, size: tuple[int, int], hidden: int = 1000) -> FcnKernel | FcnKernels:
     """A kernel network for each of `codes` (P, inputs)."""
     return FcnKernel(codes[0], size, hidden) if len(codes) == 1 else FcnKernels(codes, size, hidden)
+
+
+@dataclass(frozen=True)
+class FcnSettings:
+    """SelfDeblur's kernel network, which other methods have too."""
+
+    kernel_rate: float = 1e-4
+    kernel_code: int = 200
+    kernel_hidden: int = 1000
+
+    def kernel_codes(self, count: int, rng: torch.Generator) -> Tensor:
+        """The fixed inputs of `count` networks."""
+        return CODE_SCALE * torch.rand(count, self.kernel_code, generator=rng)
+
+    def kernel_networks(
+        self, count: int, size: tuple[int, int], rng: torch.Generator
+    ) -> FcnKernel | FcnKernels:
+        """One for each of `count` kernels of `size` (h, w), all drawn from `rng`."""
+        codes = self.kernel_codes(count, rng)
+        with initialised_from(rng):
+            return fcn_kernels(codes, size, self.kernel_hidden)
 
 
 def _stacked(parameters: Iterable[Tensor]) -> nn.Parameter:

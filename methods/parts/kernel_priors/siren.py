@@ -5,12 +5,16 @@ Activation Functions", NeurIPS 2020; used for kernels in "Blind Image Deblurring
 Substantial Noise", section 3.4.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from methods.parts.limits import at_least
+from methods.parts.seeding import initialised_from
 
 OMEGA = 30.0  # frequency of every sine layer
 
@@ -68,6 +72,25 @@ class SirenKernel(nn.Module):
             features = torch.sin(OMEGA * layer(features))
         output: Tensor = last(features)
         return output.reshape(1, *self.size)
+
+
+@dataclass(frozen=True)
+class SirenSettings:
+    """The sine network of the kernel. The paper says "2-layer"; its figure with the widths is lost."""
+
+    siren_width: int = 256
+    siren_layers: int = 2  # sine layers; with one of 256 a 21-px motion kernel is not fitted at all
+    # sigmoid is the paper's, which leaves blobs in kernels that are declared too large: see `SirenKernel`.
+    siren_entries: Entries = "softmax"
+
+    def check_siren(self) -> None:
+        """Raises ValueError naming a setting that cannot be."""
+        at_least(1, self, "siren_width", "siren_layers")
+
+    def siren(self, size: tuple[int, int], rng: torch.Generator) -> SirenKernel:
+        """A kernel of `size` (h, w), drawn from `rng`."""
+        with initialised_from(rng):
+            return SirenKernel(size, self.siren_width, self.siren_layers, self.siren_entries)
 
 
 def coordinates(size: tuple[int, int]) -> Tensor:

@@ -14,7 +14,7 @@ from methods.glkm.generator import (
     served_by,
     serving,
 )
-from methods.parts.fit import initialised_from
+from methods.parts.seeding import initialised_from
 from tests.methods.glkm.rule import manifest, state_by_rule
 
 PARAMETERS = {31: 1256896, 45: 1592768, 55: 1666496, 65: 2371008, 75: 2207168}

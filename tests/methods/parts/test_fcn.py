@@ -2,8 +2,8 @@ import numpy as np
 import torch
 
 from benchmark.blur.convolution import rotate_180
-from methods.parts.fit import initialised_from
 from methods.parts.kernel_priors.fcn import FcnKernel, FcnKernels
+from methods.parts.seeding import initialised_from
 
 
 def reference_kernel(arrays, code, size, hidden, prefix="sd/"):

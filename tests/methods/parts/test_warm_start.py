@@ -10,8 +10,8 @@ from benchmark.blur.trajectory import trajectory_kernel
 from benchmark.core.types import InputError, NotSupportedError, Observation
 from methods.parts import registry
 from methods.parts.direct import Direct
-from methods.parts.fit import initialised_from
 from methods.parts.kernel_priors.fcn import FcnKernel
+from methods.parts.seeding import initialised_from
 from methods.parts.solver import Step
 from methods.parts.warm_start import ERROR, estimated_kernel, estimator, fit_to, resized
 
