@@ -1,206 +1,22 @@
-"""The command line: what a person types, and what they read when it was wrong."""
+"""Verbs that run, score and compile tables."""
 
 import dataclasses
 import json
-import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from scipy import ndimage
-from skimage import data
 
-from benchmark.cli import main as cli
 from benchmark.core.files import try_lock
 from benchmark.runs import store
 from benchmark.runs.names import base_method
 from benchmark.runs.store import Store, read_record
 from benchmark.scoring.metrics import METRICS
+from tests.benchmark.cli.conftest import assert_refused
 
-TINY = ["--set", "channels=4", "--set", "skip_channels=2", "--set", "scales=2"]
 TINY_JSON = json.dumps({"iterations": 4, "channels": 4, "skip_channels": 2, "scales": 2})
-
-
-@pytest.fixture
-def blindbench(monkeypatch, capfd, tmp_path):
-    """`blindbench("methods")` returns (exit code, standard output, standard error); runs in `tmp_path`."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "benchmark.runs.machine.prepare", lambda threads: None
-    )  # global switches of a process
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["blindbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capfd.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
-
-
-def assert_refused(outcome, message):
-    code, _, error = outcome
-    assert code == 2
-    assert message in error
-    complaints = [line for line in error.splitlines() if "/3 " not in line]  # other lines are progress
-    assert len(complaints) == 1, error
-    assert complaints[0].startswith("blindbench: ")
-
-
-@pytest.fixture
-def photo(tmp_path):
-    path = tmp_path / "a photo.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)).save(path)
-    return path
-
-
-def deblur(photo, *more, out="x.png", size=5, iterations=3):
-    named = ("deblur", photo, "--method", "selfdeblur", "--kernel-size", size)
-    return (*named, "--iterations", iterations, "--out", out, *TINY, *more)
-
-
-def test_methods_and_datasets_are_listed(blindbench):
-    assert "CVPR 2020" in blindbench("methods")[1]
-    assert "demo-uniform" in blindbench("datasets")[1]
-
-
-def test_deblur_writes_image_and_kernel(blindbench, photo, tmp_path):
-    code, output, _ = blindbench(*deblur(photo))
-    assert code == 0
-    assert "x.png: restored in 3 iterations" in output
-    assert "x.png: blurred again it misses the photo by 0." in output
-    assert Image.open(tmp_path / "x.png").size == (30, 24)
-    assert Image.open(tmp_path / "x_kernel.png").size == (5, 5)
-
-
-def test_deblur_with_the_robust_method_needs_no_size(blindbench, photo, tmp_path):
-    """Its kernels get half the photo where no size is given."""
-    small = {"channels": 4, "skip_channels": 2, "scales": 2, "siren_width": 8, "window": 3}
-    more = [word for key, value in small.items() for word in ("--set", f"{key}={value}")]
-    named = ("--method", "robust-bid", "--iterations", 4, "--out", "x.png")
-    code, output, _ = blindbench("deblur", photo, *named, *more)
-    assert code == 0
-    assert "restored in 4 iterations" in output
-    with Image.open(photo) as given, Image.open("x_kernel.png") as kernel, Image.open("x.png") as restored:
-        assert restored.size == given.size
-        assert kernel.size == tuple(-(-side // 2) for side in given.size)
-
-
-@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "I;16"])
-def test_deblur_takes_every_kind_of_image(blindbench, tmp_path, mode):
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 22, 3), dtype=np.uint8)
-    sixteen = Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 257)
-    path = tmp_path / "photo.tif"
-    (sixteen if mode == "I;16" else Image.fromarray(pixels).convert(mode)).save(path)
-    assert blindbench(*deblur(path))[0] == 0
-    expected = mode if mode in ("L", "RGBA", "I;16") else "RGB"
-    assert Image.open(tmp_path / "x.png").mode == expected
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"size": 0}, "Invalid value for '--kernel-size'"),
-        ({"size": 25}, "the kernel (25 x 25) is larger than the image (24 x 30)"),
-        ({"iterations": 0}, "Invalid value for '--iterations'"),
-        ({"out": "x.xyz"}, "unknown image format '.xyz'"),
-        ({"out": "nowhere/x.png"}, "nowhere: no such folder"),
-        ({"out": "a photo.png"}, "is the photo itself"),
-    ],
-)
-def test_deblur_refuses_before_it_works(blindbench, photo, arguments, message):
-    assert_refused(blindbench(*deblur(photo, **arguments)), message)
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (("--method", "selfdebur"), "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"),
-        (("--set", "chanels=3"), "unknown setting 'chanels'. Did you mean 'channels'?"),
-        (("--set", "channels"), "write KEY=VALUE"),
-        (("--device", "tpu"), "unknown device 'tpu'"),
-        (("--scales", "3"), "No such option"),
-    ],
-)
-def test_deblur_names_the_wrong_option(blindbench, photo, more, message):
-    assert_refused(blindbench(*deblur(photo, *more)), message)
-
-
-@pytest.mark.parametrize("damage", ["missing", "truncated", "text", "one pixel"])
-def test_deblur_names_a_bad_photo(blindbench, photo, damage):
-    if damage == "missing":
-        photo.unlink()
-    elif damage == "one pixel":
-        Image.new("RGB", (1, 1)).save(photo)
-    else:
-        photo.write_bytes(b"hello" if damage == "text" else photo.read_bytes()[:100])
-    assert_refused(blindbench(*deblur(photo)), "a photo.png")
-
-
-def test_an_image_too_small_for_the_network_is_refused(blindbench, tmp_path):
-    Image.new("L", (3, 3)).save(tmp_path / "dot.png")
-    assert_refused(blindbench(*deblur("dot.png", "--set", "scales=5", size=3)), "at least 33 pixels")
-
-
-@pytest.fixture
-def textured(tmp_path):
-    """A photograph of 72 x 66 px, blurred over 5 px, so that the default method has something to find."""
-    sharp = data.astronaut()[60:136, 180:246].astype(float)
-    path = tmp_path / "textured.png"
-    Image.fromarray(ndimage.uniform_filter1d(sharp, 5, axis=0)[2:-2].astype(np.uint8)).save(path)
-    return path
-
-
-def test_deblur_needs_neither_size_nor_method(blindbench, textured, tmp_path):
-    code, output, error = blindbench("deblur", textured, "--out", "x.png")
-    assert code == 0
-    assert "trying blurs of up to 15 px" in error
-    verdict, numbers, kernel = output.splitlines()
-    assert verdict.startswith(("x.png: do not trust this: ", "x.png: the kernels", "x.png: blurred again"))
-    assert "kernel size 15 px" in numbers
-    assert "blurred again it misses the photo by 0.0" in numbers
-    assert kernel.startswith("x_kernel.png: ")
-    assert Image.open(tmp_path / "x.png").size == Image.open(textured).size
-    assert Image.open(tmp_path / "x_kernel.png").size == (15, 15)
-
-
-def test_deblur_with_a_size_tries_that_one(blindbench, textured, tmp_path):
-    output = blindbench("deblur", textured, "--kernel-size", 9, "--out", "x.png")[1]
-    assert "kernel size 9 px; blurred again" in output
-    assert Image.open(tmp_path / "x_kernel.png").size == (9, 9)
-    larger = blindbench("deblur", textured, "--kernel-size", 70, "--out", "x.png")
-    assert_refused(larger, "the kernel size 70 is larger than the photo (66 px)")
-
-
-def test_deblur_leaves_a_photo_without_edges_as_it_is(blindbench, tmp_path):
-    Image.new("RGB", (60, 50), (10, 20, 30)).save("flat.png")
-    code, output, _ = blindbench("deblur", "flat.png", "--out", "x.png")
-    assert code == 0
-    assert output.startswith("x.png: nothing was done to the photo: it has no edges")
-    np.testing.assert_array_equal(Image.open("x.png"), Image.open("flat.png"))
-    assert not (tmp_path / "x_kernel.png").exists()
-
-
-def test_deblur_keeps_alpha_and_depth_where_the_format_can(blindbench, textured):
-    file = Image.open(textured)
-    alpha = Image.linear_gradient("L").resize(file.size)
-    file.putalpha(alpha)
-    file.save("alpha.png")
-    assert blindbench("deblur", "alpha.png", "--kernel-size", 7, "--out", "x.png")[0] == 0
-    assert Image.open("x.png").mode == "RGBA"
-    np.testing.assert_array_equal(Image.open("x.png").getchannel("A"), alpha)
-    output = blindbench("deblur", "alpha.png", "--kernel-size", 7, "--out", "x.jpg")[1]
-    assert "x.jpg: .jpg cannot keep its transparency of the photo" in output
-    deep = np.asarray(file.convert("L"), np.uint16) * 257 + 5
-    Image.fromarray(deep).save("deep.png")
-    assert blindbench("deblur", "deep.png", "--kernel-size", 7, "--out", "x.png")[0] == 0
-    restored = np.asarray(Image.open("x.png"))
-    assert restored.dtype == np.uint16
-    assert len(np.unique(restored)) > 256
 
 
 def restore(method="selfdeblur", dataset="demo-uniform", settings=TINY_JSON, cases="camera"):
@@ -451,7 +267,6 @@ def test_images_made_elsewhere_are_restored_again_when_they_change(synthesized, 
         ),
         (restore("folder", settings='{"path": "."}'), "folder: .: holds no image (.png, .jpg, .jpeg, .bmp)"),
         (restore("folder", settings="{}"), "methods.folder.path: Field required"),
-        (("bench", "method", "oracle"), "oracle takes no iterations"),
         (restore(), "camera.npz: no such file; run `blindbench synthesize` first"),
         (
             ("score", "demo-uniform", "blurry", "--cases", "camera", "--out", "x.csv", "--protocol", "shift"),
@@ -476,7 +291,6 @@ def test_images_made_elsewhere_are_restored_again_when_they_change(synthesized, 
         (("tables", "glkm-tabel1"), "unknown table 'glkm-tabel1'. Did you mean 'glkm-table1'?"),
         (("score-plot", "bid-table1"), "unknown table 'bid-table1'. Did you mean 'bid-table"),
         (("run", "--configfile", "nothing.yaml"), "nothing.yaml: no such file"),
-        (("frobnicate",), "No such command 'frobnicate'"),
     ],
 )
 def test_every_verb_refuses_in_one_line(blindbench, arguments, message):
@@ -503,16 +317,6 @@ def test_an_edited_value_is_named_with_its_line(synthesized, tmp_path):
 def test_a_results_folder_that_cannot_be_written_is_one_line(blindbench, tmp_path):
     (tmp_path / "file").write_text("")
     assert_refused(blindbench("synthesize", "demo-uniform", "--results", "file/r"), "cannot be written")
-
-
-def test_ctrl_c_says_how_to_continue(blindbench, monkeypatch, photo):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("methods.parts.solver.solve", interrupted)
-    code, _, error = blindbench(*deblur(photo))
-    assert code == 130
-    assert "continues" in error
 
 
 def test_observations_survive_the_round_trip(synthesized):
@@ -552,84 +356,3 @@ def test_kernel_scores_are_taken_where_there_are_kernels(synthesized):
     assert scores["selfdeblur"].value["error-ratio"] > 1
     assert scores["blurry"].value.isna().all()
     assert set(scores["blurry"].note) == {"the method estimates no kernel"}
-
-
-def smooth_picture(path, rng, shift=0):
-    """A grey picture with structure at all scales, and its 8-bit file."""
-    rows = np.cumsum(rng.standard_normal((60, 64)), axis=0)
-    image = np.cumsum(rows, axis=1)
-    image = (image - image.min()) / np.ptp(image)
-    Image.fromarray(np.round(255 * np.roll(image, shift, axis=1)).astype(np.uint8)).save(path)
-    return image
-
-
-def test_detective_names_the_protocol_and_what_has_no_partner(blindbench, tmp_path):
-    for folder in ("sharp", "restored"):
-        (tmp_path / folder).mkdir()
-    for name in ("a", "b"):
-        smooth_picture(tmp_path / f"sharp/{name}.png", np.random.default_rng(ord(name)))
-        smooth_picture(tmp_path / f"restored/{name}_kernel_01.png", np.random.default_rng(ord(name)), shift=3)
-    shutil.copy(tmp_path / "restored/a_kernel_01.png", tmp_path / "restored/c.png")
-    arguments = ("detective", "--restored", "restored", "--sharp", "sharp", "--published")
-    code, out, error = blindbench(*arguments, "99.99", "--rows", 4)
-    assert code == 0
-    assert "left out, without a sharp partner (1): c.png" in error
-    assert len(out.splitlines()) == 2 + 4 + 1
-    assert "No protocol reproduces 99.99" in out
-    assert_refused(blindbench(*arguments, "24,97"), "--published 24,97: a number as printed is needed")
-
-
-def test_doctor_reports_orientation_and_boundary(blindbench, tmp_path):
-    sharp = smooth_picture(tmp_path / "sharp.png", np.random.default_rng(0))
-    sharp = np.round(255 * sharp) / 255
-    kernel = np.array([[0, 0, 1], [0, 0, 2], [4, 3, 2]])
-    blurry = ndimage.convolve(sharp, kernel / kernel.sum(), mode="wrap")
-    Image.fromarray(np.round(255 * blurry).astype(np.uint8)).save(tmp_path / "blurry.png")
-    Image.fromarray((60 * kernel[::-1, ::-1]).astype(np.uint8)).save(tmp_path / "kernel.png")
-    files = ("--sharp", "sharp.png", "--kernel", "kernel.png", "--blurry", "blurry.png")
-    code, out, _ = blindbench("doctor", *files)
-    assert code == 0
-    assert "The kernel file is in the form: correlation." in out
-    assert "Boundary: circular." in out
-    assert_refused(blindbench("doctor", *files, "--blurry", "blurry.png"), "1 sharp and 2 blurry images")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["decodr"], "unknown training 'decodr'. Did you mean 'decoder'?"),
-        (["decoder", "--kernel-size", 12], "odd kernel size of at least 13, not 12"),
-        (["decoder", "--max-minutes", 0], "max-minutes must be positive, not 0"),
-        (["decoder", "--steps", 0], "steps must be positive"),
-        (["decoder", "--seed", -1], "the seed must lie between 0 and"),
-        (["decoder", "--set", "foo=1"], "decoder: unknown setting 'foo'"),
-        (["decoder", "--settings", '{"kernels": "x"}'], "decoder.kernels: Input should be a valid integer"),
-        (["decoder", "--images", "folder"], "learns from no photographs"),
-        (["initializer"], "give --images a folder"),
-        (["initializer", "--images", "nowhere"], "no folder nowhere"),
-        (["initializer", "--images", "empty"], "empty: no images in this folder"),
-        (["initializer", "--images", "one"], "the only image; at least 2 are needed"),
-        (["initializer", "--images", "damaged"], "damaged/a.png: not an image that can be read"),
-        (["initializer", "--images", "folder"], "no generator for kernels of 31 x 31"),
-    ],
-)
-def test_pretrain_says_what_is_wrong(blindbench, tmp_path, arguments, message):
-    image = np.zeros((40, 40), dtype=np.uint8)
-    for name, count in (("empty", 0), ("one", 1), ("folder", 2), ("damaged", 2)):
-        (tmp_path / name).mkdir()
-        for index in range(count):
-            Image.fromarray(image).save(tmp_path / name / f"{index}.png")
-    (tmp_path / "damaged" / "a.png").write_text("no image")
-    assert_refused(blindbench("pretrain", *arguments, "--out", "out", "--device", "cpu"), message)
-
-
-def test_pretrain_trains_once(blindbench, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.pretraining.job.HELD_OUT", 5)
-    monkeypatch.setattr("methods.training.generator.INVERSION_STEPS", 1)
-    command = ["pretrain", "decoder", "--kernel-size", 13, "--steps", 2, "--threads", 1, "--device", "cpu"]
-    command += ["--set", "kernels=8", "--set", "batch=4", "--set", "width=4", "--out", "out"]
-    assert "decoder-13.md: trained" in blindbench(*command)[1]
-    assert (tmp_path / "out" / "generator-13.safetensors").exists()
-    code, output, _ = blindbench(*command)
-    assert code == 0
-    assert "is finished already" in output

@@ -1,0 +1,168 @@
+"""`blindbench deblur`: a photo, and what is refused before any work."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+from skimage import data
+
+from tests.benchmark.cli.conftest import assert_refused
+
+TINY = ["--set", "channels=4", "--set", "skip_channels=2", "--set", "scales=2"]
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "a photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def deblur(photo, *more, out="x.png", size=5, iterations=3):
+    named = ("deblur", photo, "--method", "selfdeblur", "--kernel-size", size)
+    return (*named, "--iterations", iterations, "--out", out, *TINY, *more)
+
+
+def test_deblur_writes_image_and_kernel(blindbench, photo, tmp_path):
+    code, output, _ = blindbench(*deblur(photo))
+    assert code == 0
+    assert "x.png: restored in 3 iterations" in output
+    assert "x.png: blurred again it misses the photo by 0." in output
+    assert Image.open(tmp_path / "x.png").size == (30, 24)
+    assert Image.open(tmp_path / "x_kernel.png").size == (5, 5)
+
+
+def test_deblur_with_the_robust_method_needs_no_size(blindbench, photo, tmp_path):
+    """Its kernels get half the photo where no size is given."""
+    small = {"channels": 4, "skip_channels": 2, "scales": 2, "siren_width": 8, "window": 3}
+    more = [word for key, value in small.items() for word in ("--set", f"{key}={value}")]
+    named = ("--method", "robust-bid", "--iterations", 4, "--out", "x.png")
+    code, output, _ = blindbench("deblur", photo, *named, *more)
+    assert code == 0
+    assert "restored in 4 iterations" in output
+    with Image.open(photo) as given, Image.open("x_kernel.png") as kernel, Image.open("x.png") as restored:
+        assert restored.size == given.size
+        assert kernel.size == tuple(-(-side // 2) for side in given.size)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "I;16"])
+def test_deblur_takes_every_kind_of_image(blindbench, tmp_path, mode):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 22, 3), dtype=np.uint8)
+    sixteen = Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 257)
+    path = tmp_path / "photo.tif"
+    (sixteen if mode == "I;16" else Image.fromarray(pixels).convert(mode)).save(path)
+    assert blindbench(*deblur(path))[0] == 0
+    expected = mode if mode in ("L", "RGBA", "I;16") else "RGB"
+    assert Image.open(tmp_path / "x.png").mode == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 0}, "Invalid value for '--kernel-size'"),
+        ({"size": 25}, "the kernel (25 x 25) is larger than the image (24 x 30)"),
+        ({"iterations": 0}, "Invalid value for '--iterations'"),
+        ({"out": "x.xyz"}, "unknown image format '.xyz'"),
+        ({"out": "nowhere/x.png"}, "nowhere: no such folder"),
+        ({"out": "a photo.png"}, "is the photo itself"),
+    ],
+)
+def test_deblur_refuses_before_it_works(blindbench, photo, arguments, message):
+    assert_refused(blindbench(*deblur(photo, **arguments)), message)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--method", "selfdebur"), "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"),
+        (("--set", "chanels=3"), "unknown setting 'chanels'. Did you mean 'channels'?"),
+        (("--set", "channels"), "write KEY=VALUE"),
+        (("--device", "tpu"), "unknown device 'tpu'"),
+        (("--scales", "3"), "No such option"),
+    ],
+)
+def test_deblur_names_the_wrong_option(blindbench, photo, more, message):
+    assert_refused(blindbench(*deblur(photo, *more)), message)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "text", "one pixel"])
+def test_deblur_names_a_bad_photo(blindbench, photo, damage):
+    if damage == "missing":
+        photo.unlink()
+    elif damage == "one pixel":
+        Image.new("RGB", (1, 1)).save(photo)
+    else:
+        photo.write_bytes(b"hello" if damage == "text" else photo.read_bytes()[:100])
+    assert_refused(blindbench(*deblur(photo)), "a photo.png")
+
+
+def test_an_image_too_small_for_the_network_is_refused(blindbench, tmp_path):
+    Image.new("L", (3, 3)).save(tmp_path / "dot.png")
+    assert_refused(blindbench(*deblur("dot.png", "--set", "scales=5", size=3)), "at least 33 pixels")
+
+
+@pytest.fixture
+def textured(tmp_path):
+    """A photograph of 72 x 66 px, blurred over 5 px, so that the default method has something to find."""
+    sharp = data.astronaut()[60:136, 180:246].astype(float)
+    path = tmp_path / "textured.png"
+    Image.fromarray(ndimage.uniform_filter1d(sharp, 5, axis=0)[2:-2].astype(np.uint8)).save(path)
+    return path
+
+
+def test_deblur_needs_neither_size_nor_method(blindbench, textured, tmp_path):
+    code, output, error = blindbench("deblur", textured, "--out", "x.png")
+    assert code == 0
+    assert "trying blurs of up to 15 px" in error
+    verdict, numbers, kernel = output.splitlines()
+    assert verdict.startswith(("x.png: do not trust this: ", "x.png: the kernels", "x.png: blurred again"))
+    assert "kernel size 15 px" in numbers
+    assert "blurred again it misses the photo by 0.0" in numbers
+    assert kernel.startswith("x_kernel.png: ")
+    assert Image.open(tmp_path / "x.png").size == Image.open(textured).size
+    assert Image.open(tmp_path / "x_kernel.png").size == (15, 15)
+
+
+def test_deblur_with_a_size_tries_that_one(blindbench, textured, tmp_path):
+    output = blindbench("deblur", textured, "--kernel-size", 9, "--out", "x.png")[1]
+    assert "kernel size 9 px; blurred again" in output
+    assert Image.open(tmp_path / "x_kernel.png").size == (9, 9)
+    larger = blindbench("deblur", textured, "--kernel-size", 70, "--out", "x.png")
+    assert_refused(larger, "the kernel size 70 is larger than the photo (66 px)")
+
+
+def test_deblur_leaves_a_photo_without_edges_as_it_is(blindbench, tmp_path):
+    Image.new("RGB", (60, 50), (10, 20, 30)).save("flat.png")
+    code, output, _ = blindbench("deblur", "flat.png", "--out", "x.png")
+    assert code == 0
+    assert output.startswith("x.png: nothing was done to the photo: it has no edges")
+    np.testing.assert_array_equal(Image.open("x.png"), Image.open("flat.png"))
+    assert not (tmp_path / "x_kernel.png").exists()
+
+
+def test_deblur_keeps_alpha_and_depth_where_the_format_can(blindbench, textured):
+    file = Image.open(textured)
+    alpha = Image.linear_gradient("L").resize(file.size)
+    file.putalpha(alpha)
+    file.save("alpha.png")
+    assert blindbench("deblur", "alpha.png", "--kernel-size", 7, "--out", "x.png")[0] == 0
+    assert Image.open("x.png").mode == "RGBA"
+    np.testing.assert_array_equal(Image.open("x.png").getchannel("A"), alpha)
+    output = blindbench("deblur", "alpha.png", "--kernel-size", 7, "--out", "x.jpg")[1]
+    assert "x.jpg: .jpg cannot keep its transparency of the photo" in output
+    deep = np.asarray(file.convert("L"), np.uint16) * 257 + 5
+    Image.fromarray(deep).save("deep.png")
+    assert blindbench("deblur", "deep.png", "--kernel-size", 7, "--out", "x.png")[0] == 0
+    restored = np.asarray(Image.open("x.png"))
+    assert restored.dtype == np.uint16
+    assert len(np.unique(restored)) > 256
+
+
+def test_ctrl_c_says_how_to_continue(blindbench, monkeypatch, photo):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("methods.parts.solver.solve", interrupted)
+    code, _, error = blindbench(*deblur(photo))
+    assert code == 130
+    assert "continues" in error

@@ -1,0 +1,99 @@
+"""Verbs about methods: list, train, measure, investigate."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from tests.benchmark.cli.conftest import assert_refused
+
+
+def test_methods_are_listed(blindbench):
+    assert "CVPR 2020" in blindbench("methods")[1]
+
+
+def test_only_a_method_with_iterations_has_a_step_to_time(blindbench):
+    assert_refused(blindbench("bench", "method", "oracle"), "oracle takes no iterations")
+
+
+def smooth_picture(path, rng, shift=0):
+    """A grey picture with structure at all scales, and its 8-bit file."""
+    rows = np.cumsum(rng.standard_normal((60, 64)), axis=0)
+    image = np.cumsum(rows, axis=1)
+    image = (image - image.min()) / np.ptp(image)
+    Image.fromarray(np.round(255 * np.roll(image, shift, axis=1)).astype(np.uint8)).save(path)
+    return image
+
+
+def test_detective_names_the_protocol_and_what_has_no_partner(blindbench, tmp_path):
+    for folder in ("sharp", "restored"):
+        (tmp_path / folder).mkdir()
+    for name in ("a", "b"):
+        smooth_picture(tmp_path / f"sharp/{name}.png", np.random.default_rng(ord(name)))
+        smooth_picture(tmp_path / f"restored/{name}_kernel_01.png", np.random.default_rng(ord(name)), shift=3)
+    shutil.copy(tmp_path / "restored/a_kernel_01.png", tmp_path / "restored/c.png")
+    arguments = ("detective", "--restored", "restored", "--sharp", "sharp", "--published")
+    code, out, error = blindbench(*arguments, "99.99", "--rows", 4)
+    assert code == 0
+    assert "left out, without a sharp partner (1): c.png" in error
+    assert len(out.splitlines()) == 2 + 4 + 1
+    assert "No protocol reproduces 99.99" in out
+    assert_refused(blindbench(*arguments, "24,97"), "--published 24,97: a number as printed is needed")
+
+
+def test_doctor_reports_orientation_and_boundary(blindbench, tmp_path):
+    sharp = smooth_picture(tmp_path / "sharp.png", np.random.default_rng(0))
+    sharp = np.round(255 * sharp) / 255
+    kernel = np.array([[0, 0, 1], [0, 0, 2], [4, 3, 2]])
+    blurry = ndimage.convolve(sharp, kernel / kernel.sum(), mode="wrap")
+    Image.fromarray(np.round(255 * blurry).astype(np.uint8)).save(tmp_path / "blurry.png")
+    Image.fromarray((60 * kernel[::-1, ::-1]).astype(np.uint8)).save(tmp_path / "kernel.png")
+    files = ("--sharp", "sharp.png", "--kernel", "kernel.png", "--blurry", "blurry.png")
+    code, out, _ = blindbench("doctor", *files)
+    assert code == 0
+    assert "The kernel file is in the form: correlation." in out
+    assert "Boundary: circular." in out
+    assert_refused(blindbench("doctor", *files, "--blurry", "blurry.png"), "1 sharp and 2 blurry images")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["decodr"], "unknown training 'decodr'. Did you mean 'decoder'?"),
+        (["decoder", "--kernel-size", 12], "odd kernel size of at least 13, not 12"),
+        (["decoder", "--max-minutes", 0], "max-minutes must be positive, not 0"),
+        (["decoder", "--steps", 0], "steps must be positive"),
+        (["decoder", "--seed", -1], "the seed must lie between 0 and"),
+        (["decoder", "--set", "foo=1"], "decoder: unknown setting 'foo'"),
+        (["decoder", "--settings", '{"kernels": "x"}'], "decoder.kernels: Input should be a valid integer"),
+        (["decoder", "--images", "folder"], "learns from no photographs"),
+        (["initializer"], "give --images a folder"),
+        (["initializer", "--images", "nowhere"], "no folder nowhere"),
+        (["initializer", "--images", "empty"], "empty: no images in this folder"),
+        (["initializer", "--images", "one"], "the only image; at least 2 are needed"),
+        (["initializer", "--images", "damaged"], "damaged/a.png: not an image that can be read"),
+        (["initializer", "--images", "folder"], "no generator for kernels of 31 x 31"),
+    ],
+)
+def test_pretrain_says_what_is_wrong(blindbench, tmp_path, arguments, message):
+    image = np.zeros((40, 40), dtype=np.uint8)
+    for name, count in (("empty", 0), ("one", 1), ("folder", 2), ("damaged", 2)):
+        (tmp_path / name).mkdir()
+        for index in range(count):
+            Image.fromarray(image).save(tmp_path / name / f"{index}.png")
+    (tmp_path / "damaged" / "a.png").write_text("no image")
+    assert_refused(blindbench("pretrain", *arguments, "--out", "out", "--device", "cpu"), message)
+
+
+def test_pretrain_trains_once(blindbench, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.pretraining.job.HELD_OUT", 5)
+    monkeypatch.setattr("methods.training.generator.INVERSION_STEPS", 1)
+    command = ["pretrain", "decoder", "--kernel-size", 13, "--steps", 2, "--threads", 1, "--device", "cpu"]
+    command += ["--set", "kernels=8", "--set", "batch=4", "--set", "width=4", "--out", "out"]
+    assert "decoder-13.md: trained" in blindbench(*command)[1]
+    assert (tmp_path / "out" / "generator-13.safetensors").exists()
+    code, output, _ = blindbench(*command)
+    assert code == 0
+    assert "is finished already" in output
