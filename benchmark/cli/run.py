@@ -157,14 +157,18 @@ def collect(
 
 @app.command("plan")
 def show_plan(
-    configfile: Annotated[Path, typer.Argument(help="A config.")] = Path("config/demo.yaml"),
+    configfile: Annotated[Path, typer.Argument(help="A config, yours or one that ships.")] = Path(
+        "config/demo.yaml"
+    ),
 ) -> None:
     """Show which tables a config fills: how many cases they have, how many of them run, and why not all."""
+    from benchmark.core.resources import here_or_shipped
     from benchmark.core.schema import read_yaml
     from benchmark.planning.overview import plan_overview
     from benchmark.planning.plan import Plan
 
-    overview = plan_overview(Plan.from_config(read_yaml(configfile), str(configfile)))
+    path = here_or_shipped(configfile)
+    overview = plan_overview(Plan.from_config(read_yaml(path), str(path)))
     widths = [None] * 4 + [80]
     typer.echo(tabulate(overview, headers="keys", tablefmt="simple", maxcolwidths=widths))
 
@@ -173,18 +177,20 @@ def show_plan(
 def run(
     targets: Annotated[list[str] | None, typer.Argument(help="Targets; the default is all tables.")] = None,
     configfile: Annotated[
-        Path | None, typer.Option(help="A config; the default is config/demo.yaml.")
+        Path | None, typer.Option(help="A config, yours or one that ships; the default is config/demo.yaml.")
     ] = None,
     cores: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
     retry_failed: Annotated[bool, typer.Option(help="Run cases again that ended without an image.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="List the jobs that would run, and run none.")] = False,
 ) -> None:
     """Run the workflow (the same as `snakemake`), if wanted with another try for failed cases."""
     from benchmark.core.files import try_lock
-    from benchmark.core.schema import ROOT, read_yaml
+    from benchmark.core.resources import here_or_shipped, shipped
+    from benchmark.core.schema import read_yaml
     from benchmark.planning.plan import Plan
     from benchmark.runs.store import forget_failed
 
-    path = configfile or ROOT / "config" / "demo.yaml"
+    path = here_or_shipped(configfile or Path("config/demo.yaml"))
     plan = Plan.from_config(read_yaml(path), str(path))
     if retry_failed:
         lock = try_lock(plan.results / ".lock")  # the Snakefile's
@@ -192,8 +198,9 @@ def run(
             raise InputError(f"another run is working in {plan.results}; wait for it or stop it")
         with lock:
             typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *(targets or [])]
-    command += ["--configfile", str(configfile)] if configfile else []  # takes all words that follow it
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(shipped("workflow/Snakefile"))]
+    command += ["--cores", str(cores), *["--dry-run"] * dry_run, *(targets or [])]
+    command += ["--configfile", str(path)] if configfile else []  # takes all words that follow it
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

@@ -10,10 +10,10 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from benchmark.core.resources import shipped
 from benchmark.core.types import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
-SCHEMAS = ROOT / "workflow" / "schemas"
+SCHEMAS = shipped("workflow/schemas")
 
 
 def read_yaml(path: Path) -> Any:

@@ -4,17 +4,18 @@ import fnmatch
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from benchmark.core.files import write_text
-from benchmark.core.schema import ROOT, checked, did_you_mean, read_yaml
+from benchmark.core.resources import data_folder, shipped
+from benchmark.core.schema import checked, did_you_mean, read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.case_lists import Entry, Folders, count_of, entries_of
 
-FOLDER = ROOT / "datasets"
+FOLDER = shipped("datasets")
 MIRROR = "BLINDBENCH_MIRROR"  # environment variable: a folder whose data/ and weights/ come first
 OTHERS = ("sources", "conditions")  # YAML files beside the descriptors
 
@@ -24,7 +25,8 @@ class Dataset:
     """A checked descriptor, with the changes of its conditions."""
 
     name: str  # <dataset>, or <dataset>@<condition>
-    path: Path
+    path: Path  # of the descriptor; lists of cases and checksums lie beside it
+    data: Path  # the folder that holds the folders of data, after the mirror
     content: Mapping[str, Any]  # as `workflow/schemas/dataset.schema.yaml` has it
     size_level: int = 1  # how far the declared kernel size exceeds the true one; 5 is half the image
 
@@ -115,7 +117,7 @@ class Dataset:
 
     def freeze(self) -> None:
         """Write down which files were found, beside them, so that a later loss can be named."""
-        folder = self.path.parent / self.content["source"]
+        folder = self.data / self.content["source"]
         if "find" in self.content.get("files", {}) and folder.is_dir():
             below = len(self.content["source"]) + 1
             key = "blurry" if "blurry" in self.content["files"] else "sharp"
@@ -125,7 +127,7 @@ class Dataset:
     @property
     def _folders(self) -> Folders:
         mirror = os.environ.get(MIRROR)
-        roots = ([Path(mirror) / "data"] if mirror else []) + [self.path.parent]
+        roots = ([Path(mirror) / "data"] if mirror else []) + [self.data]
         return Folders(self.content["source"], roots, self.path.parent / "lists", f"{self.base}.list")
 
 
@@ -140,11 +142,11 @@ def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
     Raises InputError when there is none or its descriptor is wrong.
     """
     base, *conditions = name.split("@")
-    path = folder / f"{base}.yaml"
+    path, data = folder / f"{base}.yaml", data_folder() if folder == FOLDER else folder
     if base not in dataset_names(folder):
         raise InputError(f"unknown dataset '{base}'. {did_you_mean(base, dataset_names(folder))}")
     content = checked(read_yaml(path), "dataset", str(path))
-    dataset = _with_conditions(Dataset(name, path, content), conditions)
+    dataset = _with_conditions(Dataset(name, path, data, content), conditions)
     if "cases" in content or "grid" in content:
         _ = dataset.entries  # refuses an id that is there twice
     return dataset
@@ -185,4 +187,4 @@ def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:
         level = condition.get("size_level", level)
         content["caption"] = f"{content['caption']} {condition['caption']}"
         content |= {key: condition[key] for key in ("noise", "stretch", "declared_size") if key in condition}
-    return Dataset(dataset.name, dataset.path, content, level)
+    return replace(dataset, content=content, size_level=level)

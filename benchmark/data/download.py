@@ -17,13 +17,12 @@ from pathlib import Path
 import pooch
 
 from benchmark.core.files import locked, replacing, try_lock, write_text
-from benchmark.core.schema import ROOT
+from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
 from benchmark.data.archives import extract
 from benchmark.data.sources import FILE, Archive, Source
 from benchmark.data.transfer import TransferError, fetch
 
-FOLDER = ROOT / "datasets"
 CACHE = ".downloads"
 MARKER = ".downloaded.json"
 UNPACKED = ".unpacked.json"
@@ -32,12 +31,13 @@ FAILURE = ".download-failed"
 Say = Callable[[str], None]
 
 
-def download(source: Source, say: Say, *, accept_terms: bool = False, folder: Path = FOLDER) -> None:
-    """Bring the data of `source` into `folder/<name>/`; what is there already is not touched.
+def download(source: Source, say: Say, *, accept_terms: bool = False, folder: Path | None = None) -> None:
+    """Bring the data of `source` into `<folder>/<name>/`; what is there already is not touched.
 
     `say` is told what a person should read. Raises InputError when the user must do something (accept terms,
     get a file by hand, free the disk), TransferError when the network failed.
     """
+    folder = folder or data_folder()
     target, cache = folder / source.name, folder / CACHE / source.name
     lock = try_lock(cache / ".lock")
     if lock is None:

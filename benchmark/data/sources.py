@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.core.schema import ROOT, checked, did_you_mean, read_yaml
+from benchmark.core.resources import shipped
+from benchmark.core.schema import checked, did_you_mean, read_yaml
 from benchmark.core.types import InputError
 
-FILE = ROOT / "datasets" / "sources.yaml"
+FILE = shipped("datasets/sources.yaml")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from benchmark.core.files import locked, remove_leftovers, write_text
 from benchmark.core.progress import Report
+from benchmark.core.resources import version
 from benchmark.core.types import InputError
 from benchmark.pretraining.photographs import Collection, collected, collected_pairs, read, read_pairs
 from benchmark.pretraining.quality import draw, quality
@@ -226,7 +227,7 @@ def _write(
         "terms": job.photographs.terms,
         "weights": {path.name: provenance.files_hash([path]) for path in job.outputs},
         "quality": quality(evidence, report),
-        "code_version": provenance.code_version(),
+        "code_version": version(),
         "device": device_name(device),
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},

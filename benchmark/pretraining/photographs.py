@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
-from benchmark.data.descriptors import FOLDER, MIRROR
+from benchmark.data.descriptors import MIRROR
 from benchmark.data.images import read_image
 from benchmark.data.sources import all_sources
 from benchmark.runs import provenance
@@ -126,7 +127,7 @@ def _folder(name: str) -> Path:
     roots = [Path(mirror) / "data"] if mirror else []
     candidates = [Path(name)]
     if Path(name).parts[:1] and Path(name).parts[0] in all_sources():
-        candidates += [root / name for root in (*roots, FOLDER)]
+        candidates += [root / name for root in (*roots, data_folder())]
     for candidate in candidates:
         if candidate.is_dir():
             return candidate

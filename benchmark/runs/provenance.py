@@ -4,13 +4,11 @@ import ast
 import hashlib
 import importlib.util
 import json
-import subprocess
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.schema import ROOT
 from methods.parts.registry import Method, with_used
 
 # The packages whose modules make a method or an observation what it is.
@@ -62,18 +60,6 @@ def closure(*modules: str) -> dict[str, bytes]:
             sources[name] = source
             pending += [found for found in _imports(source) if found.startswith(OWN)]
     return sources
-
-
-def code_version() -> str:
-    """`git describe` of the checkout with a dirty mark, else the word 'unknown'."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=ROOT, capture_output=True, text=True, check=True, timeout=20,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return described.stdout.strip()
 
 
 def _content_hash(file: Path) -> str:

@@ -12,6 +12,7 @@ import torch
 
 from benchmark.core.files import locked, remove_leftovers, write_text
 from benchmark.core.progress import Report
+from benchmark.core.resources import version
 from benchmark.core.seeds import seed_from
 from benchmark.core.types import NotSupportedError, Observation, Status
 from benchmark.runs import provenance
@@ -112,7 +113,7 @@ def _builder(
 
 def _environment() -> dict[str, Any]:
     return {
-        "code_version": provenance.code_version(),
+        "code_version": version(),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,

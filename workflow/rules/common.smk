@@ -5,9 +5,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from benchmark.data.descriptors import FOLDER
 from benchmark.data.download import MARKER
 from benchmark.core.files import try_lock
+from benchmark.core.resources import data_folder
 from benchmark.scoring.iqa import missing_weights
 from benchmark.tables.published import paper_table, paper_tables
 from benchmark.figures.definition import paper_figure, paper_figures
@@ -85,7 +85,7 @@ def metrics_without_weights(wildcards):
 def downloaded(wildcards):
     """The mark that a dataset's source was downloaded, where it was or has to be."""
     source = PLAN.datasets[wildcards.dataset].content["source"]
-    mark = FOLDER / source / MARKER
+    mark = data_folder() / source / MARKER
     return [str(mark)] if wildcards.dataset in PLAN.downloads or mark.exists() else []
 
 

@@ -4,7 +4,7 @@
 # Only for the sources whose terms the config accepts.
 rule download:
     output:
-        f"{FOLDER}/{{source}}/{MARKER}",
+        f"{data_folder()}/{{source}}/{MARKER}",
     log:
         f"{RESULTS}/logs/download/{{source}}.log",
     shell:

@@ -8,13 +8,13 @@ import torch
 import yaml
 
 from benchmark.blur.convolution import uniform_blur
-from benchmark.core.schema import ROOT
 from benchmark.core.types import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import MIRROR, find_dataset
 from benchmark.data.images import write_image
 from benchmark.data.synthesis import observe
 from benchmark.scoring.alignment import best_shift
+from tests.conftest import ROOT
 
 NAMES = ["sharp1.png", "k1.png", "k2.png", "1_1.png", "1_2.png"]
 

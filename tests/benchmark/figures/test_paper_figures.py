@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmark.core.schema import ROOT, checked, read_yaml
+from benchmark.core.schema import checked, read_yaml
 from benchmark.core.types import InputError, Restoration, Status
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import MIRROR, find_dataset
@@ -25,6 +25,7 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.scores import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
 from benchmark.tables.published import paper_table
 from methods.parts import registry
+from tests.conftest import ROOT
 
 DOCUMENT = read_yaml(ROOT / "benchmark" / "figures" / "papers.yaml")
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.core.schema import ROOT, read_yaml
+from benchmark.core.schema import read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
@@ -20,6 +20,7 @@ from benchmark.runs.settings import effective
 from benchmark.tables.published import paper_table, paper_tables
 from methods.parts import registry
 from methods.selfdeblur import Settings
+from tests.conftest import ROOT
 
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
 

@@ -1,0 +1,55 @@
+"""Where the files lie that ship with the code, and where data go that people download.
+
+Descriptors of datasets, configs, schemas and the workflow lie in folders at the top of a checkout. An
+installed copy has them inside the package, in `benchmark/shipped/` (see `pyproject.toml`).
+"""
+
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_INSTALLED = _CHECKOUT / "benchmark" / "shipped"  # does not exist in a checkout
+
+
+def shipped(name: str) -> Path:
+    """The path of a shipped file or folder.
+
+    Args:
+        name: Its path from the top of the repository, such as `config/demo.yaml`.
+    """
+    return (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT) / name
+
+
+def here_or_shipped(path: Path) -> Path:
+    """`path` as it is if it exists; else the shipped file of that name if there is one; else `path`."""
+    own = shipped(str(path))
+    return own if own.exists() and not path.exists() else path
+
+
+def data_folder() -> Path:
+    """The folder that holds `<source>/` for each downloaded source.
+
+    It is `datasets/` of the checkout. For an installed copy it is `datasets/` below the current directory.
+    """
+    return Path("datasets") if _INSTALLED.is_dir() else _CHECKOUT / "datasets"
+
+
+def version() -> str:
+    """The version: `git describe` of a checkout, else what the installed package says.
+
+    Changes that are not committed add `-dirty`. Without either source the version is 'unknown'.
+    """
+    if (_CHECKOUT / ".git").exists():
+        command = ["git", "describe", "--tags", "--always", "--dirty", "--abbrev=12"]
+        try:
+            described = subprocess.run(
+                command, cwd=_CHECKOUT, capture_output=True, text=True, check=True, timeout=20
+            )
+            return described.stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            pass  # no git program, or a checkout of another user
+    try:
+        return metadata.version("blindbench")
+    except metadata.PackageNotFoundError:
+        return "unknown"

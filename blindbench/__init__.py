@@ -1,0 +1,1 @@
+"""BlindBench from Python. Its parts lie in `benchmark` and `methods`."""
