@@ -7,6 +7,7 @@ import torch
 from benchmark.core.types import Observation
 from methods.parts.direct import Direct
 from methods.parts.registry import Method
+from methods.parts.solver import Result
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ def problem(
 ) -> Direct:
     """The observation as its own restoration."""
     del settings, rng, device
-    return Direct(lambda: (torch.from_numpy(observation.blurry), None))
+    return Direct(lambda: Result(torch.from_numpy(observation.blurry)))
 
 
 METHOD = Method(

@@ -13,6 +13,7 @@ from methods import robust_bid
 from methods.parts.fit import Fit, ReadOut
 from methods.parts.kernel_priors.dirac import DiracKernel
 from methods.parts.registry import Method
+from methods.parts.solver import Result
 from methods.robust_bid import Placement
 
 Settings = robust_bid.ImageSettings
@@ -26,7 +27,7 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
 def _all_of_it(blurry: Tensor) -> ReadOut:
     """The result is the latent image; no kernel is estimated."""
     del blurry
-    return lambda image, _: (image, None)
+    return lambda image, _: Result(image)
 
 
 METHOD = Method(

@@ -11,6 +11,7 @@ import torch
 from benchmark.core.types import Array, InputError, NotSupportedError, Observation
 from methods.parts.direct import Direct
 from methods.parts.registry import Method
+from methods.parts.solver import Result
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
@@ -53,7 +54,7 @@ def problem(
         raise InputError(
             f"{found[0]}: {_described(image)}, but the blurry image has {_described(observation.blurry)}"
         )
-    return Direct(lambda: (torch.from_numpy(image), None))
+    return Direct(lambda: Result(torch.from_numpy(image)))
 
 
 def _read(file: Path) -> Array:

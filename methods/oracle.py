@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmark.blur.nonblind import (
     ALPHA,
@@ -20,6 +19,7 @@ from benchmark.blur.operators import SvolaBlur
 from benchmark.core.types import KnownBlur, NotSupportedError, Observation
 from methods.parts.direct import Direct
 from methods.parts.registry import Method
+from methods.parts.solver import Result
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def problem(
         raise NotSupportedError("the true kernel of this image is not known")
     blurry, kernels, boundary = observation.blurry, observation.kernels, observation.boundary
 
-    def restore() -> tuple[Tensor, Tensor]:
+    def restore() -> Result:
         known = torch.from_numpy(kernels)
         if observation.blur_model == "uniform" and boundary == "valid":
             restored = hyper_laplacian(blurry, kernels[0], settings.weight, settings.alpha)
@@ -59,7 +59,7 @@ def problem(
         else:
             operator = SvolaBlur(known.float(), observation.grid, boundary)
             restored = hyper_laplacian_by_cg(blurry, operator, settings.weight, settings.alpha)
-        return torch.from_numpy(restored), known
+        return Result(torch.from_numpy(restored), known)
 
     return Direct(restore)
 

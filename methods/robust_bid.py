@@ -35,6 +35,7 @@ from methods.parts.losses import (
 )
 from methods.parts.registry import Method
 from methods.parts.seeding import generator_from, initialised_from
+from methods.parts.solver import Result
 from methods.parts.stopping import StopSettings
 
 KernelPrior = ConvolutionalKernel | DiracKernel | FcnKernel | FcnKernels | SirenKernel
@@ -114,13 +115,13 @@ def most_similar(blurry: Tensor) -> ReadOut:
     The kernel moves along in its box: what is shifted out is lost, the rest sums to one.
     """
 
-    def read_out(image: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+    def read_out(image: Tensor, kernels: Tensor) -> Result:
         row, column = locate(image.detach(), blurry)
         size = (kernels.shape[-2], kernels.shape[-1])
         centre = kernel_centre((row, column), size)
         window = image[:, row : row + blurry.shape[1], column : column + blurry.shape[2]]
         moved = shifted(kernels, (size[0] // 2 - centre[0], size[1] // 2 - centre[1]))
-        return window, moved / moved.sum((-2, -1), keepdim=True)
+        return Result(window, moved / moved.sum((-2, -1), keepdim=True))
 
     return read_out
 
@@ -133,7 +134,7 @@ def in_the_middle(blurry: Tensor) -> ReadOut:
 def as_it_is(blurry: Tensor) -> ReadOut:
     """The result is the latent image."""
     del blurry
-    return lambda image, kernels: (image, kernels)
+    return Result
 
 
 def blur_with_zeros(image: Tensor, kernels: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ Where paper and published code differ (the code has no TV term and a 1 - SSIM se
 followed: the published numbers come from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -20,6 +20,7 @@ from methods.parts.limits import at_least
 from methods.parts.registry import Method
 from methods.parts.seeding import generator_from, initialised_from
 from methods.parts.skip_settings import DipSettings
+from methods.parts.solver import Result
 from methods.parts.warm_start import estimated_kernel, estimator, fit_to
 
 
@@ -91,9 +92,9 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
 def _with_chroma_of(photo: Tensor, blurry_luma: Tensor) -> ReadOut:
     restored_frame = middle((photo.shape[1], photo.shape[2]))
 
-    def read_out(luma: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor | None]:
-        restored_luma, found = restored_frame(luma, kernels)
-        return photo + (restored_luma - blurry_luma), found
+    def read_out(luma: Tensor, kernels: Tensor) -> Result:
+        restored = restored_frame(luma, kernels)
+        return replace(restored, image=photo + (restored.image - blurry_luma))
 
     return read_out
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmark.blur.nonblind import Image, Kernel
 from benchmark.core.types import NotSupportedError, Observation
@@ -12,6 +11,7 @@ from methods.classical.kernel import gradients
 from methods.classical.pyramid import odd
 from methods.parts.colour import luma
 from methods.parts.direct import Direct
+from methods.parts.solver import Result
 
 LARGEST_UNDECLARED = 101  # px: half the image is the kernel's size where none is declared, up to this
 FAINT = 1 / 255  # gradients that differ by no more than one grey level of 8 bits tell nothing of a kernel
@@ -33,13 +33,13 @@ def blind(
     """
     size = kernel_size(observation)
 
-    def solve() -> tuple[Tensor, Tensor]:
+    def solve() -> Result:
         blurry = prepare(observation.blurry.astype(np.float64))
         grey = luma(torch.from_numpy(blurry)).numpy()[0]
         if not has_edges(grey):
             raise NotSupportedError("the image has no edges that would show how it was blurred")
         kernel = estimate(grey, size)
-        return torch.from_numpy(restore(blurry, kernel)), torch.from_numpy(kernel[None])
+        return Result(torch.from_numpy(restore(blurry, kernel)), torch.from_numpy(kernel[None]))
 
     return Direct(solve)
 

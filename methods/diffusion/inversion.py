@@ -21,7 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from methods.diffusion.schedule import STEPS, Chain, ddim
 from methods.diffusion.view import View, ViewSettings, odd
 from methods.parts.limits import at_least
-from methods.parts.solver import Step
+from methods.parts.solver import Result, Step
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,6 @@ def grid(stride: int) -> list[int]:
 
 class Inversion:
     """A `Problem` (see `methods/parts/solver.py`): one Adam over the noise and the kernel prior."""
-
-    returned = None
 
     def __init__(
         self,
@@ -111,13 +109,10 @@ class Inversion:
             group["lr"] *= 0.5
 
     @torch.no_grad()
-    def estimate(self) -> tuple[Tensor, Tensor | None]:
+    def estimate(self) -> Result:
         """The image and kernel of the noise and kernel prior as they are."""
         kernels = None if self.kernel is None else odd(self.kernel())
-        return self.view.result(self.image()), kernels
-
-    def kernel_field(self) -> None:
-        """No kernels of single pixels."""
+        return Result(self.view.result(self.image()), kernels)
 
     def state_dict(self) -> dict[str, Any]:
         """The noise, the kernel prior, Adam's moments and rates."""

@@ -22,7 +22,7 @@ from methods.diffusion.schedule import Step as DiffusionStep
 from methods.diffusion.view import View, ViewSettings, odd
 from methods.glkm.latent import LatentKernel
 from methods.parts.limits import at_least
-from methods.parts.solver import Step
+from methods.parts.solver import Result, Step
 
 Draw = Callable[[Tensor], Tensor]  # noise of a tensor's shape
 
@@ -177,8 +177,6 @@ class LatentWalk:
 class ParallelSampling:
     """A `Problem` (see `methods/parts/solver.py`): each iteration is a step of the diffusion backwards."""
 
-    returned = None
-
     def __init__(
         self,
         *,
@@ -227,12 +225,9 @@ class ParallelSampling:
         self.slowdown *= 0.5
         self.kernel.slow_down()
 
-    def estimate(self) -> tuple[Tensor, Tensor | None]:
+    def estimate(self) -> Result:
         """The clean estimate of the last step, or the end; and the kernel as it stands."""
-        return self.view.result(self.shown.clamp(-1, 1)), self.kernel.result()
-
-    def kernel_field(self) -> None:
-        """No kernels of single pixels."""
+        return Result(self.view.result(self.shown.clamp(-1, 1)), self.kernel.result())
 
     def state_dict(self) -> dict[str, Any]:
         """Both states, the generator and the slowdown."""

@@ -17,7 +17,7 @@ from methods.classical import pyramid
 from methods.glkm.generator import OFFICIAL
 from methods.parts.fit import Fit, kernel_count
 from methods.parts.kernel_priors.logits import LogitKernel
-from methods.parts.solver import Step
+from methods.parts.solver import Result, Step
 
 LARGEST = max(OFFICIAL)
 
@@ -99,9 +99,9 @@ class SmallFirst:
             step = self.small.step(iteration)
             return replace(step, stage=f"small {step.stage}", ended=None)
         if iteration == self.small.iterations:
-            _, found = self.small.estimate()
-            assert found is not None
-            self.kernel.start_at(enlarged(found, self.kernel.size[0]))
+            kernels = self.small.estimate().kernels
+            assert kernels is not None
+            self.kernel.start_at(enlarged(kernels, self.kernel.size[0]))
         return self.full.step(iteration - self.small.iterations)
 
     def slow_down(self) -> None:
@@ -109,18 +109,12 @@ class SmallFirst:
         self.small.slow_down()
         self.full.slow_down()
 
-    def estimate(self) -> tuple[Tensor, Tensor | None]:
-        """That of the second."""
-        return self.full.estimate()
-
-    def kernel_field(self) -> None:
-        """No kernels of single pixels."""
-
-    @property
-    def returned(self) -> int | None:
-        """That of the second, counted from the start of the first."""
-        found = self.full.returned
-        return None if found is None else self.small.iterations + found
+    def estimate(self) -> Result:
+        """Return the estimate of the second fit; its iteration counts from the start of the first."""
+        result = self.full.estimate()
+        if result.iteration is None:
+            return result
+        return replace(result, iteration=self.small.iterations + result.iteration)
 
     def state_dict(self) -> dict[str, Any]:
         """Both."""

@@ -1,53 +1,49 @@
-"""Restorations that take no iterations: the controls, and networks that were trained beforehand."""
+"""Restore without iterations: the controls, the classical methods, and networks trained beforehand."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from methods.parts.solver import Step
-
-Restore = Callable[[], tuple[Tensor, Tensor | None]]  # as `Problem.estimate`
+from methods.parts.solver import Result, Step
 
 CPU = torch.device("cpu")
 
 
-def no_field() -> None:
-    """There is no kernel field."""
-
-
 class Direct:
-    """A `Problem` (see `methods/parts/solver.py`) whose estimate is one call."""
+    """A `Problem` of `methods.parts.solver` whose estimate is one call.
+
+    >>> problem = Direct(lambda: Result(torch.zeros(3, 4, 4)))
+    >>> problem.iterations, problem.estimate().image.shape
+    (0, torch.Size([3, 4, 4]))
+    """
 
     iterations = 0
-    returned = None
 
-    def __init__(
-        self,
-        restore: Restore,
-        device: torch.device = CPU,
-        weights: str = "",
-        kernel_field: Callable[[], Tensor | None] = no_field,
-    ) -> None:
-        """`kernel_field` is called after `restore`."""
+    def __init__(self, restore: Callable[[], Result], device: torch.device = CPU, weights: str = "") -> None:
+        """Wrap `restore`.
+
+        Args:
+            restore: Does all the work.
+            device: Where it does it.
+            weights: Names the pre-trained weights that it uses; empty if there are none.
+        """
         self.restore, self.device, self.weights = restore, device, weights
-        self.kernel_field = kernel_field
 
     def step(self, iteration: int) -> Step:
-        """Never called: there is no iteration."""
+        """Never called: there are no iterations."""
         raise NotImplementedError(f"no iteration {iteration}")
 
     def slow_down(self) -> None:
-        """Nothing has a rate."""
+        """Do nothing: there is no learning rate."""
 
-    def estimate(self) -> tuple[Tensor, Tensor | None]:
-        """What `restore` returns."""
+    def estimate(self) -> Result:
+        """Restore the image."""
         return self.restore()
 
     def state_dict(self) -> dict[str, Any]:
-        """Empty."""
+        """Return an empty state."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""
+        """Do nothing: there is no state."""

@@ -17,7 +17,7 @@ from benchmark.blur.svola import svola
 from benchmark.core.types import Observation
 from methods.parts.image_priors.skip import DeepImagePrior
 from methods.parts.losses import Estimate, Objective, Operator
-from methods.parts.solver import Step
+from methods.parts.solver import Result, Step
 from methods.parts.stopping import WindowedVariance
 
 Flaw = tuple[str, Callable[[Estimate], Tensor]]  # a sentence, and whether (a bool scalar) it holds
@@ -64,15 +64,14 @@ class Rates:
         return self.image * scale, self.kernel * scale
 
 
-# Latent image, kernels -> the result, and its kernels where the method estimates any.
-ReadOut = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
+ReadOut = Callable[[Tensor, Tensor], Result]  # latent image (C, H', W'), kernels (P, h, w) -> result
 
 
 def middle(frame: tuple[int, int]) -> ReadOut:
     """The restored frame (H, W) is the middle of the latent image."""
 
-    def read_out(image: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
-        return central_crop(image, frame), kernels
+    def read_out(image: Tensor, kernels: Tensor) -> Result:
+        return Result(central_crop(image, frame), kernels)
 
     return read_out
 
@@ -129,28 +128,18 @@ class Fit:
         self.slowdown *= 0.5
 
     @torch.no_grad()
-    def estimate(self) -> tuple[Tensor, Tensor | None]:
-        """Read-out after the last update: the unperturbed code, batch norm still in training mode.
+    def estimate(self) -> Result:
+        """Read out the current image and kernels, from the code without its perturbation.
 
-        At the end of a run with a stopper, what it remembers.
+        Batch norm stays in training mode. At the end of a run with a stopper: what the stopper remembers.
         """
-        result = None
-        if self.stopper is not None:
-            result = self.stopper.result(self.stages[-1].iterations)
-        if result is None:
-            estimate = self._estimate(None, self.kernel)
-            result = estimate.image, estimate.kernels
-        return self.read_out(*result)
-
-    def kernel_field(self) -> None:
-        """No kernels of single pixels."""
-
-    @property
-    def returned(self) -> int | None:
-        """The iteration whose image the stopper remembers, at the end of a run with one."""
         last = self.stages[-1].iterations
-        found = None if self.stopper is None else self.stopper.returned(last)
-        return None if found is None else self.iterations - last + found
+        best = None if self.stopper is None else self.stopper.best(last)
+        if best is None:
+            estimate = self._estimate(None, self.kernel)
+            return self.read_out(estimate.image, estimate.kernels)
+        result = self.read_out(best.image, best.kernels)
+        return replace(result, iteration=self.iterations - last + best.iteration)
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters, Adam's moments, the generator, the slowdown and what the stopper remembers."""

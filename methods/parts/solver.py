@@ -1,7 +1,7 @@
-"""The loop that drives every method: progress, trace, checkpoints, divergence.
+"""Drive every method: report progress, record the trace, write checkpoints, recover from divergence.
 
-A method turns an observation into a `Problem`; the solver takes a list of independent problems and yields
-their restorations. Each problem has its own parameters, optimiser and generator, so what one case gets
+A method turns an observation into a `Problem`. The solver takes a list of problems and yields their
+restorations. Each problem has its own parameters, optimiser and random generator, so the result of one case
 does not depend on the others.
 """
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from benchmark.core.progress import Progress, Report
 from benchmark.core.types import (
+    Array,
     InputError,
     NotSupportedError,
     Restoration,
@@ -36,76 +37,99 @@ CHECKPOINT_EVERY = 100  # iterations; a multiple of LOG_EVERY
 
 @dataclass(frozen=True)
 class Step:
-    """What one iteration reports, still on the device."""
+    """What one iteration reports. Its tensors stay on the device until the solver reads them."""
 
-    stage: str  # names the objective, whose values are not comparable across stages
-    loss: Tensor
-    # By sentence: whether (a bool scalar) the estimate is lost in this way although the loss is finite.
+    stage: str  # the objective's name: losses of different stages cannot be compared
+    loss: Tensor  # scalar
+    # Ways in which the estimate can be useless although the loss is finite: a sentence for the user, and
+    # whether it holds (a bool scalar).
     flaws: Mapping[str, Tensor] = field(default_factory=dict)
-    ended: Tensor | None = None  # whether (a bool scalar) the run ends before its iterations do
+    ended: Tensor | None = None  # a bool scalar: whether the run stops early, after this iteration
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a problem has estimated. Kernels are in true-convolution form (see `benchmark.core.types`)."""
+
+    image: Tensor  # restored image (C, H, W), in [0, 1]; values outside are clipped
+    kernels: Tensor | None = None  # (P, h, w), sum 1 each; None for methods that estimate none
+    # (R, C, h, w): a kernel for each of R x C equal patches of the image, from methods that estimate so many.
+    kernel_field: Tensor | None = None
+    iteration: int | None = None  # the iteration that it comes from; None: the last one
 
 
 class Problem(Protocol):
-    """One case as the solver sees it."""
+    """One case, as a method hands it to the solver.
 
-    iterations: int
+    The solver calls `step` for each iteration, `estimate` at the end (and where a snapshot is wanted), and
+    the other three to save, restore and recover a run.
+    """
+
+    iterations: int  # how many calls of `step` a whole run has
     device: torch.device
-    weights: str  # names the pre-trained weights that it uses, empty for none
+    weights: str  # names the pre-trained weights behind the result; empty if there are none
 
     def step(self, iteration: int) -> Step:
-        """Do 0-based `iteration`. Must not read the device.
+        """Do one iteration, without reading anything back from the device.
 
-        After a step that ended the run some more may follow; they must leave the estimate as it is.
+        Args:
+            iteration: Its number, from 0. The solver may call `step` a few more times after one that
+                reported the end of the run; these calls must leave the estimate as it is.
         """
 
     def slow_down(self) -> None:
-        """Halve the learning rates for the rest of the run."""
+        """Halve the learning rates for the rest of the run: it has diverged once."""
 
-    def estimate(self) -> tuple[Tensor, Tensor | None]:
-        """The restored image (C, H, W) and the kernels (P, h, w) in true-convolution form, if estimated.
-
-        Between two steps it must leave the steps to come as they are: it draws nothing.
-        """
-
-    def kernel_field(self) -> Tensor | None:
-        """The kernels (R, C, h, w) of R x C equal patches of that image, for methods that see so finely.
-
-        In true-convolution form; called after the last `estimate`.
-        """
-
-    @property
-    def returned(self) -> int | None:
-        """The iteration whose estimate `estimate` gives, where it is not the last."""
+    def estimate(self) -> Result:
+        """Return the current estimate. Draws no random numbers, so later steps are the same without it."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that determines the remaining iterations."""
+        """Return all that later iterations depend on: tensors, numbers, strings and containers of them."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from what `state_dict` returned.
+
+        Args:
+            state: Its tensors may lie on the CPU.
+        """
 
 
 @dataclass(frozen=True)
 class Task:
-    """A problem to build and solve, and where its checkpoint lives."""
+    """A problem to build and solve."""
 
-    name: str
+    name: str  # of the case, for progress and results
     build: Callable[[], Problem]
-    checkpoint: Path | None = None  # None: keep it in memory only
-    key: str = ""  # a checkpoint with another key is ignored
-    snapshots: Collection[int] = ()  # after how many iterations the estimate is kept; changes no result
+    checkpoint: Path | None = None  # the file that a killed run continues from; None: in memory only
+    key: str = ""  # what the checkpoint belongs to; one with another key is ignored
+    snapshots: Collection[int] = ()  # iterations after which the estimate is kept; they change no result
 
 
-def _nothing(progress: Progress) -> None:
+def _ignore(progress: Progress) -> None:
     del progress
 
 
-def solve(tasks: Iterable[Task], report: Report = _nothing) -> Iterator[tuple[str, Restoration]]:
-    """Yield (task name, restoration) as each task ends. A task that fails is a status; the others go on."""
+def solve(tasks: Iterable[Task], report: Report = _ignore) -> Iterator[tuple[str, Restoration]]:
+    """Solve tasks one after another. One that fails gets a status and a reason; the others go on.
+
+    Args:
+        tasks: The problems.
+        report: Called with the progress of each task.
+
+    Yields:
+        (name of the task, its restoration), as each task ends.
+
+    >>> from methods.parts.direct import Direct
+    >>> grey = Result(torch.full((1, 4, 4), 0.5))
+    >>> for name, restoration in solve([Task("grey", lambda: Direct(lambda: grey))]):
+    ...     print(name, restoration.status.value, restoration.image.shape)
+    grey ok (1, 4, 4)
+    """
     for task in tasks:
         yield task.name, _solve_one(task, report)
 
 
-# Errors whose message is a sentence already.
+# These errors carry a sentence for the user.
 _ENDINGS = {
     NotSupportedError: Status.NOT_SUPPORTED,
     WeightsMissingError: Status.WEIGHTS_MISSING,
@@ -130,18 +154,18 @@ def _solve_one(task: Task, report: Report) -> Restoration:
 
 @dataclass
 class _Run:
-    """Where a task stands: the part of its checkpoint that belongs to the loop."""
+    """How far a task is: the solver's part of a checkpoint."""
 
     iteration: int = 0
     seconds: float = 0.0
     slowed_down: bool = False
-    ended: bool = False  # before its iterations
+    ended: bool = False  # stopped early
     trace: list[dict[str, float | str]] = field(default_factory=list)
     snapshots: list[dict[str, Any]] = field(default_factory=list)  # the fields of `Snapshot`, as tensors
 
 
-def drive(task: Task, report: Report = _nothing) -> Restoration:
-    """Solve one task; unlike in `solve`, what its problem raises is not caught."""
+def drive(task: Task, report: Report = _ignore) -> Restoration:
+    """Solve one task. Unlike `solve`, it lets through whatever the problem raises."""
     building = time.perf_counter()
     problem = task.build()
     run, saved = _resume(task, problem, time.perf_counter() - building)
@@ -165,7 +189,7 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
         checkpoint_due = last or run.ended or run.iteration % CHECKPOINT_EVERY == 0
         if checkpoint_due and not trouble:
             state = problem.state_dict()
-            # The loss was finite before this step's update; the parameters may no longer be.
+            # The loss was computed before this step's update, which may have broken the parameters.
             if _all_finite(state):
                 saved = _save(task, run, state)
             else:
@@ -177,15 +201,14 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
             problem.slow_down()
             run.slowed_down = True
             saved = _save(task, run, problem.state_dict())
-    image, kernels = problem.estimate()
-    kernel_field = problem.kernel_field()
+    result = problem.estimate()
     run.seconds = time.perf_counter() - started
     return replace(
         _ended(Status.OK, run, problem),
-        returned=problem.returned or run.iteration,
-        image=image.detach().clamp(0, 1).float().cpu().numpy(),
-        kernels=None if kernels is None else kernels.detach().float().cpu().numpy(),
-        kernel_field=None if kernel_field is None else kernel_field.detach().float().cpu().numpy(),
+        returned=result.iteration or run.iteration,
+        image=result.image.detach().clamp(0, 1).float().cpu().numpy(),
+        kernels=_as_array(result.kernels),
+        kernel_field=_as_array(result.kernel_field),
         snapshots=tuple(
             Snapshot(**{**snapshot, "image": snapshot["image"].numpy()}) for snapshot in run.snapshots
         ),
@@ -193,20 +216,24 @@ def drive(task: Task, report: Report = _nothing) -> Restoration:
 
 
 def _take_snapshot(run: _Run, problem: Problem, started: float) -> float:
-    """Add the estimate as it stands to `run`; returns the seconds that this took."""
+    """Add the current estimate to `run`. Returns the seconds that this took."""
     if problem.device.type == "cuda":
-        torch.cuda.synchronize(problem.device)  # the steps before it are no part of it
-    begun = time.perf_counter()
-    image = problem.estimate()[0].detach()
+        torch.cuda.synchronize(problem.device)  # earlier steps must not count as time of the snapshot
+    snapshot_started = time.perf_counter()
+    image = problem.estimate().image.detach()
     pixels = (255 * image.clamp(0, 1).float()).round().to(torch.uint8).cpu()
-    run.snapshots.append({"iteration": run.iteration, "seconds": begun - started, "image": pixels})
-    return time.perf_counter() - begun
+    run.snapshots.append({"iteration": run.iteration, "seconds": snapshot_started - started, "image": pixels})
+    return time.perf_counter() - snapshot_started
+
+
+def _as_array(kernels: Tensor | None) -> Array | None:
+    return None if kernels is None else kernels.detach().float().cpu().numpy()
 
 
 def _resume(task: Task, problem: Problem, building: float) -> tuple[_Run, checkpoint.State]:
-    """The run as the task's checkpoint has it, or a fresh one, and the state to fall back to.
+    """Continue from the task's checkpoint, or start afresh. Returns the run and the state to fall back to.
 
-    The seconds spent `building` count once: a checkpoint has those of the first time.
+    The seconds spent `building` count once: a checkpoint includes those of the first time.
     """
     state = None if task.checkpoint is None else checkpoint.load(task.checkpoint, task.key)
     if state is None:
@@ -227,7 +254,7 @@ def _save(task: Task, run: _Run, state: Mapping[str, Any]) -> checkpoint.State:
 
 
 def _trouble(step: Step, loss: float) -> str:
-    """Why the estimate of this step is lost; empty if it is not."""
+    """Say why the estimate of this step is useless; an empty string if it is not."""
     if not math.isfinite(loss):
         return Status.DIVERGED.sentence
     return next((sentence for sentence, holds in step.flaws.items() if holds.item()), "")
@@ -251,12 +278,12 @@ def _ended(status: Status, run: _Run, problem: Problem, trouble: str = "") -> Re
 
 
 def device_name(device: torch.device) -> str:
-    """As it stands in records."""
+    """Return the device's name for records: the model of a GPU, else 'cpu'."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _copied(tree: Any) -> Any:
-    """`tree` with its tensors cloned, so that later steps leave it alone."""
+    """Copy `tree` with its tensors, so that later steps do not change the copy."""
     if isinstance(tree, Tensor):
         return tree.detach().clone()
     if isinstance(tree, Mapping):

@@ -48,6 +48,15 @@ class StopSettings:
         return WindowedVariance(self.window, self.patience, ends=self.stop == "wmv")
 
 
+@dataclass(frozen=True)
+class Best:
+    """The image that early stopping keeps."""
+
+    image: Tensor  # (C, H, W)
+    kernels: Tensor  # (P, h, w)
+    iteration: int  # its number in the watched sequence, from 1
+
+
 class WindowedVariance:
     """Watches a sequence of images (C, H, W) in [0, 1] and remembers the one to return, with its kernels.
 
@@ -90,18 +99,14 @@ class WindowedVariance:
         state["ended"] = state["ended"] | (self.iteration - state["best"] >= self.patience)
         return state["ended"]
 
-    def result(self, iterations: int) -> tuple[Tensor, Tensor] | None:
-        """The image to return, and its kernels, once the run has ended or all `iterations` have been seen.
+    def best(self, iterations: int) -> Best | None:
+        """Return the image to keep, once the run has ended early or all `iterations` images were pushed.
 
-        None before, and when there were fewer than the window.
+        None before that, and when there were fewer images than the window holds.
         """
         if not self._is_over(iterations):
             return None
-        return self.state["image"], self.state["kernels"]
-
-    def returned(self, iterations: int) -> int | None:
-        """After how many images came that of `result`; None where there is none."""
-        return int(self.state["best"].item()) if self._is_over(iterations) else None
+        return Best(self.state["image"], self.state["kernels"], int(self.state["best"].item()))
 
     def _is_over(self, iterations: int) -> bool:
         if not self.state or self.iteration < self.window:

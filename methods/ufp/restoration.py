@@ -11,6 +11,7 @@ from benchmark.blur.convolution import rotate_180
 from benchmark.core.types import Observation
 from methods.parts.direct import Direct
 from methods.parts.seeding import generator_from
+from methods.parts.solver import Result
 from methods.ufp.network import UfpNet
 
 MOST = 4096  # kernels of a field, unless a stride is given
@@ -36,14 +37,13 @@ class NetworkRestoration:
         self.grid = observation.grid
         pixels = self.blurry.shape[1] * self.blurry.shape[2]
         self.stride = stride or math.ceil((pixels / MOST) ** 0.5)
-        self.found: Tensor | None = None
 
     @torch.no_grad()
-    def restore(self) -> tuple[Tensor, Tensor | None]:
-        """The restored image (C, H, W), and kernels (P, k, k) of the blur model's patches, if any.
+    def restore(self) -> Result:
+        """Run the network, and average its kernels over each patch of the blur model, with sum 1 each.
 
-        They are the means of each patch, of sum one. A grey image is seen as three equal colours, whose mean
-        is returned.
+        The kernel field holds the kernels as the network has them. A grey image goes in as three equal
+        colours, whose mean comes out.
         """
         seen = self.blurry.expand(3, -1, -1)[None]
         passes = [self.network(seen, rng, self.stride) for rng in self.generators]
@@ -52,19 +52,14 @@ class NetworkRestoration:
             restored = restored.mean(0, keepdim=True)
         fields = [kernels[0] for _, kernels in passes if kernels is not None]
         if not fields:
-            return restored, None
-        self.found = torch.stack(fields).mean(0)
-        means = functional.adaptive_avg_pool2d(self.found, self.grid)
-        kernels = as_kernels(means).flatten(0, 1)
-        return restored, kernels / kernels.sum((-2, -1), keepdim=True)
-
-    def kernel_field(self) -> Tensor | None:
-        """The kernels (R, C, k, k) that were kept, as the network has them."""
-        return None if self.found is None else as_kernels(self.found)
+            return Result(restored)
+        field = torch.stack(fields).mean(0)
+        kernels = as_kernels(functional.adaptive_avg_pool2d(field, self.grid)).flatten(0, 1)
+        return Result(restored, kernels / kernels.sum((-2, -1), keepdim=True), as_kernels(field))
 
     def as_problem(self, label: str) -> Direct:
         """With weights called `label`."""
-        return Direct(self.restore, self.blurry.device, label, self.kernel_field)
+        return Direct(self.restore, self.blurry.device, label)
 
 
 def as_kernels(channels: Tensor) -> Tensor:

@@ -175,15 +175,16 @@ def test_the_enlarged_kernel_rests_for_its_share_and_moves_then(tiny):
     assert both.full.rates.at(0) == (1e-2, 1e-4)
     for iteration in range(14):
         both.step(iteration)
-    image, start = both.estimate()
+    result = both.estimate()
+    image, start = result.image, result.kernels
     torch.testing.assert_close(start, enlarged(both.small.kernel().detach(), 81), rtol=1e-5, atol=1e-12)
     for iteration in (14, 15):
         both.step(iteration)
-        assert torch.equal(both.estimate()[1], start)
-    assert not torch.equal(both.estimate()[0], image)
+        assert torch.equal(both.estimate().kernels, start)
+    assert not torch.equal(both.estimate().image, image)
     both.step(16)
     # Adam's first step moves every logit by the rate.
-    change = (both.estimate()[1] / start).log().abs().max()
+    change = (both.estimate().kernels / start).log().abs().max()
     assert 0.5e-4 < change < 2.5e-4
 
 
@@ -321,5 +322,5 @@ def test_the_true_kernel_restores_better_than_a_random_one():
         )
         for iteration in range(settings.iterations):
             fit.step(iteration)
-        errors.append((fit.estimate()[0] - central_crop(sharp, (40, 40))).square().mean().item())
+        errors.append((fit.estimate().image - central_crop(sharp, (40, 40))).square().mean().item())
     assert errors[0] < 0.6 * errors[1]

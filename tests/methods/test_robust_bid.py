@@ -58,10 +58,10 @@ def test_without_a_kernel_the_image_is_as_large_as_the_observation():
     observation = observe((3, 36, 38), None)
     fit = dip_only.METHOD.problem(observation, tiny, torch.Generator().manual_seed(0), torch.device("cpu"))
     losses = [fit.step(iteration).loss.item() for iteration in range(10)]
-    image, kernels = fit.estimate()
+    result = fit.estimate()
     assert losses[-1] < losses[0]
-    assert fit.image.code.shape[2:] == image.shape[1:] == (36, 38)
-    assert kernels is None
+    assert fit.image.code.shape[2:] == result.image.shape[1:] == (36, 38)
+    assert result.kernels is None
 
 
 def test_a_kernel_of_undeclared_size_gets_half_the_image():
@@ -92,9 +92,9 @@ def test_the_result_is_the_window_that_looks_like_the_blurry_image():
     kernels[0, 9 - 1 - 1, 8 - 1 - 5] = 1  # explains it exactly
     observation = Observation("test", "case", blurry.numpy(), (9, 8))
     fit = build(observation, TINY)
-    image, moved = fit.read_out(latent, kernels)
-    assert torch.equal(image, blurry)
-    assert moved[0, 4, 4] == 1
+    result = fit.read_out(latent, kernels)
+    assert torch.equal(result.image, blurry)
+    assert result.kernels[0, 4, 4] == 1
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_a_latent_image_may_be_no_larger_than_the_observation():
     assert fit.image.code.shape[2:] == (36, 38)
     losses = [fit.step(iteration).loss.item() for iteration in range(10)]
     assert losses[-1] < losses[0]
-    image, kernels = fit.estimate()
-    assert (image.shape, kernels.shape) == ((3, 36, 38), (1, 9, 7))
+    result = fit.estimate()
+    assert (result.image.shape, result.kernels.shape) == ((3, 36, 38), (1, 9, 7))
     with pytest.raises(NotSupportedError, match=r"an even kernel \(9 x 8\) has no centre"):
         build(observe(), settings)
 
@@ -126,9 +126,9 @@ def test_a_latent_image_may_be_no_larger_than_the_observation():
 def test_the_middle_of_the_latent_image_may_be_the_result():
     fit = build(observe((1, 30, 32)), replace(TINY, result="middle"))
     latent = torch.rand(1, 38, 39)
-    image, kernels = fit.read_out(latent, torch.full((1, 9, 8), 1 / 72))
-    assert torch.equal(image, latent[:, 4:34, 3:35])
-    assert kernels.sum().item() == pytest.approx(1)
+    result = fit.read_out(latent, torch.full((1, 9, 8), 1 / 72))
+    assert torch.equal(result.image, latent[:, 4:34, 3:35])
+    assert result.kernels.sum().item() == pytest.approx(1)
 
 
 def test_the_rates_of_real_photographs_are_settings():

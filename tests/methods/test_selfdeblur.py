@@ -114,7 +114,7 @@ def test_the_luma_way_restores_luma_and_keeps_chroma():
     centred = Observation("test", "case", photo.blurry / 2 + 0.25, (5, 5))
     fit = problem(centred, replace(TINY, colour="luma"), torch.Generator().manual_seed(0), CPU)
     assert fit.image(None).shape[0] == 1  # one channel is optimised
-    restored, _ = fit.estimate()
+    restored = fit.estimate().image
     moved = restored - torch.from_numpy(centred.blurry)
     torch.testing.assert_close(moved[0], moved[1], rtol=0, atol=1e-6)
     torch.testing.assert_close(moved[0], moved[2], rtol=0, atol=1e-6)

@@ -187,7 +187,8 @@ def test_ten_steps_of_blinddps_are_the_released_ones(fixture):
             problem.kernel.state.detach(), numbers["states_kernel"][iteration], **close
         )
     np.testing.assert_allclose(problem.state.detach(), numbers["final_img"], rtol=0, atol=1e-8)
-    image, kernels = problem.estimate()
+    result = problem.estimate()
+    image, kernels = result.image, result.kernels
     expected = (np.clip(numbers["final_img"][0], -1, 1) + 1) / 2
     np.testing.assert_allclose(image, expected, rtol=0, atol=1e-8)
     assert kernels.shape == (1, 7, 7)  # an even kernel has no centre

@@ -3,7 +3,7 @@ import torch
 
 from benchmark.core.types import NotSupportedError, Status, WeightsMissingError
 from methods.parts import resume as checkpoint
-from methods.parts.solver import CHECKPOINT_EVERY, LOG_EVERY, Step, Task, solve
+from methods.parts.solver import CHECKPOINT_EVERY, LOG_EVERY, Result, Step, Task, solve
 
 
 class Descent:
@@ -18,11 +18,6 @@ class Descent:
         self.rng = torch.Generator().manual_seed(seed)
         self.steps = 0
 
-    returned = None
-
-    def kernel_field(self):
-        return None
-
     def step(self, iteration):
         self.steps += 1
         noise = 0.1 * torch.randn((), generator=self.rng)
@@ -36,7 +31,7 @@ class Descent:
         self.rate /= 2
 
     def estimate(self):
-        return self.x.expand(1, 2, 2), None
+        return Result(self.x.expand(1, 2, 2))
 
     def state_dict(self):
         return {"x": self.x, "rate": self.rate, "rng": self.rng.get_state()}

@@ -59,19 +59,19 @@ def test_it_stops_where_the_reference_stops(fixture):
             if watch.push(image, torch.full((1, 1, 1), float(iteration))) and not ended:
                 ended = iteration
         assert ended == stop
-        image, kernels = watch.result(len(sequence))
-        assert kernels.item() == best
-        assert torch.equal(image, sequence[best - 1])
+        kept = watch.best(len(sequence))
+        assert kept.kernels.item() == kept.iteration == best
+        assert torch.equal(kept.image, sequence[best - 1])
 
 
 def test_no_result_before_the_end_nor_from_less_than_a_window():
     watch = WindowedVariance(4, 100)
     for _ in range(3):
         assert not watch.push(torch.rand(1, 2, 2), KERNELS)
-    assert watch.result(3) is None
+    assert watch.best(3) is None
     watch.push(torch.rand(1, 2, 2), KERNELS)
-    assert watch.result(5) is None
-    assert watch.result(4) is not None
+    assert watch.best(5) is None
+    assert watch.best(4) is not None
 
 
 def test_large_images_are_sampled(monkeypatch):
@@ -166,9 +166,9 @@ def test_without_an_end_the_best_of_all_iterations_is_returned():
     problem = build(settings)
     for iteration in range(60):
         problem.step(iteration)
-    image, kernels = problem.estimate()
-    assert torch.equal(kernels, problem.stopper.state["kernels"])
-    assert image.shape == (1, 36, 38)
+    result = problem.estimate()
+    assert torch.equal(result.kernels, problem.stopper.state["kernels"])
+    assert result.image.shape == (1, 36, 38)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from methods.parts import registry
 from methods.parts.direct import Direct
 from methods.parts.kernel_priors.fcn import FcnKernel
 from methods.parts.seeding import initialised_from
-from methods.parts.solver import Step
+from methods.parts.solver import Result, Step
 from methods.parts.warm_start import ERROR, estimated_kernel, estimator, fit_to, resized
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def finds(kernels):
         licence="-",
         blur_models=("uniform",),
         settings=NoSettings,
-        problem=lambda observation, *_: Direct(lambda: (torch.from_numpy(observation.blurry), kernels)),
+        problem=lambda observation, *_: Direct(lambda: Result(torch.from_numpy(observation.blurry), kernels)),
     )
 
 

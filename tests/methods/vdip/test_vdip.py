@@ -264,13 +264,13 @@ def test_with_glkm_larger_kernels_are_found_on_the_shrunken_image_then_refined(t
     for iteration in range(24 + 6):  # 4 of pre-training and 2 with the kernel at rest
         stage = both.step(iteration).stage
         if iteration == 24:
-            start = both.estimate()[1]
+            start = both.estimate().kernels
             assert stage == "pre-training"
     assert stage == "bound-1"
-    assert torch.equal(both.estimate()[1], start)
+    assert torch.equal(both.estimate().kernels, start)
     assert start.shape == (1, 81, 81)
     both.step(30)
-    assert not torch.equal(both.estimate()[1], start)
+    assert not torch.equal(both.estimate().kernels, start)
 
 
 def test_refuses_a_start_that_estimates_no_kernel():
