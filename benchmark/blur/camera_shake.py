@@ -22,18 +22,11 @@ from benchmark.blur.trajectory import ANXIETIES, Path, TrajectoryDraws, framed, 
 from benchmark.core.types import InputError
 
 Floats = NDArray[np.float64]
-Motion = Literal["rotation", "in-plane", "six"]
 Speed = Literal["constant", "varying"]
 
 MINIMAL_POSES = 64
 POSES_PER_PIXEL = 2  # of the longest path of a corner: blur, not a row of copies
 ROLL_LENGTH = 0.35  # correlation of the roll, in exposures
-TRANSLATION_SHARE = 0.3  # of six-dimensional shake: translations in the plane, against the rotations
-DEPTH_TRANSLATION = 0.005  # and along the optical axis, in scene depths
-
-LAI_PADDING = 20  # pixels by which the released script replicates the image's edges before it warps
-LAI_ROTATION_SCALE = 0.5  # of the released script, which multiplies translations by 0
-LAI_DEPTH_GUARD = 1e-10  # added to the divisor of its projection; 1e-8 pixels
 
 
 @dataclass(frozen=True)
@@ -98,7 +91,6 @@ def simulate_shake(
     rng: np.random.Generator,
     *,
     speed: Speed = "varying",
-    motion: Motion = "rotation",
     largest_roll: float = 1.5,
 ) -> CameraShake:
     """A random shake for images of `shape` whose kernels all fit into (size, size) with a free rim.
@@ -112,20 +104,13 @@ def simulate_shake(
     Raises InputError unless `size` is odd and at least 5, the extents are positive and in order, the roll
     is not negative, and speed and motion are known.
     """
-    _check(size, extent, largest_roll, speed, motion)
+    _check(size, extent, largest_roll, speed)
     focal = max(shape)
     side = min(rng.uniform(*extent), size - 3)
     track = framed(_track(speed, size, rng), side) / focal
     poses = np.zeros((POINTS, 6))
-    if motion == "in-plane":
-        poses[:, 3], poses[:, 4] = track.real, track.imag
-    else:
-        poses[:, 0], poses[:, 1] = -track.imag, track.real
+    poses[:, 0], poses[:, 1] = -track.imag, track.real
     poses[:, 2] = _spanning(smooth_profile(ROLL_LENGTH, rng), np.deg2rad(rng.uniform(0, largest_roll)))
-    if motion == "six":
-        translation = framed(smooth_track(rng), TRANSLATION_SHARE * side) / focal
-        poses[:, 3], poses[:, 4] = translation.real, translation.imag
-        poses[:, 5] = _spanning(smooth_profile(ROLL_LENGTH, rng), DEPTH_TRANSLATION)
     paths = CameraShake(poses, shape).displacements(corners(shape))
     longest = np.abs(np.diff(paths, axis=1)).sum(1).max()
     count = max(MINIMAL_POSES, math.ceil(POSES_PER_PIXEL * longest))
@@ -148,35 +133,15 @@ def patch_centres(shape: tuple[int, int], grid: tuple[int, int]) -> Floats:
     return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def lai_homographies(angles: Floats, shape: tuple[int, int]) -> Floats:
-    """Camera angles as the released script of Lai et al. applies them, (T, 3, 3) in (column, row, 1).
-
-    `angles` (T, 3) in radians, integrated from the gyroscope, relative to the first pose, about the script's
-    axes (row, column, depth). The homographies look up an image of `shape` (H, W) that was padded by
-    LAI_PADDING on every side, of which the script keeps the middle; beyond the padding it sees zeros.
-    """
-    height, width = (length + 2 * LAI_PADDING for length in shape)
-    focal = max(height, width)
-    camera = np.array([[focal, 0, height / 2], [0, focal, width / 2], [0, 0, 1.0]])
-    rotations = Rotation.from_rotvec(LAI_ROTATION_SCALE * np.asarray(angles, np.float64)).as_matrix()
-    # The script maps the sharp image onto the blurry one; here the blurry one looks up the sharp one.
-    lookups = np.linalg.inv(camera @ rotations @ np.linalg.inv(camera))
-    lookups[:, 2, 2] += LAI_DEPTH_GUARD
-    to_script = np.array([[0, 1, 1], [1, 0, 1], [0, 0, 1.0]])  # swaps column and row, and counts from 1
-    mapped: Floats = np.linalg.inv(to_script) @ lookups @ to_script
-    return mapped
-
-
-def _check(size: int, extent: tuple[float, float], roll: float, speed: str, motion: str) -> None:
+def _check(size: int, extent: tuple[float, float], roll: float, speed: str) -> None:
     if size < 5 or size % 2 == 0:
         raise InputError(f"camera shake needs an odd kernel size of at least 5 pixels, not {size}")
     if not 0 < extent[0] <= extent[1]:
         raise InputError(f"the extent of camera shake is a positive range in pixels, not {extent}")
     if not roll >= 0:
         raise InputError(f"the largest roll of camera shake is 0 or more degrees, not {roll}")
-    for name, value, known in (("speed", speed, get_args(Speed)), ("motion", motion, get_args(Motion))):
-        if value not in known:
-            raise InputError(f"unknown {name} of camera shake: '{value}'; use one of {', '.join(known)}")
+    if speed not in get_args(Speed):
+        raise InputError(f"unknown speed of camera shake: '{speed}'; use one of {', '.join(get_args(Speed))}")
 
 
 def _track(speed: Speed, size: int, rng: np.random.Generator) -> Path:

@@ -93,21 +93,6 @@ def axis_windows(
     return windows
 
 
-def pixel_kernels(
-    kernels: Tensor, grid: tuple[int, int], size: tuple[int, int], window: Window = "linear"
-) -> Tensor:
-    """The kernel of every observed pixel (H * W, h, w), blended from those at the nodes (Gy * Gx, h, w).
-
-    The output form blurs with them without ever storing them.
-    """
-    rows, columns = (
-        torch.from_numpy(axis_windows(length, nodes, window=window)).to(kernels)
-        for length, nodes in zip(size, grid, strict=True)
-    )
-    nodes = kernels.reshape(*grid, *kernels.shape[-2:])
-    return torch.einsum("ar,bc,abij->rcij", rows, columns, nodes).flatten(0, 1)
-
-
 @dataclass(frozen=True)
 class _Axis:
     """Where the windows of one axis are not zero: equally long stretches, one per node."""

@@ -66,24 +66,6 @@ _SENTENCES = {
 
 
 @dataclass(frozen=True)
-class Case:
-    """One item of a dataset, with all that is known about it.
-
-    Synthetic cases have a `scene` and `kernels`; real ones a `photograph`, and what else was measured.
-    """
-
-    dataset: str
-    group: str  # what averages are grouped by: an image, a category
-    id: str
-    kernel_size: tuple[int, int] | None  # declared to the methods, (h, w)
-    scene: Array | None = None  # sharp image with the margin that 'valid' blur consumes
-    kernels: Array | None = None
-    noise_sigma: float = 0.0  # standard deviation of the Gaussian noise, in [0, 1] units
-    photograph: Array | None = None  # the blurry image, where it was not synthesised
-    sharp: Array | None = None  # the photograph's sharp counterpart in the same frame, where one was taken
-
-
-@dataclass(frozen=True)
 class Observation:
     """All that a method may know of a case."""
 

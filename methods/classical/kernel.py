@@ -116,11 +116,6 @@ def centred(kernel: Kernel) -> Kernel:
     return whole
 
 
-def periodic_grid(sharp: Gradients, size: tuple[int, int]) -> tuple[int, int]:
-    """Gradients wrap around at their own size, unless the kernel is larger still."""
-    return max(sharp.shape[1], size[0]), max(sharp.shape[2], size[1])
-
-
 def around_origin(periodic: Image, size: tuple[int, int]) -> Kernel:
     """Entries of a periodic array around its origin, which comes to the middle of `size`."""
     rows, columns = (np.arange(side) - side // 2 for side in size)
@@ -132,6 +127,7 @@ def _spectra(
     sharp: Gradients, blurry: Gradients, size: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128], tuple[int, int]]:
     """Sums over both gradients of |F sharp|^2 and conj(F sharp) F(blurry), and their periodic grid."""
-    grid = periodic_grid(sharp, size)
+    # Gradients wrap around at their own size, unless the kernel is larger still.
+    grid = max(sharp.shape[1], size[0]), max(sharp.shape[2], size[1])
     spectra = rfft2(sharp, s=grid)
     return (np.abs(spectra) ** 2).sum(0), (spectra.conj() * rfft2(blurry, s=grid)).sum(0), grid

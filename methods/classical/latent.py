@@ -32,13 +32,13 @@ def sparsified(
     differences = difference_power(start.shape)
     image, beta = start, 2 * weight
     while beta < LARGEST_BETA:
-        edges = rfft2(strong_edges(image, weight / beta))
+        edges = rfft2(_strong_edges(image, weight / beta))
         image = irfft2((matched + beta * edges) / (power + beta * differences), s=start.shape)
         beta *= 2
     return image
 
 
-def strong_edges(image: Image, threshold: float) -> Image:
+def _strong_edges(image: Image, threshold: float) -> Image:
     """D' g of the gradients g of a periodic image where |g|^2 >= `threshold`; D' is the adjoint of D."""
     h, v = np.roll(image, -1, 1) - image, np.roll(image, -1, 0) - image
     kept = h**2 + v**2 >= threshold

@@ -27,8 +27,6 @@ OUTER, INNER = 2, 2  # norms taken per image step, ISTA steps per norm
 SMALLEST_DELTA = 1e-4
 SMALLEST_NORM = 1e-12
 
-Vector = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Turn:

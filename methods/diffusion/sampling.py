@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmark.blur.convolution import odd_from_correlation
 from methods.diffusion.prior import Prior
-from methods.diffusion.schedule import STEPS, Chain, ancestral, fewer_steps
+from methods.diffusion.schedule import STEPS, Chain, ancestral, spread_steps
 from methods.diffusion.schedule import Step as DiffusionStep
 from methods.diffusion.view import View, ViewSettings, odd
 from methods.glkm.latent import LatentKernel
@@ -45,7 +45,7 @@ class SamplingSettings(ViewSettings):
 
     def chain(self) -> Chain:
         """The steps that remain."""
-        return Chain() if self.iterations == STEPS else Chain(kept=fewer_steps(STEPS, self.iterations))
+        return Chain() if self.iterations == STEPS else Chain(spread_steps(self.iterations))
 
     @property
     def advice(self) -> str:

@@ -24,45 +24,34 @@ Target = Literal["noise", "velocity"]
 Floats = NDArray[np.float64]
 
 
-def linear_betas(steps: int = STEPS) -> Floats:
-    """From 1e-4 to 0.02 in 1000 steps; in another number, as much noise in all."""
-    scale = 1000 / steps
-    return np.linspace(1e-4 * scale, 0.02 * scale, steps)
+def linear_betas() -> Floats:
+    """The noise variances beta_t of every published model, STEPS from 1e-4 to 0.02."""
+    return np.linspace(1e-4, 0.02, STEPS)
 
 
-def cosine_betas(steps: int = STEPS) -> Floats:
-    """By a squared cosine of the time, each at most 0.999."""
-    time = np.arange(steps + 1) / steps
-    levels = np.cos((time + 0.008) / 1.008 * np.pi / 2) ** 2
-    betas: Floats = np.minimum(1 - levels[1:] / levels[:-1], 0.999)
-    return betas
+def spread_steps(count: int) -> list[int]:
+    """Choose `count` of the STEPS steps, from the first to the last, as evenly as whole numbers allow.
 
+    Args:
+        count: how many steps to keep, 1 to STEPS.
 
-def fewer_steps(
-    steps: int, wanted: int | Sequence[int], rule: Literal["spread", "stride"] = "spread"
-) -> list[int]:
-    """Which of `steps` remain, ascending.
+    Returns:
+        The numbers of the kept steps, ascending.
 
-    'spread': `wanted` from the first to the last, or so many of each of equal sections; 'stride': one in
-    every so many, from the first. Raises ValueError when there are not that many.
+    Raises:
+        ValueError: there are not that many steps.
+
+    >>> spread_steps(5)
+    [0, 250, 500, 749, 999]
     """
-    if rule == "stride":
-        if not isinstance(wanted, int) or wanted < 1 or steps % wanted:
-            raise ValueError(f"{steps} steps have no stride that gives {wanted}")
-        return list(range(0, steps, steps // wanted))
-    sections = [wanted] if isinstance(wanted, int) else list(wanted)
+    if not 1 <= count <= STEPS:
+        raise ValueError(f"{count} of {STEPS} steps cannot be taken")
+    stride = 1.0 if count == 1 else (STEPS - 1) / (count - 1)
     kept: list[int] = []
-    start = 0
-    for number, count in enumerate(sections):
-        size = steps // len(sections) + (number < steps % len(sections))
-        if not 1 <= count <= size:
-            raise ValueError(f"{count} of {size} steps cannot be taken")
-        stride = 1.0 if count == 1 else (size - 1) / (count - 1)
-        place = 0.0
-        for _ in range(count):
-            kept.append(start + round(place))
-            place += stride  # accumulated and rounded half to even, as published
-        start += size
+    place = 0.0
+    for _ in range(count):
+        kept.append(round(place))
+        place += stride  # accumulated and rounded half to even, as in the published code
     return kept
 
 
@@ -85,9 +74,9 @@ class Step:
 class Chain:
     """A sequence of steps, or those of it that remain: `steps[i]` leads from x_i to x_{i-1}."""
 
-    def __init__(self, betas: Floats | None = None, kept: Sequence[int] | None = None) -> None:
-        given = linear_betas() if betas is None else betas
-        numbers = range(len(given)) if kept is None else kept
+    def __init__(self, kept: Sequence[int] | None = None) -> None:
+        given = linear_betas()
+        numbers = range(STEPS) if kept is None else kept
         levels: Floats = np.cumprod(1 - given, dtype=np.float64)[list(numbers)]
         previous = np.append(1.0, levels[:-1])
         # Untouched betas stay the given ones to the last bit.

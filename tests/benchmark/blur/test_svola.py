@@ -10,7 +10,7 @@ from skimage.data import camera
 from benchmark.blur.boundary import latent_frame
 from benchmark.blur.convolution import convolve_valid, rotate_180
 from benchmark.blur.perpixel import blur_per_pixel
-from benchmark.blur.svola import axis_windows, node_centres, pixel_kernels, svola
+from benchmark.blur.svola import axis_windows, node_centres, svola
 from benchmark.blur.warp import warp_average
 from benchmark.core.types import InputError
 
@@ -111,6 +111,16 @@ def test_equal_kernels_are_a_uniform_blur(grid, form, boundary):
     kernels = kernel.expand(grid[0] * grid[1], -1, -1)
     expected = convolve_valid(latent_frame(image, (15, 9), boundary), kernel)
     torch.testing.assert_close(svola(image, kernels, grid, boundary, form), expected, rtol=0, atol=1e-6)
+
+
+def pixel_kernels(kernels, grid, size, window):
+    """The kernel of every observed pixel (H * W, h, w), blended from those at the nodes (Gy * Gx, h, w)."""
+    rows, columns = (
+        torch.from_numpy(axis_windows(length, nodes, window=window)).to(kernels)
+        for length, nodes in zip(size, grid, strict=True)
+    )
+    nodes = kernels.reshape(*grid, *kernels.shape[-2:])
+    return torch.einsum("ar,bc,abij->rcij", rows, columns, nodes).flatten(0, 1)
 
 
 @pytest.mark.parametrize("window", WINDOWS)

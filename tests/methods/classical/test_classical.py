@@ -162,12 +162,6 @@ def test_l0_robust_stands_impulses_and_heavy_noise(coins):
         assert robust > aligned_psnr(noisy, sharp) > plain
 
 
-def test_l0_robust_with_outlier_weights_restores(coins):
-    blurry, sharp = (image[:, :64, :64] for image in coins)
-    restoration = restore(observe(blurry, (9, 9)), l0_robust.METHOD, outlier_weights=True)
-    assert aligned_psnr(restoration.image, sharp) > aligned_psnr(blurry, sharp) + 1
-
-
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_settings_without_a_meaning_are_refused(name):
     settings = registry.find(name).settings

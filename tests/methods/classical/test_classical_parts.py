@@ -9,7 +9,7 @@ from scipy.signal import convolve2d
 
 from benchmark.blur.noise_level import noise_sigma, without_impulses
 from benchmark.blur.nonblind import hyper_laplacian, transfer_function
-from methods.classical import final, kernel, pyramid, robust
+from methods.classical import final, kernel, pyramid
 from methods.classical.dark import dark_channel, sparse_dark_channel
 from methods.classical.latent import extended, sparse_gradients
 from methods.classical.lowrank import shrunk_spectrum
@@ -151,37 +151,6 @@ def test_the_dark_channel_prior_stands_any_exposure(light):
 def test_low_rank_step_equals_the_reference(reference):
     shrunk = shrunk_spectrum(reference["lowrank_in"], float(reference["lowrank_tau"]))
     np.testing.assert_allclose(shrunk, reference["lowrank_out3"], rtol=0, atol=1e-12)
-
-
-def test_outlier_weight_equals_the_reference(reference):
-    assert (reference["outlier_a"], pytest.approx(float(reference["outlier_b"]))) == (robust.A, robust.B)
-    weight = robust.outlier_weight(reference["outlier_z"])
-    np.testing.assert_allclose(weight, reference["outlier_weight"], rtol=0, atol=1e-12)
-
-
-def test_outlier_weight_is_the_slope_of_the_penalty(reference):
-    z, h = reference["outlier_z"], reference["outlier_h"]
-    weight = robust.outlier_weight(z)
-    slope = np.gradient(h, z)[1:-1]
-    step = np.diff(z).max()
-    np.testing.assert_allclose(slope, (weight * z)[1:-1], rtol=0, atol=50 * step**2)  # third derivatives of h
-
-
-def test_robust_steps_ignore_outliers(reference):
-    rng = np.random.default_rng(0)
-    blurry = reference["circ_blur"].copy()
-    hit = rng.random(blurry.shape) < 0.02
-    blurry[hit] = np.where(blurry[hit] > 0.5, 0, 1)
-    sharp, k = reference["sharp"], np.pad(reference["k"], 1)
-    gradients = kernel.gradients(sharp), kernel.gradients(blurry)
-    errors = [
-        np.abs(step(*gradients, (9, 9), 2.0) - k).max()
-        for step in (kernel.on_support, robust.kernel_without_outliers)
-    ]
-    assert errors[1] < errors[0] / 2
-    image = robust.sparse_gradients_without_outliers(blurry, reference["k"], 4e-3)
-    plain = sparse_gradients(blurry, reference["k"], 4e-3)
-    assert np.abs(image - sharp).mean() < np.abs(plain - sharp).mean()
 
 
 def test_richardson_lucy_equals_the_reference(reference):

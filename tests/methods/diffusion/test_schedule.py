@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from methods.diffusion.schedule import Chain, cosine_betas, fewer_steps, linear_betas
+from methods.diffusion.schedule import Chain, linear_betas, spread_steps
 
 
 def test_the_linear_chain_is_the_published_one(fixture):
@@ -18,33 +18,23 @@ def test_the_linear_chain_is_the_published_one(fixture):
     np.testing.assert_allclose(chain.log_variances, own["posterior_log_variance_clipped"], **same)
 
 
-def test_base_schedules_are_the_published_ones(fixture):
+def test_the_betas_are_the_published_ones(fixture):
     numbers = fixture("diffusion_schedules")
     np.testing.assert_allclose(linear_betas(), numbers["linear1000/base_betas"], rtol=1e-12)
-    np.testing.assert_allclose(linear_betas(100), numbers["linear100/base_betas"], rtol=1e-12)
-    np.testing.assert_allclose(cosine_betas(), numbers["cosine1000/base_betas"], rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "wanted", "rule"),
-    [
-        ("100", 100, "spread"),
-        ("ddim100", 100, "stride"),
-        ("50", 50, "spread"),
-        ("10_15_20", [10, 15, 20], "spread"),
-    ],
-)
-def test_shorter_chains_keep_the_published_steps(fixture, name, wanted, rule):
+@pytest.mark.parametrize("count", [50, 100])
+def test_shorter_chains_keep_the_published_steps(fixture, count):
     numbers = fixture("diffusion_schedules")
-    kept = fewer_steps(1000, wanted, rule)
-    chain = Chain(kept=kept)
-    assert kept == numbers[f"respaced_{name}/timestep_map"].tolist()
+    kept = spread_steps(count)
+    chain = Chain(kept)
+    assert kept == numbers[f"respaced_{count}/timestep_map"].tolist()
     assert [step.number for step in chain.steps] == kept
-    np.testing.assert_allclose(chain.betas, numbers[f"respaced_{name}/betas"], rtol=1e-12)
-    np.testing.assert_allclose(chain.levels, numbers[f"respaced_{name}/alphas_cumprod"], rtol=1e-12)
+    np.testing.assert_allclose(chain.betas, numbers[f"respaced_{count}/betas"], rtol=1e-12)
+    np.testing.assert_allclose(chain.levels, numbers[f"respaced_{count}/alphas_cumprod"], rtol=1e-12)
 
 
-def test_steps_that_are_not_there_cannot_be_kept():
-    for wanted, rule in ((1001, "spread"), (0, "spread"), (300, "stride")):
-        with pytest.raises(ValueError, match="steps"):
-            fewer_steps(1000, wanted, rule)
+@pytest.mark.parametrize("count", [0, 1001])
+def test_steps_that_are_not_there_cannot_be_kept(count):
+    with pytest.raises(ValueError, match=f"{count} of 1000 steps"):
+        spread_steps(count)
