@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from benchmark.core.colour import LUMA
 from benchmark.core.files import replacing
 from benchmark.core.types import Array, Observation, Status, Truth
 from benchmark.runs.names import NO_TITLES, Titles, find_method, method_title
@@ -38,7 +39,7 @@ COLOURS: Sequence[str] = [
     to_hex(colour)
     for palette in ("tab10", "Dark2", "Set1", "tab20b")
     for colour in colormaps[palette].colors  # type: ignore[attr-defined]  # both are lists
-    if np.ptp(colour) > 0.1 and np.dot(colour, (0.299, 0.587, 0.114)) < 0.8
+    if np.ptp(colour) > 0.1 and np.dot(colour, LUMA) < 0.8
 ]
 CONTROL = "0.45"
 

@@ -12,7 +12,13 @@ from typing import Any
 from methods.parts.registry import Method, with_used
 
 # The packages whose modules make a method or an observation what it is.
-OWN = ("methods", "benchmark.blur", "benchmark.data.synthesis", "benchmark.core.seeds")
+OWN = (
+    "methods",
+    "benchmark.blur",
+    "benchmark.data.synthesis",
+    "benchmark.core.seeds",
+    "benchmark.core.colour",
+)
 
 
 def digest(*parts: Any) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 from skimage.color import rgb2ycbcr
 
+from benchmark.core.colour import LUMA
 from benchmark.scoring.alignment import Image
 
 
@@ -10,7 +11,7 @@ def full_range_luma(image: Image) -> Image:
     """0.299 R + 0.587 G + 0.114 B as (1, H, W), in the range of `image`; grey is returned as it is."""
     if len(image) == 1:
         return image
-    return np.tensordot((0.299, 0.587, 0.114), image, axes=1)[None]
+    return np.tensordot(LUMA, image, axes=1)[None]
 
 
 def studio_range_luma(image: Image) -> Image:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from methods.diffusion.schedule import STEPS, Chain, ddim
+from methods.diffusion.schedule import STEPS, ddim_chain, strided_steps
 from methods.diffusion.view import View, ViewSettings, odd
 from methods.parts.limits import at_least
 from methods.parts.solver import Result, Step
@@ -51,12 +51,6 @@ class InversionSettings(ViewSettings):
         return "take a smaller prior or image" if self.bfloat16 else "set bfloat16: true"
 
 
-def grid(stride: int) -> list[int]:
-    """Steps of the map, descending: multiples of a stride, so pure noise is taken for step 900 of 1000."""
-    calls = STEPS // stride
-    return [STEPS // calls * number for number in reversed(range(calls))]
-
-
 class Inversion:
     """A `Problem` (see `methods/parts/solver.py`): one Adam over the noise and the kernel prior."""
 
@@ -78,16 +72,11 @@ class Inversion:
         if kernel is not None:
             groups.append({"params": list(kernel.parameters()), "lr": kernel_rate})
         self.adam = torch.optim.Adam(groups)
-        self.levels = Chain().levels.tolist()
-        self.grid = grid(settings.stride)
+        self.numbers = strided_steps(settings.stride)
 
     def image(self) -> Tensor:
         """g(x_T), (1, 3, H, W)."""
-        images: Tensor = self.noise
-        for number, following in zip(self.grid, [*self.grid[1:], -1], strict=True):
-            previous = self.levels[following] if following >= 0 else 1.0
-            images = ddim(images, self._noise_in(images, number), self.levels[number], previous)
-        return images
+        return ddim_chain(self.noise, self._noise_in, self.numbers)
 
     def step(self, iteration: int) -> Step:
         """One joint gradient step, and back to the sphere."""

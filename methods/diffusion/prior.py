@@ -7,7 +7,6 @@ their metadata what they are.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from benchmark.core.types import InputError, WeightsMissingError
 from methods.diffusion import hub
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
-from methods.diffusion.schedule import Chain, Target
+from methods.diffusion.schedule import Target, levels
 from methods.parts.weight_files import OWN, SHIPPED, Stored, fill, read_network, save_network
 
 Kind = Literal["diffusion-image", "diffusion-kernel"]
@@ -52,15 +51,9 @@ class Prior:
         steps = torch.full((len(images),), number, device=images.device)
         output: Tensor = self.network(images, steps)
         if self.tells == "velocity":
-            level = _levels()[number]
+            level = levels()[number]
             output = (1 - level) ** 0.5 * images + level**0.5 * output
         return output
-
-
-@cache
-def _levels() -> list[float]:
-    levels: list[float] = Chain().levels.tolist()
-    return levels
 
 
 def build(layers: Layers) -> Network:

@@ -7,8 +7,10 @@ P. Dhariwal, "Improved Denoising Diffusion Probabilistic Models", ICML 2021. Ima
     x_t = sqrt(A_t) x_0 + sqrt(1 - A_t) noise,   A_t = product over s <= t of (1 - beta_s),   A_-1 = 1
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
@@ -27,6 +29,12 @@ Floats = NDArray[np.float64]
 def linear_betas() -> Floats:
     """The noise variances beta_t of every published model, STEPS from 1e-4 to 0.02."""
     return np.linspace(1e-4, 0.02, STEPS)
+
+
+@cache
+def levels() -> tuple[float, ...]:
+    """The signal levels A_t of all STEPS steps."""
+    return tuple(np.cumprod(1 - linear_betas()).tolist())
 
 
 def spread_steps(count: int) -> list[int]:
@@ -53,6 +61,18 @@ def spread_steps(count: int) -> list[int]:
         kept.append(round(place))
         place += stride  # accumulated and rounded half to even, as in the published code
     return kept
+
+
+def strided_steps(stride: int) -> list[int]:
+    """The steps of a short deterministic chain, descending: multiples of about `stride`, down to 0.
+
+    The first is one stride below STEPS, as in BIRD's released code: pure noise is taken for that step.
+
+    >>> strided_steps(250)
+    [750, 500, 250, 0]
+    """
+    calls = STEPS // stride
+    return [STEPS // calls * number for number in reversed(range(calls))]
 
 
 @dataclass(frozen=True)
@@ -108,6 +128,24 @@ def ddim(images: Tensor, noise: Tensor, level: float, previous: float) -> Tensor
     consistent = (images - level**0.5 * estimate) / (1 - level) ** 0.5
     less_noisy: Tensor = previous**0.5 * estimate + (1 - previous) ** 0.5 * consistent
     return less_noisy
+
+
+def ddim_chain(noise: Tensor, noise_in: Callable[[Tensor, int], Tensor], numbers: Sequence[int]) -> Tensor:
+    """Turn pure noise into images by `ddim` from step to step.
+
+    Args:
+        noise: x_T, (B, C, H, W).
+        noise_in: a model's estimate of the noise in images (B, C, H, W) of a step.
+        numbers: the steps that are taken, descending.
+
+    Returns:
+        The images after the last step, (B, C, H, W) in [-1, 1].
+    """
+    images = noise
+    for number, following in zip_longest(numbers, numbers[1:]):
+        previous = 1.0 if following is None else levels()[following]
+        images = ddim(images, noise_in(images, number), levels()[number], previous)
+    return images
 
 
 def ancestral(images: Tensor, output: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor]:

@@ -45,7 +45,7 @@ class LatentKernel(nn.Module):
 
     def forward(self) -> Tensor:
         """The kernels (P, h, w), true-convolution form, positive, sum 1 each."""
-        return self._kernels(self.latent)
+        return self.kernels(self.latent)
 
     def shared(self) -> Tensor:
         """As `forward`, while all kernels are one: the first one's, whose gradient every latent gets in full.
@@ -53,9 +53,10 @@ class LatentKernel(nn.Module):
         Latents that start alike stay alike, and move as a single one would.
         """
         moving = (self.latent - self.latent.detach()).sum(0, keepdim=True)
-        return self._kernels(self.latent[:1].detach() + moving).expand(len(self.latent), -1, -1)
+        return self.kernels(self.latent[:1].detach() + moving).expand(len(self.latent), -1, -1)
 
-    def _kernels(self, latent: Tensor) -> Tensor:
+    def kernels(self, latent: Tensor) -> Tensor:
+        """The kernels (P, h, w) of other values of the latent variables."""
         # A generator for all sizes has small kernels in its middle; cut before the softmax, no mass is lost.
         logits = central_crop(self.logits(latent)[:, 0], self.size)
         # The generator's orientation is turned here and nowhere else.

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from benchmark.core.types import NotSupportedError, Observation
 from methods.glkm.generator import LATENT, OFFICIAL, Generator, serving
+from methods.glkm.inversion import minimised
 from methods.glkm.latent import LatentKernel, Variable
 from methods.glkm.weights import files, label, load_generator, load_initializer
 from methods.parts.colour import luma
 from methods.parts.fit import kernel_count
+from methods.parts.kernel_priors.divergence import cross_entropy_of
 from methods.parts.limits import at_least
 from methods.parts.warm_start import estimated_kernel, estimator, fit_to, resized
 from methods.parts.weight_files import weights_folder
@@ -118,25 +120,20 @@ def inverted(
     Raises NotSupportedError when the features do not get there.
     """
     size = (kernels.shape[-2], kernels.shape[-1])
-    prior = LatentKernel(generator, codes, "code", size)
-    adam = torch.optim.Adam(prior.parameters(), lr=CODE_RATE)
-    for _ in range(CODE_STEPS):
-        adam.zero_grad(set_to_none=True)
-        _divergences(prior(), kernels).sum().backward()
-        adam.step()
+    by_code = LatentKernel(generator, codes, "code", size)
+
+    def divergences(latent: Tensor) -> Tensor:
+        return cross_entropy_of(kernels, by_code.kernels(latent))
+
+    latent = minimised(codes, lambda latent: divergences(latent).sum(), CODE_STEPS, CODE_RATE)
     with torch.no_grad():
-        nearest = int(_divergences(prior(), kernels).argmin())
-    found = LatentKernel(generator, prior.latent[nearest : nearest + 1].detach(), variable, size)
+        nearest = int(divergences(latent).argmin())
+    prior = LatentKernel(generator, latent[nearest : nearest + 1], variable, size)
     if variable != "code":
-        fit_to(found, kernels, FEATURES_RATE, ENOUGH)
-    return found
+        fit_to(prior, kernels, FEATURES_RATE, ENOUGH)
+    return prior
 
 
 def eight_bit_luma(image: Tensor) -> Tensor:
     """What initializers see: the luma (1, H, W) of (C, H, W), rounded to 8 bits as published."""
     return torch.round(255 * luma(image)) / 255
-
-
-def _divergences(kernels: Tensor, target: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of each of `kernels` (P, h, w) from `target`, up to a constant: (P,)."""
-    return -(target * kernels.clamp_min(torch.finfo(kernels.dtype).tiny).log()).sum((-2, -1))

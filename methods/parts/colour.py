@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
+from benchmark.core.colour import LUMA
+
 
 def luma(image: Tensor) -> Tensor:
     """Full-range luma (1, H, W) of (C, H, W) in [0, 1], weights of ITU-R BT.601; a grey image is its own."""
     if len(image) == 1:
         return image
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=image.dtype, device=image.device)
+    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device)
     return (weights[:, None, None] * image).sum(0, keepdim=True)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from benchmark.core.types import InputError, NotSupportedError, Observation, Status
 from methods.parts import registry
+from methods.parts.kernel_priors.divergence import cross_entropy_of
 from methods.parts.solver import Task, drive
 
 # Measured on motion kernels of 13 and 31 px: SelfDeblur's network takes 56 to 81 steps, a SIREN of two layers
@@ -90,8 +91,7 @@ def fit_to(prior: nn.Module, kernels: Tensor, rate: float = RATE, enough: float 
         error = ((fitted.detach() - target).norm() / target.norm()).item()
         if error <= enough:
             break
-        # Up to a constant. Entries may underflow to 0 where the target is 0.
-        divergence = -(target * fitted.clamp_min(torch.finfo(fitted.dtype).tiny).log()).sum()
+        divergence = cross_entropy_of(target, fitted).sum()
         adam.zero_grad(set_to_none=True)
         divergence.backward()
         adam.step()

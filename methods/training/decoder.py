@@ -18,6 +18,7 @@ from benchmark.core.progress import Report
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import Generator
+from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
 from methods.training.evidence import Evidence
 from methods.training.generator import examine_generator
@@ -105,13 +106,6 @@ class Decoder:
         """How kernels are generated, and held-out ones met by the encoder and by inversion."""
         settings = self.settings
         return examine_generator(self.generator, self.encoder, self.kernels, settings.supports, count, report)
-
-
-def kl_divergence(kernels: Tensor, logits: Tensor) -> Tensor:
-    """KL(kernel || softmax(logits)) for each of (B, 1, n, n): (B,), in nats."""
-    logs = logits.flatten(1).log_softmax(1)
-    targets = kernels.flatten(1)
-    return torch.xlogy(targets, targets).sum(1) - (targets * logs).sum(1)
 
 
 def _weight_files(settings: Settings) -> tuple[str, ...]:

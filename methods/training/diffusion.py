@@ -5,7 +5,6 @@ linear chain of 1000 steps that all methods here run. The networks tell the velo
 `methods.diffusion.schedule.Target`), for the few steps that a CPU's hour has.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, fields
@@ -21,10 +20,10 @@ from benchmark.core.progress import Progress, Report
 from benchmark.core.types import Array
 from methods.diffusion import prior
 from methods.diffusion.adm import AdmLayers, AdmUNet
-from methods.diffusion.inversion import grid
-from methods.diffusion.schedule import STEPS, Chain, clean, ddim
+from methods.diffusion.schedule import STEPS, Chain, clean, ddim_chain, strided_steps
 from methods.parts.seeding import initialised_from
 from methods.training.evidence import HELD_OUT_SEED, Evidence
+from methods.training.schedules import cosine
 
 HEAD_CHANNELS = 32
 SHOWN = 8  # samples and held-out items on the sheet
@@ -129,8 +128,7 @@ class DiffusionTraining:
     def rate(self, number: int, share: float) -> float:
         """A rise over the first steps, then half a cosine down to the last rate."""
         settings = self.settings
-        fall = settings.last_rate + (settings.rate - settings.last_rate) * (1 + math.cos(math.pi * share)) / 2
-        return min(1.0, (number + 1) / settings.warm_up) * fall
+        return min(1.0, (number + 1) / settings.warm_up) * cosine(settings.rate, share, settings.last_rate)
 
     def state_dict(self) -> dict[str, Any]:
         """The network, its average and Adam's moments."""
@@ -186,11 +184,7 @@ class DiffusionTraining:
 
     def sampled(self, images: Tensor) -> Tensor:
         """What the deterministic steps make of noise (B, C, n, n)."""
-        levels, numbers, model = Chain().levels.tolist(), grid(SAMPLING_STRIDE), self._model()
-        for number, following in zip(numbers, [*numbers[1:], -1], strict=True):
-            previous = levels[following] if following >= 0 else 1.0
-            images = ddim(images, model.output(images, number), levels[number], previous)
-        return images
+        return ddim_chain(images, self._model().output, strided_steps(SAMPLING_STRIDE))
 
     def _model(self) -> prior.Prior:
         return prior.Prior(self.average, self.settings.side, self.label, "velocity")

@@ -18,9 +18,9 @@ from benchmark.core.progress import Progress, Report
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator
+from methods.glkm.inversion import best_inverted, inverted_features
 from methods.parts.seeding import initialised_from
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
-from methods.training.inversion import best_inverted, inverted_features
 from methods.training.kernels import training_kernels
 from methods.training.loop import Materials
 from methods.training.registry import Training

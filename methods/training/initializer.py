@@ -6,7 +6,6 @@ z_i, the latent code of kernel k_i, comes from inverting the generator anew in e
 from the encoder of the fast way (`methods/training/decoder.py`), or the term is left out (eq. 3).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +21,15 @@ from benchmark.core.types import Array, InputError, WeightsMissingError
 from methods.glkm import weights
 from methods.glkm.generator import LATENT, Generator
 from methods.glkm.initializer import FastInitializer, Initializer
+from methods.glkm.inversion import Reduction, inverted
+from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
-from methods.training.decoder import kl_divergence
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
-from methods.training.inversion import Reduction, inverted
 from methods.training.kernels import training_kernels, turned
 from methods.training.loop import Materials
 from methods.training.photographs import Photographs, blurred, reflected
 from methods.training.registry import Training
+from methods.training.schedules import cosine
 from methods.training.settings import check
 
 
@@ -137,7 +137,7 @@ class InitializerTraining:
         rise = 0.02
         if share < rise:
             return self.settings.rate * (share + rise / 10) / (1.1 * rise)
-        return self.settings.rate * (1 + math.cos(math.pi * (share - rise) / (1 - rise))) / 2
+        return cosine(self.settings.rate, (share - rise) / (1 - rise))
 
     def blurry(self, kernels: Tensor, rng: np.random.Generator) -> Tensor:
         """Random crops (B, 1, crop, crop), each blurred by its own of kernels (B, 1, n, n)."""

@@ -9,9 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.convolution import fast_length
+from benchmark.core.colour import LUMA
 from benchmark.core.types import InputError
-
-LUMA = (0.299, 0.587, 0.114)
 
 
 class Photographs:

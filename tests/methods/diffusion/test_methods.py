@@ -13,10 +13,10 @@ from benchmark.core.types import InputError, NotSupportedError, Observation, Sta
 from methods.diffusion import prior as priors
 from methods.diffusion import sampling, view
 from methods.diffusion.adm import AdmLayers, AdmUNet
-from methods.diffusion.inversion import Inversion, InversionSettings, grid
+from methods.diffusion.inversion import Inversion, InversionSettings
 from methods.diffusion.prior import Prior
 from methods.diffusion.sampling import KernelDiffusion, LatentWalk, ParallelSampling, SamplingSettings
-from methods.diffusion.schedule import Chain, ancestral
+from methods.diffusion.schedule import Chain, ancestral, strided_steps
 from methods.diffusion.view import View, ViewSettings
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
@@ -60,7 +60,7 @@ def double(array):
 
 @pytest.mark.parametrize("stride", [100, 50, 20])
 def test_the_map_starts_below_the_last_step(fixture, stride):
-    assert grid(stride) == fixture("diffusion_bird")[f"timesteps/delta{stride}"].tolist()
+    assert strided_steps(stride) == fixture("diffusion_bird")[f"timesteps/delta{stride}"].tolist()
 
 
 @pytest.mark.parametrize("case", ["mild", "clip"])

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from methods.glkm.generator import Discriminator, Generator
+from methods.glkm.inversion import inverted
 from methods.training.initializer import Settings, collaborative_loss
-from methods.training.inversion import inverted
 from methods.training.photographs import blurred, reflected
 
 
