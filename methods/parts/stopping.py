@@ -136,7 +136,8 @@ class WindowedVariance:
             "ring": torch.full((self.window, seen), _LOWEST, dtype=torch.int16, device=device),
             "sum": torch.zeros(seen, dtype=torch.int32, device=device),
             "squares": torch.zeros((), dtype=torch.int64, device=device),
-            "smallest": torch.tensor(torch.inf, dtype=torch.float64, device=device),
+            # None yet. Not infinite: the solver takes that in a checkpoint for divergence.
+            "smallest": torch.tensor(torch.finfo(torch.float64).max, dtype=torch.float64, device=device),
             "best": torch.zeros((), dtype=torch.int64, device=device),
             "ended": torch.zeros((), dtype=torch.bool, device=device),
             "image": image.clone(),

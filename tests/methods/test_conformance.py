@@ -1,44 +1,33 @@
-"""What every registered method must do, at tiny size: a method is tested by existing."""
+"""The contract of a method, tested for every registered one at tiny size: to register is to be tested.
+
+Resuming has a file of its own, `test_resume.py`; so have the defaults, `test_defaults.py`.
+"""
 
 import dataclasses
+from math import prod
 
 import numpy as np
 import pytest
 import torch
-from skimage.io import imsave
 
-from benchmark.core.types import InputError, KnownBlur, NotSupportedError, Observation, Status
-from methods.diffusion import prior as priors
-from methods.diffusion.adm import AdmLayers, AdmUNet
-from methods.glkm.generator import Generator
-from methods.glkm.initializer import Initializer
-from methods.glkm.weights import save
+from benchmark.core.types import InputError, KnownBlur, NotSupportedError, Observation, Status, Truth
+from benchmark.runs.restore import restore_shard
+from benchmark.runs.settings import effective
+from benchmark.runs.store import Store, read_record
 from methods.parts import registry
-from methods.parts.solver import Task, solve
-from methods.ufp import weights as ufp_weights
-from methods.ufp.network import Shape, UfpNet
+from methods.parts.solver import solve
+from tests.methods.tiny import (
+    CPU,
+    METHODS,
+    TINY,
+    defaults,
+    observe,
+    places,
+    settings_of,
+    task,
+)
 
-# Smaller than the defaults where a field of this name exists, so that the suite takes seconds.
-TINY = {
-    "iterations": 3,
-    "channels": 4,
-    "skip_channels": 2,
-    "scales": 2,
-    "kernel_hidden": 8,
-    "patch": 5,
-    "window": 2,
-    "siren_width": 8,
-    "stride": 500,
-    "other_sizes": True,  # of a diffusion model's images
-}
-PRIORS = {"prior": "diffusion-image", "kernel_prior": "diffusion-kernel"}
-METHODS = registry.built_in()
-
-
-# As large as the smallest kernel generator's kernels, and hardly larger.
-def observe(shape=(1, 31, 34), case="case", kernel_size=(5, 3)):
-    blurry = np.random.default_rng(len(case)).random(shape, dtype=np.float32)
-    return Observation("test", case, blurry, kernel_size)
+GRID = (2, 2)
 
 
 @pytest.fixture(params=sorted(METHODS))
@@ -46,78 +35,71 @@ def method(request):
     return METHODS[request.param]
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A folder of small random networks for the methods that start from pre-trained ones."""
-    folder = tmp_path_factory.mktemp("weights")
-    for network in (Generator(31, width=2), Initializer(width=2)):
-        save(folder, network, 31, way="adversarial", steps=0)
-    sizes = {"width": 2, "encoder": (1, 1), "decoder": (1, 1), "attending": 2, "estimator": (2, 2, 2)}
-    for stage, kernel_size in (("ufpnet", 7), ("nafnet", 0)):
-        shape = Shape(kernel_size=kernel_size, flow_hidden=2, **sizes)
-        ufp_weights.save(folder, UfpNet(shape), stage, shape, 0, "", half=False)
-    for kind, channels in priors.CHANNELS.items():
-        layers = AdmLayers(8, (1, 2), 1, (), channels, channels, head_channels=8, norm_groups=4)
-        priors.save(folder, AdmUNet(layers), kind, 32, steps=0, remark="", half=False, data="none")
-    return folder
-
-
-@pytest.fixture
-def restore(tmp_path, weights):
-    """`restore(method, *observations)`: each method gets what its registration and settings ask for."""
-
-    def run(method, *observations):
-        for observation in observations:
-            write_image(tmp_path / f"{observation.case}.png", observation.blurry)
-        settings = tiny_settings(method, **places(method, tmp_path, weights))
-        return dict(solve([task(method, observation, settings) for observation in observations]))
-
-    return run
-
-
-def places(method, images, weights):
-    """Settings that say where things are."""
-    found = {"path": str(images), "weights": str(weights)}
-    if "prior" in {field.name for field in dataclasses.fields(method.settings)}:
-        found |= {name: str(weights / priors.file_name(kind, 32)) for name, kind in PRIORS.items()}
-    return found
-
-
-def tiny_settings(method, **more):
-    names = {field.name for field in dataclasses.fields(method.settings)}
-    return method.settings(**{name: value for name, value in {**TINY, **more}.items() if name in names})
-
-
-def task(method, observation, settings, snapshots=()):
-    if method.needs_true_kernels:
-        h, w = observation.kernel_size
-        ramp = np.arange(1, h * w + 1, dtype=np.float32).reshape(1, h, w)
-        observation = KnownBlur(**vars(observation), kernels=ramp / ramp.sum())
-    rng = torch.Generator().manual_seed(0)
-    build = lambda: method.problem(observation, settings, rng, torch.device("cpu"))  # noqa: E731
-    return Task(observation.case, build, snapshots=snapshots)
-
-
-def write_image(path, image):
-    pixels = np.round(255 * image).astype(np.uint8)
-    imsave(path, pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0), check_contrast=False)
-
-
-@pytest.mark.parametrize("shape", [(1, 31, 34), (3, 32, 31)])
-def test_returns_what_is_promised(method, shape, restore):
-    restoration = restore(method, observe(shape))["case"]
+def check(method, restoration, shape, nodes=1):
+    """What every finished restoration promises; `nodes` are those of the grid of kernels."""
     assert restoration.status is Status.OK, restoration.reason
+    assert restoration.reason == ""
     assert restoration.image.shape == shape
     assert restoration.image.dtype == np.float32
     assert 0 <= restoration.image.min() <= restoration.image.max() <= 1
-    names = {field.name for field in dataclasses.fields(method.settings)}
-    assert restoration.iterations == (TINY["iterations"] if "iterations" in names else 0)
+    iterates = "iterations" in defaults(method.settings)
+    assert restoration.iterations == (TINY["iterations"] if iterates else 0)
     if restoration.kernels is not None:
-        (count, h, w) = restoration.kernels.shape
-        assert count == 1
-        assert (h, w) == (5, 3) or min(h, w) > 5, "the declared size, or a larger one that a network has"
-        assert (restoration.kernels >= 0).all()
-        np.testing.assert_allclose(restoration.kernels.sum((1, 2)), 1, rtol=1e-5)
+        check_kernels(restoration.kernels, nodes)
+
+
+def check_kernels(kernels, nodes):
+    count, h, w = kernels.shape
+    assert count == nodes
+    assert (h, w) == (5, 3) or min(h, w) > 5, "the declared size, or a larger one that a network has"
+    assert (kernels >= 0).all()
+    np.testing.assert_allclose(kernels.sum((1, 2)), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 31, 34), (3, 32, 31)])
+def test_uniform_blur_gives_an_image_and_at_most_one_kernel(method, shape, restore):
+    check(method, restore(method, observe(shape))["case"], shape)
+
+
+DECLINING = sorted(name for name, method in METHODS.items() if "nonuniform" not in method.blur_models)
+
+
+@pytest.mark.parametrize("name", DECLINING)
+def test_nonuniform_blur_is_declined_where_it_is_not_claimed(name, weights, tmp_path):
+    method, observation = METHODS[name], observe(grid=GRID)
+    given = {**TINY, **places(method, tmp_path, weights)}
+    store = Store(tmp_path)
+    store.write_observation(observation, Truth("group"))
+    restore_shard(
+        store,
+        "test",
+        name,
+        ["case"],
+        seed=0,
+        shard=0,
+        overrides={key: given[key] for key in given.keys() & defaults(method.settings).keys()},
+        experiment_seed=0,
+        device=CPU,
+        report=lambda progress: None,
+    )
+    record = read_record(store.case_folder("test", name, 0, "case"))
+    assert record["status"] == Status.NOT_SUPPORTED.value
+    assert record["reason"] == f"{name} does not treat nonuniform blur"
+
+
+@pytest.mark.parametrize("name", sorted(METHODS.keys() - set(DECLINING)))
+def test_nonuniform_blur_gives_at_most_a_kernel_for_each_node(name, restore):
+    observation = observe((1, 36, 40), grid=GRID)
+    check(METHODS[name], restore(METHODS[name], observation)["case"], (1, 36, 40), nodes=prod(GRID))
+
+
+def test_twice_the_same_is_the_same_to_the_byte(method, restore):
+    grids = [GRID] if "nonuniform" in method.blur_models else []
+    for grid in (None, *grids):
+        first, second = (restore(method, observe((1, 36, 40), grid=grid))["case"] for _ in range(2))
+        assert first.image.tobytes() == second.image.tobytes()
+        if first.kernels is not None:
+            assert first.kernels.tobytes() == second.kernels.tobytes()
 
 
 def test_a_case_does_not_depend_on_the_others(method, restore):
@@ -128,7 +110,7 @@ def test_a_case_does_not_depend_on_the_others(method, restore):
 
 def test_snapshots_change_nothing_and_the_last_is_the_image(method, restore, weights, tmp_path):
     plain = restore(method, observe())["case"]
-    settings = tiny_settings(method, **places(method, tmp_path, weights))
+    settings = settings_of(method, **places(method, tmp_path, weights))
     ((_, kept),) = solve([task(method, observe(), settings, snapshots=(1, 2, 3))])
     assert kept.image.tobytes() == plain.image.tobytes()
     if plain.kernels is not None:
@@ -147,10 +129,34 @@ def test_leaves_global_state_alone(method, restore):
     assert (np.random.get_state()[1] == numpy_state).all()
 
 
-def test_tiny_images_are_restored_or_declined_with_a_reason(method, restore):
-    observation = Observation("test", "case", np.full((1, 1, 1), 0.5, np.float32), (1, 1))
+@pytest.mark.parametrize(
+    ("shape", "kernel_size"),
+    [
+        ((1, 1, 1), (1, 1)),
+        ((1, 5, 40), (5, 3)),  # narrower than any generator's kernels
+        ((1, 33, 35), (4, 6)),  # an even kernel has no centre
+        ((1, 33, 35), (33, 35)),  # as large as the image
+        ((1, 78, 79), (77, 77)),  # larger than any generator's kernels
+    ],
+    ids=["one-pixel", "strip", "even", "image", "large"],
+)
+def test_unusual_sizes_are_restored_or_declined_with_a_reason(method, shape, kernel_size, restore):
+    pixels = np.random.default_rng(0).random(shape, dtype=np.float32)
+    restoration = restore(method, Observation("test", "case", pixels, kernel_size))["case"]
+    assert restoration.status in (Status.OK, Status.NOT_SUPPORTED, Status.WEIGHTS_MISSING), restoration.reason
+    if restoration.status is Status.OK:
+        assert restoration.image.shape == shape
+        assert np.isfinite(restoration.image).all()
+    else:
+        assert restoration.reason
+
+
+def test_an_undeclared_kernel_size_is_found_out_or_declined(method, restore):
+    observation = observe(kernel_size=None)
+    if method.needs_true_kernels:
+        observation = KnownBlur(**vars(observation), kernels=None)
     restoration = restore(method, observation)["case"]
-    assert restoration.status in (Status.OK, Status.NOT_SUPPORTED)
+    assert restoration.status in (Status.OK, Status.NOT_SUPPORTED), restoration.reason
     assert bool(restoration.reason) == (restoration.status is not Status.OK)
 
 
@@ -165,6 +171,20 @@ def test_says_where_it_comes_from(method):
     assert method.licence
     assert method.blur_models
     assert dataclasses.is_dataclass(method.settings)
+
+
+def test_unknown_settings_are_refused(method):
+    with pytest.raises(InputError, match=r"^methods\.x: unknown setting 'iteration_count'"):
+        effective(method.settings, {"iteration_count": 3}, "methods.x")
+
+
+def test_settings_of_another_type_are_refused(method):
+    for name, value in defaults(method.settings).items():
+        with pytest.raises(InputError, match=rf"^methods\.x\.\S*{name}"):
+            effective(method.settings, {name: {"not": "a value"}}, "methods.x")
+        if isinstance(value, int | float):
+            with pytest.raises(InputError, match=rf"^methods\.x\.\S*{name}"):
+                effective(method.settings, {name: "much"}, "methods.x")
 
 
 def test_unknown_names_get_a_hint():
@@ -197,10 +217,6 @@ def test_other_packages_can_add_methods(monkeypatch, valid):
 
 
 def test_declining_is_an_exception_with_a_sentence():
+    method = METHODS["selfdeblur"]
     with pytest.raises(NotSupportedError, match="declared kernel size"):
-        METHODS["selfdeblur"].problem(
-            observe(kernel_size=None),
-            METHODS["selfdeblur"].settings(),
-            torch.Generator(),
-            torch.device("cpu"),
-        )
+        method.problem(observe(kernel_size=None), settings_of(method), torch.Generator(), CPU)
