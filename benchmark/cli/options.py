@@ -53,7 +53,7 @@ def key_value(text: str) -> tuple[str, Any]:
 def weights_of(results: Path) -> dict[str, str]:
     """The pre-trained weights behind the results of each method that has any."""
     from benchmark.runs.names import weights_behind
-    from benchmark.scoring.scores import RUN_COLUMNS, read_frame
+    from benchmark.scoring.csv_files import RUN_COLUMNS, read_frame
 
     path = results / "runs.csv"
     return weights_behind(read_frame(path, RUN_COLUMNS)) if path.exists() else {}

@@ -121,14 +121,11 @@ def score(
 
     LPIPS, NIQE and BRISQUE read their weights below BLINDBENCH_MIRROR or TORCH_HOME; nothing is downloaded.
     """
-    from benchmark.core.schema import did_you_mean
     from benchmark.runs.machine import prepare
     from benchmark.runs.store import Store
-    from benchmark.scoring.protocols import PROTOCOLS
-    from benchmark.scoring.scores import score_method, score_snapshots, write_frame
+    from benchmark.scoring.csv_files import write_frame
+    from benchmark.scoring.scores import score_method, score_snapshots
 
-    if protocol not in PROTOCOLS:
-        raise InputError(f"unknown protocol '{protocol}'. {did_you_mean(protocol, list(PROTOCOLS))}")
     if bool(snapshots) != (convergence is not None):
         raise InputError("--snapshots and --convergence go together: which iterations, and the file for them")
     kept = iterations(snapshots)
@@ -146,7 +143,7 @@ def collect(
     results: Results = DEMO,
 ) -> None:
     """Join all scores in scores.csv and all runs in runs.csv."""
-    from benchmark.scoring.scores import SCORE_COLUMNS, read_frame, runs_frame, write_frame
+    from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame, runs_frame, write_frame
 
     scores = [read_frame(path, SCORE_COLUMNS) for path in files if path.suffix == ".csv"]
     records = [record for path in files if path.suffix == ".json" for record in _json_list(path)]

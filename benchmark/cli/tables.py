@@ -26,7 +26,7 @@ def tables(
 ) -> None:
     """Write tables/<name>.csv, .md and .tex from scores.csv and runs.csv."""
     from benchmark.core.files import write_text
-    from benchmark.scoring.scores import write_frame
+    from benchmark.scoring.csv_files import write_frame
     from benchmark.tables.controls import flags
     from benchmark.tables.summary import gaps
     from benchmark.tables.text import latex, markdown
@@ -52,7 +52,7 @@ def grid(
 ) -> None:
     """Write tables/<name>.csv, .md and .tex: one score over two sets of conditions, for each method."""
     from benchmark.core.files import write_text
-    from benchmark.scoring.scores import RUN_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
+    from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
     from benchmark.tables.definition import Grid
     from benchmark.tables.summary import gaps, grid_table, summary
     from benchmark.tables.text import grid_latex, grid_markdown
@@ -83,7 +83,7 @@ def convergence(
     """
     from benchmark.figures.scores import convergence_plot
     from benchmark.runs.names import labelled
-    from benchmark.scoring.scores import CONVERGENCE_COLUMNS, read_frame, write_frame
+    from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, read_frame, write_frame
     from benchmark.tables.convergence import curves, reach, reach_sheets
 
     words = labelled(json_object(titles, "--titles"), weights_of(results))
@@ -108,7 +108,7 @@ def sensitivity(
     """
     from benchmark.figures.scores import sensitivity_plot
     from benchmark.runs.names import labelled
-    from benchmark.scoring.scores import SCORE_COLUMNS, read_frame
+    from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame
     from benchmark.tables.sensitivity import few_cases, of_methods, spread, spread_sheets
 
     words = labelled(json_object(titles, "--titles"), weights_of(results))
@@ -124,7 +124,7 @@ def summarised(
 ) -> tuple["Definition", pd.DataFrame, pd.DataFrame]:
     """A table's definition, its numbers, and all scores. Without datasets it is a paper's table."""
     from benchmark.data.descriptors import find_dataset
-    from benchmark.scoring.scores import RUN_COLUMNS, SCORE_COLUMNS, read_frame
+    from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS, read_frame
     from benchmark.tables.published import paper_table
     from benchmark.tables.summary import own_table, summary
 
@@ -142,7 +142,7 @@ def _write_sheets(
 ) -> None:
     """Write tables/<name>.csv, .md and .tex."""
     from benchmark.core.files import write_text
-    from benchmark.scoring.scores import write_frame
+    from benchmark.scoring.csv_files import write_frame
     from benchmark.tables.text import sheets_latex, sheets_markdown
 
     out = results / "tables"

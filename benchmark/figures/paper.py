@@ -15,7 +15,8 @@ from benchmark.figures.images import restored
 from benchmark.figures.scores import conditions_plot, gaps_plot, runs_plot, sensitivity_plot, success_plot
 from benchmark.runs.names import Titles
 from benchmark.runs.store import Store
-from benchmark.scoring.scores import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, score_method
+from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame
+from benchmark.scoring.scores import score_method
 from benchmark.tables.convergence import gaps
 
 

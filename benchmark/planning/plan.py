@@ -14,7 +14,8 @@ from benchmark.figures.definition import First, PaperFigure, paper_figure
 from benchmark.runs import provenance
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective, kept_snapshots
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metrics import find_metric, variants
+from benchmark.scoring.protocols import find_protocol
 from benchmark.tables.definition import FIGURE_CASES, Grid
 from benchmark.tables.published import paper_table, paper_tables
 
@@ -59,6 +60,10 @@ class Plan:
         config = checked(config, "config", where)
         try:
             asked = {name: find_dataset(name, descriptors) for name in config["datasets"]}
+            for dataset in asked.values():
+                _at(f"{dataset.path}: protocol", find_protocol, dataset.content["protocol"])
+            for name in config["metrics"]:
+                _at("metrics", variants, name)
             for name in config["cases"]:
                 if name not in asked:
                     raise InputError(
@@ -288,6 +293,14 @@ def _presence(dataset: Dataset, patterns: Sequence[str], accepted: Sequence[str]
     )
 
 
+def _at(place: str, find: Callable[[str], object], name: str) -> None:
+    """Raise InputError that starts with `place` when `find` finds nothing called `name`."""
+    try:
+        find(name)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
+
+
 def _check_names(config: Mapping[str, Any], methods: Mapping[str, MethodPlan]) -> None:
     """Raises InputError for a snapshot that nothing reaches, and for words on methods that are not there."""
     kept = {iteration for method in methods.values() for iteration in method.snapshots}
@@ -315,9 +328,7 @@ def _check_grid(name: str, grid: Grid, tables: Sequence[str], descriptors: Path)
     """Raises InputError for datasets or a metric that do not exist, or the name of one of `tables`."""
     if name in (*tables, *paper_tables(), "convergence", "sensitivity"):
         raise InputError(f"grids: '{name}' is the name of another table")
-    if grid.metric not in METRICS:
-        hint = did_you_mean(grid.metric, list(METRICS))
-        raise InputError(f"grids.{name}.metric: unknown metric '{grid.metric}'. {hint}")
+    _at(f"grids.{name}.metric", find_metric, grid.metric)
     for row in grid.rows:
         for column in grid.columns:
             find_dataset(grid.cell(row, column), descriptors)

@@ -1,7 +1,7 @@
-"""An estimate in the frame of its reference: the best shift, or none.
+"""Bring an estimate into the frame of its reference: the best shift, or none.
 
-A blind method may move image and kernel against each other without changing their convolution, so scores are
-taken at the shift that fits best. Alignment and crop are part of a protocol and therefore of its name.
+A blind method may move the image and the kernel against each other without changing their convolution, so
+scores are taken at the shift that fits best. Crop and alignment belong to a protocol (`protocols.py`).
 """
 
 from collections.abc import Sequence
@@ -13,36 +13,45 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 
 from benchmark.core.types import InputError
 
-Image = NDArray[np.float64]  # (C, H, W)
+Image = NDArray[np.float64]  # (C, H, W), C = 1 (grey) or 3 (RGB)
+
+# Pixels that the shift protocols crop on each side and search in each direction.
+BORDER = 15
+MAX_SHIFT = 10
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """Two images of one size, and what made them so."""
+    """An estimate and a reference of one size, ready to be compared."""
 
     estimate: Image
     reference: Image
-    shift: tuple[float, float] = (0.0, 0.0)  # the estimate is sampled at (row + shift[0], column + shift[1])
-    mask: NDArray[np.bool_] | None = None  # (H, W), the pixels that count, where not all do; others are 0
-    frame: int = 0  # which of several references this one is
+    shift: tuple[float, float] = (0.0, 0.0)  # px down and right, at which the estimate is sampled
+    mask: NDArray[np.bool_] | None = None  # (H, W): pixels to score, the others are 0; None means all
+    frame: int = 0  # index of the reference, where a case has several
 
 
 def whole_frame(estimate: Image, reference: Image) -> Aligned:
-    """No crop and no shift. Raises InputError when the sizes differ."""
+    """Compare the images as they are, without crop or shift.
+
+    Raises:
+        InputError: when the sizes differ.
+    """
     require_one_shape(estimate, reference)
     return Aligned(estimate, reference)
 
 
 def require_one_shape(estimate: Image, reference: Image) -> None:
-    """Raise InputError when the images differ in size or channels."""
+    """Raise InputError when the images differ in size or number of channels."""
     if estimate.shape != reference.shape:
         raise InputError(f"the restored image is {estimate.shape}, the sharp one {reference.shape}")
 
 
 def intensity_gain(estimate: Image, reference: Image) -> float:
-    """The factor that brings the estimate closest to the reference, over all pixels and channels.
+    """Compute the factor g that minimises |g estimate - reference|^2 over all pixels and channels.
 
-    Raises InputError for a black estimate, which has none.
+    Raises:
+        InputError: when the estimate is black, so that no factor fits.
     """
     energy = float((estimate**2).sum())
     if energy == 0:
@@ -51,25 +60,63 @@ def intensity_gain(estimate: Image, reference: Image) -> float:
 
 
 def best_shift(
-    estimate: Image, reference: Image, *, border: int = 15, max_shift: int = 10, steps_per_pixel: int = 1
+    estimate: Image,
+    reference: Image,
+    *,
+    border: int = BORDER,
+    max_shift: int = MAX_SHIFT,
+    steps_per_pixel: int = 1,
 ) -> Aligned:
-    """Crop `border` px from the reference and find the estimate's shift with the least squared error.
+    """Crop the reference and shift the estimate onto it so that the squared error is smallest.
 
-    Shifts reach `max_shift` px in both directions, in steps of 1 / `steps_per_pixel` px (bilinear). Ties go
-    to the smallest row shift, then the smallest column shift. Images are (C, H, W) of equal size.
-    Raises InputError when nothing is left inside the border, ValueError if `max_shift` exceeds it.
+    Args:
+        estimate: (C, H, W).
+        reference: (C, H, W).
+        border: pixels cropped from each side of the reference.
+        max_shift: the farthest shift in each direction, in pixels, at most `border`.
+        steps_per_pixel: 1 for whole pixels, 4 for quarter pixels; between pixels the estimate is
+            interpolated bilinearly.
 
-    Every whole-pixel shift of one fractional image costs one FFT correlation; the few best candidates are
-    evaluated again directly, so that rounding cannot change the winner.
+    Returns:
+        Both images, (C, H - 2 border, W - 2 border), and the shift. Of equally good shifts the one with the
+        smallest row shift wins, then the smallest column shift.
+
+    Raises:
+        InputError: when the sizes differ or nothing is left inside the border.
+        ValueError: when `max_shift` exceeds `border`.
+
+    >>> reference = np.random.default_rng(0).random((1, 40, 40))
+    >>> best_shift(np.roll(reference, 3, axis=1), reference).shift
+    (3.0, 0.0)
     """
     height, width = reference.shape[1:]
     require_one_shape(estimate, reference)
     if min(height, width) <= 2 * border:
         raise InputError(f"an image of {height} x {width} px has nothing inside a border of {border} px")
-    start = border - max_shift
-    if start < 0:
+    if max_shift > border:
         raise ValueError(f"shifts of {max_shift} px leave the image inside a border of {border} px")
     inner = reference[:, border : height - border, border : width - border]
+    best: tuple[float, tuple[float, float], Image] | None = None
+    for shift in sorted(_candidates(estimate, inner, border, max_shift, steps_per_pixel)):
+        moved = shifted(estimate, shift, border)
+        error = float(((moved - inner) ** 2).sum())
+        if best is None or error < best[0]:
+            best = error, shift, moved
+    assert best is not None
+    _, shift, moved = best
+    return Aligned(moved, inner, (float(shift[0]), float(shift[1])))
+
+
+def _candidates(
+    estimate: Image, inner: Image, border: int, max_shift: int, steps_per_pixel: int
+) -> list[tuple[float, float]]:
+    """List the shifts whose squared error is smallest up to rounding.
+
+    The errors of all whole-pixel shifts of one interpolated image come from a single FFT correlation. It
+    rounds, so the caller computes the errors of these few shifts again.
+    """
+    height, width = estimate.shape[1:]
+    start = border - max_shift
     size = [next_fast_len(side - 2 * start, real=True) for side in (height, width)]
     spectrum = rfft2(inner, s=size).conj()
     fractions = np.arange(steps_per_pixel) / steps_per_pixel
@@ -80,22 +127,18 @@ def best_shift(
             grid = _squared_errors(window, inner, spectrum, size)
             # max_shift plus a fraction would leave the range of the search
             errors[row, column] = grid[: len(grid) - (row > 0), : len(grid) - (column > 0)]
-    threshold = min(float(grid.min()) for grid in errors.values()) + _rounding(reference)
-    candidates = [
+    # Far above the FFT's rounding of a sum of squares, far below any difference that matters.
+    rounding = 1e-10 * estimate.size
+    threshold = min(float(grid.min()) for grid in errors.values()) + rounding
+    return [
         (i - max_shift + row, j - max_shift + column)
         for (row, column), grid in errors.items()
         for i, j in np.argwhere(grid <= threshold)
     ]
-    scored = []
-    for shift in sorted(candidates):
-        moved = shifted(estimate, shift, border)
-        scored.append((float(((moved - inner) ** 2).sum()), shift, moved))
-    _, shift, moved = min(scored, key=lambda entry: entry[:2])
-    return Aligned(moved, inner, (float(shift[0]), float(shift[1])))
 
 
 def _interpolated(image: Image, row: float, column: float) -> Image:
-    """`image` sampled at (i + row, j + column), both in [0, 1); the last row and column are repeated."""
+    """Sample `image` at (i + row, j + column), both in [0, 1); the last row and column are repeated."""
     padded = np.pad(image, ((0, 0), (0, 1), (0, 1)), mode="edge")
     vertical = (1 - row) * padded[:, :-1] + row * padded[:, 1:]
     return (1 - column) * vertical[:, :, :-1] + column * vertical[:, :, 1:]
@@ -104,9 +147,9 @@ def _interpolated(image: Image, row: float, column: float) -> Image:
 def _squared_errors(
     window: Image, inner: Image, spectrum: NDArray[np.complex128], size: Sequence[int]
 ) -> NDArray[np.float64]:
-    """Sum of squared differences of `inner` to each whole-pixel position inside `window`.
+    """Compute the sum of squared differences between `inner` and each whole-pixel position in `window`.
 
-    `spectrum` is the conjugate one of `inner` at `size`, which holds the window: nothing wraps around.
+    `spectrum` is the conjugate spectrum of `inner` at `size`, which holds the window: nothing wraps around.
     """
     height, width = inner.shape[1:]
     sums = np.pad((window**2).sum(0).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
@@ -117,15 +160,16 @@ def _squared_errors(
     return errors
 
 
-def _rounding(reference: Image) -> float:
-    """Far above the FFT's rounding of a sum of squares, far below any difference that matters."""
-    return 1e-10 * reference.size
-
-
 def shifted(image: Image, shift: tuple[float, float], border: int) -> Image:
-    """`image` (C, H, W) without `border` px, sampled at (row + shift[0], column + shift[1]), bilinearly.
+    """Crop `border` px and sample the rest at (row + shift[0], column + shift[1]), bilinearly.
 
-    `shift` reaches at most `border` px.
+    Args:
+        image: (C, H, W).
+        shift: pixels down and right, at most `border` each.
+        border: pixels cropped from each side.
+
+    Returns:
+        (C, H - 2 border, W - 2 border).
     """
     height, width = image.shape[1:]
     top, left = int(np.floor(shift[0])), int(np.floor(shift[1]))

@@ -1,9 +1,9 @@
-"""The sharp frame that an estimate is closest to: the comparison of Köhler et al., ECCV 2012.
+"""Compare with the closest of several sharp frames: Köhler et al., ECCV 2012.
 
-While a recorded camera shake was played back, one sharp photograph was taken at each pose of it, so a blurry
-photograph has about 200 references. This follows the authors' published evaluation script and not only the
-paper's sentence ("intensity scale and translation that minimise the L2 distance"), because its numbers are
-the published ones: whole-pixel translations, the gain fitted before them, and PSNR of the luma.
+A recorded camera shake was played back and one sharp photograph was taken at each pose, so that a blurry
+photograph has about 200 references. The paper's sentence ("intensity scale and translation that minimise
+the L2 distance") leaves details open. This follows the authors' evaluation script, whose numbers are the
+published ones: whole-pixel translations, the gain fitted before them, and PSNR of the luma.
 """
 
 from collections.abc import Iterable
@@ -18,13 +18,21 @@ from benchmark.scoring.colour import full_range_luma
 
 
 def best_frame(estimate: Image, frames: Iterable[Image]) -> Aligned:
-    """The luma pair of the frame with the least squared error, the estimate scaled and moved onto it.
+    """Scale and move the estimate onto each frame; keep the frame with the smallest squared error.
 
-    For each frame: the estimate is scaled by the gain that fits best where it lies; it is moved by the whole
-    pixels at which the circular cross-correlation of the two means over channels peaks; what the move leaves
-    empty is set to zero in both images, and counts. All frames are gone through once, one at a time.
-    Images are (C, H, W) of equal size; the returned ones (1, H, W), the estimate not clipped.
-    Raises InputError for a black estimate, for frames of another size, and when there is no frame.
+    For each frame, the estimate is multiplied by the gain that fits best where it lies. It is then moved by
+    the whole pixels at which the circular cross-correlation of the two images, averaged over channels, peaks.
+    What the move leaves empty is set to zero in both images, and counts.
+
+    Args:
+        estimate: (C, H, W).
+        frames: sharp images of that size, read once, one at a time.
+
+    Returns:
+        The luma of both, (1, H, W), the estimate not clipped, with the shift and the index of the frame.
+
+    Raises:
+        InputError: for a black estimate, a frame of another size, or no frame at all.
     """
     spectrum = rfft2(estimate.mean(0)).conj()
     luma = full_range_luma(estimate)
@@ -33,10 +41,8 @@ def best_frame(estimate: Image, frames: Iterable[Image]) -> Aligned:
         require_one_shape(estimate, frame)
         gain = intensity_gain(estimate, frame)
         move = _peak(irfft2(rfft2(frame.mean(0)) * spectrum, s=frame.shape[1:]))
-        moved, reference = (
-            gain * _moved(luma, move),
-            full_range_luma(frame) * _moved(np.ones_like(luma), move),
-        )
+        moved = gain * _moved(luma, move)
+        reference = full_range_luma(frame) * _moved(np.ones_like(luma), move)
         error = float(((moved - reference) ** 2).sum())
         if best is None or error < best[0]:
             best = error, Aligned(moved, reference, (float(-move[0]), float(-move[1])), frame=index)
@@ -46,21 +52,21 @@ def best_frame(estimate: Image, frames: Iterable[Image]) -> Aligned:
 
 
 def _peak(correlation: NDArray[np.float64]) -> tuple[int, int]:
-    """Where a circular correlation is largest, as a signed displacement (rows, columns)."""
+    """Locate the largest value of a circular correlation, as a signed displacement (rows, columns)."""
     height, width = correlation.shape
     row, column = divmod(int(correlation.argmax()), width)
     return row - height * (row >= height // 2), column - width * (column >= width // 2)
 
 
 def _moved(image: Image, move: tuple[int, int]) -> Image:
-    """`image` moved down and right by `move`; zero where nothing is left."""
-    height, width = image.shape[1:]
-    rows, columns = (
-        slice(max(0, step), side + min(0, step)) for step, side in zip(move, (height, width), strict=True)
-    )
-    back_rows, back_columns = (
-        slice(max(0, -step), side + min(0, -step)) for step, side in zip(move, (height, width), strict=True)
+    """Move `image` down and right by `move` px; zero where nothing is left."""
+    to, start = (
+        tuple(
+            slice(max(0, step), side + min(0, step))
+            for step, side in zip(steps, image.shape[1:], strict=True)
+        )
+        for steps in (move, (-move[0], -move[1]))
     )
     moved = np.zeros_like(image)
-    moved[:, rows, columns] = image[:, back_rows, back_columns]
+    moved[:, to[0], to[1]] = image[:, start[0], start[1]]
     return moved

@@ -1,7 +1,7 @@
-"""Registration by a homography: enhanced correlation coefficient, Evangelidis and Psarakis, TPAMI 2008.
+"""Register by a homography: enhanced correlation coefficient (ECC), Evangelidis and Psarakis, TPAMI 2008.
 
-The numerics are those of OpenCV's `findTransformECC`, which the evaluation script of RealBlur calls:
-smoothing, differences, masks and the order of the parameters. Points are (x, y), column and row.
+Smoothing, differences, masks and the order of the parameters follow OpenCV's `findTransformECC`, which the
+evaluation script of RealBlur calls. Points are (x, y), column and row.
 """
 
 import numpy as np
@@ -16,18 +16,27 @@ from benchmark.scoring.colour import full_range_luma
 
 Plane = NDArray[np.float64]  # (H, W)
 ITERATIONS = 100
-# The script iterates 100 times whatever happens; once the correlation changes by less than this, the corners
-# move by less than 1e-7 px.
+# The script always iterates 100 times. Once the correlation changes by less than this, the corners move by
+# less than 1e-7 px, so the iteration ends.
 TOLERANCE = 1e-9
 
 
 def registered(estimate: Image, reference: Image) -> Aligned:
-    """Gain, homography and mask of protocol `realblur-ecc`; images are (C, H, W) of equal size.
+    """Fit a gain and a homography, and warp the estimate onto the reference (protocol `realblur-ecc`).
 
-    The estimate is scaled by `intensity_gain`, warped onto the reference (bicubic, Keys a = -0.75, mirrored
-    at the edges) and not clipped. Outside the mask, where the warp leaves the image, both are zero. `shift`
-    is the displacement of the image's centre.
-    Raises InputError when the registration fails.
+    The estimate is multiplied by `intensity_gain` and warped (bicubic, Keys a = -0.75, mirrored at the
+    edges), and not clipped.
+
+    Args:
+        estimate: (C, H, W).
+        reference: (C, H, W).
+
+    Returns:
+        Both images, zero outside the mask. The mask holds the pixels that the warped estimate covers; the
+        shift is that of the image's centre.
+
+    Raises:
+        InputError: when the sizes differ or the registration fails.
     """
     require_one_shape(estimate, reference)
     scaled = intensity_gain(estimate, reference) * estimate
@@ -42,10 +51,17 @@ def registered(estimate: Image, reference: Image) -> Aligned:
 
 
 def homography(image: Plane, template: Plane) -> Plane:
-    """W (3, 3), W[2, 2] = 1, that maps points of `template` to those of `image`: template(p) ~ image(W p).
+    """Find the homography W with template(p) ~ image(W p) by maximising the correlation coefficient.
 
-    Maximises the correlation coefficient from the identity on. Both are (H, W) of equal size.
-    Raises InputError when there is no ascent (a constant image, or images without anything in common).
+    Args:
+        image: (H, W).
+        template: (H, W).
+
+    Returns:
+        W, (3, 3) with W[2, 2] = 1. The iteration starts at the identity.
+
+    Raises:
+        InputError: when there is no ascent (a constant image, or images that have nothing in common).
     """
     smooth_image, smooth_template = _smoothed(image), _smoothed(template)
     stack = np.stack([smooth_image, _difference(smooth_image, axis=1), _difference(smooth_image, axis=0)])
@@ -79,7 +95,7 @@ def _step(
     warp: Plane,
     grid: tuple[Plane, Plane],
 ) -> tuple[NDArray[np.float64], float]:
-    """The update of the eight parameters, and the correlation coefficient before it.
+    """Compute the update of the eight parameters, and the correlation coefficient before it.
 
     `sampled` (3, H, W) holds the warped image and its differences along x and y.
     """
@@ -109,18 +125,19 @@ def _step(
 
 
 def _smoothed(image: Plane) -> Plane:
-    """5 x 5 Gaussian; OpenCV's rule gives a window of 5 a sigma of 1.1."""
+    """Smooth by a 5 x 5 Gaussian; by OpenCV's rule a window of 5 px has a sigma of 1.1 px."""
     weights = np.exp(-0.5 * (np.arange(-2, 3) / 1.1) ** 2)
     weights /= weights.sum()
     return convolve1d(convolve1d(image, weights, 0, mode="mirror"), weights, 1, mode="mirror")
 
 
 def _difference(image: Plane, axis: int) -> Plane:
+    """Take central differences along an axis."""
     return correlate1d(image, [-0.5, 0, 0.5], axis, mode="mirror")
 
 
 def _mapped(warp: Plane, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """(2, H, W): where `warp` maps each pixel to, as x and y."""
+    """Compute where `warp` maps each pixel to: (2, H, W), x and y."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     mapped = np.tensordot(warp, np.stack([x, y, np.ones_like(x)]), axes=1)
     points: NDArray[np.float64] = mapped[:2] / mapped[2]
@@ -128,7 +145,7 @@ def _mapped(warp: Plane, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _inside(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(H, W): the nearest pixel lies inside the image."""
+    """Mark the points whose nearest pixel lies inside the image: (H, W)."""
     height, width = points.shape[1:]
     x, y = np.rint(points)
     inside: NDArray[np.bool_] = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -136,7 +153,7 @@ def _inside(points: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _sampled(image: Image, points: NDArray[np.float64], interpolation: str, outside: str) -> Image:
-    """`image` (C, H, W) at `points`; PyTorch's bicubic is Keys' with a = -0.75, as OpenCV's."""
+    """Sample `image` (C, H, W) at `points`; PyTorch's bicubic filter is Keys' with a = -0.75, as OpenCV's."""
     size = torch.tensor(image.shape[:0:-1], dtype=torch.float64)
     grid = (2 * torch.from_numpy(np.moveaxis(points, 0, -1)) + 1) / size - 1
     # Without `align_corners` the edge lies half a pixel outside, so 'reflection' repeats the edge's pixel.

@@ -1,7 +1,11 @@
-"""Metrics of images (C, H, W), float64 in [0, 1], and of kernels. A variant is part of a metric's name."""
+"""The metrics: `METRICS` has one entry for each, with all that scoring, tables and figures know of it.
+
+Images are (C, H, W), float64 in [0, 1]. A variant is part of a metric's name: `ssim-wang` is not `ssim`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -10,65 +14,98 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from benchmark.blur.field import reblurred
+from benchmark.core.schema import did_you_mean
 from benchmark.core.types import InputError
 from benchmark.scoring import iqa
 from benchmark.scoring.alignment import Image
 from benchmark.scoring.kernel_scores import error_ratio, kernel_similarity
 
-WINDOW = 11  # side of SSIM's Gaussian window, sigma 1.5
+SIGMA = 1.5  # px, of SSIM's Gaussian window
+WINDOW = 11  # px, its side
 
-
-# What a metric is a function of:
-#   pair     (estimate, reference), cropped and aligned by the protocol: full-reference metrics
-#   masked   (estimate, reference, mask), of a protocol by which only some pixels count: the same
+# The arguments of a metric's function:
+#   pair     (estimate, reference), cropped and aligned by the protocol
+#   masked   (estimate, reference, mask), where a protocol scores some pixels only
 #   image    (estimate,), the full frame: no-reference metrics
 #   kernels  (estimated kernel, true kernel)
 #   blur     (blurry image, sharp image, estimated kernel, true kernel)
 #   field    (blurry image, sharp image, estimated kernel field)
-Sight = Literal["pair", "masked", "image", "kernels", "blur", "field"]
+Inputs = Literal["pair", "masked", "image", "kernels", "blur", "field"]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric and how its values are shown. `function` raises InputError where it has no value."""
+    """A metric, and how tables and figures show its values."""
 
-    name: str  # with its variant, as in scores.csv
-    title: str
+    name: str  # as in scores.csv, with its variant
+    title: str  # as in tables and figures, with its variant
     digits: int  # after the point, in tables
-    function: Callable[..., float]  # of what it `sees`
+    function: Callable[..., float]  # raises InputError where it has no value
+    inputs: Inputs = "pair"
     unit: str = ""
     lower_is_better: bool = False
-    sees: Sight = "pair"
+    shows_gain: bool = False  # whether tables show the mean difference to the blurry image, in its unit
+    config_name: str = ""  # the name in configs, where a protocol chooses among variants; `name` if empty
+    weights: tuple[str, ...] = ()  # files that it needs, below torch hub's folder
 
     @property
     def is_full_reference(self) -> bool:
-        """Whether it compares a restoration with the sharp image."""
-        return self.sees in ("pair", "masked")
+        """Whether it compares the restored image with the sharp one."""
+        return self.inputs in ("pair", "masked")
 
     @property
     def heading(self) -> str:
         """Title, unit, and an arrow towards better values."""
         return f"{self.title}{', ' * bool(self.unit)}{self.unit} {'↓' if self.lower_is_better else '↑'}"
 
+    @property
+    def missing_weights(self) -> list[str]:
+        """The weight files that it needs and that are not here."""
+        return iqa.missing_files(self.weights)
+
 
 def psnr(estimate: Image, reference: Image) -> float:
-    """Peak signal-to-noise ratio in dB, peak 1, over all pixels and channels; infinite for equal images."""
+    """Compute the peak signal-to-noise ratio, 10 log10(1 / mean squared error), over pixels and channels.
+
+    Args:
+        estimate: (C, H, W) in [0, 1].
+        reference: (C, H, W) in [0, 1].
+
+    Returns:
+        Decibels; infinite for equal images.
+
+    >>> reference = np.full((1, 8, 8), 0.5)
+    >>> round(psnr(reference + 0.1, reference), 6)
+    20.0
+    """
     if np.array_equal(estimate, reference):
         return float("inf")
     return float(skimage.metrics.peak_signal_noise_ratio(reference, estimate, data_range=1))
 
 
 def ssim(estimate: Image, reference: Image) -> float:
-    """Structural similarity by scikit-image: Gaussian window, sigma 1.5, mean over pixels and channels.
+    """Compute the structural similarity with scikit-image: Gaussian window, sigma 1.5 px.
 
-    Pixels whose window leaves the image are left out of the mean.
-    Raises InputError when a side is shorter than the window.
+    Args:
+        estimate: (C, H, W) in [0, 1].
+        reference: (C, H, W) in [0, 1].
+
+    Returns:
+        The mean over channels and over the pixels whose window lies inside the image; 1 for equal images.
+        Source: Wang et al., TIP 2004.
+
+    Raises:
+        InputError: when a side is shorter than the window of 11 px.
+
+    >>> reference = np.random.default_rng(0).random((3, 16, 16))
+    >>> ssim(reference, reference)
+    1.0
     """
     return float(_ssim(estimate, reference)[0])
 
 
 def _ssim(estimate: Image, reference: Image) -> tuple[float, Image]:
-    """(mean without the borders, map of the image's size, whose borders are mirrored)."""
+    """Return the mean without the borders, and the map of the image's size, whose borders are mirrored."""
     _require_side("SSIM", reference, WINDOW)
     mean, full = skimage.metrics.structural_similarity(
         reference,
@@ -76,7 +113,7 @@ def _ssim(estimate: Image, reference: Image) -> tuple[float, Image]:
         channel_axis=0,
         data_range=1,
         gaussian_weights=True,
-        sigma=1.5,
+        sigma=SIGMA,
         use_sample_covariance=False,
         full=True,
     )
@@ -84,17 +121,23 @@ def _ssim(estimate: Image, reference: Image) -> tuple[float, Image]:
 
 
 def ssim_wang(estimate: Image, reference: Image) -> float:
-    """Wang's SSIM with automatic downsampling: the variant of SelfDeblur's MATLAB statistics.
+    """Compute `ssim` of reduced images: Wang's script, the variant of SelfDeblur's MATLAB statistics.
 
-    Images are first reduced by f = max(1, round(shorter side / 256)), halves rounded up; the rest is `ssim`.
-    Raises InputError when a reduced side is shorter than the window.
+    Images are first reduced by f = max(1, round(shorter side / 256)), halves rounded up.
+
+    Args:
+        estimate: (C, H, W) in [0, 1].
+        reference: (C, H, W) in [0, 1].
+
+    Raises:
+        InputError: when a reduced side is shorter than the window of 11 px.
     """
     factor = max(1, int(min(reference.shape[1:]) / 256 + 0.5))
     return ssim(_reduced(estimate, factor), _reduced(reference, factor))
 
 
 def _reduced(image: Image, factor: int) -> Image:
-    """Mean filter of `factor` px with mirrored borders, then every `factor`-th pixel from the first."""
+    """Average over `factor` px with mirrored borders and keep every `factor`-th pixel from the first."""
     # MATLAB's even windows reach one pixel further down and right than scipy's.
     origin = -1 if factor % 2 == 0 else 0
     filtered = uniform_filter(image, size=(1, factor, factor), mode="reflect", origin=(0, origin, origin))
@@ -102,15 +145,22 @@ def _reduced(image: Image, factor: int) -> Image:
 
 
 def ssim_3d(estimate: Image, reference: Image) -> float:
-    """MATLAB's `ssim` of a colour array: a Gaussian window over rows, columns and channels, sigma 1.5.
+    """Compute MATLAB's `ssim` of a colour array: the Gaussian window covers rows, columns and channels.
 
-    11 x 11 x 11 taps, all three axes continued by their edge, mean over all pixels and channels. Far above
-    `ssim` on colour images: the channels are averaged before they are compared. A grey image is one channel,
-    whose continuation changes nothing: the two-dimensional SSIM with continued edges.
+    The window has 11 x 11 x 11 taps; all three axes are continued by their edge. On colour images the value
+    lies far above `ssim`, because channels are averaged before they are compared. A grey image gives the
+    two-dimensional SSIM with continued edges.
+
+    Args:
+        estimate: (C, H, W) in [0, 1].
+        reference: (C, H, W) in [0, 1].
+
+    Returns:
+        The mean over all pixels and channels; 1 for equal images.
     """
 
     def mean(volume: Image) -> Image:
-        smooth: Image = gaussian_filter(volume, 1.5, radius=WINDOW // 2, mode="nearest")
+        smooth: Image = gaussian_filter(volume, SIGMA, radius=WINDOW // 2, mode="nearest")
         return smooth
 
     mean_x, mean_y = mean(reference), mean(estimate)
@@ -123,26 +173,41 @@ def ssim_3d(estimate: Image, reference: Image) -> float:
 
 
 def reblur_psnr(blurry: Image, sharp: Image, field: Image) -> float:
-    """`psnr` of the sharp image, blurred by the estimated field, against the blurry one: UFPNet, Table 4."""
+    """Blur the sharp image by the estimated kernel field and compute `psnr` to the blurry one.
+
+    Args:
+        blurry: (C, H, W) in [0, 1].
+        sharp: (C, H, W) in [0, 1].
+        field: (R, C', h, w), a kernel for each of R x C' equal patches.
+
+    Returns:
+        Decibels. Source: UFPNet, Table 4.
+    """
     return psnr(reblurred(sharp, field), blurry.astype(np.float64))
 
 
 def reblur_ssim_3d(blurry: Image, sharp: Image, field: Image) -> float:
-    """`ssim_3d` of the same pair."""
+    """Compute `ssim_3d` of the images that `reblur_psnr` compares."""
     return ssim_3d(reblurred(sharp, field), blurry.astype(np.float64))
 
 
 def psnr_masked(estimate: Image, reference: Image, mask: NDArray[np.bool_]) -> float:
-    """`psnr` over the pixels of `mask` (H, W) and all channels. Raises InputError when there are none."""
+    """Compute `psnr` over the pixels of `mask` (H, W) and all channels.
+
+    Raises:
+        InputError: when the mask is empty.
+    """
     _require_pixels(mask)
     return psnr(estimate[:, mask], reference[:, mask])
 
 
 def ssim_masked(estimate: Image, reference: Image, mask: NDArray[np.bool_]) -> float:
-    """The mean of `ssim`'s map over the pixels of `mask` (H, W), 5 px inside the border, and all channels.
+    """Average the map of `ssim` over the pixels of `mask` (H, W) that lie 5 px inside the border.
 
     The images are zero outside the mask, and windows reach there. Source: RealBlur's evaluation script.
-    Raises InputError when a side is shorter than the window or the mask is empty.
+
+    Raises:
+        InputError: when a side is shorter than the window of 11 px or the mask is empty.
     """
     border = WINDOW // 2
     _, similarity = _ssim(estimate, reference)
@@ -156,44 +221,104 @@ def _require_pixels(mask: NDArray[np.bool_]) -> None:
         raise InputError("no pixel is left to score: the aligned images do not overlap")
 
 
-def by_pyiqa(name: str, smallest_side: int) -> Callable[..., float]:
-    """The metric `name` of pyiqa on images of `smallest_side` px or more; InputError below."""
-
-    def function(*images: Image) -> float:
-        _require_side(name, images[0], smallest_side)
-        return iqa.score(name, *images)
-
-    return function
-
-
 def _require_side(name: str, image: Image, smallest: int) -> None:
     height, width = image.shape[1:]
     if min(height, width) < smallest:
         raise InputError(f"{name} needs at least {smallest} px a side, {height} x {width} are left to score")
 
 
-_ALL = (
-    Metric("psnr", "PSNR", 2, psnr, unit="dB"),
+def _by_pyiqa(
+    name: str,
+    title: str,
+    digits: int,
+    *,
+    smallest_side: int,
+    pyiqa_name: str = "",
+    inputs: Inputs = "pair",
+    lower_is_better: bool = False,
+    config_name: str = "",
+    weights: tuple[str, ...] = (),
+) -> Metric:
+    """Make an entry whose function is pyiqa's, for images of `smallest_side` px or more."""
+    score = partial(iqa.score, name=name, pyiqa_name=pyiqa_name or name, weights=weights)
+
+    def function(*images: Image) -> float:
+        _require_side(name, images[0], smallest_side)
+        return score(*images)
+
+    return Metric(
+        name,
+        title,
+        digits,
+        function,
+        inputs,
+        lower_is_better=lower_is_better,
+        config_name=config_name,
+        weights=weights,
+    )
+
+
+_ENTRIES = (
+    Metric("psnr", "PSNR", 2, psnr, unit="dB", shows_gain=True),
     Metric("ssim", "SSIM", 3, ssim),
-    Metric("ssim-wang", "SSIM (Wang)", 3, ssim_wang),
-    Metric("ssim-3d", "SSIM (3-D)", 3, ssim_3d),
-    Metric("psnr-masked", "PSNR (masked)", 2, psnr_masked, unit="dB", sees="masked"),
-    Metric("ssim-masked", "SSIM (masked)", 3, ssim_masked, sees="masked"),
+    Metric("ssim-wang", "SSIM (Wang)", 3, ssim_wang, config_name="ssim"),
+    Metric("ssim-3d", "SSIM (3-D)", 3, ssim_3d, config_name="ssim"),
+    Metric(
+        "psnr-masked", "PSNR (masked)", 2, psnr_masked, "masked",
+        unit="dB", shows_gain=True, config_name="psnr",
+    ),
+    Metric("ssim-masked", "SSIM (masked)", 3, ssim_masked, "masked", config_name="ssim"),
     # On the luminance, rounded to 8 bits; negative contrast terms count as zero.
-    Metric("ssim-pyiqa", "SSIM (pyiqa)", 3, by_pyiqa("ssim-pyiqa", WINDOW)),
+    _by_pyiqa("ssim-pyiqa", "SSIM (pyiqa)", 3, pyiqa_name="ssim", smallest_side=WINDOW),
     # Zhang et al., CVPR 2018, version 0.1; below 31 px nothing is left after AlexNet's last pooling.
-    Metric("lpips-alex", "LPIPS (AlexNet)", 3, by_pyiqa("lpips-alex", 31), lower_is_better=True),
+    _by_pyiqa(
+        "lpips-alex", "LPIPS (AlexNet)", 3, pyiqa_name="lpips", smallest_side=31,
+        lower_is_better=True, config_name="lpips",
+        weights=("pyiqa/LPIPS_v0.1_alex-df73285e.pth", "checkpoints/alexnet-owt-7be5be79.pth"),
+    ),
     # Sheikh and Bovik, TIP 2006: a wavelet pyramid of four levels, for which 33 px are just enough.
-    Metric("vif", "VIF", 3, by_pyiqa("vif", 33)),
+    _by_pyiqa("vif", "VIF", 3, smallest_side=33),
     # Mittal et al., SPL 2013: statistics of blocks of 96 px; a single block leaves their spread at zero.
-    Metric("niqe", "NIQE", 2, by_pyiqa("niqe", 96), lower_is_better=True, sees="image"),
+    _by_pyiqa(
+        "niqe", "NIQE", 2, smallest_side=96, inputs="image", lower_is_better=True,
+        weights=("pyiqa/niqe_modelparameters.mat",),
+    ),
     # Mittal et al., TIP 2012: windows of 7 px, on the image and at half its size.
-    Metric("brisque", "BRISQUE", 2, by_pyiqa("brisque", 14), lower_is_better=True, sees="image"),
+    _by_pyiqa(
+        "brisque", "BRISQUE", 2, smallest_side=14, inputs="image", lower_is_better=True,
+        weights=("pyiqa/brisque_svm_weights.pth",),
+    ),
     # Venkatanath et al., NCC 2015: blocks of 16 px.
-    Metric("piqe", "PIQE", 2, by_pyiqa("piqe", 16), lower_is_better=True, sees="image"),
-    Metric("reblur-psnr", "Re-blur PSNR", 2, reblur_psnr, unit="dB", sees="field"),
-    Metric("reblur-ssim-3d", "Re-blur SSIM (3-D)", 3, reblur_ssim_3d, sees="field"),
-    Metric("kernel-similarity", "Kernel similarity", 3, kernel_similarity, sees="kernels"),
-    Metric("error-ratio", "Error ratio", 2, error_ratio, lower_is_better=True, sees="blur"),
-)
-METRICS = {metric.name: metric for metric in _ALL}
+    _by_pyiqa("piqe", "PIQE", 2, smallest_side=16, inputs="image", lower_is_better=True),
+    Metric("reblur-psnr", "Re-blur PSNR", 2, reblur_psnr, "field", unit="dB"),
+    Metric("reblur-ssim-3d", "Re-blur SSIM (3-D)", 3, reblur_ssim_3d, "field"),
+    Metric("kernel-similarity", "Kernel similarity", 3, kernel_similarity, "kernels"),
+    Metric("error-ratio", "Error ratio", 2, error_ratio, "blur", lower_is_better=True),
+)  # fmt: skip
+METRICS = {metric.name: metric for metric in _ENTRIES}
+
+
+def find_metric(name: str) -> Metric:
+    """Return the metric that scores.csv calls `name`. Raises InputError, with a hint, when there is none."""
+    if name not in METRICS:
+        raise InputError(f"unknown metric '{name}'. {did_you_mean(name, list(METRICS))}")
+    return METRICS[name]
+
+
+def gain_metrics() -> list[str]:
+    """List the names of the metrics whose gain over the blurry image tables show: PSNR and its variants."""
+    return [metric.name for metric in METRICS.values() if metric.shows_gain]
+
+
+def variants(config_name: str) -> list[Metric]:
+    """Return the metrics that `config_name` may mean in a config, the usual one first.
+
+    Raises:
+        InputError: with a hint, when there is none.
+    """
+    by_name: dict[str, list[Metric]] = {}
+    for metric in METRICS.values():
+        by_name.setdefault(metric.config_name or metric.name, []).append(metric)
+    if config_name not in by_name:
+        raise InputError(f"unknown metric '{config_name}'. {did_you_mean(config_name, list(by_name))}")
+    return by_name[config_name]

@@ -1,95 +1,102 @@
-"""How a restored image is compared with the sharp one: crop, alignment, and the variant of each metric."""
+"""The protocols: `PROTOCOLS` has one entry for each way to compare a restored image with the sharp one."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 from benchmark.core.schema import did_you_mean
 from benchmark.core.types import InputError
-from benchmark.scoring import ecc
-from benchmark.scoring.alignment import Aligned, Image, best_shift, whole_frame
+from benchmark.scoring.alignment import BORDER, MAX_SHIFT, Aligned, Image, best_shift, whole_frame
 from benchmark.scoring.best_frame import best_frame
 from benchmark.scoring.colour import studio_range_luma
-from benchmark.scoring.metrics import METRICS, Metric
+from benchmark.scoring.ecc import registered
+from benchmark.scoring.metrics import Metric, variants
 
-# The estimate, and what a case has for truth: one sharp image, or the sharp frames along a trajectory.
+# From the estimate and the reference, or all sharp frames of a shake, to a pair of one size.
 Align = Callable[[Image, Iterable[Image]], Aligned]
-
-# What a config may ask for; a name that leaves the variant open is settled by `Protocol.metric`.
-ASKED = (
-    *("psnr", "ssim", "ssim-pyiqa", "lpips", "vif", "niqe", "brisque", "piqe"),
-    *("reblur-psnr", "reblur-ssim-3d", "kernel-similarity", "error-ratio"),
-)
+CROPPED = f"{BORDER} px cropped"
+WITHIN = f"within {MAX_SHIFT} px"
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named way to score. Full-reference metrics see what `align` returns, the others the full frame.
+    """A named way to score: crop, alignment, colour, and the variants of metrics that go with it."""
 
-    `align` raises InputError where the images cannot be compared; such a case has no value.
-    """
-
-    title: str
+    name: str  # as in descriptors and scores.csv
+    title: str  # what captions say of it
+    # What full-reference metrics compare; raises InputError where the images cannot be compared. No-reference
+    # metrics always see the full frame.
     align: Align
-    variants: Mapping[str, str] = field(default_factory=dict)  # a name of `ASKED` to the metric it means
+    variants: tuple[str, ...] = ()  # metrics that it takes in place of the usual variant
 
-    def metric(self, asked: str) -> Metric:
-        """The metric that a config means by `asked`. Raises InputError when it is none of `ASKED`."""
-        if asked not in ASKED:
-            raise InputError(f"unknown metric '{asked}'. {did_you_mean(asked, list(ASKED))}")
-        return METRICS[{"lpips": "lpips-alex", **self.variants}.get(asked, asked)]
+    def metric(self, config_name: str) -> Metric:
+        """Return the metric that a config means by `config_name`, such as psnr.
+
+        Raises:
+            InputError: with a hint, when there is no such metric.
+        """
+        usual, *others = variants(config_name)
+        return next((metric for metric in others if metric.name in self.variants), usual)
 
 
-def with_the_sharp_image(align: Callable[[Image, Image], Aligned]) -> Align:
-    """An `Align` for cases whose truth is one image."""
+def with_one_image(
+    align: Callable[[Image, Image], Aligned], colour: Callable[[Image], Image] | None = None
+) -> Align:
+    """Make an `Align` for cases with one sharp image, both images turned into `colour` first."""
 
     def aligned(estimate: Image, references: Iterable[Image]) -> Aligned:
-        first, *more = references
+        reference, *more = references
         if more:
             raise InputError(f"one sharp image is needed, not {1 + len(more)} frames; use protocol koehler")
-        return align(estimate, first)
+        return align(colour(estimate), colour(reference)) if colour else align(estimate, reference)
 
     return aligned
 
 
 quarter_pixels = partial(best_shift, steps_per_pixel=4)
 
-
-def quarter_pixels_luma(estimate: Image, reference: Image) -> Aligned:
-    """`quarter_pixels` on studio-range luma; a grey estimate is taken for one."""
-    return quarter_pixels(studio_range_luma(estimate), studio_range_luma(reference))
-
-
-PROTOCOLS = {
-    "plain": Protocol("whole frame, no alignment", with_the_sharp_image(whole_frame)),
-    "shift-rgb": Protocol(
-        "15 px cropped, best whole-pixel shift within 10 px", with_the_sharp_image(best_shift)
+_ENTRIES = (
+    Protocol("plain", "whole frame, no alignment", with_one_image(whole_frame)),
+    Protocol("shift-rgb", f"{CROPPED}, best whole-pixel shift {WITHIN}", with_one_image(best_shift)),
+    # SelfDeblur's MATLAB statistics: on the grey images of Levin et al., and on luma for Lai et al., whose
+    # narrower range raises every PSNR by 20 log10(255 / 219) = 1.32 dB.
+    Protocol(
+        "levin-shift",
+        f"{CROPPED}, best quarter-pixel shift {WITHIN}",
+        with_one_image(quarter_pixels),
+        ("ssim-wang",),
     ),
-    # SelfDeblur's MATLAB statistics: for the dataset of Levin et al. on its grey images, for that of Lai et
-    # al. on luma, whose narrower range raises every PSNR by 20 log10(255 / 219) = 1.32 dB.
-    "levin-shift": Protocol(
-        "15 px cropped, best quarter-pixel shift within 10 px",
-        with_the_sharp_image(quarter_pixels),
-        {"ssim": "ssim-wang"},
+    Protocol(
+        "lai-shift-luma",
+        f"studio-range luma (16 to 235 of 255), {CROPPED}, best quarter-pixel shift {WITHIN}",
+        with_one_image(quarter_pixels, studio_range_luma),
+        ("ssim-wang",),
     ),
-    "lai-shift-luma": Protocol(
-        "studio-range luma (16 to 235 of 255), 15 px cropped, best quarter-pixel shift within 10 px",
-        with_the_sharp_image(quarter_pixels_luma),
-        {"ssim": "ssim-wang"},
-    ),
-    # What the networks trained on GoPro report, there and on HIDE: MATLAB's `ssim` of a colour array.
-    "gopro": Protocol(
+    # Networks trained on GoPro report this there and on HIDE: MATLAB's `ssim` of a colour array.
+    Protocol(
+        "gopro",
         "whole frame, no alignment, SSIM over rows, columns and channels",
-        with_the_sharp_image(whole_frame),
-        {"ssim": "ssim-3d"},
+        with_one_image(whole_frame),
+        ("ssim-3d",),
     ),
-    # RealBlur's evaluation script. LPIPS and VIF, which it does not take, see the masked images.
-    "realblur-ecc": Protocol(
+    # RealBlur's evaluation script. LPIPS and VIF, which the script does not take, see the masked images.
+    Protocol(
+        "realblur-ecc",
         "gain and homography (ECC) fitted, pixels that the homography covers",
-        with_the_sharp_image(ecc.registered),
-        {"psnr": "psnr-masked", "ssim": "ssim-masked"},
+        with_one_image(registered),
+        ("psnr-masked", "ssim-masked"),
     ),
-    "koehler": Protocol(
-        "luma, gain and whole-pixel shift fitted, best of the sharp frames along the trajectory", best_frame
+    Protocol(
+        "koehler",
+        "luma, gain and whole-pixel shift fitted, best of the sharp frames along the trajectory",
+        best_frame,
     ),
-}
+)
+PROTOCOLS = {protocol.name: protocol for protocol in _ENTRIES}
+
+
+def find_protocol(name: str) -> Protocol:
+    """Return the protocol called `name`. Raises InputError, with a hint, when there is none."""
+    if name not in PROTOCOLS:
+        raise InputError(f"unknown protocol '{name}'. {did_you_mean(name, list(PROTOCOLS))}")
+    return PROTOCOLS[name]

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.runs.names import NO_TITLES, Titles, method_title
-from benchmark.scoring.metrics import METRICS, Metric
-from benchmark.tables.summary import GAIN_METRICS
+from benchmark.scoring.metrics import METRICS, Metric, gain_metrics
 from benchmark.tables.text import Sheet
 
 NEVER = "not reached"
@@ -28,7 +27,7 @@ def curves(frame: pd.DataFrame) -> pd.DataFrame:
     others would jump.
     """
     rows = []
-    shown = frame[frame.metric.isin(GAIN_METRICS)]
+    shown = frame[frame.metric.isin(gain_metrics())]
     for names, own in shown.groupby(["dataset", "method", "metric"], sort=False):
         runs = len(own[RUN].drop_duplicates())
         for iteration, point in own.groupby("iteration"):
@@ -51,7 +50,7 @@ def reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     runs, infinite for a run that has none; missing when it is.
     """
     rows = []
-    shown = frame[frame.metric.isin(GAIN_METRICS)]
+    shown = frame[frame.metric.isin(gain_metrics())]
     for (dataset, metric), of_dataset in shown.groupby(["dataset", "metric"], sort=False):
         goals = _final(of_dataset[of_dataset.method == reference]).groupby("case").mean().to_dict()
         for method, of_method in of_dataset.groupby("method", sort=False):

@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 
 from benchmark.runs.names import NO_TITLES, Titles, is_control, method_title
-from benchmark.scoring.metrics import METRICS, Metric
+from benchmark.scoring.metrics import METRICS, Metric, gain_metrics
 from benchmark.tables.definition import FIGURE_CASES
-from benchmark.tables.summary import GAIN_METRICS
 from benchmark.tables.text import Sheet
 
 SPREAD_COLUMNS = (
@@ -19,7 +18,7 @@ SPREAD_COLUMNS = (
 
 def of_methods(scores: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
     """The PSNRs of `datasets`, without the controls: what has no initial weights has no spread."""
-    shown = scores[scores.dataset.isin(datasets) & scores.metric.isin(GAIN_METRICS)]
+    shown = scores[scores.dataset.isin(datasets) & scores.metric.isin(gain_metrics())]
     return shown[~shown.method.isin([name for name in shown.method.unique() if is_control(name)])]
 
 

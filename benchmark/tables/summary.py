@@ -18,11 +18,10 @@ from benchmark.core.seeds import generator
 from benchmark.core.types import InputError, Status
 from benchmark.data.descriptors import Dataset, find_dataset, presence
 from benchmark.runs.names import NO_TITLES, Titles, find_method, is_control, method_title, role_of
-from benchmark.scoring.metrics import METRICS, Metric
+from benchmark.scoring.metrics import METRICS, Metric, gain_metrics
 from benchmark.tables.definition import Block, Column, Definition, Grid, Published, Row
 
 CONFIDENCE = 0.95
-GAIN_METRICS = ("psnr", "psnr-masked")  # those whose differences are read as such
 FEWEST_CASES = 3  # below, an interval over cases says nothing
 TABLE_COLUMNS = (
     "table", "block", "dataset", "group", "row", "method", "role", "column", "metric", "protocol",
@@ -154,7 +153,19 @@ def values_by_case(scores: pd.DataFrame) -> pd.Series:
 
 
 def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean; missing for fewer than `FEWEST_CASES` or infinite values."""
+    """Compute the 95% percentile bootstrap interval of the mean.
+
+    Args:
+        values: one number per case.
+        rng: draws the resamples.
+
+    Returns:
+        The lower and the upper bound; NaN for fewer than `FEWEST_CASES` values or infinite ones.
+
+    >>> low, high = interval(np.array([1.0, 2.0, 3.0, 4.0]), np.random.default_rng(0))
+    >>> 1 < low < 2.5 < high < 4
+    True
+    """
     if len(values) < FEWEST_CASES or not np.isfinite(values).all():
         return np.nan, np.nan
     # Percentile and not BCa: it has a value for equal scores too.
@@ -209,7 +220,7 @@ def _ours(block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd
         "seed_deviation": by_seed.std(),
         "worst_seed": by_seed.max() if lower_is_better else by_seed.min(),
         "gain": _gain(values, cases[cases.metric == column.metric])
-        if column.metric in GAIN_METRICS
+        if column.metric in gain_metrics()
         else np.nan,
         "runs": len(jobs),
         "failed": failed,

@@ -11,11 +11,11 @@ from benchmark.runs.names import find_method, method_title
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.protocols import PROTOCOLS
 from benchmark.tables.definition import Column, Definition, Grid
-from benchmark.tables.summary import CONFIDENCE, FEWEST_CASES, GAIN_METRICS
+from benchmark.tables.summary import CONFIDENCE, FEWEST_CASES
 
 Cell = Mapping[Any, Any]  # a row of the table of numbers
 PUBLISHED_ONLY = "†"
-GAIN = f"Gain, {METRICS[GAIN_METRICS[0]].unit}"
+GAIN = "Gain, dB"
 
 
 def markdown(
@@ -326,7 +326,7 @@ def _legend(cells: pd.DataFrame, headings: Sequence[str], markup: _Markup) -> st
     full_frame = [
         METRICS[name].title
         for name in scored.metric.unique()
-        if name in METRICS and METRICS[name].sees == "image"
+        if name in METRICS and METRICS[name].inputs == "image"
     ]
     protocols = [f"Protocol {name}: {PROTOCOLS[name].title}" for name in cells.protocol.dropna().unique()]
     sentences = {

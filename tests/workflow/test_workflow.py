@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from benchmark.data.descriptors import MIRROR
-from benchmark.scoring.iqa import WEIGHTS
+from benchmark.scoring.metrics import METRICS
 from tests.conftest import ROOT
 
 CONFIG = Path("tests/workflow/tiny.yaml")
@@ -254,7 +254,7 @@ def test_scores_are_taken_again_once_the_weights_are_there(copy, tmp_path):
     assert scores.value["psnr"].notna().all()
     assert scores.note["brisque"].str.startswith("weights of brisque not found").all()
     assert copy.restored() == before
-    for file in WEIGHTS["brisque"]:
+    for file in METRICS["brisque"].weights:
         (home / "hub" / file).parent.mkdir(parents=True)
         (home / "hub" / file).write_bytes(b"stands for the weights")
     planned = copy.run("--dry-run")

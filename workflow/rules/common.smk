@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmark.data.download import MARKER
 from benchmark.core.files import try_lock
 from benchmark.core.resources import data_folder
-from benchmark.scoring.iqa import missing_weights
 from benchmark.tables.published import paper_table, paper_tables
 from benchmark.figures.definition import paper_figure, paper_figures
 from benchmark.planning.plan import Plan
@@ -78,8 +77,8 @@ def protocol(wildcards):
 def metrics_without_weights(wildcards):
     """A parameter of scores, so that they are taken again once the weights are there."""
     rules = PROTOCOLS[protocol(wildcards)]
-    names = [rules.metric(asked).name for asked in PLAN.config["metrics"]]
-    return [name for name in names if missing_weights(name)]
+    metrics = [rules.metric(name) for name in PLAN.config["metrics"]]
+    return [metric.name for metric in metrics if metric.missing_weights]
 
 
 def downloaded(wildcards):

@@ -311,7 +311,7 @@ def test_an_edited_value_is_named_with_its_line(synthesized, tmp_path):
     header = "dataset,group,case,method,seed,protocol,metric,value,note"
     row = "demo-uniform,camera,camera,blurry,0,shift-rgb,psnr"
     (tmp_path / "x.csv").write_text(f"{header}\n{row},23.7,\n{row},,none\n{row},27.l,\n")
-    assert_refused(synthesized("collect", "x.csv", "--results", "r"), "x.csv: line 4: '27.l' is no value")
+    assert_refused(synthesized("collect", "x.csv", "--results", "r"), "x.csv: line 4: '27.l' is not a number")
 
 
 def test_a_results_folder_that_cannot_be_written_is_one_line(blindbench, tmp_path):

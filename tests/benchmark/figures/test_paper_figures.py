@@ -21,8 +21,8 @@ from benchmark.figures.paper import Shown, _collected, draw
 from benchmark.figures.scores import caption
 from benchmark.planning.plan import Plan
 from benchmark.runs.store import Store, write_restoration
+from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.scores import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
 from benchmark.tables.published import paper_table
 from methods.parts import registry
 from tests.conftest import ROOT

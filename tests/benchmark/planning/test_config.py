@@ -201,7 +201,7 @@ def changed(**changes):
         (changed(methods={"selfdeblur": {"channels": "wide"}}), "methods.selfdeblur.channels: "),
         (changed(methods={"selfdeblur": {"iterations": -5}}), "iterations must be at least 1, not -5"),
         (changed(methods={"selfdeblur": 3}), "methods.selfdeblur: "),
-        (changed(metrics=["psrn"]), "metrics[0]: unknown value 'psrn'. Did you mean 'psnr'?"),
+        (changed(metrics=["psrn"]), "metrics: unknown metric 'psrn'. Did you mean 'psnr'?"),
         (changed(seeds=[-1]), "seeds[0]: "),
         (changed(paper_tables=["glkm-tabel1"]), "unknown table 'glkm-tabel1'. Did you mean 'glkm-table1'?"),
         (changed(shard_size=0), "shard_size: "),
@@ -264,11 +264,18 @@ def write_descriptor(folder, **changes):
     return find_dataset("x", folder)
 
 
+def test_an_unknown_protocol_is_named_with_its_descriptor(tmp_path):
+    write_descriptor(tmp_path, protocol="shift")
+    with pytest.raises(InputError) as caught:
+        Plan.from_config({**DEMO, "datasets": ["x"]}, "x.yaml", tmp_path)
+    expected = "protocol: unknown protocol 'shift'. Did you mean 'shift-rgb'?"
+    assert str(caught.value) == f"{tmp_path / 'x.yaml'}: {expected}"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"titel": "x"}, "unknown key 'titel'. Did you mean 'title'?"),
-        ({"protocol": "shift"}, "protocol: unknown value 'shift'. Did you mean 'shift-rgb'?"),
         (
             {"noise": [{"kind": "gausian"}]},
             "noise[0].kind: unknown value 'gausian'. Did you mean 'gaussian'?",

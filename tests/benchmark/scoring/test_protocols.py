@@ -6,8 +6,8 @@ import skimage.data
 from skimage.metrics import structural_similarity
 from skimage.transform import ProjectiveTransform, warp
 
-from benchmark.core.schema import SCHEMAS, read_yaml
 from benchmark.core.types import InputError, Observation, Restoration, Status, Truth
+from benchmark.data.descriptors import dataset_names, find_dataset
 from benchmark.data.images import write_image
 from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring import ecc
@@ -15,7 +15,7 @@ from benchmark.scoring.alignment import intensity_gain
 from benchmark.scoring.best_frame import best_frame
 from benchmark.scoring.colour import full_range_luma, studio_range_luma
 from benchmark.scoring.metrics import METRICS, psnr, ssim_3d, ssim_masked
-from benchmark.scoring.protocols import PROTOCOLS
+from benchmark.scoring.protocols import PROTOCOLS, find_protocol
 from benchmark.scoring.scores import score_method
 
 
@@ -59,8 +59,13 @@ def test_the_variants_of_each_protocol():
         "realblur-ecc": ["psnr-masked", "ssim-masked", "lpips-alex"],
         "koehler": ["psnr", "ssim", "lpips-alex"],
     }
-    schema = read_yaml(SCHEMAS / "dataset.schema.yaml")
-    assert schema["properties"]["protocol"]["enum"] == list(PROTOCOLS)
+
+
+def test_every_dataset_names_a_protocol():
+    for name in dataset_names():
+        find_protocol(find_dataset(name).content["protocol"])
+    with pytest.raises(InputError, match=r"unknown protocol 'plian'\. Did you mean 'plain'\?"):
+        find_protocol("plian")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -16,14 +16,8 @@ from benchmark.figures.scores import convergence_plot
 from benchmark.runs import restore as restoring
 from benchmark.runs.restore import restore_shard
 from benchmark.runs.store import Store, read_record, read_restored_image, read_snapshots
-from benchmark.scoring.scores import (
-    CONVERGENCE_COLUMNS,
-    SCORE_COLUMNS,
-    read_frame,
-    score_method,
-    score_snapshots,
-    write_frame,
-)  # fmt: skip
+from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
+from benchmark.scoring.scores import score_method, score_snapshots  # fmt: skip
 from benchmark.tables.convergence import curves, gaps, reach, reach_sheets
 
 NAME = "demo-uniform"

@@ -9,8 +9,8 @@ import pytest
 
 from benchmark.core.schema import checked, read_yaml
 from benchmark.core.types import InputError
+from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS
 from benchmark.scoring.protocols import PROTOCOLS
-from benchmark.scoring.scores import RUN_COLUMNS, SCORE_COLUMNS
 from benchmark.tables.published import FOLDER, define, paper_table, paper_tables
 from benchmark.tables.summary import summary
 from benchmark.tables.text import latex, markdown

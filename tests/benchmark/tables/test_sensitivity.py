@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from benchmark.figures.scores import sensitivity_plot
-from benchmark.scoring.scores import SCORE_COLUMNS
+from benchmark.scoring.csv_files import SCORE_COLUMNS
 from benchmark.tables.sensitivity import (
     SPREAD_COLUMNS,
     few_cases,

@@ -13,7 +13,7 @@ from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
 from benchmark.figures.images import CONTROL, method_colour, score_plot
 from benchmark.runs.names import labelled, weights_behind
-from benchmark.scoring.scores import SCORE_COLUMNS
+from benchmark.scoring.csv_files import SCORE_COLUMNS
 from benchmark.tables.definition import Block, Column, Definition, Grid, Published, Row
 from benchmark.tables.summary import TABLE_COLUMNS, gaps, grid_table, own_table, summary
 from benchmark.tables.text import grid_latex, grid_markdown, latex, markdown
