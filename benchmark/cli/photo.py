@@ -2,16 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from PIL import Image
 
 from benchmark.cli.options import Device, Seed, key_value
-from benchmark.core.types import Array, InputError, Observation, Restoration, Status
-
-if TYPE_CHECKING:
-    pass
+from benchmark.core.types import InputError
 
 app = typer.Typer()
 
@@ -22,12 +18,14 @@ def deblur(
     out: Annotated[Path, typer.Option(help="Where the restored image goes; the kernel goes beside it.")],
     kernel_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Side of the square the blur fits in, in pixels; else several are tried."),
+        typer.Option(
+            min=1, help="Side of the square that the blur fits in, in pixels; else several are tried."
+        ),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="Run this one once, on the whole photo; see: blindbench methods.")
+        str | None, typer.Option(help="Run this method once, on the whole photo; see: blindbench methods.")
     ] = None,
-    iterations: Annotated[int | None, typer.Option(min=1, help="The default is the paper's number.")] = None,
+    iterations: Annotated[int | None, typer.Option(min=1, help="The default is the method's own.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the method.")
     ] = None,
@@ -35,74 +33,54 @@ def deblur(
     device: Device = "auto",
 ) -> None:
     """Deblur one photo, and say how far to trust the result."""
-    import torch
-
+    _check_output(out, photo)
     from benchmark.core.console import reporting
-    from benchmark.core.progress import Report
-    from benchmark.core.seeds import seed_from
     from benchmark.data.images import Photo, read_photo, write_kernel_image, write_photo
     from benchmark.runs.machine import claimed_device, prepare
-    from benchmark.runs.names import base_method
-    from benchmark.runs.settings import effective
-    from benchmark.tools.deblur import deblur_photo, reblurred
-    from methods.parts.solver import Task, solve
+    from benchmark.tools.deblur import KERNEL_METHOD, deblur_photo
+    from benchmark.tools.one_image import OneImage, RestorationError, require_image
+    from benchmark.tools.verdict import reblur_sentence
 
-    _check_output(out, photo)
     given = read_photo(photo)
-    name = method or "l0-robust"
-    spec = base_method(name)
     overrides = dict(key_value(text) for text in set_ or [])
     if iterations is not None:
         overrides["iterations"] = iterations
-    settings = effective(spec.settings, overrides, f"--set for {name}")
     prepare(threads=None)
-
-    def restore_once(part: Array, size: int | None, target: torch.device, report: Report) -> Restoration:
-        observation = Observation("deblur", photo.name, part, None if size is None else (size, size))
-        rng = torch.Generator().manual_seed(seed_from("deblur", name, seed))
-        task = Task(photo.name, lambda: spec.problem(observation, settings, rng, target))
-        ((_, restoration),) = solve([task], report)
-        return restoration
-
-    kernel_path = out.with_name(f"{out.stem}_kernel.png")
-    if method is None:
-        with claimed_device(device) as target, reporting(f"{photo.name} ·") as report:
-            deblurred = deblur_photo(
-                given.image,
-                lambda part, size: restore_once(part, size, target, lambda _: None),
-                () if kernel_size is None else (kernel_size,),
-                report,
-            )
-        image, kernel = deblurred.image, deblurred.kernel
-        lines = [deblurred.verdict.sentence, deblurred.verdict.numbers]
-    else:
-        with claimed_device(device) as target, reporting(f"{method} ·") as report:
-            restoration = restore_once(given.image, kernel_size, target, report)
-        if restoration.image is None:
-            message = f"{photo}: {restoration.status.value}: {restoration.reason}"
-            if restoration.status in (Status.NOT_SUPPORTED, Status.WEIGHTS_MISSING):
-                raise InputError(message)
-            typer.echo(message, err=True)
-            raise typer.Exit(1)
-        image, kernels = restoration.image, restoration.kernels
-        kernel = None if kernels is None else kernels[0]
-        lines = [
-            f"restored in {restoration.iterations} iterations, {restoration.seconds:.0f} s",
-            restoration.weights and f"with the weights {restoration.weights}",
-        ]
-        if kernels is not None and len(kernels) == 1:
-            lines.append(reblurred(given.image, image, kernels[0]))
+    with claimed_device(device) as target, reporting(f"{method or photo.name} ·") as report:
+        run = OneImage(method or KERNEL_METHOD, overrides, photo.name, seed, target)
+        if method is None:
+            deblurred = deblur_photo(given.image, run, () if kernel_size is None else (kernel_size,), report)
+            image, kernel = deblurred.image, deblurred.kernel
+            lines = [deblurred.verdict.sentence, deblurred.verdict.numbers]
+        else:
+            restoration = run(given.image, kernel_size, report)
+            try:
+                image = require_image(restoration, str(photo))
+            except RestorationError as error:
+                typer.echo(f"blindbench: {error}", err=True)
+                raise typer.Exit(1) from error
+            steps = f"{restoration.iterations} iterations, " * bool(restoration.iterations)
+            lines, kernel = [f"restored in {steps}{restoration.seconds:.0f} s"], None
+            if restoration.weights:
+                lines.append(f"with the weights {restoration.weights}")
+            if restoration.kernels is not None:
+                kernel = restoration.kernels[0].astype(float)
+                if len(restoration.kernels) == 1:
+                    lines.append(reblur_sentence(given.image, image, kernel))
     lines.append(write_photo(out, Photo(image, given.alpha, given.bits)))
     for line in filter(None, lines):
         typer.echo(f"{out}: {line}")
     if kernel is not None:
+        kernel_path = out.with_name(f"{out.stem}_kernel.png")
         write_kernel_image(kernel_path, kernel)
         typer.echo(f"{kernel_path}: the estimated kernel, white is its largest entry")
 
 
 def _check_output(out: Path, photo: Path) -> None:
     """Before hours of work: the result can be written, and not over the input."""
-    if out.suffix.lower() not in Image.registered_extensions():
+    from benchmark.data.images import can_write
+
+    if not can_write(out):
         raise InputError(f"{out}: unknown image format '{out.suffix}'; write .png or .jpg")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; create it first")

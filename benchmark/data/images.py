@@ -44,6 +44,11 @@ def read_photo(path: Path) -> Photo:
     return Photo(image, _channels_first(file.convert("RGBA"))[3:] if file.has_transparency_data else None)
 
 
+def can_write(path: Path) -> bool:
+    """Whether the suffix is that of an image format that can be written."""
+    return Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE
+
+
 def write_image(path: Path, image: Array) -> None:
     """Write (C, H, W) in [0, 1] as 8-bit values round(255 clip(x, 0, 1)); the suffix chooses the format.
 

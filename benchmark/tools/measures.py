@@ -1,0 +1,65 @@
+"""What is measured of a photo, of its restoration and of an estimated kernel."""
+
+import numpy as np
+import scipy  # loads its parts when they are used; signal takes a second
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from benchmark.blur.noise_level import noise_sigma
+from benchmark.core.types import Array
+from benchmark.scoring.colour import full_range_luma
+
+Floats = NDArray[np.float64]
+
+ROUNDING = 1 / 255 / 12**0.5  # standard deviation of the rounding to 8 bits: no photo has less noise
+CLIPPED = 1 - 1 / 510  # a brighter pixel is saturated: it rounds to 255
+POINT = 0.66  # share of the kernel's mass; for sharp photographs of scikit-image it is 0.68 to 0.76
+RIM = 0.15  # share of the kernel's mass
+
+
+def luma_of(photo: Array) -> Floats:
+    """The luma (H, W) of an image (C, H, W), both in [0, 1]."""
+    luma: Floats = full_range_luma(photo.astype(np.float64))[0]
+    return luma
+
+
+def noise_level(luma: Floats) -> float:
+    """Estimate the standard deviation of the noise of (H, W); at least that of rounding to 8 bits."""
+    return max(noise_sigma(luma), ROUNDING)
+
+
+def saturated_share(luma: Floats) -> float:
+    """The share of the pixels of (H, W) that are saturated, in [0, 1]."""
+    return float((luma > CLIPPED).mean())
+
+
+def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int = 0) -> float:
+    """Root mean square of kernel * sharp - blurry, where the blur reads no pixel outside the frame.
+
+    Args:
+        blurry: The photo, (H, W).
+        sharp: Its restoration, (H, W).
+        kernel: (h, w), sum 1, sides below those of the photo.
+        border: Least number of px left out on each side, so that kernels of several sizes can be compared.
+
+    >>> flat = np.full((9, 9), 0.5)
+    >>> reblur_residual(flat + 0.25, flat, np.ones((1, 1)))
+    0.25
+    """
+    difference = scipy.signal.oaconvolve(sharp, kernel, mode="same") - blurry
+    rows, columns = (
+        slice(max(border, side // 2), whole - max(border, side // 2))
+        for side, whole in zip(kernel.shape, blurry.shape, strict=True)
+    )
+    return float(np.sqrt((difference[rows, columns] ** 2).mean()))
+
+
+def is_point(kernel: Floats) -> bool:
+    """Whether more than `POINT` of the kernel's mass lies within 3 x 3 px, as it does for sharp photos."""
+    return bool(9 * uniform_filter(kernel, 3, mode="constant").max() > POINT)
+
+
+def fills_box(kernel: Floats) -> bool:
+    """Whether more than `RIM` of the mass lies in the outer tenth of the box: the blur may be larger."""
+    top, left = (max(1, round(side / 10)) for side in kernel.shape)
+    return bool(1 - kernel[top:-top, left:-left].sum() > RIM)

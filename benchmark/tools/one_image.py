@@ -1,0 +1,77 @@
+"""Run a method once on one image that belongs to no dataset."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from benchmark.core.progress import Report
+from benchmark.core.seeds import seed_from
+from benchmark.core.types import Array, InputError, Observation, Restoration, Status
+from benchmark.runs.names import base_method
+from benchmark.runs.settings import effective
+from methods.parts.solver import Task, solve
+
+
+class RestorationError(RuntimeError):
+    """A method started and gave no image: it diverged, ran out of memory or stopped with an error."""
+
+
+class OneImage:
+    """A method with its settings, ready to restore single images.
+
+    Args:
+        method: The name of a registered method.
+        overrides: The settings that differ from the method's own, by their keys in a config.
+        name: What messages call the image.
+        seed: Seeds the method's initial weights.
+        device: Where it runs.
+
+    Raises:
+        InputError: There is no such method or setting, or a value is refused.
+
+    >>> import numpy as np
+    >>> run = OneImage("blurry", {}, "an image", 0, torch.device("cpu"))
+    >>> run(np.zeros((1, 8, 8), np.float32), None).image.shape
+    (1, 8, 8)
+    """
+
+    def __init__(
+        self, method: str, overrides: Mapping[str, Any], name: str, seed: int, device: torch.device
+    ) -> None:
+        self.method, self.name, self.seed, self.device = base_method(method), name, seed, device
+        self.settings = effective(self.method.settings, overrides, f"settings of {method}")
+
+    def __call__(
+        self, image: Array, kernel_size: int | tuple[int, int] | None, report: Report = lambda _: None
+    ) -> Restoration:
+        """Restore `image`, (C, H, W) in [0, 1]; how that ended is the result's `status`.
+
+        Args:
+            image: (C, H, W) in [0, 1].
+            kernel_size: Side of the square that the blur fits in, in px, or the rows and columns of a box;
+                None where unknown.
+            report: Called as the method goes on.
+        """
+        if isinstance(kernel_size, int):
+            kernel_size = (kernel_size, kernel_size)
+        observation = Observation("deblur", self.name, image, kernel_size)
+        rng = torch.Generator().manual_seed(seed_from("deblur", self.method.name, self.seed))
+        build = lambda: self.method.problem(observation, self.settings, rng, self.device)  # noqa: E731
+        ((_, restoration),) = solve([Task(self.name, build)], report)
+        return restoration
+
+
+def require_image(restoration: Restoration, name: str) -> Array:
+    """The image (C, H, W) of a restoration of the image called `name`.
+
+    Raises:
+        InputError: The method does not treat such an image, or needs weights that are not here.
+        RestorationError: The method started and gave no image.
+    """
+    if restoration.image is not None:
+        return restoration.image
+    message = f"{name}: {restoration.status.value}: {restoration.reason}"
+    if restoration.status in (Status.NOT_SUPPORTED, Status.WEIGHTS_MISSING):
+        raise InputError(message)
+    raise RestorationError(message)

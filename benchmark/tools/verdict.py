@@ -1,0 +1,118 @@
+"""How far a restoration can be trusted, without a sharp image to compare it with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmark.core.types import Array
+from benchmark.tools.measures import (
+    Floats,
+    fills_box,
+    is_point,
+    luma_of,
+    noise_level,
+    reblur_residual,
+    saturated_share,
+)
+
+# A restoration beyond any of these limits is not trusted. They were tried on 48 blurred photographs (those of
+# `benchmark.tools.deblur.choose`). The 26 that were trusted gained 1.8 dB of PSNR at least and 6.6 dB on
+# average. Of the 22 that were not, 12 gained less than 1 dB, and 8 gained more than 3 dB. The first two
+# limits were chosen on the same photographs, so expect a little less on others.
+AGREEMENT = 0.8  # similarity of the kernels of different sizes, of 1
+MISFIT = 6.0  # re-blur residual in units of the noise; JPEG files, whose noise is smoothed, reach 4.5
+SATURATED = 0.01  # share of the pixels
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far a restoration can be trusted, and why. Intensities are in [0, 1]."""
+
+    sentence: str
+    trusted: bool
+    noise: float  # standard deviation, estimated
+    residual: float | None = None  # see `reblur_residual`; None where nothing was done
+    agreement: float | None = None  # mean similarity to the kernels of other sizes; None where there is none
+    kernel_size: int | None = None  # the one that was chosen, in px of the photo
+
+    @property
+    def numbers(self) -> str:
+        """The numbers behind the sentence; empty where nothing was done."""
+        if self.kernel_size is None or self.residual is None:
+            return ""
+        others = (
+            ""
+            if self.agreement is None
+            else f", similarity to other sizes' kernels {self.agreement:.2f} of 1"
+        )
+        return f"kernel size {self.kernel_size} px{others}; {_against_noise(self.residual, self.noise)}"
+
+
+def nothing_done(noise: float, reason: str) -> Verdict:
+    """The verdict on a photo that comes back as it was."""
+    return Verdict(f"nothing was done to the photo: {reason}", trusted=False, noise=noise)
+
+
+def judge(
+    photo: Floats,
+    image: Floats,
+    kernel: Floats,
+    estimate: Floats,
+    *,
+    noise: float,
+    agreement: float | None,
+    kernel_size: int,
+    largest: bool,
+) -> Verdict:
+    """Judge a restoration by its kernel and by how well it gives the photo when blurred again.
+
+    Args:
+        photo: Luma of the blurry photo, (H, W).
+        image: Luma of the restoration, (H, W).
+        kernel: The kernel in px of the photo.
+        estimate: The kernel as it was estimated, possibly on the photo reduced in size.
+        noise: Standard deviation of the photo's noise.
+        agreement: Mean similarity of the kernel to those of other sizes; None where one size was tried.
+        kernel_size: The declared size, in px of the photo.
+        largest: Whether no larger size was tried.
+    """
+    residual = reblur_residual(photo, image, kernel)
+    doubts = list(_doubts(estimate, largest, agreement, residual / noise, saturated_share(photo)))
+    return Verdict(_sentence(doubts, agreement), not doubts, noise, residual, agreement, kernel_size)
+
+
+def reblur_sentence(photo: Array, image: Array, kernel: Floats) -> str:
+    """Say how well `image`, blurred again with `kernel` (h, w), gives `photo`; both (C, H, W) in [0, 1]."""
+    luma = luma_of(photo)
+    return _against_noise(reblur_residual(luma, luma_of(image), kernel), noise_level(luma))
+
+
+def _against_noise(residual: float, noise: float) -> str:
+    return (
+        f"blurred again, the result differs from the photo by {residual:.4f} (the photo's noise: {noise:.4f})"
+    )
+
+
+def _doubts(
+    kernel: Floats, largest: bool, agreement: float | None, misfit: float, saturated: float
+) -> Iterator[str]:
+    """The reasons not to trust a restoration; `misfit` is its residual in units of the noise."""
+    if is_point(kernel):
+        yield "most of the kernel lies within 3 x 3 px: the photo is hardly blurred, or its blur was missed"
+    if agreement is not None and agreement < AGREEMENT:
+        yield "the kernels of different sizes disagree"
+    if fills_box(kernel) and largest:
+        yield "the kernel reaches the rim of its square, so the blur may be larger"
+    if misfit > MISFIT:
+        yield f"blurred again, the result differs from the photo by {misfit:.1f} times the noise"
+    if saturated > SATURATED:
+        yield f"{saturated:.0%} of the photo is saturated, and rings start there"
+
+
+def _sentence(doubts: list[str], agreement: float | None) -> str:
+    if doubts:
+        return f"do not trust this: {'; '.join(doubts)}"
+    if agreement is None:
+        return (
+            "blurred again, the result matches the photo; one kernel size was tried, so no other confirms it"
+        )
+    return "the kernels of different sizes agree, and blurred again, the result matches the photo"

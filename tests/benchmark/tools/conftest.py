@@ -1,0 +1,31 @@
+"""What the tests of one photo share."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from benchmark.blur.convolution import convolve_valid
+
+
+def line_kernel(size, length, *, vertical=False):
+    """A stroke of `length` px through the middle of (size, size)."""
+    kernel = np.zeros((size, size))
+    start = (size - length) // 2
+    kernel[size // 2, start : start + length] = 1 / length
+    return kernel.T if vertical else kernel
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """A photograph (1, 120, 140) and the same blurred by 9 px along rows, with a little noise."""
+    sharp = data.camera()[60:180, 180:328].astype(np.float32)[None] / 255
+    kernel = torch.from_numpy(line_kernel(9, 9)[4:5]).float()
+    blurry = convolve_valid(torch.from_numpy(sharp), kernel).numpy()
+    noise = np.random.default_rng(0).normal(0, 0.003, blurry.shape)
+    return sharp[:, :, 4:-4], (blurry + noise).clip(0, 1).astype(np.float32)
+
+
+def psnr(estimate, sharp):
+    inner = (slice(None), slice(10, -10), slice(10, -10))
+    return -10 * np.log10(((estimate - sharp)[inner] ** 2).mean())

@@ -1,0 +1,26 @@
+"""Measures of a restoration and of a kernel."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.blur.convolution import convolve_valid
+from benchmark.tools.measures import fills_box, is_point, reblur_residual
+from tests.benchmark.tools.conftest import line_kernel
+
+
+def test_points_and_rims():
+    assert is_point(line_kernel(15, 3))
+    assert not is_point(line_kernel(15, 9))
+    assert fills_box(line_kernel(15, 15))
+    assert not fills_box(line_kernel(15, 9))
+
+
+def test_the_residual_is_taken_where_the_blur_stays_inside():
+    rng = np.random.default_rng(0)
+    sharp, kernel = rng.random((40, 50)), rng.random((5, 7))
+    kernel /= kernel.sum()
+    blurry = np.full((40, 50), 9.0)
+    inside = convolve_valid(torch.from_numpy(sharp)[None], torch.from_numpy(kernel))[0].numpy()
+    blurry[2:-2, 3:-3] = inside + 0.01
+    assert reblur_residual(blurry, sharp, kernel) == pytest.approx(0.01)
