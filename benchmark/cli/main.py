@@ -27,7 +27,10 @@ def main() -> None:
     except InputError as error:
         _fail(str(error), 2)
     if code == 130:  # typer's word for Ctrl-C
-        _fail("stopped; the workflow continues where it was when the same command is given again", code)
+        _fail(
+            "stopped; a workflow, a download or a training continues when you give the same command again",
+            code,
+        )
     sys.exit(code)
 
 

@@ -87,9 +87,8 @@ def reblur_sentence(photo: Array, image: Array, kernel: Floats) -> str:
 
 
 def _against_noise(residual: float, noise: float) -> str:
-    return (
-        f"blurred again, the result differs from the photo by {residual:.4f} (the photo's noise: {noise:.4f})"
-    )
+    difference = f"the result differs from the photo by {residual:.4f}"
+    return f"blurred again, {difference} (the photo's noise: {noise:.4f})"
 
 
 def _doubts(
@@ -112,7 +111,5 @@ def _sentence(doubts: list[str], agreement: float | None) -> str:
     if doubts:
         return f"do not trust this: {'; '.join(doubts)}"
     if agreement is None:
-        return (
-            "blurred again, the result matches the photo; one kernel size was tried, so no other confirms it"
-        )
+        return "blurred again, the result matches the photo; only one kernel size was tried"
     return "the kernels of different sizes agree, and blurred again, the result matches the photo"

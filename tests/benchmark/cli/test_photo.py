@@ -162,7 +162,7 @@ def test_ctrl_c_says_how_to_continue(blindbench, monkeypatch, photo):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("methods.parts.solver.solve", interrupted)
+    monkeypatch.setattr("benchmark.tools.one_image.solve", interrupted)
     code, _, error = blindbench(*deblur(photo))
     assert code == 130
     assert "continues" in error
