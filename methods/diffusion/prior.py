@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,7 +18,14 @@ from methods.diffusion import hub
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
 from methods.diffusion.schedule import Target, levels
-from methods.parts.weight_files import OWN, SHIPPED, Stored, fill, read_network, save_network
+from methods.parts.weight_files import (
+    SHIPPED,
+    Stored,
+    file_name,
+    frozen_network,
+    read_network,
+    save_network,
+)
 
 Kind = Literal["diffusion-image", "diffusion-kernel"]
 Network = AdmUNet | DdpmUNet | hub.HubUNet
@@ -77,11 +84,6 @@ def files_of(path: Path) -> list[Path]:
     return hub.files(path) if path.is_dir() else [path] * path.is_file()
 
 
-def file_name(kind: Kind, side: int) -> str:
-    """The name of a prior of ours in its folder."""
-    return f"{kind}-{side}{OWN}"
-
-
 def save(
     folder: Path,
     network: AdmUNet,
@@ -127,16 +129,13 @@ def load(path: Path, kind: Kind) -> Prior:
     stored = read_network(path)
     layers: Layers
     tells: Target = "velocity" if stored.metadata.get("tells") == "velocity" else "noise"
-    if path.suffix == OWN:
+    if stored.is_own:
         layers, side, label = _ours(stored)
     else:
         layers, side = PUBLISHED[_recognised(stored)]
         label = f"{path.stem} official"
     _check_channels(path, layers, kind)
-    with torch.random.fork_rng(devices=[]):  # initial weights are drawn from the global generator
-        network = build(layers)
-    fill(network, stored)
-    return Prior(network.eval().requires_grad_(False), side, label, tells)
+    return Prior(frozen_network(lambda: build(layers), stored), side, label, tells)
 
 
 def _of_hub(folder: Path, kind: Kind) -> Prior:
@@ -159,14 +158,8 @@ def _ours(stored: Stored) -> tuple[AdmLayers, int, str]:
     if kind not in CHANNELS:
         raise InputError(f"{stored.path}: holds {kind or 'no known network'}, not a diffusion model")
     side = int(stored.number("side"))
-    try:
-        entries = json.loads(stored.metadata["layers"])
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
-        layers = AdmLayers(**values)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{stored.path}: its metadata describe no layers; get the file again") from error
     remark = stored.metadata.get("label", "")
-    return layers, side, " ".join([f"{kind}-{side}", *remark.split()])
+    return stored.described("layers", AdmLayers), side, " ".join([f"{kind}-{side}", *remark.split()])
 
 
 def _recognised(stored: Stored) -> str:

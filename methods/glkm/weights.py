@@ -5,24 +5,29 @@ only, `encoder-<n>.safetensors`; or the predecessor's published files `netG_<n>.
 whose names are ours. A pair `...-any.safetensors` serves every size by the middle of its logits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-import torch
 from torch import nn
 
 from benchmark.core.types import InputError, WeightsMissingError
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import OFFICIAL, PUBLISHED_EPS, Generator
 from methods.glkm.initializer import FastInitializer, Initializer
-from methods.parts.weight_files import OWN, Stored, fill, read_network, save_network
+from methods.parts.weight_files import (
+    OWN,
+    Stored,
+    file_name,
+    frozen_network,
+    read_network,
+    save_network,
+)
 
 Kind = Literal["generator", "initializer", "encoder"]
 Way = Literal["adversarial", "GLKM-fast"]  # how the generator was trained: as published, or as a decoder
 Size = int | Literal["any"]
-Network = TypeVar("Network", bound=nn.Module)
 
 PUBLISHED_WIDTH = 64
 _PUBLISHED_FILES = {"generator": "netG_{}.pth", "initializer": "netE_{}.pth"}
@@ -60,11 +65,6 @@ def files(weights: Path) -> list[Path]:
     patterns = [f"{kind}-*{OWN}" for kind in ("generator", "initializer")]
     patterns += [name.format("*") for name in _PUBLISHED_FILES.values()]
     return sorted(path for pattern in patterns for path in weights.glob(pattern))
-
-
-def file_name(kind: Kind, size: Size) -> str:
-    """The name of a network's file in its folder."""
-    return f"{kind}-{size}{OWN}"
 
 
 def path_of(weights: Path, kind: Kind, size: int) -> Path:
@@ -114,29 +114,30 @@ def load_generator(weights: Path, size: int) -> tuple[Generator, Origin]:
     Raises WeightsMissingError when there is none, InputError when its file cannot be used.
     """
     stored = _read(weights, "generator", size)
-    if stored.path.suffix != OWN:
-        return _filled(lambda: Generator(size, PUBLISHED_WIDTH, PUBLISHED_EPS), stored), _origin(stored, size)
-    own_size, width = int(stored.number("kernel_size")), int(stored.number("width"))
-    bn_eps = stored.number("bn_eps")
-    return _filled(lambda: Generator(own_size, width, bn_eps), stored), _origin(stored, size)
+    own_size, width, bn_eps = size, PUBLISHED_WIDTH, PUBLISHED_EPS
+    if stored.is_own:
+        own_size, width = int(stored.number("kernel_size")), int(stored.number("width"))
+        bn_eps = stored.number("bn_eps")
+    network = frozen_network(lambda: Generator(own_size, width, bn_eps), stored)
+    return network, _origin(stored, size)
 
 
 def load_initializer(weights: Path, size: int) -> tuple[Initializer | FastInitializer, Origin]:
     """The initializer for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "initializer", size)
-    width = int(stored.number("width")) if stored.path.suffix == OWN else PUBLISHED_WIDTH
+    width = int(stored.number("width")) if stored.is_own else PUBLISHED_WIDTH
     origin = _origin(stored, size)
     if stored.metadata.get("sees") == _SEES[FastInitializer]:
         own_size = int(stored.number("kernel_size"))
-        return _filled(lambda: FastInitializer(own_size, width), stored), origin
-    return _filled(lambda: Initializer(width), stored), origin
+        return frozen_network(lambda: FastInitializer(own_size, width), stored), origin
+    return frozen_network(lambda: Initializer(width), stored), origin
 
 
 def load_encoder(weights: Path, size: int) -> tuple[KernelEncoder, Origin]:
     """The encoder for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "encoder", size)
     own_size = int(stored.number("kernel_size"))
-    return _filled(lambda: KernelEncoder(own_size), stored), _origin(stored, size)
+    return frozen_network(lambda: KernelEncoder(own_size), stored), _origin(stored, size)
 
 
 def _kind(network: nn.Module) -> Kind:
@@ -152,39 +153,25 @@ def _names(kind: Kind, size: int) -> list[str]:
 
 
 def _read(weights: Path, kind: Kind, size: int) -> Stored:
-    found = path_of(weights, kind, size)
-    if not found.is_file():
+    path = path_of(weights, kind, size)
+    if not path.is_file():
         raise WeightsMissingError(
             f"{weights}: no {kind} for kernels of {size} x {size}; looked for {_listed(_names(kind, size))}. "
             "Train one with `blindbench pretrain`, or put the published file there"
         )
-    stored = read_network(found)
-    if found.suffix == OWN:
-        _check(stored, kind, size)
+    stored = read_network(path)
+    if stored.is_own:
+        stored.require("kind", kind)
+        own_size = int(stored.number("kernel_size"))
+        if own_size != size and stored.metadata.get("serves") != "all":
+            raise InputError(
+                f"{path}: was trained for kernels of {own_size} x {own_size}, not {size} x {size}"
+            )
     return stored
 
 
-def _check(stored: Stored, kind: Kind, size: int) -> None:
-    """Raises InputError when the metadata name another network than the file's name does."""
-    found = stored.metadata.get("kind")
-    if found != kind:
-        raise InputError(f"{stored.path}: holds {found or 'no known network'}, not {kind}")
-    trained = int(stored.number("kernel_size"))
-    if trained != size and stored.metadata.get("serves") != "all":
-        raise InputError(
-            f"{stored.path}: was trained for kernels of {trained} x {trained}, not {size} x {size}"
-        )
-
-
-def _filled(build: Callable[[], Network], stored: Stored) -> Network:
-    with torch.random.fork_rng(devices=[]):  # initial weights are drawn from the global generator
-        network = build()
-    fill(network, stored)
-    return network.eval().requires_grad_(False)
-
-
 def _origin(stored: Stored, size: int) -> Origin:
-    if stored.path.suffix != OWN:
+    if not stored.is_own:
         return Origin(_NAMES["adversarial"], size, "official")
     way = stored.metadata.get("way", "")
     serves: Size = "any" if stored.metadata.get("serves") == "all" else size

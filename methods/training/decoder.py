@@ -20,6 +20,7 @@ from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import Generator
 from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
+from methods.parts.weight_files import file_name
 from methods.training.evidence import Evidence
 from methods.training.generator import examine_generator
 from methods.training.kernels import training_kernels, turned
@@ -109,7 +110,7 @@ class Decoder:
 
 
 def _weight_files(settings: Settings) -> tuple[str, ...]:
-    return tuple(weights.file_name(kind, settings.kernel_size) for kind in ("generator", "encoder"))
+    return tuple(file_name(kind, settings.kernel_size) for kind in ("generator", "encoder"))
 
 
 TRAINING = Training(

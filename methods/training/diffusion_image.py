@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from benchmark.core.progress import Report
 from benchmark.core.types import InputError
-from methods.diffusion import prior
+from methods.parts.weight_files import file_name
 from methods.training.diffusion import DiffusionSettings, DiffusionTraining
 from methods.training.loop import Materials
 from methods.training.photographs import colours, reaching
@@ -85,6 +85,6 @@ TRAINING = Training(
     paper="Ho et al., Denoising Diffusion Probabilistic Models, NeurIPS 2020; the network is ADM's, small",
     settings=Settings,
     start=start,
-    outputs=lambda settings: (prior.file_name("diffusion-image", settings.side),),
+    outputs=lambda settings: (file_name("diffusion-image", settings.side),),
     photographs=True,
 )

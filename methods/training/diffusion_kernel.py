@@ -15,7 +15,7 @@ from torch.nn import functional
 from benchmark.blur.convolution import rotate_180
 from benchmark.blur.motion_blur import motion_blur_kernel
 from benchmark.core.progress import Report
-from methods.diffusion import prior
+from methods.parts.weight_files import file_name
 from methods.training.diffusion import DiffusionSettings, DiffusionTraining
 from methods.training.kernels import turned
 from methods.training.loop import Materials
@@ -86,5 +86,5 @@ TRAINING = Training(
     "CVPR 2023, section 5; the network is ADM's, small",
     settings=Settings,
     start=start,
-    outputs=lambda settings: (prior.file_name("diffusion-kernel", settings.side),),
+    outputs=lambda settings: (file_name("diffusion-kernel", settings.side),),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,6 +37,24 @@ def as_array(kernels: Tensor) -> Array:
     """Kernels (B, 1, n, n) in correlation form as (B, n, n) in true-convolution form."""
     array: Array = rotate_180(kernels[:, 0]).detach().float().cpu().numpy()
     return array
+
+
+class Means:
+    """The means of numbers that come case by case, by what they belong to and their names."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict[str, list[float]]] = {}
+
+    def add(self, owner: str, name: str, value: float) -> None:
+        """Add the number of one case."""
+        self.values.setdefault(owner, {}).setdefault(name, []).append(value)
+
+    def numbers(self) -> dict[str, dict[str, float]]:
+        """Return the means, as `Evidence.numbers`."""
+        return {
+            owner: {name: float(np.mean(values)) for name, values in by_name.items()}
+            for owner, by_name in self.values.items()
+        }
 
 
 def yardsticks(kernels: Tensor, count: int) -> dict[str, Array]:

@@ -20,9 +20,10 @@ from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator
 from methods.glkm.inversion import best_inverted, inverted_features
 from methods.parts.seeding import initialised_from
+from methods.parts.weight_files import file_name
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
 from methods.training.kernels import training_kernels
-from methods.training.loop import Materials
+from methods.training.loop import Materials, epoch_batch
 from methods.training.registry import Training
 from methods.training.settings import check
 
@@ -84,7 +85,8 @@ class Adversaries:
         """One step of the discriminator, then one of the generator, on the same fakes."""
         del share  # the rate stays
         self.generator.train()
-        real = self.kernels[self._batch(number)]
+        chosen = epoch_batch(self.seed, number, len(self.kernels), self.settings.batch, self.per_epoch)
+        real = self.kernels[torch.from_numpy(chosen).to(self.kernels.device)]
         rng = np.random.default_rng((self.seed, number))
         codes = torch.from_numpy(rng.standard_normal((len(real), LATENT, 1, 1), np.float32)).to(real.device)
         fake = self.generator(codes)
@@ -127,13 +129,6 @@ class Adversaries:
 
     def _networks(self) -> Iterator[tuple[str, nn.Module]]:
         yield from (("generator", self.generator), ("discriminator", self.discriminator))
-
-    def _batch(self, number: int) -> Tensor:
-        """Indices of kernels: each once per epoch, in an order of the epoch's own."""
-        epoch, within = divmod(number, self.per_epoch)
-        order = np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.kernels))
-        chosen = order[within * self.settings.batch : (within + 1) * self.settings.batch]
-        return torch.from_numpy(chosen).to(self.kernels.device)
 
 
 SAMPLES = 128
@@ -197,7 +192,7 @@ def _cross_entropy(logits: Tensor, label: int) -> Tensor:
 
 
 def _weight_files(settings: Settings) -> tuple[str, ...]:
-    return (weights.file_name("generator", settings.kernel_size),)
+    return (file_name("generator", settings.kernel_size),)
 
 
 TRAINING = Training(

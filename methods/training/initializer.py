@@ -24,9 +24,10 @@ from methods.glkm.initializer import FastInitializer, Initializer
 from methods.glkm.inversion import Reduction, inverted
 from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
+from methods.parts.weight_files import file_name
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
 from methods.training.kernels import training_kernels, turned
-from methods.training.loop import Materials
+from methods.training.loop import Materials, epoch_batch
 from methods.training.photographs import Photographs, blurred, reflected
 from methods.training.registry import Training
 from methods.training.schedules import cosine
@@ -84,7 +85,8 @@ class InitializerTraining:
     ) -> None:
         """Raises InputError when the generator, or the encoder where it is asked for, is missing."""
         self.settings, self.seed, size = settings, seed, settings.kernel_size
-        self.steps = settings.epochs * (settings.kernels // settings.batch)
+        self.per_epoch = settings.kernels // settings.batch  # the rest is left out
+        self.steps = settings.epochs * self.per_epoch
         try:
             generator, origin = weights.load_generator(materials.weights, size)
             encoder = weights.load_encoder(materials.weights, size)[0] if settings.encodes else None
@@ -119,7 +121,8 @@ class InitializerTraining:
         rng = np.random.default_rng((self.seed, number))
         for group in self.adam.param_groups:
             group["lr"] = self.rate(share)
-        kernels = turned(self.kernels[self._batch(number)], rng)
+        chosen = epoch_batch(self.seed, number, len(self.kernels), settings.batch, self.per_epoch)
+        kernels = turned(self.kernels[torch.from_numpy(chosen).to(self.kernels.device)], rng)
         images = self.blurry(kernels, rng)
         self.initializer.train()
         codes = self.initializer(images.contiguous(memory_format=self.layout))
@@ -241,14 +244,6 @@ class InitializerTraining:
         mean: Tensor = self.encoder(kernels)[0]
         return mean
 
-    def _batch(self, number: int) -> Tensor:
-        """Indices of kernels: each once per epoch, in an order of the epoch's own; a rest is dropped."""
-        per_epoch = len(self.kernels) // self.settings.batch
-        epoch, within = divmod(number, per_epoch)
-        order = np.random.default_rng((self.seed, epoch, 1)).permutation(len(self.kernels))
-        chosen = order[within * self.settings.batch : (within + 1) * self.settings.batch]
-        return torch.from_numpy(chosen).to(self.kernels.device)
-
 
 def collaborative_loss(
     generator: Generator, codes: Tensor, kernels: Tensor, targets: Tensor | None, settings: Settings
@@ -289,7 +284,7 @@ def _inputs(settings: Settings, folder: Path) -> list[Path]:
 
 
 def _outputs(settings: Settings) -> tuple[str, ...]:
-    return (weights.file_name("initializer", settings.kernel_size),)
+    return (file_name("initializer", settings.kernel_size),)
 
 
 TRAINING = Training(

@@ -113,11 +113,15 @@ def _write_kernels(size: int, seed: int, first: int, count: int, step: int, *sup
         os._exit(1)  # nobody wants them any more, and whoever asked says so
 
 
+# Applied or not, one after the other, they give the eight ways to flip and turn a square.
+TURNS = (lambda x: x.flip(-1), lambda x: x.flip(-2), lambda x: x.transpose(-1, -2))
+
+
 def turned(kernels: Tensor, rng: np.random.Generator) -> Tensor:
     """Every kernel of (B, 1, n, n) flipped and transposed at random: one of eight ways each."""
     ways = rng.integers(8, size=len(kernels))
     out = kernels.clone()
-    for bit, turn in enumerate((lambda k: k.flip(-1), lambda k: k.flip(-2), lambda k: k.transpose(-1, -2))):
+    for bit, turn in enumerate(TURNS):
         chosen = torch.from_numpy(np.nonzero(ways >> bit & 1)[0]).to(kernels.device)
         out[chosen] = turn(out[chosen])
     return out

@@ -59,6 +59,27 @@ class Trainee(Protocol):
         """What the networks make of about `count` held-out items."""
 
 
+def epoch_batch(seed: int, number: int, items: int, batch: int, per_epoch: int) -> NDArray[np.int64]:
+    """Choose the items of one step, so that each item comes once per epoch, in an order of the epoch's own.
+
+    Args:
+        seed: the training's seed.
+        number: the 0-based number of the step.
+        items: how many items there are.
+        batch: how many a step takes; the last step of an epoch may find fewer.
+        per_epoch: steps per epoch; items that they do not reach are left out of the epoch.
+
+    Returns:
+        Indices of the items, (batch,) or fewer.
+
+    >>> sorted(int(i) for number in range(3) for i in epoch_batch(0, number, items=5, batch=2, per_epoch=3))
+    [0, 1, 2, 3, 4]
+    """
+    epoch, within = divmod(number, per_epoch)
+    order = np.random.default_rng((seed, epoch, 1)).permutation(items)
+    return order[within * batch : (within + 1) * batch]
+
+
 @dataclass
 class History:
     """How far a training is, and its losses on the way."""

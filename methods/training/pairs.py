@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.core.types import InputError
-from methods.training.kernels import turned
+from methods.training.kernels import TURNS, turned
 from methods.training.loop import Materials
 from methods.training.photographs import Photographs, blurred
 
@@ -24,7 +24,6 @@ COARSE = 4  # nodes a side of the noise that the weights of a field are enlarged
 CONTRAST = 6.0  # of that noise, before the softmax
 MOVING = 1 / 3  # share of the fields with something that moves on its own
 EDGE = 3.0  # pixels over which its border is blended
-TURNS = (lambda x: x.flip(-1), lambda x: x.flip(-2), lambda x: x.transpose(-1, -2))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Which trainings there are: every module of this package that defines `TRAINING`; nothing else is needed."""
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ import torch
 
 import methods.training
 from benchmark.core.progress import Report
+from benchmark.core.schema import did_you_mean
 from benchmark.core.types import InputError
 from methods.training.loop import Materials, Trainee
 
@@ -58,6 +58,4 @@ def find(name: str) -> Training:
     known = built_in()
     if name in known:
         return known[name]
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
-    raise InputError(f"unknown training '{name}'. {hint}")
+    raise InputError(f"unknown training '{name}'. {did_you_mean(name, list(known))}")

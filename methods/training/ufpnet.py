@@ -15,7 +15,8 @@ from benchmark.core.progress import Progress, Report
 from benchmark.core.types import InputError, WeightsMissingError
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
-from methods.training.evidence import HELD_OUT_SEED, Evidence
+from methods.parts.weight_files import fill
+from methods.training.evidence import HELD_OUT_SEED, Evidence, Means
 from methods.training.kernels import training_kernels
 from methods.training.loop import Materials
 from methods.training.pairs import pair_source, patches
@@ -159,7 +160,7 @@ class RestorerTraining:
         size, device = settings.kernel_size, self.device
         kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
         source = pair_source(self.materials, kernels, settings.crop, settings.noise, held_out=True)
-        found: dict[str, dict[str, list[float]]] = {}
+        means = Means()
         shown: dict[str, list[Tensor]] = {}
         cases = min(count, EXAMINED)
         for case in range(cases):
@@ -174,18 +175,13 @@ class RestorerTraining:
                     single[:, field.shape[1] // 2] = 1
                     images["restored without its kernels"] = self._restored(batch.blurry, single)
                 for name, image in images.items():
-                    value = -psnr_loss(image, batch.frame).item()
-                    found.setdefault(name, {}).setdefault(f"PSNR, {kind}", []).append(value)
+                    means.add(name, f"PSNR, {kind}", -psnr_loss(image, batch.frame).item())
                 if kind == source.kinds[-1]:
                     for name, image in ({"sharp": batch.frame} | images).items():
                         shown.setdefault(name, []).append(image[0])
         report(Progress("examining", cases, cases))
-        numbers = {
-            name: {kind: float(np.mean(values)) for kind, values in kinds.items()}
-            for name, kinds in found.items()
-        }
         rows = {name: torch.stack(images).cpu().numpy() for name, images in shown.items()}
-        return Evidence(numbers=numbers, images=rows)
+        return Evidence(numbers=means.numbers(), images=rows)
 
 
 def psnr_loss(images: Tensor, sharp: Tensor) -> Tensor:
@@ -219,7 +215,7 @@ def start(
     for name in ("estimator", "flow"):
         module = getattr(network, name)
         if module is not None:
-            module.load_state_dict(weights.part(stored.tensors, name))
+            fill(module, stored.part(name))
             module.eval().requires_grad_(False)
     return RestorerTraining(settings, network, STAGE, materials, seed, device, report, settings.reblur_weight)
 

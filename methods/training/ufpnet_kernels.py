@@ -13,7 +13,8 @@ from benchmark.core.progress import Progress, Report
 from benchmark.core.types import InputError, WeightsMissingError
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
-from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
+from methods.parts.weight_files import frozen_network
+from methods.training.evidence import HELD_OUT_SEED, Evidence, Means, as_array
 from methods.training.kernels import training_kernels, unit_sum
 from methods.training.loop import Materials
 from methods.training.pairs import Pairs, pair_source, patches
@@ -133,7 +134,7 @@ class EstimatorTraining:
         kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
         source = pair_source(self.materials, kernels, settings.crop, 0.0, held_out=True)
         mean = self.kernels.mean(0).flatten()
-        found: dict[str, dict[str, list[float]]] = {}
+        means = Means()
         truth, estimates = [], []
         cases = min(count, EXAMINED)
         for case in range(cases):
@@ -151,22 +152,18 @@ class EstimatorTraining:
                 }
                 for name, reblur in reblurs.items():
                     error = (reblur - at(batch.blurry, chosen)).square().mean().item()
-                    found.setdefault(name, {}).setdefault(kind, []).append(-10 * np.log10(error))
+                    means.add(name, f"reblur PSNR, {kind}", -10 * np.log10(error))
                 if kind == "uniform" and batch.kernels is not None:
                     truth.append(batch.kernels[0, :1])
                     estimates.append(estimated[0].mean(0).reshape(1, size, size))
         report(Progress("examining", cases, cases))
-        numbers = {
-            name: {f"reblur PSNR, {kind}": float(np.mean(values)) for kind, values in kinds.items()}
-            for name, kinds in found.items()
-        }
         if not truth:
-            return Evidence(numbers=numbers)
+            return Evidence(numbers=means.numbers())
         return Evidence(
             truth=as_array(torch.stack(truth)),
             estimates={"estimator": as_array(unit_sum(torch.stack(estimates)))},
             shown=("estimator",),
-            numbers=numbers,
+            numbers=means.numbers(),
         )
 
     def _pixels(self, batch: Pairs, rng: np.random.Generator) -> Tensor:
@@ -207,8 +204,7 @@ def _with_flow(shape: Shape, folder: Path) -> tuple[KernelFlow, Shape]:
         stored, found = weights.load(folder, "ufpnet-flow", shape.kernel_size)
     except WeightsMissingError as error:
         raise InputError(str(error)) from error
-    flow = KernelFlow(shape.kernel_size, found.flow_blocks, found.flow_hidden)
-    weights.filled(flow, stored)
+    flow = frozen_network(lambda: KernelFlow(shape.kernel_size, found.flow_blocks, found.flow_hidden), stored)
     return flow, replace(shape, flow_blocks=found.flow_blocks, flow_hidden=found.flow_hidden)
 
 

@@ -1,16 +1,15 @@
 """The files of UFPNet's networks: ours of every stage of its training, and the published ones."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmark.core.types import InputError, WeightsMissingError
-from methods.parts.weight_files import OWN, Stored, fill, read_network, save_network
+from methods.parts import weight_files
+from methods.parts.weight_files import OWN, Stored, frozen_network, read_network, save_network
 from methods.ufp.network import Shape, UfpNet
 from methods.ufp.published import renamed
 
@@ -33,7 +32,7 @@ _ENTRY = "params"  # of the authors' files, which holds the weights
 
 def file_name(stage: Stage, kernel_size: int) -> str:
     """The name of a stage's file in its folder; `kernel_size` is 0 for NAFNet, which has no kernels."""
-    return f"{stage}-{kernel_size}{OWN}" if kernel_size else f"{stage}{OWN}"
+    return weight_files.file_name(stage, kernel_size) if kernel_size else f"{stage}{OWN}"
 
 
 def label(stage: Stage, kernel_size: int, remark: str = "") -> str:
@@ -67,14 +66,12 @@ def load_network(folder: Path, stage: Stage) -> tuple[UfpNet, str]:
         raise InputError(f"{folder}: {path.name} and {others[0].name}; leave one of them")
     if path.suffix == OWN:
         stored = read_network(path)
-        shape, remark = _shape(stored), stored.metadata.get("label", "")
+        shape, remark = stored.described("shape", Shape), stored.metadata.get("label", "")
     else:
         stored = read_network(path, _ENTRY)
         stored = replace(stored, tensors=renamed(stored.tensors))
         shape, remark = _PUBLISHED[stage][1], "official"
-    with torch.device("meta"):  # nothing is drawn that the weights replace
-        network = UfpNet(shape)
-    filled(network.to_empty(device="cpu"), stored)
+    network = frozen_network(lambda: UfpNet(shape), stored)
     return network, label(stage, shape.kernel_size, remark)
 
 
@@ -102,30 +99,5 @@ def load(folder: Path, stage: Stage, kernel_size: int) -> tuple[Stored, Shape]:
     if not path.is_file():
         raise WeightsMissingError(f"{folder}: no {path.name}; train it with `blindbench pretrain {stage}`")
     stored = read_network(path)
-    if stored.metadata.get("stage") != stage:
-        raise InputError(f"{path}: holds {stored.metadata.get('stage') or 'no known network'}, not {stage}")
-    return stored, _shape(stored)
-
-
-def filled(network: nn.Module, stored: Stored) -> nn.Module:
-    """`network` with the stored weights, frozen. Raises InputError where they do not fit."""
-    fill(network, stored)
-    return network.eval().requires_grad_(False)
-
-
-def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors of one part of a network, by their names in it."""
-    return {
-        key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
-    }
-
-
-def _shape(stored: Stored) -> Shape:
-    try:
-        read: dict[str, Any] = json.loads(stored.metadata["shape"])
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in read.items()
-        }
-        return Shape(**values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{stored.path}: its metadata name no shape of a network; get it again") from error
+    stored.require("stage", stage)
+    return stored, stored.described("shape", Shape)

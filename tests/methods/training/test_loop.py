@@ -16,7 +16,7 @@ from methods.training.generator import Settings as GeneratorSettings
 from methods.training.initializer import InitializerTraining
 from methods.training.initializer import Settings as InitializerSettings
 from methods.training.kernels import silent
-from methods.training.loop import Materials, train
+from methods.training.loop import Materials, epoch_batch, train
 
 CPU = torch.device("cpu")
 DIFFUSION = {"channels": 8, "multipliers": (1, 4), "norm_groups": 4, "steps": 5, "batch": 2}
@@ -154,10 +154,12 @@ def stop_after(trainee, steps, saved):
 
 def test_the_last_batch_of_an_epoch_may_be_smaller_and_every_kernel_is_seen():
     trainee = Adversaries(GeneratorSettings(**TINY | {"kernels": 20}), Materials(), 0, CPU, silent)
-    batches = [trainee._batch(number) for number in range(6)]
+    assert trainee.per_epoch == 3
+    batches = [epoch_batch(0, number, 20, 8, trainee.per_epoch) for number in range(6)]
     assert [len(batch) for batch in batches] == [8, 8, 4, 8, 8, 4]
     for epoch in (batches[:3], batches[3:]):
-        assert sorted(torch.cat(epoch).tolist()) == list(range(20))
+        assert sorted(np.concatenate(epoch).tolist()) == list(range(20))
+    assert not np.array_equal(batches[0], batches[3])
 
 
 def test_settings_that_cannot_be_are_refused():

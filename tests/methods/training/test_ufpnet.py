@@ -147,7 +147,7 @@ def test_stages_follow_each_other_and_the_method_reads_the_last(folder, photogra
         assert restoration.weights.endswith("demo")
     stored, _ = weights.load(folder, "ufpnet-kernels", SIZE)
     network, _ = weights.load_network(folder, "ufpnet")
-    for name, tensor in weights.part(stored.tensors, "estimator").items():
+    for name, tensor in stored.part("estimator").tensors.items():
         assert torch.equal(network.estimator.state_dict()[name], tensor), "the third stage leaves it alone"
 
 

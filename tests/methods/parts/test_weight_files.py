@@ -1,4 +1,6 @@
 import pickle
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -6,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmark.core.types import InputError
-from methods.parts.weight_files import fill, read_network, save_network
+from methods.parts.weight_files import Stored, fill, frozen_network, read_network, save_network
 
 
 def network(features=3):
@@ -130,3 +132,52 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
         save_network(tmp_path / "file" / "net.safetensors", network(), {})
+
+
+@dataclass(frozen=True)
+class Shape:
+    width: int
+    blocks: tuple[int, ...] = ()
+
+
+def stored(**metadata):
+    return Stored(Path("net.safetensors"), {}, metadata)
+
+
+def test_a_description_becomes_its_dataclass():
+    assert stored(shape='{"width": 3, "blocks": [1, 2]}').described("shape", Shape) == Shape(3, (1, 2))
+
+
+@pytest.mark.parametrize("metadata", [{}, {"shape": "{"}, {"shape": "[1]"}, {"shape": '{"depth": 3}'}])
+def test_a_description_of_another_form_is_refused(metadata):
+    with pytest.raises(InputError, match=r"net\.safetensors: its metadata have no valid 'shape'"):
+        stored(**metadata).described("shape", Shape)
+
+
+def test_another_kind_of_network_is_refused():
+    stored(kind="generator").require("kind", "generator")
+    with pytest.raises(InputError, match="holds generator, not encoder"):
+        stored(kind="generator").require("kind", "encoder")
+    with pytest.raises(InputError, match="holds no known network, not encoder"):
+        stored().require("kind", "encoder")
+
+
+def test_a_frozen_network_has_the_weights_and_draws_nothing(tmp_path):
+    saved = network()
+    save_network(tmp_path / "net.safetensors", saved, {})
+    before = torch.random.get_rng_state()
+    loaded = frozen_network(
+        lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), read_network(tmp_path / "net.safetensors")
+    )
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    saved.eval()
+    assert torch.equal(loaded(torch.ones(2, 4)), saved(torch.ones(2, 4)))
+
+
+def test_a_part_has_its_own_names(tmp_path):
+    save_network(
+        tmp_path / "net.safetensors", nn.ModuleDict({"one": network(), "other": nn.Linear(1, 1)}), {}
+    )
+    fill(network(), read_network(tmp_path / "net.safetensors").part("one"))
