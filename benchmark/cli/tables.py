@@ -1,6 +1,5 @@
 """Verbs that compile tables from scores."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from benchmark.cli.options import DEMO, Caption, Results, TableDatasets, Titles,
 
 if TYPE_CHECKING:
     from benchmark.tables.definition import Definition
-    from benchmark.tables.text import Sheet
+    from benchmark.tables.page import Page
 
 app = typer.Typer()
 
@@ -25,21 +24,15 @@ def tables(
     results: Results = DEMO,
 ) -> None:
     """Write tables/<name>.csv, .md and .tex from scores.csv and runs.csv."""
-    from benchmark.core.files import write_text
-    from benchmark.scoring.csv_files import write_frame
-    from benchmark.tables.controls import flags
-    from benchmark.tables.summary import gaps
-    from benchmark.tables.text import latex, markdown
+    from benchmark.tables.controls import control_notes
+    from benchmark.tables.coverage import coverage_notes
+    from benchmark.tables.sections import table_page
 
     definition, table, scores = summarised(name, datasets, results, titles)
     shown = datasets.split(",") if datasets else definition.datasets
-    notes = [*gaps(shown, scores), *flags(scores[scores.dataset.isin(definition.datasets)])]
-    out = results / "tables"
-    write_frame(table, out / f"{name}.csv")
-    write_text(out / f"{name}.tex", latex(table, definition, caption=caption, notes=notes))
-    page = markdown(table, definition, caption=caption, notes=notes)
-    write_text(out / f"{name}.md", page)
-    typer.echo(page, err=True)
+    of_table = scores[scores.dataset.isin(definition.datasets)]
+    notes = [*coverage_notes(shown, scores), *control_notes(of_table)]
+    _write(name, table, table_page(table, definition, caption=caption, notes=notes), results)
 
 
 @app.command()
@@ -51,22 +44,19 @@ def grid(
     results: Results = DEMO,
 ) -> None:
     """Write tables/<name>.csv, .md and .tex: one score over two sets of conditions, for each method."""
-    from benchmark.core.files import write_text
-    from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
+    from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS, read_frame
+    from benchmark.tables.coverage import coverage_notes
     from benchmark.tables.definition import Grid
-    from benchmark.tables.summary import gaps, grid_table, summary
-    from benchmark.tables.text import grid_latex, grid_markdown
+    from benchmark.tables.profile_tables import grid_table
+    from benchmark.tables.sections import grid_page
+    from benchmark.tables.summary import summary
 
     shown = Grid(**json_object(definition, "--definition"))
     scores = read_frame(results / "scores.csv", SCORE_COLUMNS)
     table_of = grid_table(name, shown, scores, json_object(titles, "--titles"))
     table = summary(table_of, scores, read_frame(results / "runs.csv", RUN_COLUMNS))
-    notes, out = gaps(table_of.datasets, scores), results / "tables"
-    write_frame(table, out / f"{name}.csv")
-    write_text(out / f"{name}.tex", grid_latex(table, shown, caption=caption, notes=notes))
-    page = grid_markdown(table, shown, caption=caption, notes=notes)
-    write_text(out / f"{name}.md", page)
-    typer.echo(page, err=True)
+    notes = coverage_notes(table_of.datasets, scores)
+    _write(name, table, grid_page(table, shown, caption=caption, notes=notes), results)
 
 
 @app.command()
@@ -84,14 +74,15 @@ def convergence(
     from benchmark.figures.scores import convergence_plot
     from benchmark.runs.names import labelled
     from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, read_frame, write_frame
-    from benchmark.tables.convergence import curves, reach, reach_sheets
+    from benchmark.tables.convergence import curves, reach, reach_sections
+    from benchmark.tables.page import Page
 
     words = labelled(json_object(titles, "--titles"), weights_of(results))
     frames = [read_frame(path, CONVERGENCE_COLUMNS) for path in files]
     frame = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
     write_frame(frame, results / "convergence.csv")
     table = reach(frame, reference)
-    _write_sheets(table, "convergence", reach_sheets(table, words), caption, results)
+    _write("convergence", table, Page("", reach_sections(table, words), caption), results)
     convergence_plot(curves(frame), reference, results / "figures" / "convergence", words)
 
 
@@ -106,15 +97,16 @@ def sensitivity(
 
     Writes tables/sensitivity.csv, .md and .tex and figures/sensitivity.png and .pdf.
     """
-    from benchmark.figures.scores import sensitivity_plot
+    from benchmark.figures.scores import few_cases, sensitivity_plot
     from benchmark.runs.names import labelled
     from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame
-    from benchmark.tables.sensitivity import few_cases, of_methods, spread, spread_sheets
+    from benchmark.tables.page import Page
+    from benchmark.tables.sensitivity import psnr_of_methods, spread, spread_sections
 
     words = labelled(json_object(titles, "--titles"), weights_of(results))
-    scores = of_methods(read_frame(results / "scores.csv", SCORE_COLUMNS), datasets.split(","))
+    scores = psnr_of_methods(read_frame(results / "scores.csv", SCORE_COLUMNS), datasets.split(","))
     table = spread(scores)
-    _write_sheets(table, "sensitivity", spread_sheets(table, words), caption, results)
+    _write("sensitivity", table, Page("", spread_sections(table, words), caption), results)
     shown, text = few_cases(scores)
     sensitivity_plot(shown, results / "figures" / "sensitivity", text, words)
 
@@ -125,8 +117,9 @@ def summarised(
     """A table's definition, its numbers, and all scores. Without datasets it is a paper's table."""
     from benchmark.data.descriptors import find_dataset
     from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS, read_frame
-    from benchmark.tables.published import paper_table
-    from benchmark.tables.summary import own_table, summary
+    from benchmark.tables.paper_tables import paper_table
+    from benchmark.tables.profile_tables import own_table
+    from benchmark.tables.summary import summary
 
     definition = None if datasets else paper_table(name)
     scores = read_frame(results / "scores.csv", SCORE_COLUMNS)
@@ -137,17 +130,13 @@ def summarised(
     return definition, summary(definition, scores, runs), scores
 
 
-def _write_sheets(
-    table: pd.DataFrame, name: str, sheets: "Sequence[Sheet]", caption: str, results: Path
-) -> None:
+def _write(name: str, table: pd.DataFrame, page: "Page", results: Path) -> None:
     """Write tables/<name>.csv, .md and .tex."""
     from benchmark.core.files import write_text
     from benchmark.scoring.csv_files import write_frame
-    from benchmark.tables.text import sheets_latex, sheets_markdown
 
     out = results / "tables"
     write_frame(table, out / f"{name}.csv")
-    write_text(out / f"{name}.tex", sheets_latex("", sheets, caption=caption))
-    page = sheets_markdown("", sheets, caption=caption)
-    write_text(out / f"{name}.md", page)
-    typer.echo(page, err=True)
+    write_text(out / f"{name}.tex", page.latex())
+    write_text(out / f"{name}.md", page.markdown())
+    typer.echo(page.markdown(), err=True)

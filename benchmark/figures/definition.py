@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from benchmark.core.schema import checked, did_you_mean, read_yaml
 from benchmark.core.types import InputError
-from benchmark.tables.published import paper_table, require_known
+from benchmark.tables.paper_tables import paper_table
+from benchmark.tables.published import require_known
 from methods.parts.weight_files import SHIPPED
 
 
@@ -36,6 +37,7 @@ Kind = Literal[
 WITHOUT_METHODS = ("pretraining", "gradients", "landscape", "kernel-models")
 
 
+FIGURE_CASES = 6  # at most, in a figure of images
 PRETRAINED = "pretrain"  # folder of pre-trained networks, in a profile's results or beside them
 
 

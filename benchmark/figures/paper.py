@@ -17,7 +17,7 @@ from benchmark.runs.names import Titles
 from benchmark.runs.store import Store
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame
 from benchmark.scoring.scores import score_method
-from benchmark.tables.convergence import gaps
+from benchmark.tables.convergence import stopping_losses
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _draw_scores(figure: PaperFigure, store: Store, shown: Shown, text: str, out
         case "success":
             success_plot(scores, out, text, shown.titles)
         case "gaps":
-            gaps_plot(gaps(scores), out, text)
+            gaps_plot(stopping_losses(scores), out, text)
         case "runs":
             runs_plot(scores, out, text, shown.titles)
 

@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmark.figures.definition import FIGURE_CASES
 from benchmark.figures.images import COLOURS, LINE, PANELS_A_ROW, method_colour, save
 from benchmark.runs.names import NO_TITLES, Titles, method_title
 from benchmark.scoring.metrics import METRICS
@@ -104,6 +105,25 @@ def sensitivity_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles 
         axes[0].set_axis_off()
     caption(figure, text)
     save(figure, out)
+
+
+SPREAD_CAPTION = (
+    "A dot per seed. The bar reaches one standard deviation to either side of the mean. All panels of a "
+    "dataset show equally many dB."
+)
+
+
+def few_cases(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Select a few cases of each dataset, evenly spread, and write the caption of their figure."""
+    kept = []
+    left_out = False
+    for _, of_dataset in scores.groupby("dataset", sort=False):
+        cases = list(of_dataset.case.unique())
+        selected = cases[:: -(-len(cases) // FIGURE_CASES)]
+        left_out |= len(selected) < len(cases)
+        kept.append(of_dataset[of_dataset.case.isin(selected)])
+    some = " A few cases of each dataset, evenly spread; the table has all." * left_out
+    return pd.concat(kept) if kept else scores, SPREAD_CAPTION + some
 
 
 def conditions_plot(

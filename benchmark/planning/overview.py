@@ -7,7 +7,7 @@ from typing import Any
 from benchmark.data.descriptors import FOLDER, dataset_names, find_dataset, presence
 from benchmark.data.sources import all_sources
 from benchmark.planning.plan import Plan
-from benchmark.tables.published import paper_table
+from benchmark.tables.paper_tables import paper_table
 
 
 def datasets_overview(folder: Path = FOLDER) -> list[dict[str, Any]]:

@@ -10,14 +10,14 @@ from benchmark.core.schema import checked, did_you_mean
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, Dataset, find_dataset
 from benchmark.data.sources import find_source
-from benchmark.figures.definition import First, PaperFigure, paper_figure
+from benchmark.figures.definition import FIGURE_CASES, First, PaperFigure, paper_figure
 from benchmark.runs import provenance
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective, kept_snapshots
 from benchmark.scoring.metrics import find_metric, variants
 from benchmark.scoring.protocols import find_protocol
-from benchmark.tables.definition import FIGURE_CASES, Grid
-from benchmark.tables.published import paper_table, paper_tables
+from benchmark.tables.definition import Grid
+from benchmark.tables.paper_tables import paper_table, paper_tables
 
 
 @dataclass(frozen=True)

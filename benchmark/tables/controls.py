@@ -1,4 +1,4 @@
-"""The benchmark checks itself: a mean outside floor and ceiling is more often a bug than a result."""
+"""Compare methods with the controls: a mean outside floor and ceiling is more often a bug than a result."""
 
 from itertools import permutations
 
@@ -8,13 +8,15 @@ from benchmark.runs.names import base_method
 from benchmark.scoring.metrics import METRICS
 
 
-def flags(scores: pd.DataFrame) -> list[str]:
-    """A sentence for each (dataset, method, metric) whose mean is worse than a floor's or better than a
-    ceiling's; `scores` has the columns of `scores.csv`.
+def control_notes(scores: pd.DataFrame) -> list[str]:
+    """Write a sentence for each mean that is worse than a floor's or better than a ceiling's.
 
     Means are taken over the same cases: the method's rows (case and seed) for which the control has a score,
-    averaged over the control's own seeds. Only full-reference metrics are judged: the controls bound no
-    others. A ceiling is itself compared with the floors.
+    averaged over the control's own seeds. Only full-reference metrics are judged, because the controls bound
+    no others. A ceiling is itself compared with the floors.
+
+    Args:
+        scores: as in scores.csv.
     """
     sentences = []
     full_reference = [metric.name for metric in METRICS.values() if metric.is_full_reference]

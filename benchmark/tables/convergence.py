@@ -1,6 +1,6 @@
-"""How fast methods get there: PSNR over iterations, and when a reference's final PSNR is reached.
+"""How fast methods converge: PSNR over iterations, and when a reference's final PSNR is reached.
 
-From convergence.csv, whose rows are the scores of snapshots and, marked as `is_result`, of the restorations.
+All start from convergence.csv: the scores of snapshots and, where `is_result`, of the restored images.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.runs.names import NO_TITLES, Titles, method_title
 from benchmark.scoring.metrics import METRICS, Metric, gain_metrics
-from benchmark.tables.text import Sheet
+from benchmark.tables.page import Section
 
 NEVER = "not reached"
 CURVE_COLUMNS = ("dataset", "method", "metric", "iteration", "seconds", "mean", "low", "high", "seeds")
@@ -17,20 +17,25 @@ REACH_COLUMNS = (
     "seconds", "runs", "reached", "median_iteration",
 )  # fmt: skip
 RUN = ["case", "seed"]
+ROUNDING = 1e-9  # dB: a mean reaches itself in whatever order it was summed
 
 
 def curves(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per dataset, method and iteration, of PSNR: `CURVE_COLUMNS`.
+    """Average PSNR over the runs of each method, iteration by iteration.
 
-    `mean` is over the cases of a seed, then over seeds, whose lowest and highest mean are `low` and `high`;
-    `seconds` the mean over all runs. Iterations that not every run of a method has are left out: a mean over
-    others would jump.
+    Args:
+        frame: as in convergence.csv.
+
+    Returns:
+        `CURVE_COLUMNS`. `mean` is over the cases of a seed, then over seeds; `low` and `high` are the lowest
+        and highest mean of a seed; `seconds` is the mean over all runs. Iterations that some run of a method
+        lacks are left out: the curve would jump.
     """
     rows = []
-    shown = frame[frame.metric.isin(gain_metrics())]
-    for names, own in shown.groupby(["dataset", "method", "metric"], sort=False):
-        runs = len(own[RUN].drop_duplicates())
-        for iteration, point in own.groupby("iteration"):
+    of_psnr = frame[frame.metric.isin(gain_metrics())]
+    for names, of_method in of_psnr.groupby(["dataset", "method", "metric"], sort=False):
+        runs = len(of_method[RUN].drop_duplicates())
+        for iteration, point in of_method.groupby("iteration"):
             if len(point) < runs:
                 continue
             by_seed = point.groupby("seed").value.mean()
@@ -41,17 +46,23 @@ def curves(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """One row per dataset and method, of PSNR: `REACH_COLUMNS`. Datasets without the reference have none.
+    """Find when each method reaches the final PSNR of the reference.
 
-    `iteration` and `seconds` are those of the first snapshot at which the mean over cases and seeds is no
-    lower than the reference's final mean, both over the cases that both have; missing where there is none.
-    `reached` counts the runs (a case and a seed) that are somewhere no lower than the reference's final mean
-    over seeds of the same case, `median_iteration` is the median of their first such snapshots over all
-    runs, infinite for a run that has none; missing when it is.
+    Args:
+        frame: as in convergence.csv.
+        reference: a method; datasets that it did not run on have no rows.
+
+    Returns:
+        `REACH_COLUMNS`, a row per dataset and method, over the cases that method and reference share.
+        `iteration` and `seconds` belong to the first snapshot whose mean over cases and seeds is no lower
+        than the reference's final mean; NaN when there is none. `runs` counts the pairs of case and seed,
+        `reached` those with a snapshot no lower than the reference's final mean in the same case.
+        `median_iteration` is the median over all runs of their first such snapshot; NaN when more than half
+        have none.
     """
     rows = []
-    shown = frame[frame.metric.isin(gain_metrics())]
-    for (dataset, metric), of_dataset in shown.groupby(["dataset", "metric"], sort=False):
+    of_psnr = frame[frame.metric.isin(gain_metrics())]
+    for (dataset, metric), of_dataset in of_psnr.groupby(["dataset", "metric"], sort=False):
         goals = _final(of_dataset[of_dataset.method == reference]).groupby("case").mean().to_dict()
         for method, of_method in of_dataset.groupby("method", sort=False):
             own = of_method[of_method.case.isin(list(goals))]
@@ -59,14 +70,14 @@ def reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
                 continue
             goal = float(np.mean([goals[case] for case in own.case.unique()]))
             curve = curves(own)
-            there = curve[curve["mean"] >= goal - ROUNDING]
+            late = curve[curve["mean"] >= goal - ROUNDING]
             firsts = [_first(run, goals[case]) for (case, _), run in own.groupby(RUN)]
             median = float(np.median(firsts))
             rows.append(
                 (
                     *(dataset, method, reference, metric, own.case.nunique(), own.seed.nunique()),
                     *(_final(own).groupby("seed").mean().mean(), goal),
-                    *(there.iloc[0][["iteration", "seconds"]] if len(there) else (np.nan, np.nan)),
+                    *(late.iloc[0][["iteration", "seconds"]] if len(late) else (np.nan, np.nan)),
                     *(len(firsts), int(np.isfinite(firsts).sum())),
                     median if np.isfinite(median) else np.nan,
                 )
@@ -74,11 +85,16 @@ def reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(REACH_COLUMNS))
 
 
-def gaps(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per dataset, case, method, seed and metric: how far `of_result` and `of_last` fall short.
+def stopping_losses(frame: pd.DataFrame) -> pd.DataFrame:
+    """Compute how far the result and the last iteration of each run fall short of its best iteration.
 
-    Of the best iteration scored: the restoration, and the last estimate scored. What early stopping is worth
-    is the difference of the two. For metrics of which more is better, as those of convergence.csv are.
+    What early stopping is worth is the difference of the two.
+
+    Args:
+        frame: as in convergence.csv, whose metrics are all better when higher.
+
+    Returns:
+        A row per dataset, case, method, seed and metric, with the columns `of_result` and `of_last`.
     """
     rows = []
     keys = ["dataset", "case", "method", "seed", "metric"]
@@ -88,17 +104,18 @@ def gaps(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys, "of_result", "of_last"])
 
 
-def reach_sheets(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Sheet]:
-    """The table of `reach` for people, a sheet per dataset."""
+def reach_sections(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Section]:
+    """Lay out the table of `reach`: a section per dataset."""
+    groups = table.groupby(["dataset", "reference", "metric"], sort=False)
     return [
-        _reach_sheet(str(dataset), METRICS[str(metric)], str(reference), rows, titles)
-        for (dataset, reference, metric), rows in table.groupby(
-            ["dataset", "reference", "metric"], sort=False
-        )
+        _reach_section(str(dataset), METRICS[str(metric)], str(reference), rows, titles)
+        for (dataset, reference, metric), rows in groups
     ]
 
 
-def _reach_sheet(dataset: str, metric: Metric, reference: str, rows: pd.DataFrame, titles: Titles) -> Sheet:
+def _reach_section(
+    dataset: str, metric: Metric, reference: str, rows: pd.DataFrame, titles: Titles
+) -> Section:
     goal = f"{rows.reference_final.iloc[0]:.{metric.digits}f} {metric.unit}"
     over = f"mean over {rows.cases.max()} cases and {rows.seeds.max()} seeds"
     title = method_title(reference, titles)
@@ -112,7 +129,7 @@ def _reach_sheet(dataset: str, metric: Metric, reference: str, rows: pd.DataFram
     def number(value: float, digits: int) -> str:
         return NEVER if np.isnan(value) else f"{value:.{digits}f}"
 
-    return Sheet(
+    return Section(
         f"Convergence ({dataset})",
         caption,
         ["Method", f"Final {metric.heading}", "Iteration", "Seconds", "Runs", "Median iteration"],
@@ -130,15 +147,12 @@ def _reach_sheet(dataset: str, metric: Metric, reference: str, rows: pd.DataFram
     )
 
 
-ROUNDING = 1e-9  # dB: the mean of a method's own final values reaches itself in whatever order it was summed
-
-
 def _final(frame: pd.DataFrame) -> pd.Series:
-    """(case, seed) to the value of the restoration."""
+    """Map case and seed to the value of the restored image."""
     return frame[frame.is_result].set_index(RUN).value
 
 
 def _first(run: pd.DataFrame, goal: float) -> float:
-    """The first iteration of one run that is no lower than `goal`; infinite when there is none."""
-    there = run[run.value >= goal - ROUNDING]
-    return float(there.iteration.min()) if len(there) else np.inf
+    """Return the first iteration of a run that is no lower than `goal`; infinite when there is none."""
+    late = run[run.value >= goal - ROUNDING]
+    return float(late.iteration.min()) if len(late) else np.inf

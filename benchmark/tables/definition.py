@@ -1,9 +1,7 @@
 """What a table shows, before any score: its blocks of columns, its rows, and what a paper printed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-FIGURE_CASES = 6  # at most, in a figure of images
 
 
 @dataclass(frozen=True)
@@ -21,10 +19,10 @@ class Block:
     title: str
     columns: tuple[Column, ...]
     dataset: str | None
-    group: str | None = None  # all cases without one
-    reason: str = ""  # why no dataset can fill the block, when it has none
+    group: str | None = None  # None means all cases
+    reason: str = ""  # why the block has no dataset
     caption: str = ""
-    methods: tuple[str, ...] = ()  # ours that have a row in it; without any, all rows of the table
+    methods: tuple[str, ...] = ()  # those that have a row here; empty means all rows of the table
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Row:
     """One method."""
 
     title: str
-    method: str | None  # ours; None where there are published numbers only
+    method: str | None  # None where there are only published numbers
 
 
 @dataclass(frozen=True)
@@ -46,54 +44,39 @@ class Published:
 
 @dataclass(frozen=True)
 class Definition:
-    """A table before any score: blocks of columns, rows, and what a paper printed in the cells."""
+    """A table before any score."""
 
     name: str
-    title: str
+    title: str  # a paper's; empty for a profile's own table
     blocks: tuple[Block, ...]
     rows: tuple[Row, ...]
     # By the titles of block, row and column.
     published: Mapping[tuple[str, str, str], Published] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # below the table, without a full stop
 
     @property
     def datasets(self) -> list[str]:
-        """The datasets that can fill it, each once."""
+        """The datasets of its blocks, each once."""
         return list(dict.fromkeys(block.dataset for block in self.blocks if block.dataset))
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of one score over two sets of conditions, such as noise and declared kernel size."""
+    """A table of one metric over two sets of conditions, such as noise and declared kernel size."""
 
     title: str
     dataset: str  # without conditions
-    rows: Mapping[str, str]  # words to conditions, several joined by @; to nothing for the dataset as it is
+    # Heading to conditions, several joined by @; an empty text means the dataset without conditions.
+    rows: Mapping[str, str]
     columns: Mapping[str, str]
     metric: str  # as in scores.csv
     caption: str = ""
 
     def cell(self, row: str, column: str) -> str:
-        """The dataset whose scores stand in a cell."""
+        """Return the dataset of a cell, with its conditions."""
         return "@".join(filter(None, (self.dataset, self.rows[row], self.columns[column])))
-
-    def definition(
-        self, name: str, rows: Sequence[Row], running: Mapping[str, tuple[str, ...]]
-    ) -> Definition:
-        """A block per cell, row by row, each with the one column and the methods `running` in its row."""
-        blocks = tuple(
-            Block(
-                self.heading(row, column),
-                (Column(self.metric, self.metric),),
-                self.cell(row, column),
-                methods=running[row],
-            )
-            for row in self.rows
-            for column in self.columns
-        )
-        return Definition(name, self.title, blocks, tuple(rows))
 
     @staticmethod
     def heading(row: str, column: str) -> str:
-        """What a cell is called."""
+        """Return the title of a cell's block."""
         return f"{row}, {column}"

@@ -1,182 +1,141 @@
-"""Which table and figure shows what: their definitions, and the papers' tables with their published numbers.
+"""The numbers that papers printed: read them from `papers/*.csv` and give each its place in a table.
 
-The numbers are as printed, in `papers/*.csv`; `papers/tables.yaml` says where each stands and what it
-is compared with, `benchmark/figures/papers.yaml` what the papers' figures show.
+`papers/tables.yaml` says where each number stands. Every number must have exactly one place.
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.schema import checked, did_you_mean, read_yaml
+from benchmark.core.schema import did_you_mean
 from benchmark.core.types import InputError
-from benchmark.tables.definition import Block, Column, Definition, Published, Row
+from benchmark.tables.definition import Published
 
-FOLDER = Path(__file__).parent / "papers"
 DEVIATION = "_std"  # ends the name of a published metric's standard deviation
 
-
-def paper_tables() -> list[str]:
-    """The names of the papers' tables."""
-    return list(_definitions()["tables"])
+Printed = Mapping[str, str]  # a row of a file: paper, table, dataset, split, method, metric, value, note
+Place = tuple[str, str, str]  # the titles of block and row, and the paper's name of the metric
 
 
-def paper_table(name: str) -> Definition:
-    """The paper's table called `name`. Raises InputError when there is none."""
-    document = _definitions()
-    if name not in document["tables"]:
-        raise InputError(f"unknown table '{name}'. {did_you_mean(name, paper_tables())}")
-    return define(name, document, FOLDER)
-
-
-def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
-    """The table `name` of a document that follows `workflow/schemas/papers.schema.yaml`.
-
-    Raises InputError for a published number that has no place in it or more than one, and for names that
-    match no number.
-    """
-    table = document["tables"][name]
-    paper = document["papers"][table["paper"]]
-    named_by = table.get("rows", "method")
-    entries = [
-        entry for entry in _numbers(folder / paper["numbers"]) if entry["table"] == str(table["number"])
-    ]
-    titles = list(dict.fromkeys(entry[named_by] for entry in entries))
-    methods = {**paper["methods"], **table.get("methods", {})}
-    require_known(name, "methods", list(table.get("methods", {})), titles)
-    for key in ("row", "split", "metric"):
-        wanted = [note[key] for note in table.get("notes", []) if key in note]
-        require_known(name, "notes", wanted, [entry[named_by if key == "row" else key] for entry in entries])
-
-    published: dict[tuple[str, str, str], Published] = {}
-    for block, entry in _placed(name, table["blocks"], entries):
-        metric = entry["metric"].removesuffix(DEVIATION)
-        place = (_title(block), entry[named_by], metric)
-        if metric not in _metrics(table, block):
-            raise InputError(
-                f"{name}: metrics: '{metric}' is missing, which the paper has for {block['title']}"
-            )
-        known = published.get(place, Published(""))
-        if entry["metric"] == metric:
-            published[place] = Published(
-                entry["value"], known.deviation, _note(table, entry, entry[named_by])
-            )
-        else:
-            remark = entry["note"] and f"standard deviation: {entry['note']}"
-            published[place] = Published(known.value, entry["value"], _joined(known.note, remark))
-    rows = tuple(Row(title, methods.get(title)) for title in titles)
-    row_notes, published = _split_off_row_notes(rows, published)
-    blocks = tuple(
-        Block(
-            title=_title(block),
-            columns=tuple(
-                Column(document["titles"].get(title, title), metric)
-                for title, metric in _metrics(table, block).items()
-                if any((_title(block), row.title, title) in published for row in rows)
-            ),
-            dataset=block.get("dataset"),
-            group=block.get("group"),
-            reason=block.get("reason", ""),
-        )
-        for block in table["blocks"]
-    )
-    general = [note["text"] for note in table.get("notes", []) if not {"row", "split", "metric"} & set(note)]
-    return Definition(
-        name=name,
-        title=f"{paper['title']}, Table {table['number']}: {table['title']}",
-        blocks=blocks,
-        rows=rows,
-        published={
-            (block, row, document["titles"].get(metric, metric)): number
-            for (block, row, metric), number in published.items()
-        },
-        notes=(*general, *row_notes),
-    )
+def printed_numbers(path: Path, table: str) -> list[Printed]:
+    """Read the numbers that a file has for a table of its paper."""
+    return [entry for entry in _all_numbers(path) if entry["table"] == table]
 
 
 @cache
-def _definitions() -> dict[str, Any]:
-    path = FOLDER / "tables.yaml"
-    return checked(read_yaml(path), "papers", str(path))
-
-
-@cache
-def _numbers(path: Path) -> Sequence[Mapping[str, str]]:
-    """The rows of a file of published numbers: paper, table, dataset, split, method, metric, value, note."""
+def _all_numbers(path: Path) -> Sequence[Printed]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def _title(block: Mapping[str, Any]) -> str:
+def placed(name: str, table: Mapping[str, Any], entries: Sequence[Printed]) -> dict[Place, Published]:
+    """Give each printed number its place in a table.
+
+    Args:
+        name: the table's name, for messages.
+        table: its entry in `papers/tables.yaml`.
+        entries: its printed numbers.
+
+    Raises:
+        InputError: for a number that has no place or more than one.
+    """
+    row_key = table.get("rows", "method")
+    published: dict[Place, Published] = {}
+    for entry in entries:
+        block = _block_of(name, table["blocks"], entry)
+        metric = entry["metric"].removesuffix(DEVIATION)
+        if metric not in metrics_of(table, block):
+            raise InputError(
+                f"{name}: metrics: '{metric}' is missing, which the paper has for {block['title']}"
+            )
+        place = (block_title(block), entry[row_key], metric)
+        known = published.get(place, Published(""))
+        if entry["metric"] == metric:
+            note = _note(table, entry, entry[row_key])
+            published[place] = Published(entry["value"], known.deviation, note)
+        else:
+            remark = entry["note"] and f"standard deviation: {entry['note']}"
+            published[place] = Published(known.value, entry["value"], _joined(known.note, remark))
+    return published
+
+
+def block_title(block: Mapping[str, Any]) -> str:
+    """Write a block's title: the paper's name of the dataset, with ours in brackets."""
     dataset = block.get("dataset")
     return f"{block['title']} ({dataset})" if dataset else str(block["title"])
 
 
-def _metrics(table: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, str]:
-    """The paper's metric to ours; to an empty name where there is none."""
+def metrics_of(table: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, str]:
+    """Map a block's metrics, named as in the paper, to ours; to an empty name where there is none."""
     metrics = {**table["metrics"], **block.get("metrics", {})}
     return {paper: ours or "" for paper, ours in metrics.items()}
 
 
-def _placed(
-    name: str, blocks: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, str]]
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, str]]]:
-    """Each published number with the one block it stands in."""
-    for entry in entries:
-        places = [
-            block
-            for block in blocks
-            if block["published"] == entry["dataset"] and block.get("split", entry["split"]) == entry["split"]
-        ]
-        if len(places) != 1:
-            raise InputError(
-                f"{name}: the numbers of {entry['dataset']}, {entry['split']} have {len(places)} blocks "
-                "to stand in, not one"
-            )
-        yield places[0], entry
+def require_known(name: str, key: str, words: Sequence[str], known: Sequence[str]) -> None:
+    """Raise InputError for a word of a definition that matches no published number."""
+    for word in words:
+        if word not in known:
+            hint = did_you_mean(word, list(dict.fromkeys(known)))
+            raise InputError(f"{name}: {key}: '{word}' is not among the published numbers. {hint}")
 
 
-def _note(table: Mapping[str, Any], entry: Mapping[str, str], row: str) -> str:
-    """What is remarked at a published number, in its file and in the definitions."""
+def without_row_notes(
+    rows: Sequence[str], published: Mapping[Place, Published]
+) -> tuple[dict[Place, Published], list[str]]:
+    """Take out the notes that all numbers of a row share.
+
+    Args:
+        rows: titles of rows.
+        published: the numbers with their places.
+
+    Returns:
+        The numbers with their other notes, and a note on the shared ones, if any, for below the table.
+    """
+    shared = {}
+    for row in rows:
+        parts = [number.note.split("; ") for place, number in published.items() if place[1] == row]
+        common = [part for part in parts[0] if part and all(part in other for other in parts)]
+        if common and len(parts) > 1:
+            shared[row] = common
+    stripped = {
+        place: Published(
+            number.value,
+            number.deviation,
+            "; ".join(part for part in number.note.split("; ") if part not in shared.get(place[1], [])),
+        )
+        for place, number in published.items()
+    }
+    notes = [f"{row}: {'; '.join(common)}" for row, common in shared.items()]
+    return stripped, ["Rows of the paper: " + ". ".join(notes)] if notes else []
+
+
+def _block_of(name: str, blocks: Sequence[Mapping[str, Any]], entry: Printed) -> Mapping[str, Any]:
+    """Find the one block that a printed number stands in."""
+    matches = [
+        block
+        for block in blocks
+        if block["published"] == entry["dataset"] and block.get("split", entry["split"]) == entry["split"]
+    ]
+    if len(matches) != 1:
+        raise InputError(
+            f"{name}: the numbers of {entry['dataset']}, {entry['split']} have {len(matches)} blocks "
+            "to stand in, not one"
+        )
+    return matches[0]
+
+
+def _note(table: Mapping[str, Any], entry: Printed, row: str) -> str:
+    """Join the notes on a printed number: that of its file, and those of the definition that match it."""
     place = {"row": row, "split": entry["split"], "metric": entry["metric"]}
-    matching = [
+    matches = [
         note["text"]
         for note in table.get("notes", [])
         if set(place) & set(note) and all(note.get(key, value) == value for key, value in place.items())
     ]
-    return _joined(entry["note"], *matching)
+    return _joined(entry["note"], *matches)
 
 
 def _joined(*texts: str) -> str:
     return "; ".join(text for text in texts if text)
-
-
-def _split_off_row_notes(
-    rows: Sequence[Row], published: dict[tuple[str, str, str], Published]
-) -> tuple[list[str], dict[tuple[str, str, str], Published]]:
-    """A remark that all numbers of a row share is said once, under the table."""
-    shared = {}
-    for row in rows:
-        parts = [number.note.split("; ") for key, number in published.items() if key[1] == row.title]
-        common = [part for part in parts[0] if part and all(part in other for other in parts)]
-        if common and len(parts) > 1:
-            shared[row.title] = common
-    stripped = {
-        key: Published(
-            number.value,
-            number.deviation,
-            "; ".join(part for part in number.note.split("; ") if part not in shared.get(key[1], [])),
-        )
-        for key, number in published.items()
-    }
-    notes = [f"{title}: {'; '.join(common)}" for title, common in shared.items()]
-    return (["Rows of the paper: " + ". ".join(notes)] if notes else []), stripped
-
-
-def require_known(table: str, what: str, words: Sequence[str], known: Sequence[str]) -> None:
-    for word in words:
-        if word not in known:
-            hint = did_you_mean(word, list(dict.fromkeys(known)))
-            raise InputError(f"{table}: {what}: '{word}' is not among the published numbers. {hint}")

@@ -7,8 +7,7 @@ import pandas as pd
 
 from benchmark.runs.names import NO_TITLES, Titles, is_control, method_title
 from benchmark.scoring.metrics import METRICS, Metric, gain_metrics
-from benchmark.tables.definition import FIGURE_CASES
-from benchmark.tables.text import Sheet
+from benchmark.tables.page import Section
 
 SPREAD_COLUMNS = (
     "dataset", "group", "case", "method", "protocol", "metric", "seeds", "failed", "mean", "deviation",
@@ -16,32 +15,36 @@ SPREAD_COLUMNS = (
 )  # fmt: skip
 
 
-def of_methods(scores: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
-    """The PSNRs of `datasets`, without the controls: what has no initial weights has no spread."""
-    shown = scores[scores.dataset.isin(datasets) & scores.metric.isin(gain_metrics())]
-    return shown[~shown.method.isin([name for name in shown.method.unique() if is_control(name)])]
+def psnr_of_methods(scores: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
+    """Select the PSNR of `datasets`, without the controls, which draw no initial weights."""
+    selected = scores[scores.dataset.isin(datasets) & scores.metric.isin(gain_metrics())]
+    return selected[~selected.method.isin([name for name in selected.method.unique() if is_control(name)])]
 
 
 def spread(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row per dataset, case and method, `SPREAD_COLUMNS`, of scores of one metric.
+    """Compute the spread over seeds of each case.
 
-    Mean, standard deviation (of the sample: missing for one seed), lowest and highest value are over the
-    seeds that have one; `failed` counts the others.
+    Args:
+        scores: as in scores.csv, of one metric.
+
+    Returns:
+        `SPREAD_COLUMNS`, a row per dataset, case and method. Mean, standard deviation (of the sample; NaN for
+        one seed), lowest and highest value are over the seeds that have one; `failed` counts the others.
     """
     rows = []
     keys = ["dataset", "group", "case", "method", "protocol", "metric"]
-    for names, own in scores.groupby(keys, sort=False):
-        values = own.value.dropna()
-        missing = len(own) - len(values)
+    for names, repetitions in scores.groupby(keys, sort=False):
+        values = repetitions.value.dropna()
+        missing = len(repetitions) - len(values)
         numbers = (values.mean(), values.std(), values.min(), values.max())
         rows.append((*names, len(values), missing, *numbers))
     return pd.DataFrame(rows, columns=list(SPREAD_COLUMNS))
 
 
 def over_cases(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per dataset and method: the means over cases of the numbers of `spread`, and how many cases.
+    """Average the numbers of `spread` over cases: a row per dataset and method.
 
-    Cases without a score count in `failed` only, and those with one seed have no deviation.
+    Cases without a score count in `failed` only; those with one seed have no deviation.
     """
     numbers = ["mean", "deviation", "worst", "best"]
     groups = table.groupby(["dataset", "method", "protocol", "metric"], sort=False)
@@ -49,9 +52,9 @@ def over_cases(table: pd.DataFrame) -> pd.DataFrame:
     return counted.join(groups[numbers].mean()).reset_index()
 
 
-def spread_sheets(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Sheet]:
-    """The table of `spread` for people: for each dataset the means over its cases, then each case."""
-    sheets = []
+def spread_sections(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Section]:
+    """Lay out the table of `spread`: for each dataset the means over its cases, then each case."""
+    sections = []
     means = over_cases(table)
     for (dataset, protocol, name), rows in table.groupby(["dataset", "protocol", "metric"], sort=False):
         metric = METRICS[str(name)]
@@ -60,20 +63,19 @@ def spread_sheets(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Sheet
             f"{metric.title} over seeds, protocol {protocol}: mean, standard deviation (of the sample), "
             "lowest and highest value."
         )
-        of_dataset = means[means.dataset == dataset].to_dict("records")
-        sheets.append(
-            Sheet(
+        sections.append(
+            Section(
                 f"Sensitivity ({dataset}), means over cases",
                 f"{about} Taken case by case, then averaged over cases.",
                 ["Method", *headings, "Cases", "Seeds", "Failed"],
                 [
                     [method_title(row["method"], titles), *_numbers(row, metric), *_counts(row, "cases")]
-                    for row in of_dataset
+                    for row in means[means.dataset == dataset].to_dict("records")
                 ],
             )
         )
-        sheets.append(
-            Sheet(
+        sections.append(
+            Section(
                 f"Sensitivity ({dataset}), each case",
                 about,
                 ["Case", "Method", *headings, "Seeds", "Failed"],
@@ -83,7 +85,7 @@ def spread_sheets(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Sheet
                 ],
             )
         )
-    return sheets
+    return sections
 
 
 def _numbers(row: Mapping[Any, Any], metric: Metric) -> list[str]:
@@ -93,22 +95,3 @@ def _numbers(row: Mapping[Any, Any], metric: Metric) -> list[str]:
 
 def _counts(row: Mapping[Any, Any], *more: str) -> list[str]:
     return [str(row[key]) for key in (*more, "seeds", "failed")]
-
-
-SPREAD_CAPTION = (
-    "A dot per seed. The bar reaches one standard deviation to either side of the mean. All panels of a "
-    "dataset show equally many dB."
-)
-
-
-def few_cases(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The scores of a few cases of each dataset, evenly spread, for a figure, and what it says of them."""
-    kept = []
-    left_out = False
-    for _, of_dataset in scores.groupby("dataset", sort=False):
-        cases = list(of_dataset.case.unique())
-        shown = cases[:: -(-len(cases) // FIGURE_CASES)]
-        left_out |= len(shown) < len(cases)
-        kept.append(of_dataset[of_dataset.case.isin(shown)])
-    some = " A few cases of each dataset, evenly spread; the table has all." * left_out
-    return pd.concat(kept) if kept else scores, SPREAD_CAPTION + some

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmark.data.download import MARKER
 from benchmark.core.files import try_lock
 from benchmark.core.resources import data_folder
-from benchmark.tables.published import paper_table, paper_tables
+from benchmark.tables.paper_tables import paper_table, paper_tables
 from benchmark.figures.definition import paper_figure, paper_figures
 from benchmark.planning.plan import Plan
 from benchmark.scoring.protocols import PROTOCOLS

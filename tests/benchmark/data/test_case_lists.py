@@ -9,7 +9,7 @@ from benchmark.core.schema import read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset, presence
 from benchmark.data.sources import all_sources
-from benchmark.tables.published import paper_table, paper_tables
+from benchmark.tables.paper_tables import paper_table, paper_tables
 
 COUNTS = {
     "demo-uniform": 2, "demo-nonuniform": 2, "demo-real": 1, "demo-noise": 2, "demo-faces": 2,

@@ -23,7 +23,7 @@ from benchmark.planning.plan import Plan
 from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
 from benchmark.scoring.metrics import METRICS
-from benchmark.tables.published import paper_table
+from benchmark.tables.paper_tables import paper_table
 from methods.parts import registry
 from tests.conftest import ROOT
 

@@ -17,7 +17,7 @@ from benchmark.planning.plan import Plan
 from benchmark.runs import provenance
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective
-from benchmark.tables.published import paper_table, paper_tables
+from benchmark.tables.paper_tables import paper_table, paper_tables
 from methods.parts import registry
 from methods.selfdeblur import Settings
 from tests.conftest import ROOT

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from benchmark.tables.controls import flags
+from benchmark.tables.controls import control_notes
 
 
 def scores(metric="psnr", dataset="d", seed=0, **values):
@@ -17,8 +17,8 @@ def scores(metric="psnr", dataset="d", seed=0, **values):
 
 
 def test_means_between_the_controls_are_fine():
-    assert flags(scores(blurry=[20, 22], oracle=[30, 32], selfdeblur=[19, 25])) == []
-    assert flags(scores(blurry=[20, 22], oracle=[20, 22], selfdeblur=[20, 22])) == []
+    assert control_notes(scores(blurry=[20, 22], oracle=[30, 32], selfdeblur=[19, 25])) == []
+    assert control_notes(scores(blurry=[20, 22], oracle=[20, 22], selfdeblur=[20, 22])) == []
 
 
 @pytest.mark.parametrize(
@@ -29,24 +29,24 @@ def test_means_between_the_controls_are_fine():
     ],
 )
 def test_means_outside_are_named(values, sentence):
-    found = flags(scores(selfdeblur=values, blurry=[20, 22], oracle=[30, 32]))
+    found = control_notes(scores(selfdeblur=values, blurry=[20, 22], oracle=[30, 32]))
     assert found == [f"selfdeblur on d: {sentence}"]
 
 
 def test_masked_metrics_are_judged_too():
-    (sentence,) = flags(scores("psnr-masked", selfdeblur=[18, 20], blurry=[20, 22]))
+    (sentence,) = control_notes(scores("psnr-masked", selfdeblur=[18, 20], blurry=[20, 22]))
     assert "mean psnr-masked 19.000 lies below" in sentence
 
 
 def test_a_ceiling_below_the_floor_is_named_once():
-    (sentence,) = flags(scores(blurry=[20, 22], oracle=[15, 15]))
+    (sentence,) = control_notes(scores(blurry=[20, 22], oracle=[15, 15]))
     assert sentence.startswith("oracle on d")
 
 
 def test_only_cases_that_both_have_are_compared():
     # Over its own two cases the method is above the floor; over all of the floor's it would be below.
-    assert flags(scores(blurry=[20, 22, 60], selfdeblur=[21, 23, None])) == []
-    assert flags(scores(blurry=[None, None, 60], selfdeblur=[21, 23, None])) == []
+    assert control_notes(scores(blurry=[20, 22, 60], selfdeblur=[21, 23, None])) == []
+    assert control_notes(scores(blurry=[None, None, 60], selfdeblur=[21, 23, None])) == []
 
 
 def test_repetitions_count_case_by_case():
@@ -56,7 +56,7 @@ def test_repetitions_count_case_by_case():
             scores(seed=1, blurry=[20, 22], selfdeblur=[20, 21]),
         ]
     )
-    (sentence,) = flags(table)
+    (sentence,) = control_notes(table)
     assert "mean psnr 20.250" in sentence
     assert "(21.000" in sentence
 
@@ -69,20 +69,20 @@ def test_datasets_and_metrics_are_judged_apart_and_settings_belong_to_their_meth
             scores(dataset="e", blurry=[10], **{"selfdeblur@short": [19]}),
         ]
     )
-    (sentence,) = flags(table)
+    (sentence,) = control_notes(table)
     assert sentence.startswith("selfdeblur@short on d: mean psnr")
 
 
 def test_lower_is_better_turns_floor_and_ceiling_round():
-    (sentence,) = flags(scores(metric="lpips-alex", blurry=[0.5], oracle=[0.1], selfdeblur=[0.6]))
+    (sentence,) = control_notes(scores(metric="lpips-alex", blurry=[0.5], oracle=[0.1], selfdeblur=[0.6]))
     assert "selfdeblur on d: mean lpips-alex 0.600 lies above that of the floor" in sentence
-    (sentence,) = flags(scores(metric="lpips-alex", blurry=[0.5], oracle=[0.1], selfdeblur=[0.05]))
+    (sentence,) = control_notes(scores(metric="lpips-alex", blurry=[0.5], oracle=[0.1], selfdeblur=[0.05]))
     assert "below that of the ceiling" in sentence
 
 
 def test_metrics_that_no_control_bounds_are_not_judged():
-    assert flags(scores(metric="piqe", blurry=[50], oracle=[70], selfdeblur=[30])) == []
+    assert control_notes(scores(metric="piqe", blurry=[50], oracle=[70], selfdeblur=[30])) == []
 
 
 def test_infinite_scores_are_compared_like_others():
-    assert flags(scores(blurry=[float("inf")], selfdeblur=[float("inf")])) == []
+    assert control_notes(scores(blurry=[float("inf")], selfdeblur=[float("inf")])) == []

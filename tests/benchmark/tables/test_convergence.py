@@ -18,7 +18,7 @@ from benchmark.runs.restore import restore_shard
 from benchmark.runs.store import Store, read_record, read_restored_image, read_snapshots
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
 from benchmark.scoring.scores import score_method, score_snapshots  # fmt: skip
-from benchmark.tables.convergence import curves, gaps, reach, reach_sheets
+from benchmark.tables.convergence import curves, reach, reach_sections, stopping_losses
 
 NAME = "demo-uniform"
 TINY = {"iterations": 6, "channels": 4, "skip_channels": 2, "scales": 2}
@@ -190,7 +190,7 @@ def test_iterations_that_a_run_lacks_are_left_out():
 def test_gaps_are_what_the_best_iteration_has_more_than_the_result_and_the_last():
     frame = runs(one_a_0=[10, 20, 15], one_b_0=[10, 12, 14])
     frame.loc[frame.case == "a", "is_result"] = frame.iteration == 10
-    found = gaps(frame).set_index(["case", "metric"])
+    found = stopping_losses(frame).set_index(["case", "metric"])
     assert tuple(found.loc[("a", "psnr"), ["of_result", "of_last"]]) == (10, 5)
     assert tuple(found.loc[("b", "psnr"), ["of_result", "of_last"]]) == (0, 0)
 
@@ -226,13 +226,13 @@ def test_only_shared_cases_are_compared_and_a_dataset_without_the_reference_has_
 
 def test_the_sheet_says_where_the_reference_is_reached():
     frame = SLOW_AND_FAST.replace({"method": {"slow": "selfdeblur", "fast": "selfdeblur@fast"}})
-    (sheet,) = reach_sheets(reach(frame, "selfdeblur"), {"selfdeblur@fast": "The fast one"})
+    (sheet,) = reach_sections(reach(frame, "selfdeblur"), {"selfdeblur@fast": "The fast one"})
     assert "final PSNR of SelfDeblur is reached (25.50 dB, mean over 2 cases and 2 seeds)" in sheet.caption
     assert sheet.rows == [
         ["SelfDeblur", "25.50", "30", "3.0", "3 of 4", "30"],
         ["The fast one", "26.25", "20", "2.0", "4 of 4", "20"],
     ]
-    (other,) = reach_sheets(reach(frame, "selfdeblur@fast"))
+    (other,) = reach_sections(reach(frame, "selfdeblur@fast"))
     assert other.rows[0][2:] == ["not reached", "not reached", "2 of 4", "not reached"]
 
 

@@ -11,9 +11,9 @@ from benchmark.core.schema import checked, read_yaml
 from benchmark.core.types import InputError
 from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS
 from benchmark.scoring.protocols import PROTOCOLS
-from benchmark.tables.published import FOLDER, define, paper_table, paper_tables
+from benchmark.tables.paper_tables import FOLDER, define, paper_table, paper_tables
+from benchmark.tables.sections import table_page
 from benchmark.tables.summary import summary
-from benchmark.tables.text import latex, markdown
 
 NO_SCORES = pd.DataFrame(columns=list(SCORE_COLUMNS))
 NO_RUNS = pd.DataFrame(columns=list(RUN_COLUMNS))
@@ -45,8 +45,8 @@ def test_a_table_compiles_from_published_numbers_alone(name):
     assert (table["mean"].isna() == ~counted).all()
     # Each cell of ours says why it is empty, or its row is marked.
     assert ((table.note != "") == ((table.role != "published") & ~counted)).all()
-    page = markdown(table, definition)
-    tex = latex(table, definition)
+    page = table_page(table, definition).markdown()
+    tex = table_page(table, definition).latex()
     for value in table.published[table.published != ""]:
         assert f" {value} " in page
         assert f" {value} " in tex

@@ -5,15 +5,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.figures.scores import sensitivity_plot
+from benchmark.figures.scores import few_cases, sensitivity_plot
 from benchmark.scoring.csv_files import SCORE_COLUMNS
 from benchmark.tables.sensitivity import (
     SPREAD_COLUMNS,
-    few_cases,
-    of_methods,
     over_cases,
+    psnr_of_methods,
     spread,
-    spread_sheets,
+    spread_sections,
 )
 
 NAME = "demo-uniform"
@@ -63,13 +62,13 @@ def test_the_summary_averages_each_number_over_cases():
 
 def test_controls_and_other_metrics_and_datasets_are_left_out():
     frame = pd.concat([THREE, scores({("selfdeblur", "a"): [0.5]}, metric="ssim")])
-    assert set(of_methods(frame, [NAME]).method) == {"selfdeblur", "selfdeblur@x"}
-    assert set(of_methods(frame, [NAME]).metric) == {"psnr"}
-    assert of_methods(frame, ["levin"]).empty
+    assert set(psnr_of_methods(frame, [NAME]).method) == {"selfdeblur", "selfdeblur@x"}
+    assert set(psnr_of_methods(frame, [NAME]).metric) == {"psnr"}
+    assert psnr_of_methods(frame, ["levin"]).empty
 
 
 def test_the_sheets_have_the_numbers_and_the_words_of_the_config():
-    means, cases = spread_sheets(spread(of_methods(THREE, [NAME])), {"selfdeblur@x": "The other"})
+    means, cases = spread_sections(spread(psnr_of_methods(THREE, [NAME])), {"selfdeblur@x": "The other"})
     assert means.headings[:3] == ["Method", "PSNR, dB", "Standard deviation"]
     assert means.rows[0] == ["SelfDeblur", "26.75", "2.16", "25.00", "29.00", "2", "3", "1"]
     assert means.rows[1][0] == "The other"
@@ -92,7 +91,7 @@ def pixels(path):
 
 @pytest.mark.parametrize("content", ["three", "nothing"])
 def test_the_plot_is_drawn_and_every_seed_is_a_dot(tmp_path, content):
-    shown = of_methods(THREE, [NAME] if content == "three" else ["levin"])
+    shown = psnr_of_methods(THREE, [NAME] if content == "three" else ["levin"])
     for name in ("one", "two"):
         sensitivity_plot(shown, tmp_path / name, "A caption.")
     assert pixels(tmp_path / "one.png").std() > 1

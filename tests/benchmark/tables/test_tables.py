@@ -14,9 +14,11 @@ from benchmark.data.descriptors import find_dataset
 from benchmark.figures.images import CONTROL, method_colour, score_plot
 from benchmark.runs.names import labelled, weights_behind
 from benchmark.scoring.csv_files import SCORE_COLUMNS
+from benchmark.tables.coverage import coverage_notes
 from benchmark.tables.definition import Block, Column, Definition, Grid, Published, Row
-from benchmark.tables.summary import TABLE_COLUMNS, gaps, grid_table, own_table, summary
-from benchmark.tables.text import grid_latex, grid_markdown, latex, markdown
+from benchmark.tables.profile_tables import grid_table, own_table
+from benchmark.tables.sections import grid_page, table_page
+from benchmark.tables.summary import TABLE_COLUMNS, summary
 
 NAME = "demo-uniform"
 NO_RUNS = pd.DataFrame(columns=["dataset", "case", "method", "seed", "status", "weights"])
@@ -83,7 +85,7 @@ def test_a_table_over_two_sets_of_conditions_has_a_section_per_row_and_a_column_
     table = summary(definition, grid_scores(), NO_RUNS)
     assert list(table.columns) == list(TABLE_COLUMNS)
     assert len(table) == 2 * 3 + 2 * 1
-    page = grid_markdown(table, GRID, caption="A demo.")
+    page = grid_page(table, GRID, caption="A demo.").markdown()
     assert [line for line in page.splitlines() if line.startswith("## ")] == ["## little", "## much"]
     sections = page.split("## ")
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in sections[1].splitlines()
@@ -97,7 +99,7 @@ def test_a_table_over_two_sets_of_conditions_has_a_section_per_row_and_a_column_
     assert "[1] not run: blurry runs on other datasets of this profile." in sections[1]
     assert "SelfDeblur" not in sections[2]  # ran in no cell of that row
     assert f"not run: dataset {NAME}@gaussian-high@size-level-5: it is not in this profile" in sections[2]
-    tex = grid_latex(table, GRID)
+    tex = grid_page(table, GRID).latex()
     assert tex.count("\\begin{table}") == 2
     assert "Noise \\& size" in tex
 
@@ -116,7 +118,7 @@ def rows_of(text):
 
 def page(scores, runs=NO_RUNS):
     definition, table = own(scores, runs)
-    text = markdown(table, definition, caption="A test.")
+    text = table_page(table, definition, caption="A test.").markdown()
     return table.set_index(["method", "metric"]), text, rows_of(text)
 
 
@@ -289,7 +291,7 @@ def test_a_table_of_failures_alone_still_has_its_rows():
 def test_a_config_words_the_rows_of_its_own_table():
     scores = scores_frame(FOUR)
     definition = own_table("uniform", {NAME: find_dataset(NAME)}, scores, {"selfdeblur": "Ours, with words"})
-    rows = rows_of(markdown(summary(definition, scores, NO_RUNS), definition))
+    rows = rows_of(table_page(summary(definition, scores, NO_RUNS), definition).markdown())
     assert [row["Method"] for row in rows] == ["Blurry input", "Ours, with words"]
 
 
@@ -300,14 +302,14 @@ def test_a_dataset_without_scores_is_named():
 
 def test_datasets_and_cases_that_did_not_run_are_counted():
     scores = scores_frame(FOUR)
-    assert gaps([NAME], scores) == []
-    assert gaps([NAME], scores[scores.case == scores.case[0]]) == [
+    assert coverage_notes([NAME], scores) == []
+    assert coverage_notes([NAME], scores[scores.case == scores.case[0]]) == [
         f"{NAME}: 1 of 2 cases: the config selects these."
     ]
-    assert gaps(["hide"], scores) == [
+    assert coverage_notes(["hide"], scores) == [
         "hide: 0 of 2025 cases: its files are not all here, see `blindbench datasets`."
     ]
-    assert gaps(["no-such-dataset"], scores) == []
+    assert coverage_notes(["no-such-dataset"], scores) == []
 
 
 def paper(rows, columns=(("PSNR", "psnr"), ("LPIPS", "lpips-alex")), published=None, **block):
@@ -335,10 +337,10 @@ def ranks(values, metric, floor=None):
 def test_best_and_second_are_marked_and_controls_take_no_part():
     found, definition, table = ranks({"a": [20] * 3, "b": [22] * 3, "c": [21] * 3}, "psnr", floor=30)
     assert found == {"Blurry input": "", "a": "", "b": "best", "c": "second"}
-    cells = {row["Method"]: row["PSNR, dB ↑"] for row in rows_of(markdown(table, definition))}
+    cells = {row["Method"]: row["PSNR, dB ↑"] for row in rows_of(table_page(table, definition).markdown())}
     assert cells["b (selfdeblur@b)"] == "**22.00 [22.0, 22.0]**"
     assert cells["c (selfdeblur@c)"] == "_21.00 [21.0, 21.0]_"
-    text = latex(table, definition)
+    text = table_page(table, definition).latex()
     assert r"\textbf{22.00 [22.0, 22.0]}" in text
     assert r"\underline{21.00 [21.0, 21.0]}" in text
 
@@ -381,7 +383,7 @@ def test_a_papers_table_has_ours_beside_the_published_numbers():
     assert dict(table.groupby("row").role.first()) == {
         **{"Blurry input": "floor", "Old": "published", "Ours": "method", "Later": "method"}
     }
-    text = markdown(table, definition)
+    text = table_page(table, definition).markdown()
     floor, old, ours, later = rows_of(text)
     assert floor["PSNR, paper"] == ""
     assert (old["Method"], old["PSNR, dB ↑"], old["PSNR, paper"]) == ("Old †", "", "19.50 (0.25)")
@@ -448,7 +450,7 @@ def awkward():
 
 def test_latex_has_no_special_character_left(awkward):
     definition, table = awkward
-    text = latex(table, definition, caption=AWKWARD, notes=[AWKWARD])
+    text = table_page(table, definition, caption=AWKWARD, notes=[AWKWARD]).latex()
     escaped = (
         r"50\% \& \$5 of \#1\_a \{x\} \textbackslash{} \textasciitilde{} \textasciicircum{} $<$ $>$ | "
         r"$\uparrow$ $\dagger$ $-$ $\times$ é"
@@ -462,7 +464,7 @@ def test_latex_compiles(awkward, tmp_path):
     if compiler is None:
         pytest.skip("pdflatex is not installed")
     definition, table = awkward
-    body = latex(table, definition, caption=AWKWARD, notes=[AWKWARD])
+    body = table_page(table, definition, caption=AWKWARD, notes=[AWKWARD]).latex()
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n\\begin{document}\n"
         f"{body}\\end{{document}}\n"
@@ -477,14 +479,14 @@ def test_latex_compiles(awkward, tmp_path):
 
 def test_markdown_cells_do_not_break_the_table(awkward):
     definition, table = awkward
-    assert AWKWARD.replace("|", "\\|").replace("<", "&lt;") in markdown(table, definition)
+    assert AWKWARD.replace("|", "\\|").replace("<", "&lt;") in table_page(table, definition).markdown()
 
 
 def test_notes_stand_at_the_end_of_both_pages():
     definition, table = own(scores_frame(FOUR))
     note = "psnr of x lies above the ceiling."
-    assert markdown(table, definition, notes=[note]).endswith(f"\n\n{note}\n")
-    assert f"{note}\\par" in latex(table, definition, notes=[note])
+    assert table_page(table, definition, notes=[note]).markdown().endswith(f"\n\n{note}\n")
+    assert f"{note}\\par" in table_page(table, definition, notes=[note]).latex()
 
 
 def test_score_plots_are_the_same_bytes_for_the_same_scores(tmp_path):

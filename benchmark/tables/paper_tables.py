@@ -1,0 +1,93 @@
+"""The definitions of the papers' tables, from `papers/tables.yaml`."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmark.core.schema import checked, did_you_mean, read_yaml
+from benchmark.core.types import InputError
+from benchmark.tables.definition import Block, Column, Definition, Row
+from benchmark.tables.published import (
+    block_title,
+    metrics_of,
+    placed,
+    printed_numbers,
+    require_known,
+    without_row_notes,
+)
+
+FOLDER = Path(__file__).parent / "papers"
+
+
+def paper_tables() -> list[str]:
+    """List the names of the papers' tables."""
+    return list(_document()["tables"])
+
+
+def paper_table(name: str) -> Definition:
+    """Return the definition of a paper's table. Raises InputError, with a hint, when there is none."""
+    document = _document()
+    if name not in document["tables"]:
+        raise InputError(f"unknown table '{name}'. {did_you_mean(name, paper_tables())}")
+    return define(name, document, FOLDER)
+
+
+def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
+    """Make the definition of a paper's table.
+
+    Args:
+        name: the table's name.
+        document: follows `workflow/schemas/papers.schema.yaml`.
+        folder: holds the CSV files with the printed numbers.
+
+    Raises:
+        InputError: for a printed number that has no place in the table or more than one, and for a name in
+            the document that matches no number.
+    """
+    table = document["tables"][name]
+    paper = document["papers"][table["paper"]]
+    row_key = table.get("rows", "method")
+    entries = printed_numbers(folder / paper["numbers"], str(table["number"]))
+    titles = list(dict.fromkeys(entry[row_key] for entry in entries))
+    notes = table.get("notes", [])
+    require_known(name, "methods", list(table.get("methods", {})), titles)
+    for key, column in (("row", row_key), ("split", "split"), ("metric", "metric")):
+        named = [note[key] for note in notes if key in note]
+        require_known(name, "notes", named, [entry[column] for entry in entries])
+
+    published, row_notes = without_row_notes(titles, placed(name, table, entries))
+    headings: Mapping[str, str] = document["titles"]
+    filled = {(block, metric) for block, _, metric in published}
+    methods = {**paper["methods"], **table.get("methods", {})}
+    general = [note["text"] for note in notes if not {"row", "split", "metric"} & set(note)]
+    return Definition(
+        name=name,
+        title=f"{paper['title']}, Table {table['number']}: {table['title']}",
+        blocks=tuple(
+            Block(
+                title=block_title(block),
+                columns=tuple(
+                    Column(headings.get(title, title), metric)
+                    for title, metric in metrics_of(table, block).items()
+                    if (block_title(block), title) in filled
+                ),
+                dataset=block.get("dataset"),
+                group=block.get("group"),
+                reason=block.get("reason", ""),
+            )
+            for block in table["blocks"]
+        ),
+        rows=tuple(Row(title, methods.get(title)) for title in titles),
+        published={
+            (block, row, headings.get(metric, metric)): number
+            for (block, row, metric), number in published.items()
+        },
+        notes=(*general, *row_notes),
+    )
+
+
+@cache
+def _document() -> dict[str, Any]:
+    path = FOLDER / "tables.yaml"
+    return checked(read_yaml(path), "papers", str(path))
