@@ -1,23 +1,21 @@
 """L0 gradient prior with the kernel in closed form: fast, and good where the declared size is exact.
 
-J. Anger, G. Facciolo, M. Delbracio, "Blind Image Deblurring using the l0 Gradient Prior", IPOL 2019. Other
-than there, the kernel and not the latent image is carried to the next scale, from the full-size image each
-time, and borders are extended and not tapered: `l0-grad` and this method differ in the kernel step, the
-scales and the final step alone.
+J. Anger, G. Facciolo, M. Delbracio, "Blind Image Deblurring using the l0 Gradient Prior", IPOL 2019. Two
+things are not as there: the kernel, and not the latent image, is carried to the next scale, where the blurry
+image is always reduced from its full size; and borders are extended, not tapered. So this method differs from
+`l0-grad` in the kernel step, the scales and the final step alone.
 """
 
 from dataclasses import dataclass
 
-import torch
-
-from benchmark.core.types import Observation
+from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.alternation import ALTERNATIONS, GRADIENT_WEIGHT, estimate_kernel
-from methods.classical.blind import blind
-from methods.classical.final import total_variation
+from methods.classical.deconvolution import total_variation
 from methods.classical.kernel import in_fourier_space
+from methods.classical.method import classical_method
 from methods.classical.settings import require_positive
-from methods.parts.direct import Direct
-from methods.parts.registry import Method
+
+RATIO = 0.5  # between the sides of neighbouring scales
 
 
 @dataclass(frozen=True)
@@ -27,45 +25,39 @@ class Settings:
     gradient_weight: float = GRADIENT_WEIGHT  # lambda of |grad S|_0
     kernel_weight: float = 20.0  # of |k|^2
     alternations: int = ALTERNATIONS  # per scale
-    final_weight: float = 3000.0  # of the data term of the final step,
-    final_penalty: float = 30.0  # of its splitting,
-    final_iterations: int = 7  # and its length
+    final_weight: float = 3000.0  # of the data term of the final step, total variation
+    final_penalty: float = 30.0  # of the splitting in it
+    final_iterations: int = 7
 
     def __post_init__(self) -> None:
         require_positive(self)
 
 
-RATIO = 0.5  # of the scales
-
-
-def problem(
-    observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
-) -> Direct:
-    """The observation's kernel, and each channel restored with it; deterministic, on the CPU."""
-    del rng, device
-    return blind(
-        observation,
-        lambda blurry, size: estimate_kernel(
-            blurry,
-            size,
-            solve=in_fourier_space,
-            weight=settings.gradient_weight,
-            kernel_weight=settings.kernel_weight,
-            alternations=settings.alternations,
-            ratio=RATIO,
-        ),
-        lambda blurry, kernel: total_variation(
-            blurry, kernel, settings.final_weight, settings.final_penalty, settings.final_iterations
-        ),
+def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
+    """Estimate the kernel, each kernel step in closed form."""
+    return estimate_kernel(
+        blurry,
+        size,
+        solve=in_fourier_space,
+        weight=settings.gradient_weight,
+        kernel_weight=settings.kernel_weight,
+        alternations=settings.alternations,
+        ratio=RATIO,
     )
 
 
-METHOD = Method(
+def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
+    """Restore the image with the kernel."""
+    return total_variation(
+        blurry, kernel, settings.final_weight, settings.final_penalty, settings.final_iterations
+    )
+
+
+METHOD = classical_method(
     name="l0-fast",
     title="L0 closed form (ours)",
     paper="Anger et al., IPOL 2019",
-    licence="this is our own code",
-    blur_models=("uniform",),
     settings=Settings,
-    problem=problem,
+    estimate=estimate,
+    deconvolve=deconvolve,
 )

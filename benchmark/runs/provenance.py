@@ -37,7 +37,9 @@ def files_hash(files: Sequence[Path]) -> str:
 
 def code_of(method: Method, settings: Any) -> str:
     """`code_hash` of the method and of those that its settings make it run."""
-    return code_hash(*(used.problem.__module__ for used, _ in with_used(method, settings)))
+    used = [other for other, _ in with_used(method, settings)]
+    # A shared function may build the problem: the settings stand in the method's own module.
+    return code_hash(*(part.__module__ for other in used for part in (other.problem, other.settings)))
 
 
 def files_of(method: Method, settings: Any, case: str) -> list[Path]:

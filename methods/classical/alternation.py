@@ -1,23 +1,26 @@
-"""Latent image and kernel in turns, coarse to fine, under a sparse-gradient weight that falls.
+"""Estimate a kernel by updating latent image and kernel in turns, from coarse to fine.
 
-J. Pan et al., CVPR 2014, and the methods that replace one of its parts.
+The weight of the gradient penalty falls from turn to turn: first only the strongest edges count, then weaker
+ones. J. Pan, Z. Hu, Z. Su, M.-H. Yang, "Deblurring Text Images via L0-Regularized Intensity and Gradient
+Prior", CVPR 2014, Algorithm 1, and the methods that replace one of its parts.
 """
 
 from collections.abc import Callable
 
 from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.kernel import Gradients, centred, cleaned, gradients, on_support
-from methods.classical.latent import extended, sparse_gradients
+from methods.classical.latent_image import extended, sparse_gradients
 from methods.classical.pyramid import RATIO, enlarged, pyramid, two_tap
 
-GRADIENT_WEIGHT = 4e-3  # lambda of |grad S|_0 at the first iteration; all values are those of Pan's code
+# All values are those of Pan's code.
+GRADIENT_WEIGHT = 4e-3  # lambda of |grad S|_0 at the first turn
 SMALLEST_WEIGHT = 1e-4
-DECAY = 1.1  # divides the weight after every iteration, through all scales
+DECAY = 1.1  # divides the weight after every turn, through all scales
 KERNEL_WEIGHT = 2.0  # of |k|^2
-ALTERNATIONS = 5  # per scale
+ALTERNATIONS = 5  # turns per scale
 
 Latent = Callable[[Image, Kernel, float], Image]  # periodic blurry image, kernel, weight -> periodic image
-# Gradients of latent and blurry image, the kernel's size, the weight of |k|^2 -> kernel, not yet cleaned
+# Gradients of the latent and of the blurry image, the kernel's size, the weight of |k|^2 -> kernel
 Solve = Callable[[Gradients, Gradients, tuple[int, int], float], Kernel]
 
 
@@ -32,7 +35,21 @@ def estimate_kernel(
     alternations: int = ALTERNATIONS,
     ratio: float = RATIO,
 ) -> Kernel:
-    """The kernel of `size` (h, w), both odd, of a blurry image (H, W): Algorithm 1 without its thresholds."""
+    """Estimate the kernel of a blurry image: Algorithm 1 of Pan et al. without its gradient thresholds.
+
+    Args:
+        blurry: luma (H, W) in [0, 1].
+        size: of the kernel, (h, w), both odd.
+        latent: the step that updates the latent image.
+        solve: the step that updates the kernel; its result may have negative entries.
+        weight: of the gradient penalty at the first turn.
+        kernel_weight: of |k|^2.
+        alternations: turns per scale.
+        ratio: between the sides of neighbouring scales.
+
+    Returns:
+        The kernel (h, w), its centre of mass in the middle.
+    """
     kernel: Kernel | None = None
     for scale in pyramid(blurry, size, ratio):
         kernel = two_tap(scale.size) if kernel is None else enlarged(kernel, scale.size, ratio)
@@ -40,9 +57,9 @@ def estimate_kernel(
         periodic, observed = extended(scale.blurry, scale.size), gradients(scale.blurry)
         for _ in range(alternations):
             image = latent(periodic, kernel, weight)[:height, :width]
-            found = cleaned(solve(gradients(image), observed, scale.size, kernel_weight))
-            kernel = kernel if found is None else found
+            solution = cleaned(solve(gradients(image), observed, scale.size, kernel_weight))
+            kernel = kernel if solution is None else solution
             weight = max(weight / DECAY, SMALLEST_WEIGHT)
         kernel = centred(kernel)
-    assert kernel is not None  # there is a scale at least
+    assert kernel is not None  # there is at least one scale
     return kernel

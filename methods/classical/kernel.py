@@ -1,9 +1,10 @@
-"""The kernel for a given latent image, and what is done to it afterwards.
+"""Estimate the kernel for a given latent image, and clean it.
 
-    min_k  sum over x and y of |k * grad S - grad B|^2 + weight |k|^2
+    min_k  sum over both gradients of |k * grad S - grad B|^2 + weight |k|^2
 
-J. Pan et al., CVPR 2014, equation (13), solved on the kernel's support; J. Anger, G. Facciolo, M. Delbracio,
-"Blind Image Deblurring using the l0 Gradient Prior", IPOL 2019, solved on the whole image and cut.
+k is the kernel, S the latent image, B the blurry one. Solved for the entries of the kernel alone: J. Pan et
+al., CVPR 2014, equation (13). Solved in closed form for a kernel as large as the image, of which the middle
+is kept: J. Anger, G. Facciolo, M. Delbracio, "Blind Image Deblurring using the l0 Gradient Prior", IPOL 2019.
 """
 
 from collections.abc import Callable
@@ -18,18 +19,28 @@ from benchmark.blur.nonblind import Image, Kernel
 Gradients = NDArray[np.float64]  # (2, H, W): along columns, along rows
 
 CG_STEPS = 20
-CG_TOLERANCE = 1e-5  # of the residual's norm
-THRESHOLD = 0.05  # of the largest entry: smaller ones are noise
-FRAGMENT = 0.1  # of the mass: smaller components are noise
+CG_TOLERANCE = 1e-5  # on the norm of the residual
+THRESHOLD = 0.05  # share of the largest entry below which an entry is noise
+FRAGMENT = 0.1  # share of the mass below which a connected component is noise
 
 
 def gradients(image: Image) -> Gradients:
-    """Forward differences of (H, W) that do not wrap around: (2, H - 1, W - 1)."""
+    """Return the forward differences of an image (H, W), without wrap-around: (2, H - 1, W - 1)."""
     return np.stack([image[:-1, 1:] - image[:-1, :-1], image[1:, :-1] - image[:-1, :-1]])
 
 
 def on_support(sharp: Gradients, blurry: Gradients, size: tuple[int, int], weight: float) -> Kernel:
-    """The kernel of `size` by conjugate gradients on its own entries; may be negative, see `cleaned`."""
+    """Solve for the entries of the kernel by conjugate gradients, CG_STEPS from a uniform kernel.
+
+    Args:
+        sharp: gradients of the latent image (2, H, W).
+        blurry: gradients of the blurry image, of the same shape.
+        size: of the kernel, (h, w), both odd.
+        weight: of |k|^2.
+
+    Returns:
+        The kernel (h, w); entries may be negative, see `cleaned`.
+    """
     power, matched, grid = _spectra(sharp, blurry, size)
     target = around_origin(irfft2(matched, s=grid), size)
     times_power = correlation_with(irfft2(power, s=grid), size)
@@ -40,7 +51,7 @@ def on_support(sharp: Gradients, blurry: Gradients, size: tuple[int, int], weigh
 
 
 def in_fourier_space(sharp: Gradients, blurry: Gradients, size: tuple[int, int], weight: float) -> Kernel:
-    """The kernel in closed form: its support is the whole image, of which the middle of `size` is cut."""
+    """Solve in closed form for a kernel as large as the image; keep its middle. Arguments as `on_support`."""
     power, matched, grid = _spectra(sharp, blurry, size)
     return around_origin(irfft2(matched / (power + weight), s=grid), size)
 
@@ -52,7 +63,18 @@ def conjugate_gradients(
     steps: int,
     tolerance: float,
 ) -> NDArray[np.float64]:
-    """Solve `product`(x) = `target` from `start`, until the residual's norm is below `tolerance`."""
+    """Solve product(x) = target by conjugate gradients.
+
+    Args:
+        product: a symmetric, positive definite linear map.
+        target: the right-hand side.
+        start: the first x, of the same shape.
+        steps: the largest number of steps.
+        tolerance: the norm of the residual at which to stop.
+
+    >>> conjugate_gradients(lambda x: 2 * x, np.array([2.0, 4.0]), np.zeros(2), steps=5, tolerance=1e-9)
+    array([1., 2.])
+    """
     x, residual = start, target - product(start)
     direction, energy = residual, np.vdot(residual, residual)
     for _ in range(steps):
@@ -67,9 +89,9 @@ def conjugate_gradients(
 
 
 def correlation_with(autocorrelation: Image, size: tuple[int, int]) -> Callable[[Kernel], Kernel]:
-    """Kernels of `size` times the matrix whose entry (i, j) is the periodic `autocorrelation` at i - j.
+    """Return the product of a kernel with the matrix A of a periodic autocorrelation a: A[i, j] = a(i - j).
 
-    Only lags within the kernel matter, so each product costs an FFT of the kernel's size, not the image's.
+    Only lags within the kernel matter: each product costs an FFT of the kernel's size, not of the image's.
     """
     (h, w), lags = size, autocorrelation
     for axis, side in enumerate(size):
@@ -82,10 +104,14 @@ def correlation_with(autocorrelation: Image, size: tuple[int, int]) -> Callable[
 
 
 def cleaned(kernel: Kernel, threshold: float = THRESHOLD) -> Kernel | None:
-    """`kernel` without its small and negative entries and without small fragments, sum 1; None if empty.
+    """Remove small and negative entries, then small fragments; return None if nothing is left.
 
-    Entries below `threshold` of the largest go first, then 8-connected components below `FRAGMENT` of the
-    mass that is left.
+    Args:
+        kernel: (h, w).
+        threshold: share of the largest entry below which an entry goes.
+
+    Returns:
+        The kernel with sum 1. 8-connected components with less than FRAGMENT of the remaining mass are gone.
     """
     kept = normalised(np.where(kernel < threshold * kernel.max(), 0, kernel))
     if kept is None:
@@ -96,28 +122,28 @@ def cleaned(kernel: Kernel, threshold: float = THRESHOLD) -> Kernel | None:
 
 
 def normalised(kernel: Kernel) -> Kernel | None:
-    """`kernel` without negative entries, sum 1; None if nothing is left."""
+    """Set negative entries to 0 and the sum to 1; return None if nothing is left."""
     positive = np.maximum(kernel, 0)
     total = positive.sum()
     return positive / total if total > 0 and np.isfinite(total) else None
 
 
 def offset(kernel: Kernel) -> tuple[int, int]:
-    """The whole-pixel shift that brings the centre of mass to the middle."""
+    """Return the shift (rows, columns) in whole pixels that brings the centre of mass to the middle."""
     mass = center_of_mass(kernel)
     row, column = ((side - 1) / 2 - centre for side, centre in zip(kernel.shape, mass, strict=True))
     return round(row), round(column)
 
 
 def centred(kernel: Kernel) -> Kernel:
-    """`kernel` moved by `offset`; what leaves the box is lost, the sum is 1 again."""
+    """Move the centre of mass to the middle, in whole pixels. Entries that leave the box are lost; sum 1."""
     moved = shift(kernel, offset(kernel), order=0)
     whole: Kernel = moved / moved.sum()
     return whole
 
 
 def around_origin(periodic: Image, size: tuple[int, int]) -> Kernel:
-    """Entries of a periodic array around its origin, which comes to the middle of `size`."""
+    """Cut `size` entries around the origin out of a periodic array; the origin comes to the middle."""
     rows, columns = (np.arange(side) - side // 2 for side in size)
     kernel: Kernel = periodic[np.ix_(rows, columns)]
     return kernel
@@ -126,7 +152,7 @@ def around_origin(periodic: Image, size: tuple[int, int]) -> Kernel:
 def _spectra(
     sharp: Gradients, blurry: Gradients, size: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128], tuple[int, int]]:
-    """Sums over both gradients of |F sharp|^2 and conj(F sharp) F(blurry), and their periodic grid."""
+    """Return |F sharp|^2 and conj(F sharp) F blurry, summed over both gradients, and the size of the FFT."""
     # Gradients wrap around at their own size, unless the kernel is larger still.
     grid = max(sharp.shape[1], size[0]), max(sharp.shape[2], size[1])
     spectra = rfft2(sharp, s=grid)

@@ -1,4 +1,4 @@
-"""What the settings of all classical methods have in common: numbers that must be positive."""
+"""The check that the settings of all classical methods share."""
 
 from dataclasses import fields
 from typing import Any

@@ -1,9 +1,10 @@
-"""Gradient images and kernel in turns, coarse to fine, under a ratio of norms that prefers sharp images.
+"""Estimate a kernel under a ratio of norms that is small for sharp images, from coarse to fine.
 
-    min_{x, k}  weight/2 |x * k - g|^2 + |x|_1 / |x|_2,  k >= 0, sum 1
+    min_{x, k}  weight/2 |x * k - g|^2 + |x|_1 / |x|_2,   k >= 0, sum 1
 
-for both gradient images g of the blurry image. D. Krishnan, T. Tay, R. Fergus, "Blind Deconvolution Using a
-Normalized Sparsity Measure", CVPR 2011, equation (3), with the schedule of the authors' code.
+g is a gradient image of the blurry image, x that of the latent one, k the kernel; the terms of both gradient
+images are added. D. Krishnan, T. Tay, R. Fergus, "Blind Deconvolution Using a Normalized Sparsity Measure",
+CVPR 2011, equation (3), with the schedule of the authors' code.
 """
 
 import math
@@ -18,32 +19,33 @@ from skimage.transform import resize
 
 from benchmark.blur.nonblind import Image, Kernel, transfer_function
 from benchmark.core.types import NotSupportedError
-from methods.classical.final import soft
+from methods.classical.deconvolution import soft
 from methods.classical.kernel import centred, gradients, normalised, offset
 from methods.classical.pyramid import RATIO, odd, two_tap
 
-NORM = 6.0  # of each gradient image, so that weights mean the same for all images and scales
-OUTER, INNER = 2, 2  # norms taken per image step, ISTA steps per norm
-SMALLEST_DELTA = 1e-4
-SMALLEST_NORM = 1e-12
+NORM = 6.0  # what gradient images are scaled to, so that weights mean the same for all images and scales
+OUTER, INNER = 2, 2  # per image step: how often the norm |x|_2 is taken anew, and ISTA steps for each
+SMALLEST_DELTA = 1e-4  # the step length at which an image step is given up
+SMALLEST_NORM = 1e-12  # of a gradient image, so that one can divide by it
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Where the alternation stands."""
+    """How far the alternation is."""
 
-    scale: float  # in (0, 1]: share of the scales up to this one, 1 at the full image
-    alternation: float  # in (0, 1]: share of this scale's alternations up to this one
+    scale: float  # in (0, 1]: share of the scales up to and with this one; 1 at the full image
+    alternation: float  # in (0, 1]: share of this scale's turns up to and with this one
 
 
 @dataclass(frozen=True)
 class ImageStep:
-    """How the gradient images are updated."""
+    """How the gradient images x are updated."""
 
     weight: float  # of the data term
-    delta: float  # length of an ISTA step; halved where the cost grows
-    growth: float  # of the cost, beyond which a step is undone
-    # True: x at `NORM` and the full delta for every step, g as it is. False: once per scale, and g at `NORM`.
+    delta: float  # length of an ISTA step; halved where the cost grows too much
+    growth: float  # factor of the cost beyond which a step is undone
+    # True: every step scales x to NORM and begins with the full delta; g stays as it is. False: x is scaled,
+    # and delta full, once per scale only; g is scaled to NORM, too.
     afresh: bool
 
 
@@ -59,10 +61,21 @@ def estimate_kernel(
     smallest: int,
     alternations: int,
 ) -> Kernel:
-    """The kernel of `size` (h, w), both odd, of a blurry image (H, W).
+    """Estimate the kernel of a blurry image.
 
-    `smallest` is the kernel's larger side at the coarsest scale. Raises NotSupportedError when the image has
-    no pixel whose whole neighbourhood of the kernel's size is known.
+    Args:
+        blurry: luma (H, W) in [0, 1].
+        size: of the kernel, (h, w), both odd.
+        step: how the gradient images are updated.
+        solve: how the kernel is updated: (x (2, H, W), g (2, H, W), previous kernel, turn) -> kernel.
+        smallest: the larger side of the kernel at the coarsest scale.
+        alternations: turns per scale.
+
+    Returns:
+        The kernel (h, w).
+
+    Raises:
+        NotSupportedError: the image is not larger than the kernel.
     """
     if blurry.shape[0] <= size[0] or blurry.shape[1] <= size[1]:
         raise NotSupportedError("the image must be larger than the kernel")
@@ -79,8 +92,8 @@ def estimate_kernel(
                 x, delta = scaled(x), step.delta
             x, delta = _image_step(x, g, kernel, step, delta)
             turn = Turn((index + 1) / len(sizes), (alternation + 1) / alternations)
-            found = normalised(solve(x, g, kernel, turn))
-            kernel = kernel if found is None else found
+            solution = normalised(solve(x, g, kernel, turn))
+            kernel = kernel if solution is None else solution
         row, column = offset(kernel)
         kernel, x = centred(kernel), shift(x, (0, -row, -column), order=0)
     assert kernel is not None
@@ -88,7 +101,13 @@ def estimate_kernel(
 
 
 def normal_equations(x: Image, g: Image, size: tuple[int, int]) -> tuple[Callable[[Kernel], Kernel], Kernel]:
-    """Matrix and right side of min_k |x * k - g|^2 over the pixels that `x` (2, H, W) determines, 'valid'."""
+    """Return the matrix (as a function) and the right-hand side of min_k |x * k - g|^2, 'valid' pixels only.
+
+    Args:
+        x: gradient images of the latent image, (2, H, W).
+        g: those of the blurry image, of the same shape.
+        size: of the kernel, (h, w), both odd.
+    """
     (height, width), (h, w) = x.shape[1:], size
     spectrum = rfft2(x)
     top, left = h // 2, w // 2
@@ -107,7 +126,7 @@ def normal_equations(x: Image, g: Image, size: tuple[int, int]) -> tuple[Callabl
 
 
 def _sizes(size: tuple[int, int], smallest: int) -> Iterator[tuple[int, int]]:
-    """Kernel sizes from the coarsest scale on: the larger side grows by sqrt(2)."""
+    """Yield the kernel sizes from the coarsest scale to the full one: the larger side grows by sqrt(2)."""
     side, full = smallest, max(size)
     while side < full:
         yield odd(size[0] * side / full), odd(size[1] * side / full)
@@ -116,14 +135,14 @@ def _sizes(size: tuple[int, int], smallest: int) -> Iterator[tuple[int, int]]:
 
 
 def _frame(blurry: Image, size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """The image's size at the scale whose kernel has the size `box`; larger than that in any case."""
+    """Return the size of the image at the scale whose kernel has the size `box`; it is always larger."""
     ratio = max(box) / max(size)
     height, width = (max(math.floor(round(side * ratio, 9)), 2) for side in blurry.shape)
     return max(height, box[0] + 1), max(width, box[1] + 1)
 
 
 def scaled(x: Image) -> Image:
-    """Each of the two gradient images at the norm `NORM`."""
+    """Scale each of the two gradient images (2, H, W) to the norm NORM."""
     return NORM / _norms(x) * x
 
 
@@ -134,7 +153,7 @@ def _resized(kernel: Kernel, size: tuple[int, int]) -> Kernel:
 
 
 def _image_step(x: Image, g: Image, kernel: Kernel, step: ImageStep, delta: float) -> tuple[Image, float]:
-    """The updated gradient images, and the step length that their cost allowed."""
+    """Update the gradient images; return them with the step length that their cost allowed."""
     blur, spread = _same_blur(kernel, (x.shape[1], x.shape[2]))
 
     def cost(x: Image) -> float:
@@ -156,7 +175,7 @@ def _image_step(x: Image, g: Image, kernel: Kernel, step: ImageStep, delta: floa
 
 
 def _norms(x: Image) -> Image:
-    """(2, 1, 1); a gradient image that is zero counts as tiny."""
+    """Return the norms (2, 1, 1) of both gradient images, at least SMALLEST_NORM."""
     norms: Image = np.sqrt((x**2).sum((1, 2), keepdims=True))
     return np.maximum(norms, SMALLEST_NORM)
 
@@ -164,7 +183,7 @@ def _norms(x: Image) -> Image:
 def _same_blur(
     kernel: Kernel, frame: tuple[int, int]
 ) -> tuple[Callable[[Image], Image], Callable[[Image], Image]]:
-    """Convolution in the frame (H, W), zero beyond it, and its adjoint."""
+    """Return the convolution in the frame (H, W), with zeros beyond it, and its adjoint."""
     height, width = frame
     fast = (
         next_fast_len(height + kernel.shape[0] - 1, real=True),

@@ -17,7 +17,7 @@ from benchmark.data.synthesis import observe as synthesise
 from benchmark.scoring.alignment import best_shift
 from benchmark.scoring.metrics import psnr
 from methods import l0_grad, l0_robust
-from methods.classical.blind import LARGEST_UNDECLARED, has_edges, kernel_size
+from methods.classical.method import LARGEST_UNDECLARED, has_edges, kernel_size
 from methods.parts import registry
 from methods.parts.solver import Task, solve
 

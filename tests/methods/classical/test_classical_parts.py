@@ -9,10 +9,10 @@ from scipy.signal import convolve2d
 
 from benchmark.blur.noise_level import noise_sigma, without_impulses
 from benchmark.blur.nonblind import hyper_laplacian, transfer_function
-from methods.classical import final, kernel, pyramid
-from methods.classical.dark import dark_channel, sparse_dark_channel
-from methods.classical.latent import extended, sparse_gradients
-from methods.classical.lowrank import shrunk_spectrum
+from methods.classical import deconvolution, kernel, pyramid
+from methods.classical.dark_channel import dark_channel, sparse_dark_channel
+from methods.classical.latent_image import extended, sparse_gradients
+from methods.classical.low_rank_kernel import shrunk_spectrum
 from methods.classical.sparse_ratio import ImageStep, estimate_kernel, normal_equations
 from methods.l1l2 import kernel_step
 
@@ -154,12 +154,12 @@ def test_low_rank_step_equals_the_reference(reference):
 
 
 def test_richardson_lucy_equals_the_reference(reference):
-    restored = final.richardson_lucy(reference["blurry"][None], reference["k"], 20)
+    restored = deconvolution.richardson_lucy(reference["blurry"][None], reference["k"], 20)
     np.testing.assert_allclose(restored[0], reference["rl_valid_20"], rtol=0, atol=1e-12)
 
 
 def test_saturation_equals_the_reference(reference):
-    value, slope = final.saturated(reference["sat_x"])
+    value, slope = deconvolution.saturated(reference["sat_x"])
     np.testing.assert_allclose(value, reference["sat_val"], rtol=0, atol=1e-12)
     np.testing.assert_allclose(slope, reference["sat_grad"], rtol=0, atol=1e-12)
 
@@ -173,7 +173,7 @@ def test_lights_beyond_white_ring_less_when_saturation_is_known():
     sharp = latent[4:-4, 4:-4].clip(0, 1)
     errors = [
         np.abs(restore(blurry, k, 30)[0].clip(0, 1) - sharp).mean()
-        for restore in (final.richardson_lucy, final.richardson_lucy_saturated)
+        for restore in (deconvolution.richardson_lucy, deconvolution.richardson_lucy_saturated)
     ]
     assert errors[1] < 0.8 * errors[0]
 
@@ -182,7 +182,7 @@ def test_total_variation_restores_piecewise_constant_images():
     latent = 0.1 + 0.4 * (np.add.outer(np.arange(60) // 9, np.arange(64) // 7) % 2)
     k = random_kernel((5, 7))
     blurry = convolve2d(latent, k, mode="valid")[None]
-    restored = final.total_variation(blurry, k, 3000.0, 30.0, 7)[0]
+    restored = deconvolution.total_variation(blurry, k, 3000.0, 30.0, 7)[0]
     sharp, inner = latent[2:-2, 3:-3], np.s_[8:-8, 8:-8]
     assert np.abs(restored - sharp)[inner].mean() < np.abs(blurry[0] - sharp)[inner].mean() / 3
 
@@ -195,7 +195,7 @@ def test_total_variation_at_its_fixed_point_minimises_the_objective():
         variation = np.abs(np.roll(x, -1, -1) - x).sum() + np.abs(np.roll(x, -1, -2) - x).sum()
         return 5.0 / 2 * ((x - blurry) ** 2).sum() + variation
 
-    found = final.total_variation(blurry, delta, 5.0, 5.0, 400)
+    found = deconvolution.total_variation(blurry, delta, 5.0, 5.0, 400)
     least = objective(found)
     for _ in range(20):
         assert objective(found + 1e-2 * rng.standard_normal(found.shape)) > least
@@ -307,7 +307,7 @@ def test_total_variation_without_ringing_comes_near_the_hyper_laplacian(photogra
         for image in (
             blurry,
             hyper_laplacian(blurry, k),
-            final.ringing_suppressed(blurry, k, 2e-3, 5e-4, 1.0),
+            deconvolution.ringing_suppressed(blurry, k, 2e-3, 5e-4, 1.0),
         )
     )
     assert found > before + 4
@@ -316,7 +316,9 @@ def test_total_variation_without_ringing_comes_near_the_hyper_laplacian(photogra
 
 def test_rings_are_taken_away_in_proportion_and_smoothly(photograph):
     _, k, blurry = photograph
-    without, half, whole = (final.ringing_suppressed(blurry, k, 2e-3, 5e-4, w)[0] for w in (0.0, 0.5, 1.0))
+    without, half, whole = (
+        deconvolution.ringing_suppressed(blurry, k, 2e-3, 5e-4, w)[0] for w in (0.0, 0.5, 1.0)
+    )
     np.testing.assert_allclose(half, (without + whole) / 2, atol=1e-12)
     rings = without - whole
     periodic = extended(blurry[0], (9, 9))

@@ -1,7 +1,7 @@
-"""A kernel step that prefers kernels of low rank, which keeps over-declared ones clean.
+"""Estimate a kernel of low rank: what keeps a kernel clean whose size is declared too large.
 
-L. Si-Yao, D. Ren, Q. Yin, "Understanding Kernel Size in Blind Deconvolution", WACV 2019,
-as in the authors' code.
+L. Si-Yao, D. Ren, Q. Yin, "Understanding Kernel Size in Blind Deconvolution", WACV 2019, as in the authors'
+code.
 """
 
 import numpy as np
@@ -10,15 +10,22 @@ from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.kernel import conjugate_gradients, normalised
 from methods.classical.sparse_ratio import normal_equations
 
-ROUNDS = 10  # of data step and low-rank step
-CG_STEPS = 3
+ROUNDS = 10  # each a data step and a low-rank step
+CG_STEPS = 3  # of a data step
 CG_TOLERANCE = 1e-4
-REWEIGHTINGS = 3
+REWEIGHTINGS = 3  # of the singular values in a low-rank step
 SMALLEST_SINGULAR_VALUE = 1e-5  # delta of the weights
 
 
 def low_rank_kernel(x: Image, g: Image, kernel: Kernel, threshold: float) -> Kernel:
-    """The kernel of the gradient images `x` (2, H, W) and `g`, from the previous `kernel`."""
+    """Solve for the kernel.
+
+    Args:
+        x: gradient images of the latent image, (2, H, W).
+        g: those of the blurry image.
+        kernel: the previous kernel (h, w).
+        threshold: by how much singular values are lowered.
+    """
     product, target = normal_equations(x, g, (kernel.shape[0], kernel.shape[1]))
     for round_ in range(1, ROUNDS + 1):
         near = 0.0 if round_ == 1 else float(np.exp(round_ - ROUNDS))
@@ -30,13 +37,13 @@ def low_rank_kernel(x: Image, g: Image, kernel: Kernel, threshold: float) -> Ker
             CG_STEPS,
             CG_TOLERANCE,
         )
-        found = normalised(shrunk_spectrum(solved, threshold))
-        kernel = previous if found is None else found
+        lowered = normalised(shrunk_spectrum(solved, threshold))
+        kernel = previous if lowered is None else lowered
     return kernel
 
 
 def shrunk_spectrum(kernel: Kernel, threshold: float) -> Kernel:
-    """`kernel` with its singular values lowered by `threshold` times weights that spare the large ones."""
+    """Lower the singular values of a kernel by `threshold` times weights that are small for large values."""
     u, values, v = np.linalg.svd(kernel, full_matrices=False)
     weights = np.ones_like(values)
     for _ in range(REWEIGHTINGS):

@@ -1,9 +1,10 @@
-"""The latent image for a given kernel, with a penalty on the number of non-zero gradients.
+"""Estimate the latent image for a given kernel, under a penalty on the number of non-zero gradients.
 
-    min_S |k * S - B|^2 + weight |grad S|_0
+    min_S  |k * S - B|^2 + weight |grad S|_0
 
-by half-quadratic splitting. L. Xu, S. Zheng, J. Jia, CVPR 2013, and J. Pan et al., CVPR 2014, equation (7)
-without the intensity term; the schedule is that of Pan's code.
+S is the latent image, B the blurry one, k the kernel; |.|_0 counts non-zero entries. Solved by half-quadratic
+splitting: L. Xu, S. Zheng, J. Jia, "Unnatural L0 Sparse Representation for Natural Image Deblurring", CVPR
+2013; J. Pan et al., CVPR 2014, equation (7) without the intensity term. The schedule is that of Pan's code.
 """
 
 import numpy as np
@@ -12,11 +13,11 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 
 from benchmark.blur.nonblind import Image, Kernel, difference_power, transfer_function
 
-LARGEST_BETA = 1e5
+LARGEST_BETA = 1e5  # the coupling of the gradients, up to which it is doubled
 
 
 def sparse_gradients(blurry: Image, kernel: Kernel, weight: float) -> Image:
-    """The latent image S of a periodic image B (H, W), see `extended`."""
+    """Estimate the latent image (H, W) of a periodic blurry image (H, W), see `extended`."""
     transfer = transfer_function(kernel, blurry.shape)
     matched = transfer.conj() * rfft2(blurry)
     return sparsified(blurry, matched, np.abs(transfer) ** 2, weight)
@@ -25,9 +26,13 @@ def sparse_gradients(blurry: Image, kernel: Kernel, weight: float) -> Image:
 def sparsified(
     start: Image, matched: NDArray[np.complex128], power: NDArray[np.float64], weight: float
 ) -> Image:
-    """Minimise a quadratic plus `weight` |grad S|_0 from `start` (H, W), on a periodic grid.
+    """Minimise a quadratic plus weight |grad S|_0 on a periodic grid.
 
-    The quadratic's normal equations are `power` F(S) = `matched`, on the half spectrum.
+    Args:
+        start: the first S, (H, W).
+        matched: right-hand side of the quadratic's normal equations, power F(S) = matched, as half spectrum.
+        power: their left-hand side.
+        weight: of |grad S|_0.
     """
     differences = difference_power(start.shape)
     image, beta = start, 2 * weight
@@ -39,7 +44,7 @@ def sparsified(
 
 
 def _strong_edges(image: Image, threshold: float) -> Image:
-    """D' g of the gradients g of a periodic image where |g|^2 >= `threshold`; D' is the adjoint of D."""
+    """Return D' g: the gradients g = D image with |g|^2 >= threshold, and the adjoint D' of the gradient."""
     h, v = np.roll(image, -1, 1) - image, np.roll(image, -1, 0) - image
     kept = h**2 + v**2 >= threshold
     h, v = h * kept, v * kept
@@ -48,10 +53,10 @@ def _strong_edges(image: Image, threshold: float) -> Image:
 
 
 def extended(image: Image, size: tuple[int, int]) -> Image:
-    """`image` (H, W) with room for a kernel of `size` below and to the right, so that it can be periodic.
+    """Extend an image (H, W) below and to the right by the size of the kernel, so that it can be periodic.
 
-    The last and the first row, then the last and the first column, are blended linearly across the room;
-    Pan's code solves a Laplace equation there.
+    The added rows go linearly from the last row to the first, the added columns likewise. (Pan's code solves
+    a Laplace equation there.)
     """
     return _blended(_blended(image, size[0]).T, size[1]).T
 

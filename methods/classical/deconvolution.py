@@ -1,38 +1,47 @@
-"""Non-blind restorations with an estimated kernel, beside the hyper-Laplacian of `benchmark.blur.nonblind`.
+"""Deconvolve with an estimated kernel: the final steps of classical methods.
 
-All take a blurry image (C, H, W) and return float64 in its frame, not clipped; channels are independent.
+(The hyper-Laplacian is in `benchmark.blur.nonblind`.) Each takes a blurry image (C, H, W) and a kernel (h, w)
+and returns the restored image in the same frame, float64, not clipped. Channels are independent of each
+other.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-import skimage  # loads its parts when they are used; restoration takes a second
+import skimage  # loads a part when it is first used; `restoration` takes a second
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.special import expit
 from skimage.morphology import disk
 
 from benchmark.blur.nonblind import Image, Kernel, difference_power, in_tapered_frame, transfer_function
-from methods.classical.latent import extended, sparse_gradients
+from methods.classical.latent_image import extended, sparse_gradients
 
-BLURRED_FLOOR = 1e-8  # of what a ratio is taken to
-REACH_FLOOR = 1e-2  # of the share of a latent pixel that reaches the frame
+BLURRED_FLOOR = 1e-8  # the least value that is divided by in a Richardson-Lucy step
+REACH_FLOOR = 1e-2  # the least share of a latent pixel's light that counts as reaching the frame
 SATURATION_SHARPNESS = 50.0  # a of `saturated`
-NEAR_SATURATION = 0.9  # Whyte et al.'s phi: latent pixels from here on may be saturated,
-NEAR_RADIUS = 3  # and so may their neighbours;
-BLEND_SIGMA = 3.0  # the border between the two kinds is smoothed,
-BLEND_RADIUS = 10  # over 21 x 21 px
-SMALLEST_COUPLING = 1e-3  # b of Pan's TV step, halved from 1 / weight down to it
-RING_CONTRAST = 0.1  # sigma_r of the bilateral filter, intensities in [0, 1]
-RING_RADIUS = 3.0  # sigma_s, pixels
-SMALL_ENTRY = 0.01  # of the kernel's largest: smaller ones carry no saturation
+NEAR_SATURATION = 0.9  # Whyte et al.'s phi: latent pixels from this value on may be saturated
+NEAR_RADIUS = 3  # px: the pixels so close to them may be saturated, too
+BLEND_SIGMA = 3.0  # px, of the Gaussian that smooths the border between the two kinds of pixels
+BLEND_RADIUS = 10  # px, at which that Gaussian is cut off
+SMALL_ENTRY = 0.01  # share of the kernel's largest entry; smaller entries carry no saturation
+SMALLEST_COUPLING = 1e-3  # b of Pan's total variation step, halved from 1 / weight down to it
+RING_CONTRAST = 0.1  # sigma_r of the bilateral filter, for intensities in [0, 1]
+RING_RADIUS = 3.0  # sigma_s of the bilateral filter, px
 
 
 def total_variation(blurry: Image, kernel: Kernel, weight: float, penalty: float, iterations: int) -> Image:
-    """min_x weight/2 |k * x - y|^2 + sum |dx x| + |dy x| by split Bregman, border as in `hyper_laplacian`.
+    """Deconvolve under total variation: min_x weight/2 |k * x - y|^2 + sum |dx x| + |dy x|, by split Bregman.
 
-    T. Goldstein, S. Osher, "The Split Bregman Method for L1-Regularized Problems", SIIMS 2009; `penalty` is
-    the weight of the splitting.
+    T. Goldstein, S. Osher, "The Split Bregman Method for L1-Regularized Problems", SIIMS 2009. The border is
+    treated as in `hyper_laplacian`.
+
+    Args:
+        blurry: y, (C, H, W).
+        kernel: k, (h, w).
+        weight: of the data term.
+        penalty: weight of the splitting.
+        iterations: of split Bregman.
     """
 
     def deconvolve(periodic: Image, k: Kernel) -> Image:
@@ -57,12 +66,18 @@ def total_variation(blurry: Image, kernel: Kernel, weight: float, penalty: float
 def ringing_suppressed(
     blurry: Image, kernel: Kernel, tv_weight: float, sparsity: float, strength: float
 ) -> Image:
-    """Pan's final step: x_tv - `strength` BF(x_tv - x_l0), BF a bilateral filter guided by its own input.
+    """Deconvolve twice and remove the rings: x_tv - strength BF(x_tv - x_l0), BF being a bilateral filter.
 
-    J. Pan et al., CVPR 2014, section 5. x_tv has total variation `tv_weight` and keeps details with rings,
-    x_l0 has `sparsity` |grad S|_0 and neither; where they differ smoothly, it is rings.
+    J. Pan et al., CVPR 2014, section 5. x_tv keeps details but has rings, x_l0 has neither; a smooth
+    difference between them is rings.
+
+    Args:
+        blurry: (C, H, W).
+        kernel: (h, w).
+        tv_weight: of the total variation of x_tv.
+        sparsity: of |grad x_l0|_0.
+        strength: how much of the rings is removed; 1 is all.
     """
-
     size = (kernel.shape[0], kernel.shape[1])
     restored = []
     for channel in blurry:
@@ -78,7 +93,7 @@ def ringing_suppressed(
 
 
 def _total_variation_by_splitting(periodic: Image, kernel: Kernel, weight: float) -> Image:
-    """min_x |k * x - y|^2 + 2 `weight` (|dx x| + |dy x|) on a periodic grid (H, W), as in Pan's code."""
+    """Minimise |k * x - y|^2 + 2 weight (|dx x| + |dy x|) on a periodic grid (H, W), as in Pan's code."""
     transfer = transfer_function(kernel, periodic.shape)
     power, differences = np.abs(transfer) ** 2, difference_power(periodic.shape)
     matched = transfer.conj() * rfft2(periodic)
@@ -94,12 +109,19 @@ def _total_variation_by_splitting(periodic: Image, kernel: Kernel, weight: float
 
 
 def soft(v: Image, threshold: float) -> Image:
-    """`v` moved towards zero by `threshold`."""
+    """Move `v` towards 0 by `threshold`; what is closer becomes 0.
+
+    >>> soft(np.array([-3.0, 0.5, 2.0]), 1.0)
+    array([-2.,  0.,  1.])
+    """
     return v - np.clip(v, -threshold, threshold)
 
 
 def richardson_lucy(blurry: Image, kernel: Kernel, iterations: int) -> Image:
-    """W. H. Richardson, JOSA 1972; L. B. Lucy, AJ 1974. The latent image reaches beyond the frame."""
+    """Deconvolve by Richardson-Lucy: W. H. Richardson, JOSA 1972; L. B. Lucy, AJ 1974.
+
+    The latent image reaches beyond the frame by half the kernel.
+    """
     blur, spread = _valid_blur(kernel, blurry.shape)
     reach = np.maximum(spread(np.ones_like(blurry)), REACH_FLOOR)
     x = _beyond_frame(blurry, kernel)
@@ -109,11 +131,11 @@ def richardson_lucy(blurry: Image, kernel: Kernel, iterations: int) -> Image:
 
 
 def richardson_lucy_saturated(blurry: Image, kernel: Kernel, iterations: int) -> Image:
-    """`richardson_lucy` of linear light that saturates at 1, with ringing kept from spreading.
+    """Deconvolve linear light that saturates at 1, by Richardson-Lucy.
 
     O. Whyte, J. Sivic, A. Zisserman, "Deblurring Shaken and Partially Saturated Images", IJCV 2014, equation
-    (21): latent pixels near saturation are updated from the whole image, the others only from the blurry
-    pixels that the former do not reach.
+    (21). Latent pixels near saturation are updated from the whole image; the others only from blurry pixels
+    that no such pixel reaches, so that its rings do not spread.
     """
     kernel = np.where(kernel < SMALL_ENTRY * kernel.max(), 0, kernel)
     kernel = kernel / kernel.sum()
@@ -132,7 +154,10 @@ def richardson_lucy_saturated(blurry: Image, kernel: Kernel, iterations: int) ->
 
 
 def saturated(light: Image) -> tuple[Image, Image]:
-    """A smooth min(light, 1) and its derivative: t - log(1 + exp(a (t - 1))) / a, equation (12) of Whyte."""
+    """Return a smooth min(t, 1) of light t, t - log(1 + exp(a (t - 1))) / a, and its derivative.
+
+    Equation (12) of Whyte et al.; a is SATURATION_SHARPNESS.
+    """
     beyond = SATURATION_SHARPNESS * (light - 1)
     return light - np.logaddexp(0, beyond) / SATURATION_SHARPNESS, expit(-beyond)
 
@@ -140,7 +165,7 @@ def saturated(light: Image) -> tuple[Image, Image]:
 def _valid_blur(
     kernel: Kernel, frame: tuple[int, ...]
 ) -> tuple[Callable[[Image], Image], Callable[[Image], Image]]:
-    """'valid' convolution to (C, H, W) = `frame`, and its adjoint."""
+    """Return the 'valid' convolution that gives (C, H, W) = `frame`, and its adjoint."""
     (height, width), (h, w) = frame[-2:], kernel.shape
     latent = (height + h - 1, width + w - 1)
     fast = (next_fast_len(latent[0], real=True), next_fast_len(latent[1], real=True))
