@@ -1,0 +1,153 @@
+"""What each training minimises, and at which rates its optimisers step, written out a second time.
+
+`tests/methods/defaults.yaml` pins the settings; here is what becomes of them on the way to a step.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from methods.glkm import weights
+from methods.glkm.encoder import KernelEncoder
+from methods.glkm.generator import Generator
+from methods.training import registry
+from methods.training.kernels import silent
+from methods.training.loop import Materials, train
+
+CPU = torch.device("cpu")
+SMALL = {"kernel_size": 13, "kernels": 24, "batch": 8, "width": 4}
+DIFFUSION = {"side": 16, "channels": 8, "multipliers": (1, 4), "norm_groups": 4, "batch": 2}
+RESTORER = {"kernel_size": 7, "width": 4, "encoder": (1, 1), "decoder": (1, 1), "kernels": 50, "crop": 32}
+ESTIMATOR = {"kernel_size": 7, "channels": (4, 4, 4), "kernels": 50, "crop": 32, "pixels": 512}
+FLOW = {"kernel_size": 7, "hidden": 4, "kernels": 200}
+
+
+@pytest.fixture(scope="module")
+def materials(tmp_path_factory):
+    """Photographs, and small networks for the trainings that start from others."""
+    folder = tmp_path_factory.mktemp("weights")
+    photographs = list(np.random.default_rng(0).integers(0, 256, (2, 3, 60, 64), dtype=np.uint8))
+    for network in (Generator(13, 4), KernelEncoder(13)):
+        weights.save(folder, network, 13, way="adversarial", steps=0)
+    found = Materials(photographs, photographs, weights=folder)
+    for name, small in (("ufpnet-flow", FLOW), ("ufpnet-kernels", ESTIMATOR)):
+        trainee = start(name, found, **small)
+        train(trainee, name, silent, saved=folder / f"{name}.pt", key="key", steps=1)
+        trainee.save(folder, 1, "demo", half=False)
+    return found
+
+
+@pytest.fixture
+def steps():
+    """Every optimiser step from here on: (rate, Adam's betas, weight decay)."""
+    seen = []
+
+    def note(optimiser, *_):
+        seen.extend((group["lr"], group["betas"], group["weight_decay"]) for group in optimiser.param_groups)
+
+    handle = register_optimizer_step_pre_hook(note)
+    yield seen
+    handle.remove()
+
+
+def start(name, materials, **settings):
+    training = registry.find(name)
+    return training.start(training.settings(**settings), materials, 0, CPU, silent)
+
+
+def cosine(first, last, share):
+    return last + (first - last) * (1 + np.cos(np.pi * share)) / 2
+
+
+USUAL = (0.9, 0.999)
+SHARES = (0.0, 0.3, 0.9)
+# training, sizes that no rate depends on, the rate at a share of the training, betas, weight decay
+RATES = [
+    ("generator", SMALL, lambda share: 2e-4, (0.5, 0.999), 0),
+    ("decoder", SMALL, lambda share: 1e-3 if share < 0.6 else 3e-4, USUAL, 0),
+    ("ufpnet-flow", FLOW, lambda share: cosine(1e-3, 0, share), USUAL, 1e-6),
+    ("ufpnet-kernels", ESTIMATOR, lambda share: cosine(5e-4, 1e-6, share), USUAL, 0),
+    ("ufpnet", RESTORER, lambda share: cosine(1e-3, 1e-6, share), (0.9, 0.9), 1e-3),
+    ("nafnet", RESTORER, lambda share: cosine(1e-3, 1e-6, share), (0.9, 0.9), 1e-3),
+    ("diffusion-image", DIFFUSION, lambda share: cosine(1e-3, 1e-5, share), USUAL, 0),
+    ("diffusion-kernel", DIFFUSION, lambda share: cosine(1e-3, 1e-5, share), USUAL, 0),
+]
+
+
+@pytest.mark.parametrize(("name", "sizes", "rate", "betas", "decay"), RATES, ids=[row[0] for row in RATES])
+def test_optimisers_step_at_the_rates_of_the_sources(name, sizes, rate, betas, decay, materials, steps):
+    trainee = start(name, materials, **sizes)
+    optimisers = 2 if name == "generator" else 1  # the discriminator's, too
+    for share in SHARES:
+        steps.clear()
+        trainee.step(1000, share)  # after any rise in the beginning
+        assert len(steps) == optimisers
+        for step in steps:
+            assert step == (pytest.approx(rate(share), rel=1e-9), betas, decay)
+
+
+@pytest.mark.parametrize("name", ["diffusion-image", "diffusion-kernel"])
+def test_diffusion_models_rise_to_their_rate_in_a_hundred_steps(name, materials, steps):
+    trainee = start(name, materials, **DIFFUSION)
+    for number in (0, 49, 99):
+        trainee.step(number, 0.0)
+    assert [rate for rate, _, _ in steps] == pytest.approx([1e-5, 5e-4, 1e-3])
+
+
+def test_the_initializer_takes_a_hundred_inner_steps_and_falls_twice_by_ten(materials, steps):
+    trainee = start("initializer", materials, **SMALL, crop=24)
+    for share, rate in ((0.0, 1e-4), (39 / 60, 1e-4), (40 / 60, 1e-5), (49 / 60, 1e-5), (50 / 60, 1e-6)):
+        steps.clear()
+        trainee.step(0, share)
+        rates = [step[0] for step in steps]
+        assert rates[:-1] == [1e-2] * 100
+        assert rates[-1] == pytest.approx(rate)
+
+
+def test_the_initializer_minimises_the_kernels_error_and_a_tenth_of_the_codes(materials):
+    trainee = start("initializer", materials, **SMALL, crop=24)
+    losses = {name: value.item() for name, value in trainee.step(0, 0.0).items()}
+    assert losses["loss"] == pytest.approx(losses["kernel"] + 0.1 * losses["latent"], rel=1e-6)
+
+
+def test_the_generator_minimises_cross_entropies_of_kernels_times_their_size(materials):
+    trainee = start("generator", materials, **SMALL)
+    real, codes = drawn_for(trainee)
+    with torch.no_grad():
+        fake = trainee.generator.train()(codes)
+        truth, lie = (
+            torch.sigmoid(trainee.discriminator.logits(13 * kernels)).double() for kernels in (real, fake)
+        )
+    expected = -(truth.log().mean() + (1 - lie).log().mean())
+    assert trainee.step(0, 0.0)["D loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def drawn_for(trainee):
+    """The kernels and the codes of step 0."""
+    real = trainee.kernels[trainee._batch(0)]
+    rng = np.random.default_rng((trainee.seed, 0))
+    return real, torch.from_numpy(rng.standard_normal((len(real), 100, 1, 1), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "setting", "twice"),
+    [
+        ("decoder", SMALL, "divergence_weight", 2e-3),
+        ("ufpnet", {**RESTORER, "clip": 1e9}, "reblur_weight", 2e-2),
+    ],
+)
+def test_the_second_term_has_the_weight_of_the_sources(name, sizes, setting, twice, materials):
+    """The gradient at the default lies half way from none of the term to twice the printed weight."""
+    gradients = []
+    for given in ({setting: 0.0}, {}, {setting: twice}):
+        trainee = start(name, materials, **sizes, **given)
+        trainee.step(0, 0.0)
+        network = trainee.encoder if name == "decoder" else trainee.network.restorer
+        found = (parameter.grad for parameter in network.parameters())
+        gradients.append(
+            torch.cat([gradient.flatten() for gradient in found if gradient is not None]).double()
+        )
+    without, default, double = gradients
+    assert (default - without).norm() > 0
+    assert ((double - without).norm() / (default - without).norm()).item() == pytest.approx(2, rel=0.05)
