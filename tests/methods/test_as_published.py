@@ -96,6 +96,23 @@ def test_robust_bid_minimises_huber_and_the_ratio_of_norms(shape, problem):
     close(fit.step(0), huber_and_sparsity(blurred(image, kernel) - observation.blurry, image))
 
 
+def test_the_kernel_of_robust_bid_is_a_softmax_over_two_sine_layers(problem):
+    """The softmax is ours; the paper's sigmoid leaves blobs in kernels that are declared too large."""
+    fit = problem("robust-bid", observe(kernel_size=(9, 7)))
+    layers = [
+        fit.kernel.state_dict()[f"layers.{number}.{part}"].double().numpy()
+        for number in range(3)
+        for part in ("weight", "bias")
+    ]
+    rows, columns = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 7), indexing="ij")
+    values = np.stack([rows.ravel(), columns.ravel()])
+    for weight, bias in zip(layers[:4:2], layers[1:4:2], strict=True):
+        values = np.sin(30 * (weight @ values + bias[:, None]))
+    entries = np.exp(layers[4] @ values + layers[5]).reshape(9, 7)
+    _, _, kernel = latent(fit)
+    np.testing.assert_allclose(kernel, entries / entries.sum(), rtol=1e-4)
+
+
 def test_robust_bid_stops_500_iterations_after_the_least_variance_of_100_images(problem):
     stopper = problem("robust-bid", observe(), iterations=10_000, window=100).stopper
     image, kernels = torch.rand(1, 4, 4), torch.ones(1, 1, 1)
