@@ -106,22 +106,17 @@ def test_the_initializer_takes_a_hundred_inner_steps_and_falls_twice_by_ten(mate
 
 
 def test_the_generator_minimises_cross_entropies_of_kernels_times_their_size(materials):
-    trainee = start("generator", materials, **SMALL)
-    real, codes = drawn_for(trainee)
+    trainee = start("generator", materials, **SMALL | {"batch": SMALL["kernels"]})
+    rng = np.random.default_rng((trainee.seed, 0))  # of step 0, whose batch holds all kernels
+    codes = torch.from_numpy(rng.standard_normal((SMALL["kernels"], 100, 1, 1), np.float32))
     with torch.no_grad():
         fake = trainee.generator.train()(codes)
         truth, lie = (
-            torch.sigmoid(trainee.discriminator.logits(13 * kernels)).double() for kernels in (real, fake)
+            torch.sigmoid(trainee.discriminator.logits(13 * kernels)).double()
+            for kernels in (trainee.kernels, fake)
         )
     expected = -(truth.log().mean() + (1 - lie).log().mean())
     assert trainee.step(0, 0.0)["D loss"].item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-def drawn_for(trainee):
-    """The kernels and the codes of step 0."""
-    real = trainee.kernels[trainee._batch(0)]
-    rng = np.random.default_rng((trainee.seed, 0))
-    return real, torch.from_numpy(rng.standard_normal((len(real), 100, 1, 1), np.float32))
 
 
 @pytest.mark.parametrize(
