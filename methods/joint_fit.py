@@ -1,9 +1,8 @@
 """Any image prior with any kernel prior, objective and stop: a row of an ablation is a line of a config.
 
-The parts are those of the named methods: `selfdeblur` is skip, network and mse-ssim; `dip-glkm` skip,
-generator and mse-ssim; `vdip-sparse` variational, network and sparse; and so on, all with a fixed stop. The
-other one watches the last stage of an objective (see `methods/parts/stopping.py`). Those of `robust-bid` are
-siren, residual and wmv, but for its read-out and its image network.
+The parts are those of the named methods. `selfdeblur` is skip, network and mse-ssim; `dip-glkm` is skip,
+generator and mse-ssim; `vdip-sparse` is variational, network and sparse; all of them with a fixed stop.
+`robust-bid` is siren, residual and wmv, but with another read-out and image network.
 """
 
 from collections.abc import Sequence
@@ -12,147 +11,171 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from benchmark.core.types import NotSupportedError, Observation
-from methods import robust_bid
-from methods.glkm.large import SmallFirst
-from methods.glkm.start import used_by, weight_files
-from methods.parts.fit import Fit, Rates, Stage, middle, operator_for
-from methods.parts.image_priors.skip import DeepImagePrior, VariationalImagePrior
-from methods.parts.kernel_priors.convolutional import ConvolutionalKernel, convolutional_kernel
-from methods.parts.kernel_priors.fcn import FcnSettings
-from methods.parts.kernel_priors.siren import SirenKernel, SirenSettings
-from methods.parts.losses import Objective
+from methods.glkm.large import SmallFirst, fit_latent
+from methods.glkm.start import LatentSettings
+from methods.parts.fit import Fit, build_fit
+from methods.parts.image_priors.skip import PerturbedSkipSettings
+from methods.parts.kernel_priors.convolutional import convolutional_kernel
+from methods.parts.kernel_priors.fcn import KERNEL_RATE, FcnSettings
+from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
+from methods.parts.kernel_priors.siren import SirenSettings
+from methods.parts.limits import at_least
+from methods.parts.losses import Objective, ResidualSettings
 from methods.parts.registry import Method
-from methods.parts.seeding import generator_from, initialised_from
-from methods.parts.skip_settings import DipSettings
+from methods.parts.settings import flat
+from methods.parts.stages import MseThenSsim, Schedule, Stage
 from methods.parts.stopping import StopSettings
-from methods.vdip import bound
-from methods.vdip import common as vdip
-from methods.vdip import extreme as vdip_extreme
-from methods.vdip import sparse as vdip_sparse
+from methods.vdip.bound import flat_kernel
+from methods.vdip.regularisers import ExtremeRegulariser, RegulariserWeights, SparseRegulariser
+from methods.vdip.stages import BoundSettings
+from methods.vdip.variants import NetworkKernel
+
+BOUNDS = ("std", "sparse", "extreme")  # objectives that begin with VDIP's variational bound
 
 
 @dataclass(frozen=True)
-class Settings(
-    DipSettings,
-    vdip_extreme.ExtremeSettings,
-    FcnSettings,
-    vdip.GlkmSettings,
-    robust_bid.ResidualSettings,
-    SirenSettings,
-    StopSettings,
-):
-    """What the parts do not need, they ignore; values that the methods disagree on are SelfDeblur's."""
+class Settings:
+    """Where the methods disagree, defaults are SelfDeblur's; those of the bound are VDIP-Sparse's."""
 
     image_prior: Literal["skip", "variational"] = "skip"
     kernel_prior: Literal["network", "siren", "convolutional", "generator"] = "network"
-    # mse-ssim has the stages of SelfDeblur; residual is a data term and a regulariser from first to last; the
-    # others have the stages of VDIP-Std, -Sparse and -Extreme.
+    # mse-ssim: the two stages of SelfDeblur. residual: one stage, a data term and a regulariser. The others:
+    # the stages of VDIP-Std, -Sparse and -Extreme.
     objective: Literal["mse-ssim", "residual", "std", "sparse", "extreme"] = "mse-ssim"
-    code_channels: int = 8
-    # VDIP-Sparse's.
-    pretraining_share: float = 0.1
-    prior_weights: tuple[float, ...] = (0.1, 0.01)
+    schedule: Schedule = Schedule()
+    image: PerturbedSkipSettings = PerturbedSkipSettings()
+    network: FcnSettings = FcnSettings()
+    siren: SirenSettings = SirenSettings()
+    generator: LatentSettings = LatentSettings()
+    kernel_rate: float = KERNEL_RATE  # of all kernel priors but the generator
+    mse_ssim: MseThenSsim = MseThenSsim()
+    residual: ResidualSettings = ResidualSettings()
+    bound: BoundSettings = BoundSettings()
+    regulariser: ExtremeRegulariser = ExtremeRegulariser(RegulariserWeights())  # of sparse and extreme
+    stopping: StopSettings = StopSettings()  # watches the last stage
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_siren()
-        self.check_residual()
-        if self.is_bound() and self.image_prior != "variational":
+        at_least(0, self, "kernel_rate")
+        if self.objective in BOUNDS and self.image_prior != "variational":
             raise ValueError(
                 f"objective {self.objective} needs standard deviations of the image; "
                 "set image_prior to variational"
             )
-        self.check_stop(self.iterations)
+        self.stopping.check_fits(self.schedule.iterations)
+
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings of parts that were not chosen: see `methods.parts.settings.without_effect`."""
+        kernel, objective = f"kernel_prior: {self.kernel_prior}", f"objective: {self.objective}"
+        unused: dict[str, str] = {}
+        for prior in ("network", "siren", "generator"):
+            if prior != self.kernel_prior:
+                unused |= dict.fromkeys(flat(getattr(self, prior)), kernel)
+        if self.kernel_prior == "generator":
+            unused["kernel_rate"] = kernel
+        if self.objective != "mse-ssim":
+            unused |= dict.fromkeys(flat(self.mse_ssim), objective)
+        if self.objective != "residual":
+            unused |= dict.fromkeys(flat(self.residual), objective)
+        if self.objective not in BOUNDS:
+            unused |= dict.fromkeys(flat(self.bound), objective)
+        if self.objective not in ("sparse", "extreme"):
+            unused |= dict.fromkeys(flat(self.regulariser), objective)
+        elif self.objective == "sparse":
+            unused["patch"] = objective
+        return unused
 
     def pretraining(self) -> int:
-        """Only the variational objectives have one."""
-        return super().pretraining() if self.is_bound() else 0
+        """Return the iterations of the pre-training, which only the variational objectives have."""
+        return self.bound.pretraining(self.schedule.iterations) if self.objective in BOUNDS else 0
 
-    def is_bound(self) -> bool:
-        """Whether the objective begins with a variational bound."""
-        return self.objective in ("std", "sparse", "extreme")
+    def stages(self, observation: Observation, blurry: Tensor, kernel: KernelSetup) -> Sequence[Stage]:
+        """Return the stages of the objective; `blurry` is the observation's image on the device."""
+        iterations = self.schedule.iterations
+        if self.objective == "mse-ssim":
+            return self.mse_ssim.stages(blurry, iterations)
+        if self.objective == "residual":
+            return [Stage(self.residual.data_term, iterations, self.residual.objective(blurry))]
+        regularisers: Sequence[Objective] = ()
+        if self.objective == "sparse":
+            sparse = SparseRegulariser(self.regulariser.weights)
+            regularisers = sparse.objectives(observation, kernel.prior.size)
+        elif self.objective == "extreme":
+            regularisers = self.regulariser.objectives(observation, kernel.prior.size)
+        return self.bound.stages(blurry, iterations, kernel.pretraining, regularisers)
 
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Fit | SmallFirst:
-    """The observation's latent image and kernels as a joint fit, drawn from `rng`.
+    """Build the fit of the observation's latent image and kernels.
 
-    Raises as `vdip.network_kernel`, `vdip.with_generator` and `vdip_extreme.regularisers`, and
-    NotSupportedError for kernel priors of one kernel where the blur is not uniform.
+    Raises:
+        NotSupportedError: No kernel size is declared; the kernel prior is one of a single kernel and the
+            blur is not uniform; or as `fit_latent`, `ExtremeRegulariser` and `convolutional_kernel`.
+        WeightsMissingError: As `fit_latent`.
     """
 
-    def fitted(observation: Observation, kernel: vdip.Kernel) -> Fit:
-        return _fit(observation, settings, rng, device, kernel)
+    def fit(observation: Observation, kernel: KernelSetup) -> Fit:
+        blurry = torch.from_numpy(observation.blurry).to(device)
+        image = settings.image.draw(
+            len(blurry),
+            (blurry.shape[1], blurry.shape[2]),
+            kernel.prior.size,
+            rng,
+            noise_scale=settings.image.code_noise,
+            variational=settings.image_prior == "variational",
+        )
+        return build_fit(
+            observation,
+            image,
+            kernel,
+            settings.stages(observation, blurry, kernel),
+            settings.schedule,
+            rng,
+            device,
+            pretraining=settings.pretraining(),
+            stopper=settings.stopping.stopper(),
+        )
 
     if settings.kernel_prior == "network":
-        return fitted(observation, vdip.network_kernel(observation, settings, rng))
+        network = NetworkKernel(settings.network, settings.kernel_rate)
+        return fit(observation, network.draw(observation, rng))
     if settings.kernel_prior == "generator":
-        return vdip.with_generator(observation, settings, rng, device, fitted)
-    return fitted(observation, _single_kernel(observation, settings, rng))
+        return fit_latent(
+            observation,
+            settings.generator,
+            rng,
+            device,
+            fit,
+            iterations=settings.schedule.iterations,
+            pretraining=settings.pretraining(),
+        )
+    return fit(observation, _single_kernel(observation, settings, rng))
 
 
-def _single_kernel(observation: Observation, settings: Settings, rng: torch.Generator) -> vdip.Kernel:
+def _single_kernel(observation: Observation, settings: Settings, rng: torch.Generator) -> KernelSetup:
     if observation.kernel_size is None:
         raise NotSupportedError("joint-fit needs a declared kernel size")
     if observation.blur_model != "uniform":
         raise NotSupportedError(f"kernel_prior {settings.kernel_prior} is one of uniform blur")
-    prior: SirenKernel | ConvolutionalKernel
+    prior: KernelPrior
     if settings.kernel_prior == "siren":
-        prior = settings.siren(observation.kernel_size, rng)
+        prior = settings.siren.draw(observation.kernel_size, rng)
     else:
-        prior = convolutional_kernel(settings, observation.kernel_size, rng)
-    return vdip.Kernel(prior, settings.kernel_rate, bound.flat_kernel)
-
-
-def _fit(
-    observation: Observation,
-    settings: Settings,
-    rng: torch.Generator,
-    device: torch.device,
-    kernel: vdip.Kernel,
-) -> Fit:
-    blurry = torch.from_numpy(observation.blurry).to(device)
-    frame = (blurry.shape[1], blurry.shape[2])
-    prior, outputs = {
-        "skip": (DeepImagePrior, len(blurry)),
-        "variational": (VariationalImagePrior, 2 * len(blurry)),
-    }[settings.image_prior]
-    code = settings.image_code(frame, kernel.prior.size, rng)
-    with initialised_from(rng):
-        network = settings.network(outputs)
-    if settings.objective == "mse-ssim":
-        stages: Sequence[Stage] = settings.stages(blurry)
-    elif settings.objective == "residual":
-        stages = [Stage(settings.data_term, settings.iterations, settings.residual(blurry))]
-    else:
-        regularisers = _regularisers(observation, kernel, settings)
-        stages = vdip.stages(blurry, settings, kernel.prefit, regularisers)
-    return Fit(
-        image=prior(network, code, settings.code_noise).to(device),
-        kernel=kernel.prior.to(device),
-        operator=operator_for(observation),
-        stages=kernel.staged(stages),
-        rates=Rates(settings.image_rate, kernel.rate, settings.milestone_iterations()),
-        read_out=middle(frame),
-        rng=generator_from(rng, device),
-        weights=kernel.weights,
-        stopper=settings.stopper(),
-    )
-
-
-def _regularisers(observation: Observation, kernel: vdip.Kernel, settings: Settings) -> list[Objective]:
-    if settings.objective == "sparse":
-        return vdip_sparse.regularisers(settings)
-    if settings.objective == "extreme":
-        return vdip_extreme.regularisers(observation, kernel, settings)
-    return []
+        prior = convolutional_kernel(settings.image, observation.kernel_size, rng)
+    return KernelSetup(prior, settings.kernel_rate, pretraining=flat_kernel)
 
 
 def _files(case: str, settings: Settings) -> list[Path]:
-    return weight_files(case, settings) if settings.kernel_prior == "generator" else []
+    del case
+    return settings.generator.files() if settings.kernel_prior == "generator" else []
+
+
+def _uses(settings: Settings) -> tuple[str, ...]:
+    return settings.generator.methods_run_first() if settings.kernel_prior == "generator" else ()
 
 
 METHOD = Method(
@@ -164,5 +187,5 @@ METHOD = Method(
     settings=Settings,
     problem=problem,
     files=_files,
-    uses=lambda settings: used_by(settings.start) if settings.kernel_prior == "generator" else (),
+    uses=_uses,
 )

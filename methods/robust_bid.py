@@ -1,8 +1,9 @@
-"""Robust blind deblurring: kernels of unknown size, substantial noise.
+"""Robust BID: kernels of unknown size and substantial noise; and its image part alone, without any kernel.
 
 Z. Zhuang, T. Li, H. Wang, J. Sun, "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise",
 IJCV 2023: equation (21) and Algorithm 1. The authors released no code; widths, depths and initial codes are
-those of the public networks that the paper builds on.
+those of the public networks that the paper builds on. `dip-only` is the comparison of section 4.2.3, where
+there is no blur.
 """
 
 from collections.abc import Callable
@@ -15,104 +16,70 @@ from torch.nn import functional
 
 from benchmark.blur.convolution import blur, uniform_blur
 from benchmark.core.types import NotSupportedError, Observation
-from methods.parts.fit import Fit, Rates, ReadOut, Stage, middle
-from methods.parts.image_priors.skip import DeepImagePrior, SkipSettings, plain_network
-from methods.parts.kernel_priors.convolutional import ConvolutionalKernel, convolutional_kernel
+from methods.parts.fit import Fit, ReadOut, build_fit, middle
+from methods.parts.image_priors.skip import SkipSettings
+from methods.parts.kernel_priors.convolutional import convolutional_kernel
 from methods.parts.kernel_priors.dirac import DiracKernel
-from methods.parts.kernel_priors.fcn import FcnKernel, FcnKernels, FcnSettings
-from methods.parts.kernel_priors.siren import SirenKernel, SirenSettings
+from methods.parts.kernel_priors.fcn import KERNEL_RATE, FcnSettings
+from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
+from methods.parts.kernel_priors.siren import SirenSettings
 from methods.parts.limits import at_least
 from methods.parts.localisation import WINDOW, kernel_centre, locate
-from methods.parts.losses import (
-    Objective,
-    Operator,
-    huber,
-    mean_absolute,
-    mse,
-    relative_gradient_sparsity,
-    total_variation,
-    weighted,
-)
+from methods.parts.losses import Operator, ResidualSettings
 from methods.parts.registry import Method
-from methods.parts.seeding import generator_from, initialised_from
 from methods.parts.solver import Result
+from methods.parts.stages import Schedule, Stage
 from methods.parts.stopping import StopSettings
-
-KernelPrior = ConvolutionalKernel | DiracKernel | FcnKernel | FcnKernels | SirenKernel
 
 PAPER = "Zhuang et al., Blind Image Deblurring with Unknown Kernel Size and Substantial Noise, IJCV 2023"
 LICENCE = "the authors released no code; this is our own"
 
 
 @dataclass(frozen=True)
-class ResidualSettings:
-    """A data term and a regulariser of the image: equations (18), (19) and (21)."""
-
-    data_term: Literal["huber", "l1", "mse"] = "huber"
-    delta: float = 0.05  # of the Huber loss
-    regulariser: Literal["l1/l2", "tv", "none"] = "l1/l2"
-    # lambda, times means. Times the ratio l1/l2 as equation (19) has it, larger by the root of the number of
-    # differences, it drowns the mean residual. On a crop of 128 px (kernel by sigmoid, input 28.7 dB, 420
-    # iterations) that ratio gives 28.0 dB at 1e-6 and 29.6 at 3e-8, about this weight times means; 21.6 at
-    # 1e-5, with a slower kernel. The best of the paper's Table 2 agree: 2e-3 for the mean of |grad x|,
-    # and 1e-4, that times the usual rms of gradients (0.05), for the ratio.
-    regulariser_weight: float = 1e-5
-
-    def check_residual(self) -> None:
-        """Raises ValueError naming a setting that cannot be."""
-        at_least(0, self, "regulariser_weight")
-        if not self.delta > 0:
-            raise ValueError(f"delta must be positive, not {self.delta}")
-
-    def residual(self, blurry: Tensor) -> Objective:
-        """Data term + lambda * regulariser, for `blurry` (C, H, W)."""
-        data_term = {
-            "huber": huber(blurry, self.delta),
-            "l1": mean_absolute(blurry),
-            "mse": mse(blurry),
-        }[self.data_term]
-        if self.regulariser == "none":
-            return data_term
-        regulariser = {"l1/l2": relative_gradient_sparsity, "tv": total_variation}[self.regulariser]
-        return weighted((1.0, data_term), (self.regulariser_weight, regulariser))
-
-
-@dataclass(frozen=True)
-class ImageSettings(SkipSettings, ResidualSettings, StopSettings):
+class ImageSettings:
     """The paper's values for synthetic blur; real photographs take a tenth of the rates (section 4.1)."""
 
-    iterations: int = 10_000
-    milestones: tuple[float, ...] = (0.2, 0.3, 0.5, 0.8)  # iterations 2000, 3000, 5000, 8000
-    stop: Literal["fixed", "wmv", "watched"] = "wmv"
+    # Rates are halved after iterations 2000, 3000, 5000 and 8000.
+    schedule: Schedule = Schedule(iterations=10_000, milestones=(0.2, 0.3, 0.5, 0.8))
+    image: SkipSettings = SkipSettings()
+    residual: ResidualSettings = ResidualSettings()
+    stopping: StopSettings = StopSettings(stop="wmv")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_residual()
-        self.check_stop(self.iterations)
+        self.stopping.check_fits(self.schedule.iterations)
 
 
 @dataclass(frozen=True)
-class Settings(ImageSettings, SirenSettings, FcnSettings):
-    """The paper's values for synthetic blur; real photographs take 1e-3 and 1e-5 as rates (section 4.1)."""
+class Settings(ImageSettings):
+    """The paper's values for synthetic blur; for real photographs: image_rate 1e-3, kernel_rate 1e-5."""
 
-    # The paper's, SelfDeblur's, or a deep image prior of its own (sections 3.4 and 4.3).
+    network: FcnSettings = FcnSettings()
+    siren: SirenSettings = SirenSettings()
+    kernel_rate: float = KERNEL_RATE
+    # The paper's, SelfDeblur's, or a deep prior like the image's (sections 3.4 and 4.3).
     kernel_prior: Literal["siren", "network", "convolutional"] = "siren"
     # Where the result lies in the latent image (section 3.6, Figs. 8 and 9). located: at the window most
-    # similar to the blurry image; middle: SelfDeblur's; all: the latent image is no larger than the
-    # observation, with zeros outside, which leaves no room for a shift.
+    # similar to the blurry image. middle: in the middle, as SelfDeblur has it. all: the latent image is no
+    # larger than the observation, with zeros outside, which leaves no room for a shift.
     result: Literal["located", "middle", "all"] = "located"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_siren()
-        at_least(1, self, "kernel_code", "kernel_hidden")
         at_least(0, self, "kernel_rate")
+
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings of other kernel priors: see `methods.parts.settings.without_effect`."""
+        reason = f"kernel_prior: {self.kernel_prior}"
+        parts = {"network": self.network, "siren": self.siren}
+        return {
+            key: reason for prior, part in parts.items() if prior != self.kernel_prior for key in vars(part)
+        }
 
 
 def most_similar(blurry: Tensor) -> ReadOut:
-    """The result is the window of the latent image that is most similar to `blurry`.
+    """Return a read-out that takes the window of the latent image most similar to `blurry` (C, H, W).
 
-    The kernel moves along in its box: what is shifted out is lost, the rest sums to one.
+    The kernel moves along within its box: what leaves the box is lost, and the rest gets sum 1 again.
     """
 
     def read_out(image: Tensor, kernels: Tensor) -> Result:
@@ -127,49 +94,57 @@ def most_similar(blurry: Tensor) -> ReadOut:
 
 
 def in_the_middle(blurry: Tensor) -> ReadOut:
-    """The result is the middle of the latent image."""
+    """Return a read-out that takes the middle of the latent image, as large as `blurry` (C, H, W)."""
     return middle((blurry.shape[1], blurry.shape[2]))
 
 
-def as_it_is(blurry: Tensor) -> ReadOut:
-    """The result is the latent image."""
+def whole(blurry: Tensor) -> ReadOut:
+    """Return a read-out that takes all of the latent image."""
     del blurry
     return Result
 
 
+def whole_without_kernel(blurry: Tensor) -> ReadOut:
+    """Return a read-out that takes all of the latent image, and no kernel."""
+    del blurry
+    return lambda image, _: Result(image)
+
+
 def blur_with_zeros(image: Tensor, kernels: Tensor) -> Tensor:
-    """`image` (C, H, W) through the one of `kernels` (1, h, w), zeros around it: (C, H, W)."""
+    """Blur `image` (C, H, W) by the one of `kernels` (1, h, w), with zeros around it, to (C, H, W)."""
     return blur(image, kernels[0], "zero")
 
 
 def shifted(kernels: Tensor, by: tuple[int, int]) -> Tensor:
-    """`kernels` (P, h, w) moved down and to the right (less than its size), zeros behind."""
+    """Move `kernels` (P, h, w) by less than their size, down and to the right; zeros come in."""
     down, right = by
     return functional.pad(kernels, (right, -right, down, -down))
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the result lies in the latent image, and how the observation comes from that."""
+    """Where the result lies in the latent image, and how the observation comes from that image."""
 
-    read_out: Callable[[Tensor], ReadOut]  # from the blurry image (C, H, W)
+    read_out: Callable[[Tensor], ReadOut]  # blurry image (C, H, W) -> read-out
     operator: Operator = uniform_blur
-    has_margin: bool = True  # whether the latent image is larger than the observation by the kernel
+    has_margin: bool = True  # whether the latent image is larger than the observation, by the kernel
 
 
 PLACEMENTS = {
     "located": Placement(most_similar),
     "middle": Placement(in_the_middle),
-    "all": Placement(as_it_is, blur_with_zeros, has_margin=False),
+    "all": Placement(whole, blur_with_zeros, has_margin=False),
 }
 
 
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
-    """The observation's latent image and kernel as a joint fit, drawn from `rng`.
+    """Build the fit of the observation's latent image and kernel.
 
     A kernel of undeclared size gets half the image on each axis.
-    Raises NotSupportedError for an even kernel when the latent image is no larger than the observation, and
-    for an image that is too small to be located.
+
+    Raises:
+        NotSupportedError: The image is too small to be located; the kernel is even although the latent image
+            is no larger than the observation; or as `convolutional_kernel`.
     """
     frame = (observation.blurry.shape[1], observation.blurry.shape[2])
     if settings.result == "located" and min(frame) < WINDOW:
@@ -183,55 +158,75 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
             f"an even kernel ({size[0]} x {size[1]}) has no centre, which result: all needs; "
             "declare an odd size"
         )
-    kernel: KernelPrior
+    prior: KernelPrior
     if settings.kernel_prior == "network":
-        kernel = settings.kernel_networks(1, size, rng)
+        prior = settings.network.draw(1, size, rng)
     elif settings.kernel_prior == "convolutional":
-        kernel = convolutional_kernel(settings, size, rng)
+        prior = convolutional_kernel(settings.image, size, rng)
     else:
-        kernel = settings.siren(size, rng)
-    placement = PLACEMENTS[settings.result]
-    return fit(observation, settings, rng, device, kernel, settings.kernel_rate, placement)
+        prior = settings.siren.draw(size, rng)
+    kernel = KernelSetup(prior, settings.kernel_rate)
+    return _fit(observation, settings, rng, device, kernel, PLACEMENTS[settings.result])
 
 
-def fit(
+def problem_without_kernel(
+    observation: Observation, settings: ImageSettings, rng: torch.Generator, device: torch.device
+) -> Fit:
+    """Build the fit of an image as large as the observation, which is taken for noisy and not blurry."""
+    kernel = KernelSetup(DiracKernel(), rate=0.0)
+    return _fit(observation, settings, rng, device, kernel, Placement(whole_without_kernel))
+
+
+def _fit(
     observation: Observation,
     settings: ImageSettings,
     rng: torch.Generator,
     device: torch.device,
-    kernel: KernelPrior,
-    kernel_rate: float,
+    kernel: KernelSetup,
     placement: Placement,
 ) -> Fit:
-    """The observation's latent image, its network drawn from `rng`, and `kernel`, fitted together."""
     blurry = torch.from_numpy(observation.blurry).to(device)
-    reach = kernel.size if placement.has_margin else (1, 1)
-    code = settings.image_code((blurry.shape[1], blurry.shape[2]), reach, rng)
-    with initialised_from(rng):
-        network = plain_network(settings, len(blurry), settings.scales)
-    return Fit(
-        image=DeepImagePrior(network, code, noise_scale=0.0).to(device),
-        kernel=kernel.to(device),
+    support = kernel.prior.size if placement.has_margin else (1, 1)
+    frame = (blurry.shape[1], blurry.shape[2])
+    # The caption of the paper's figure of the network names no non-local block.
+    image = settings.image.draw(len(blurry), frame, support, rng, non_local=False)
+    iterations, residual = settings.schedule.iterations, settings.residual
+    return build_fit(
+        observation,
+        image,
+        kernel,
+        [Stage(residual.data_term, iterations, residual.objective(blurry))],
+        settings.schedule,
+        rng,
+        device,
         operator=placement.operator,
-        stages=[Stage(settings.data_term, settings.iterations, settings.residual(blurry))],
-        rates=Rates(settings.image_rate, kernel_rate, settings.milestone_iterations()),
         read_out=placement.read_out(blurry),
-        rng=generator_from(rng, device),
-        stopper=settings.stopper(),
+        stopper=settings.stopping.stopper(),
     )
 
 
 def half(frame: tuple[int, int]) -> tuple[int, int]:
-    """The size of a kernel that nothing is known of: half of `frame` on each axis, rounded up."""
+    """Return half of `frame` (H, W) on each axis, rounded up: the kernel's size where none is declared."""
     return -(-frame[0] // 2), -(-frame[1] // 2)
 
 
-METHOD = Method(
-    name="robust-bid",
-    title="Robust BID",
-    paper=PAPER,
-    licence=LICENCE,
-    blur_models=("uniform",),
-    settings=Settings,
-    problem=problem,
+METHODS = (
+    Method(
+        name="robust-bid",
+        title="Robust BID",
+        paper=PAPER,
+        licence=LICENCE,
+        blur_models=("uniform",),
+        settings=Settings,
+        problem=problem,
+    ),
+    Method(
+        name="dip-only",
+        title="DIP, no kernel",
+        paper=PAPER,
+        licence=LICENCE,
+        blur_models=("uniform",),
+        settings=ImageSettings,
+        problem=problem_without_kernel,
+    ),
 )

@@ -1,8 +1,8 @@
 """SelfDeblur: an untrained image network and an untrained kernel network, fitted to one blurry image.
 
 D. Ren, K. Zhang, Q. Wang, Q. Hu, W. Zuo, "Neural Blind Deconvolution Using Deep Priors", CVPR 2020.
-Where paper and published code differ (the code has no TV term and a 1 - SSIM second stage), the code is
-followed: the published numbers come from it.
+Where paper and published code differ (the code has no TV term, but a second stage with 1 - SSIM), this
+follows the code: the published numbers come from it.
 """
 
 from dataclasses import dataclass, replace
@@ -13,47 +13,62 @@ from torch import Tensor
 
 from benchmark.core.types import NotSupportedError, Observation
 from methods.parts.colour import luma
-from methods.parts.fit import Fit, Rates, ReadOut, kernel_count, middle, operator_for
-from methods.parts.image_priors.skip import DeepImagePrior
-from methods.parts.kernel_priors.fcn import FcnSettings, fcn_kernels
+from methods.parts.fit import Fit, ReadOut, build_fit, kernel_count, middle
+from methods.parts.image_priors.skip import DeepImagePrior, PerturbedSkipSettings
+from methods.parts.kernel_priors.fcn import KERNEL_RATE, FcnSettings, fcn_kernels
+from methods.parts.kernel_priors.protocol import KernelSetup
 from methods.parts.limits import at_least
 from methods.parts.registry import Method
-from methods.parts.seeding import generator_from, initialised_from
-from methods.parts.skip_settings import DipSettings
+from methods.parts.seeding import initialised_from
 from methods.parts.solver import Result
+from methods.parts.stages import MseThenSsim, Schedule
 from methods.parts.warm_start import estimated_kernel, estimator, fit_to
+
+# In few iterations the kernel hardly moves at the paper's rate, and the result is worse than the blurry input
+# (measured; not in the paper).
+SHORT_RUN = 2000  # iterations: runs below this
+SHORT_RUN_KERNEL_RATE = 5e-4  # have this rate by default
 
 
 @dataclass(frozen=True)
-class Settings(DipSettings, FcnSettings):
-    """The published scripts' values, and what is not in the paper."""
+class Settings:
+    """The values of the published scripts, and three settings that are not in the paper."""
 
-    # In few iterations the kernel hardly moves at the paper's rate and the result ends below the blurry
-    # input, so runs shorter than `short_below` take `short_kernel_rate` (measured; not in the paper).
-    short_below: int = 2000
-    short_kernel_rate: float = 5e-4
-    # joint: one network with three outputs and one kernel; luma: the YCbCr script's way, which restores the
-    # luma alone and leaves the blurry image's chroma as it is. Grey images are the same either way.
+    objective: MseThenSsim = MseThenSsim()
+    schedule: Schedule = Schedule()
+    image: PerturbedSkipSettings = PerturbedSkipSettings()
+    kernel: FcnSettings = FcnSettings()
+    # None: the paper's 1e-4, or 5e-4 in runs of fewer than 2000 iterations.
+    kernel_rate: float | None = None
+    # joint: one network with three outputs and one kernel. luma: the way of the YCbCr script, which restores
+    # the luma alone and keeps the chroma of the blurry image. For grey images both are the same.
     colour: Literal["joint", "luma"] = "joint"
-    # A method, such as l0-grad, that estimates the kernel which the kernel network starts at (not in the
-    # paper); None: random weights, whose kernel is nearly uniform.
+    # A method, such as l0-grad, at whose kernel the kernel network starts (not in the paper). None: random
+    # weights, whose kernel is nearly uniform.
     warm_start: str | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(1, self, "kernel_code", "kernel_hidden")
-        at_least(0, self, "kernel_rate", "short_kernel_rate", "short_below")
+        if self.kernel_rate is not None:
+            at_least(0, self, "kernel_rate")
         if self.warm_start is not None:
-            estimator(self.warm_start)
+            estimator(self.warm_start)  # raises InputError unless the method estimates kernels
+
+    def effective_kernel_rate(self) -> float:
+        """Return `kernel_rate`, or its default for this length of run."""
+        if self.kernel_rate is not None:
+            return self.kernel_rate
+        return SHORT_RUN_KERNEL_RATE if self.schedule.iterations < SHORT_RUN else KERNEL_RATE
 
 
 def problem(observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device) -> Fit:
-    """The observation's latent image and kernels as a joint fit, drawn from `rng`.
+    """Build the fit of the observation's latent image and kernels.
 
-    Where the blur is not uniform, every node of the grid has a kernel network of its own ("adapted by
+    Where the blur is not uniform, each node of the grid has a kernel network of its own ("adapted by
     integrating SVOLA" in the GLKM paper). Nothing keeps their kernels from drifting apart, which tears the
-    image; the published scores show it too.
-    Raises NotSupportedError without a declared kernel size, or when the warm start fails.
+    image; the published scores show it, too.
+
+    Raises:
+        NotSupportedError: No kernel size is declared, or the warm start fails.
     """
     if observation.kernel_size is None:
         raise NotSupportedError("selfdeblur needs a declared kernel size")
@@ -63,30 +78,26 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
     photo = torch.from_numpy(observation.blurry).to(device)
     blurry = luma(photo) if settings.colour == "luma" else photo
     frame, support = (blurry.shape[1], blurry.shape[2]), observation.kernel_size
-    image_code = settings.image_code(frame, support, rng)
-    kernel_codes = settings.kernel_codes(count, rng)
+    # Both codes are drawn first, then the weights of both networks from one seed.
+    image_code = settings.image.code(frame, support, rng)
+    kernel_codes = settings.kernel.codes(count, rng)
     with initialised_from(rng):
-        network = settings.network(len(blurry))
-        kernel = fcn_kernels(kernel_codes, support, settings.kernel_hidden)
-    perturbations = generator_from(rng, device)
-    kernel.to(device)
-    if settings.warm_start is not None:
-        fit_to(kernel, estimated_kernel(settings.warm_start, observation, rng, device))
-    short = settings.iterations < settings.short_below
-    return Fit(
-        image=DeepImagePrior(network, image_code, settings.code_noise).to(device),
-        kernel=kernel,
-        operator=operator_for(observation),
-        stages=settings.stages(blurry),
-        rates=Rates(
-            image=settings.image_rate,
-            kernel=settings.short_kernel_rate if short else settings.kernel_rate,
-            milestones=settings.milestone_iterations(),
-        ),
-        # In YCbCr, another luma under the same chroma is the same step on all three channels.
-        read_out=_with_chroma_of(photo, blurry) if settings.colour == "luma" else middle(frame),
-        rng=perturbations,
+        network = settings.image.network(len(blurry))
+        kernel = fcn_kernels(kernel_codes, support, settings.kernel.kernel_hidden)
+    fit = build_fit(
+        observation,
+        DeepImagePrior(network, image_code, settings.image.code_noise),
+        KernelSetup(kernel, settings.effective_kernel_rate()),
+        settings.objective.stages(blurry, settings.schedule.iterations),
+        settings.schedule,
+        rng,
+        device,
+        # In YCbCr, another luma under the same chroma is the same step in all three channels.
+        read_out=_with_chroma_of(photo, blurry) if settings.colour == "luma" else None,
     )
+    if settings.warm_start is not None:
+        fit_to(fit.kernel, estimated_kernel(settings.warm_start, observation, rng, device))
+    return fit
 
 
 def _with_chroma_of(photo: Tensor, blurry_luma: Tensor) -> ReadOut:

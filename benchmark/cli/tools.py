@@ -1,7 +1,6 @@
 """Verbs that train, measure and investigate."""
 
 import os
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -162,7 +161,8 @@ def bench_method_command(
     """One step of a method at the paper's settings, freed memory kept against returned."""
     from benchmark.runs.names import base_method
     from benchmark.tools.bench import bench_method
+    from methods.parts.settings import keys_of
 
-    if "iterations" not in {field.name for field in fields(base_method(name).settings)}:
+    if "iterations" not in keys_of(base_method(name).settings):
         raise InputError(f"{name} takes no iterations, so there is no step to time")
     typer.echo(bench_method(name, size, kernel_size, steps).round(2).to_string(index=False))

@@ -1,7 +1,7 @@
 """What a config asks for: the jobs of the workflow, checked at the door."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from benchmark.scoring.metrics import find_metric, variants
 from benchmark.scoring.protocols import find_protocol
 from benchmark.tables.definition import Grid
 from benchmark.tables.paper_tables import paper_table, paper_tables
+from methods.parts.settings import flat
 
 
 @dataclass(frozen=True)
@@ -339,7 +340,7 @@ def _method_plan(name: str, overrides: Mapping[str, Any], snapshots: Sequence[in
     settings = effective(method.settings, overrides, f"{where}: methods.{name}")
     return MethodPlan(
         name,
-        asdict(settings),
+        flat(settings),
         provenance.code_of(method, settings),
         lambda case: provenance.files_of(method, settings, case),
         kept_snapshots(settings, snapshots),

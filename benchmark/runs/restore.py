@@ -4,7 +4,6 @@ import json
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective, kept_snapshots
 from benchmark.runs.store import Store, observation_hash, read_record, write_restoration
 from methods.parts.registry import Method
+from methods.parts.settings import flat
 from methods.parts.solver import Problem, Task, solve
 
 CHECKPOINT = "checkpoint.pt"
@@ -57,7 +57,7 @@ def restore_shard(
             read = store.read_known_blur if method.needs_true_kernels else store.read_observation
             observation = read(dataset, case)
             parts: dict[str, Any] = {
-                "settings": asdict(settings),
+                "settings": flat(settings),
                 "observation": observation_hash(observation),
                 "weights": provenance.files_hash(provenance.files_of(method, settings, case)),
                 "code": code,

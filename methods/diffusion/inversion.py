@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from methods.diffusion.schedule import STEPS, ddim_chain, strided_steps
-from methods.diffusion.view import View, ViewSettings, odd
+from methods.diffusion.view import View, odd
 from methods.parts.limits import at_least
 from methods.parts.solver import Result, Step
 
 
 @dataclass(frozen=True)
-class InversionSettings(ViewSettings):
-    """The released code's values."""
+class InversionSettings:
+    """Settings: how BIRD looks for the noise; defaults are those of the released code."""
 
     iterations: int = 100
     image_rate: float = 3e-3  # of x_T

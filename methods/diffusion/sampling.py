@@ -19,7 +19,7 @@ from benchmark.blur.convolution import odd_from_correlation
 from methods.diffusion.prior import Prior
 from methods.diffusion.schedule import STEPS, Chain, ancestral, spread_steps
 from methods.diffusion.schedule import Step as DiffusionStep
-from methods.diffusion.view import View, ViewSettings, odd
+from methods.diffusion.view import View, odd
 from methods.glkm.latent import LatentKernel
 from methods.parts.limits import at_least
 from methods.parts.solver import Result, Step
@@ -28,8 +28,8 @@ Draw = Callable[[Tensor], Tensor]  # noise of a tensor's shape
 
 
 @dataclass(frozen=True)
-class SamplingSettings(ViewSettings):
-    """The released code's values."""
+class SamplingSettings:
+    """Settings: the steps of BlindDPS; defaults are those of the released code."""
 
     iterations: int = STEPS  # of the diffusion's 1000 steps; fewer are spread evenly
     # growing: zeta = sqrt(A_t), the released code; constant: `constant_step`, which the paper states.
@@ -42,6 +42,10 @@ class SamplingSettings(ViewSettings):
         if not 1 <= self.iterations <= STEPS:
             raise ValueError(f"iterations must lie between 1 and {STEPS}, not {self.iterations}")
         at_least(0, self, "constant_step", "step_factor")
+
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings that `step_size` does not use: see `methods.parts.settings.without_effect`."""
+        return {"constant_step": "step_size: growing"} if self.step_size == "growing" else {}
 
     def chain(self) -> Chain:
         """The steps that remain."""

@@ -18,8 +18,6 @@ from benchmark.blur.convolution import blur, central_crop, odd_from_correlation,
 from benchmark.core.types import NotSupportedError, Observation
 from methods.diffusion import prior as priors
 from methods.diffusion.prior import Prior
-from methods.glkm.start import LatentSettings
-from methods.glkm.start import weight_files as latent_files
 from methods.parts.colour import luma
 
 # grey: outside of the image all is mid-grey, and the blurry image has its size; as published.
@@ -133,7 +131,6 @@ def image_prior(settings: ViewSettings) -> Prior:
     return priors.load(priors.path_of(settings.prior, "diffusion-image"), "diffusion-image")
 
 
-def prior_files(case: str, settings: ViewSettings) -> list[Path]:
-    """What a restoration reads beside the observation."""
-    files = priors.files_of(priors.path_of(settings.prior, "diffusion-image"))
-    return files + (latent_files(case, settings) if isinstance(settings, LatentSettings) else [])
+def prior_files(settings: ViewSettings) -> list[Path]:
+    """Return the files of the image model that the settings name."""
+    return priors.files_of(priors.path_of(settings.prior, "diffusion-image"))

@@ -9,14 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from benchmark.core.types import NotSupportedError, Observation
 from methods.classical import pyramid
 from methods.glkm.generator import OFFICIAL
+from methods.glkm.start import LatentSettings, latent_kernel
 from methods.parts.fit import Fit, kernel_count
 from methods.parts.kernel_priors.logits import LogitKernel
+from methods.parts.kernel_priors.protocol import KernelSetup
 from methods.parts.solver import Result, Step
 
 LARGEST = max(OFFICIAL)
@@ -65,20 +68,56 @@ def free_kernel(observation: Observation) -> LogitKernel:
     return LogitKernel(kernel_count(observation), (size, size))
 
 
-def small_first(
+def fit_latent(
     observation: Observation,
-    generated: Callable[[Observation], Fit],
-    free: Callable[[LogitKernel, str], Fit],
+    settings: LatentSettings,
+    rng: torch.Generator,
+    device: torch.device,
+    fit: Callable[[Observation, KernelSetup], Fit],
+    *,
+    iterations: int,
+    pretraining: int = 0,
+    shared_iterations: int = 0,
 ) -> "Fit | SmallFirst":
-    """The fit of an observation with a generator's kernels, or, where it `is_large`, two fits.
+    """Fit an observation with a generator's kernel; a kernel larger than any generator's takes two fits.
 
-    `generated` gives the fit of the observation or of the shrunken one, `free` that with a `LogitKernel` and
-    the label of the generator's weights. Raises as `full_size` and as these two.
+    Args:
+        observation: The blurry image and its declared kernel size.
+        settings: Of the kernel prior.
+        rng: Where a random start is drawn from.
+        device: Where the kernel prior lives.
+        fit: Builds the fit of an observation (the given or the shrunken one) with a kernel.
+        iterations: Of a fit, without its pre-training.
+        pretraining: Iterations before these. A large kernel rests during them, too.
+        shared_iterations: During so many first ones all nodes of a non-uniform blur share one kernel.
+
+    Raises:
+        NotSupportedError: As `latent_kernel` and `full_size`.
+        WeightsMissingError: As `latent_kernel`.
     """
+
+    def generated(observation: Observation) -> Fit:
+        prior, weights = latent_kernel(observation, settings, rng, device)
+        kernel = KernelSetup(
+            prior,
+            settings.latent_rate,
+            weights,
+            first_iterations=shared_iterations,
+            first_kernels=prior.shared if shared_iterations else None,
+        )
+        return fit(observation, kernel)
+
     if not is_large(observation):
         return generated(observation)
-    small, kernel = generated(shrunken(observation)), free_kernel(observation)
-    return SmallFirst(small, free(kernel, small.weights), kernel)
+    small, prior = generated(shrunken(observation)), free_kernel(observation)
+    kernel = KernelSetup(
+        prior,
+        settings.logit_rate,
+        small.weights,
+        first_iterations=pretraining + round(settings.frozen_share * iterations),
+        first_kernels=prior.frozen,
+    )
+    return SmallFirst(small, fit(observation, kernel), prior)
 
 
 class SmallFirst:

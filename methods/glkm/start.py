@@ -15,7 +15,7 @@ from methods.glkm.weights import files, label, load_generator, load_initializer
 from methods.parts.colour import luma
 from methods.parts.fit import kernel_count
 from methods.parts.kernel_priors.divergence import cross_entropy_of
-from methods.parts.limits import at_least
+from methods.parts.limits import at_least, shares
 from methods.parts.warm_start import estimated_kernel, estimator, fit_to, resized
 from methods.parts.weight_files import weights_folder
 
@@ -29,7 +29,7 @@ FEATURES_RATE, ENOUGH = 1e-2, 0.1
 
 @dataclass(frozen=True)
 class LatentSettings:
-    """What a method with this kernel prior lets a config say of it."""
+    """Settings: the kernel prior of GLKM."""
 
     latent_rate: float = 5e-4  # of w; section VI-A of the paper, without its number there
     weights: str = ""  # folder of generators and initializers; the package's own if empty
@@ -37,34 +37,25 @@ class LatentSettings:
     # Where the kernel starts: 'initializer'; 'random', z ~ N(0, I); or the name of a method, such as l0-grad,
     # whose kernel is inverted into the latent variables (not in the paper).
     start: str = INITIALIZER
-    # Of kernels larger than any generator's (not in the paper): the fit of the image in its own size leaves
-    # the kernel at rest for 500 of 5000 iterations, then its logits move. The rates after that sum up to
-    # 0.24, so the kernel's entries change by about a quarter.
+    # For kernels larger than any generator's (not in the paper). When the image is fitted in its own size,
+    # the kernel rests for 500 of 5000 iterations, then its logits move. Their rates add up to 0.24, so the
+    # kernel's entries change by about a quarter.
     frozen_share: float = 0.1
     logit_rate: float = 1e-4
 
+    def __post_init__(self) -> None:
+        at_least(0, self, "latent_rate", "logit_rate")
+        shares(self, "frozen_share")
+        if self.start not in (INITIALIZER, RANDOM):
+            estimator(self.start, "start")  # raises InputError unless the method estimates kernels
 
-def weight_files(case: str, settings: LatentSettings) -> list[Path]:
-    """All that a restoration with this prior may read beside the observation."""
-    del case
-    return files(weights_folder(settings.weights))
+    def files(self) -> list[Path]:
+        """Return the files that a restoration with this prior may read."""
+        return files(weights_folder(self.weights))
 
-
-def check_latent(settings: LatentSettings) -> None:
-    """Raises InputError unless the start is one of the above or a method that estimates kernels.
-
-    ValueError for numbers that mean nothing.
-    """
-    at_least(0, settings, "latent_rate", "logit_rate")
-    if not 0 <= settings.frozen_share <= 1:
-        raise ValueError(f"frozen_share must lie in [0, 1], not {settings.frozen_share}")
-    if settings.start not in (INITIALIZER, RANDOM):
-        estimator(settings.start, "start")
-
-
-def used_by(start: str) -> tuple[str, ...]:
-    """The methods that a start runs first."""
-    return () if start in (INITIALIZER, RANDOM) else (start,)
+    def methods_run_first(self) -> tuple[str, ...]:
+        """Return the name of the method whose kernel the prior starts at, if any."""
+        return () if self.start in (INITIALIZER, RANDOM) else (self.start,)
 
 
 def latent_kernel(

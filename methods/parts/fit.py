@@ -1,74 +1,38 @@
-"""Joint optimisation of an image prior and a kernel prior: the problem that most methods here compose.
+"""Fit an image prior and a kernel prior to a blurry image together: what most methods here do.
 
-minimise over the parameters of (image prior, kernel prior):  objective( operator(image, kernels), blurry )
+minimise over the parameters of both priors:  objective( operator(image, kernels), blurry )
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.blur.convolution import central_crop, uniform_blur
 from benchmark.blur.svola import svola
 from benchmark.core.types import Observation
 from methods.parts.image_priors.skip import DeepImagePrior
-from methods.parts.losses import Estimate, Objective, Operator
+from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
+from methods.parts.losses import Estimate, Operator
+from methods.parts.seeding import generator_from
 from methods.parts.solver import Result, Step
+from methods.parts.stages import Rates, Schedule, Stage
 from methods.parts.stopping import WindowedVariance
-
-Flaw = tuple[str, Callable[[Estimate], Tensor]]  # a sentence, and whether (a bool scalar) it holds
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A run of iterations under one objective.
-
-    What the objective does not depend on does not move in it.
-    """
-
-    name: str
-    iterations: int
-    objective: Objective
-    # Instead of the kernel prior's own forward(), to train less of it.
-    kernels: Callable[[], Tensor] | None = None
-    flaws: Sequence[Flaw] = ()  # ways in which an estimate can be lost although its loss is finite
-
-
-def beginning_with(steps: int, kernels: Callable[[], Tensor], stages: Sequence[Stage]) -> list[Stage]:
-    """`stages`, the first `steps` iterations of them with `kernels` in place of the kernel prior's own."""
-    cut = []
-    for stage in stages:
-        first = min(steps, stage.iterations)
-        steps -= first
-        cut.append(replace(stage, iterations=first, kernels=kernels))
-        cut.append(replace(stage, iterations=stage.iterations - first))
-    return cut
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Adam's learning rates; each milestone, from its own iteration on, multiplies both by `factor`."""
-
-    image: float
-    kernel: float
-    milestones: Sequence[int] = ()
-    factor: float = 0.5
-
-    def at(self, iteration: int) -> tuple[float, float]:
-        """(image rate, kernel rate) at a 0-based iteration."""
-        scale = self.factor ** sum(milestone <= iteration for milestone in self.milestones)
-        return self.image * scale, self.kernel * scale
-
 
 ReadOut = Callable[[Tensor, Tensor], Result]  # latent image (C, H', W'), kernels (P, h, w) -> result
 
 
 def middle(frame: tuple[int, int]) -> ReadOut:
-    """The restored frame (H, W) is the middle of the latent image."""
+    """Return a read-out that takes the central `frame` (H, W) of the latent image.
+
+    >>> result = middle((4, 4))(torch.zeros(3, 8, 8), torch.ones(1, 1, 1))
+    >>> result.image.shape
+    torch.Size([3, 4, 4])
+    """
 
     def read_out(image: Tensor, kernels: Tensor) -> Result:
         return Result(central_crop(image, frame), kernels)
@@ -77,21 +41,38 @@ def middle(frame: tuple[int, int]) -> ReadOut:
 
 
 class Fit:
-    """A `Problem` of `parts.solver`: one Adam over both priors, from the first stage to the last."""
+    """A `Problem` of `methods.parts.solver`: one Adam over both priors, from the first stage to the last.
+
+    Methods build theirs by `build_fit`.
+    """
 
     def __init__(
         self,
         *,
         image: DeepImagePrior,
-        kernel: nn.Module,  # forward() -> kernels (P, h, w)
+        kernel: KernelPrior,
         operator: Operator,
         stages: Sequence[Stage],
         rates: Rates,
-        read_out: ReadOut,  # what of the latent image is the result
-        rng: torch.Generator,  # of perturbations and samples; lives on the device of the priors
-        weights: str = "",  # names the pre-trained weights in the priors
-        stopper: WindowedVariance | None = None,  # watches the last stage: a change of objective moves all
+        read_out: ReadOut,
+        rng: torch.Generator,
+        weights: str = "",
+        stopper: WindowedVariance | None = None,
     ) -> None:
+        """Compose the fit. Both priors and `rng` must be on the device of the observation.
+
+        Args:
+            image: Gives the latent image.
+            kernel: Gives the kernels.
+            operator: Blurs the latent image with the kernels.
+            stages: Objectives, and for how long each.
+            rates: Adam's learning rates.
+            read_out: Makes the result of the latent image and the kernels.
+            rng: Draws the perturbations of the image prior's code, and samples.
+            weights: Names the pre-trained weights in the priors; empty if there are none.
+            stopper: Watches the last stage for early stopping. Not the stages before: a new objective
+                changes the whole image, and the variance that is watched with it.
+        """
         self.image, self.kernel, self.operator = image, kernel, operator
         self.stages, self.rates, self.read_out, self.rng = stages, rates, read_out, rng
         self.weights, self.stopper = weights, stopper
@@ -107,7 +88,7 @@ class Fit:
         self.slowdown = 1.0
 
     def step(self, iteration: int) -> Step:
-        """One joint gradient step on both priors."""
+        """Do one joint gradient step on both priors."""
         stage = self._stage_at(iteration)
         for group, rate in zip(self.adam.param_groups, self.rates.at(iteration), strict=True):
             group["lr"] = rate * self.slowdown
@@ -142,7 +123,7 @@ class Fit:
         return replace(result, iteration=self.iterations - last + best.iteration)
 
     def state_dict(self) -> dict[str, Any]:
-        """Parameters, Adam's moments, the generator, the slowdown and what the stopper remembers."""
+        """Return parameters, Adam's moments, the generator, the slowdown and what the stopper remembers."""
         return {
             "image": self.image.state_dict(),
             "kernel": self.kernel.state_dict(),
@@ -153,7 +134,7 @@ class Fit:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.image.load_state_dict(state["image"])
         self.kernel.load_state_dict(state["kernel"])
         self.adam.load_state_dict(state["adam"])
@@ -182,13 +163,69 @@ class Fit:
         return Estimate(image, kernels_of(), self.operator, deviation, lambda: self._noise_like(image))
 
 
+def build_fit(
+    observation: Observation,
+    image: DeepImagePrior,
+    kernel: KernelSetup,
+    stages: Sequence[Stage],
+    schedule: Schedule,
+    rng: torch.Generator,
+    device: torch.device,
+    *,
+    pretraining: int = 0,
+    operator: Operator | None = None,
+    read_out: ReadOut | None = None,
+    stopper: WindowedVariance | None = None,
+) -> Fit:
+    """Build the fit of one observation.
+
+    Args:
+        observation: The blurry image and what is known of its blur.
+        image: The image prior, already drawn from `rng`; its latent image is larger than the observation by
+            the kernel's size less one.
+        kernel: The kernel prior, also drawn, with its rate and its first iterations.
+        stages: Objectives, and for how long each; their tensors are on `device`.
+        schedule: The image's rate, and the milestones of both rates.
+        rng: Seeds the generator of perturbations and samples: one draw.
+        device: Both priors are moved there.
+        pretraining: Iterations of `stages` that are not counted by `schedule`.
+        operator: Blurs the latent image; if None, the observation's own kind of blur.
+        read_out: Makes the result; if None, the middle of the latent image is.
+        stopper: Watches the last stage for early stopping.
+
+    >>> import numpy as np
+    >>> from methods.parts.image_priors.skip import SkipSettings
+    >>> from methods.parts.kernel_priors.fcn import FcnSettings
+    >>> from methods.parts.stages import MseThenSsim
+    >>> observation = Observation("photos", "mine", np.full((1, 24, 28), 0.5, np.float32), (5, 5))
+    >>> rng, schedule = torch.Generator().manual_seed(0), Schedule(iterations=10)
+    >>> kernel = KernelSetup(FcnSettings(kernel_hidden=8).draw(1, (5, 5), rng), rate=1e-4)
+    >>> image = SkipSettings(channels=4, skip_channels=2, scales=2).draw(1, (24, 28), (5, 5), rng)
+    >>> stages = MseThenSsim().stages(torch.from_numpy(observation.blurry), schedule.iterations)
+    >>> fit = build_fit(observation, image, kernel, stages, schedule, rng, torch.device("cpu"))
+    >>> fit.step(0).stage, fit.estimate().image.shape, fit.estimate().kernels.shape
+    ('mse', torch.Size([1, 24, 28]), torch.Size([1, 5, 5]))
+    """
+    return Fit(
+        image=image.to(device),
+        kernel=kernel.prior.to(device),
+        operator=operator or operator_for(observation),
+        stages=kernel.stages(stages),
+        rates=schedule.rates(kernel.rate, pretraining),
+        read_out=read_out or middle((observation.blurry.shape[1], observation.blurry.shape[2])),
+        rng=generator_from(rng, device),
+        weights=kernel.weights,
+        stopper=stopper,
+    )
+
+
 def operator_for(observation: Observation) -> Operator:
-    """What re-blurs a latent image: one kernel, or those at the nodes of the observation's grid by SVOLA."""
+    """Return the operator of the observation's blur: one kernel, or one at each node of a grid (SVOLA)."""
     if observation.blur_model == "uniform":
         return uniform_blur
     return partial(svola, grid=observation.grid)
 
 
 def kernel_count(observation: Observation) -> int:
-    """How many kernels `operator_for` takes."""
+    """Return how many kernels `operator_for` the observation takes."""
     return 1 if observation.blur_model == "uniform" else prod(observation.grid)

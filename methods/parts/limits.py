@@ -1,11 +1,19 @@
-"""Checks of settings that a config may get wrong."""
+"""Check settings that a config may get wrong."""
 
 
 def at_least(least: int, settings: object, *names: str) -> None:
-    """Raises ValueError naming the first of the settings that is below `least`."""
+    """Raise ValueError naming the first of the settings that is below `least`, or not a number."""
     for name in names:
         value = getattr(settings, name)
         if not value >= least:
             raise ValueError(
                 f"{name} must {f'be at least {least}' if least else 'not be negative'}, not {value}"
             )
+
+
+def shares(settings: object, *names: str) -> None:
+    """Raise ValueError naming the first of the settings that is not within [0, 1]."""
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must lie in [0, 1], not {value}")

@@ -2,12 +2,12 @@
 
 H. Wang, T. Li, Z. Zhuang, T. Chen, H. Liang, J. Sun, "Early Stopping for Deep Image Prior", TMLR 2023; as
 used in "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", Algorithm 1. A deep image
-prior fits the scene before it fits the noise: in between its outputs change little, so the iteration to
-return is where
+prior fits the scene before it fits the noise. In between its outputs change little, so the image to return is
+where
 
     VAR = mean over pixels of the variance of the last W outputs
 
-has its minimum; when no smaller one has come for P iterations, the run ends.
+is smallest. When no smaller value has come for P iterations, the run ends.
 """
 
 from collections.abc import Mapping
@@ -26,23 +26,29 @@ SAMPLE = 2**16  # values; the variance of so many is that of all to 0.8 %
 
 @dataclass(frozen=True)
 class StopSettings:
-    """When a run ends."""
+    """Settings: when a run ends."""
 
-    # fixed: after its iterations; wmv: when the variance of the image has passed a minimum, or then; watched:
-    # what wmv would return, after all iterations, to see what it was worth.
+    # fixed: after its iterations. wmv: `patience` iterations after the smallest variance, if not over before.
+    # watched: after its iterations, but with the image that wmv returns, to see what stopping is worth.
     stop: Literal["fixed", "wmv", "watched"] = "fixed"
     window: int = 100  # W: section 4 of the paper
     patience: int = 500  # P: the paper's for real photographs and low noise; 200 for high noise
 
-    def check_stop(self, iterations: int) -> None:
-        """Raises ValueError for a window or patience that can never end a run of `iterations`."""
+    def __post_init__(self) -> None:
         at_least(2, self, "window")
         at_least(1, self, "patience")
+
+    def check_fits(self, iterations: int) -> None:
+        """Raise ValueError if the window is larger than a run of `iterations`: it would never end one."""
         if self.stop != "fixed" and self.window > iterations:
             raise ValueError(f"window must be at most the {iterations} iterations, not {self.window}")
 
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings that `stop` does not use: see `methods.parts.settings.without_effect`."""
+        return dict.fromkeys(("window", "patience"), "stop: fixed") if self.stop == "fixed" else {}
+
     def stopper(self) -> "WindowedVariance | None":
-        """What watches a run; None: nothing does."""
+        """Return what watches a run; None if nothing does."""
         if self.stop == "fixed":
             return None
         return WindowedVariance(self.window, self.patience, ends=self.stop == "wmv")
@@ -58,25 +64,35 @@ class Best:
 
 
 class WindowedVariance:
-    """Watches a sequence of images (C, H, W) in [0, 1] and remembers the one to return, with its kernels.
+    """Watch a sequence of images (C, H, W) in [0, 1], and keep the one where VAR is smallest.
 
-    Everything stays on the images' device; nothing is read from it here but in `result`. The cost of an
-    iteration does not depend on the window; memory: 2 W + 4 bytes a value.
+    Everything stays on the images' device, which is read in `best` alone. The time of an iteration does not
+    depend on the window; the memory is 2 W + 4 bytes for each value of an image.
+
+    >>> watch = WindowedVariance(window=2, patience=2)
+    >>> for grey in (0.0, 0.5, 0.5, 0.7, 1.0):
+    ...     ended = watch.push(torch.full((1, 2, 2), grey), torch.ones(1, 1, 1))
+    >>> ended.item(), watch.best(iterations=100).iteration
+    (True, 3)
     """
 
     def __init__(self, window: int, patience: int, ends: bool = True) -> None:
-        """Variance of the last `window` images; the end is `patience` iterations after its minimum.
+        """Start watching.
 
-        Unless it `ends` runs, they go on, and what it remembers is their result all the same.
+        Args:
+            window: W, the number of images whose variance is taken.
+            patience: P, the iterations without a smaller variance after which the run ends.
+            ends: Whether the run ends then. If not, it goes on, and still returns the image kept until then.
         """
         self.window, self.patience, self.ends = window, patience, ends
         self.iteration = 0  # images seen
         self.state: dict[str, Tensor] = {}
 
     def push(self, image: Tensor, kernels: Tensor) -> Tensor:
-        """See the next image with its kernels (P, h, w); returns whether the end is reached (a bool scalar).
+        """Watch the next image, with its kernels (P, h, w).
 
-        After it nothing is remembered any more.
+        Returns:
+            Whether the end is reached (a bool scalar). After that no other image is kept.
         """
         image, kernels = image.detach(), kernels.detach()
         if not self.state:
@@ -114,11 +130,11 @@ class WindowedVariance:
         return self.iteration >= iterations or (self.ends and bool(self.state["ended"].item()))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that it remembers."""
+        """Return all that it remembers."""
         return {"iteration": self.iteration, **self.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         tensors = dict(state)
         self.iteration = tensors.pop("iteration")
         self.state = tensors
@@ -127,7 +143,7 @@ class WindowedVariance:
         device, count = image.device, image.numel()
         values = torch.arange(count, device=device)
         if count > MOST_VALUES:
-            # The same ones all along, and in every run: what moves is the image.
+            # The same values in all iterations and runs.
             rng = torch.Generator().manual_seed(0)
             values = torch.randperm(count, generator=rng)[:SAMPLE].to(device)
         seen = len(values)
@@ -148,7 +164,7 @@ class WindowedVariance:
         return (LEVELS * image.flatten()[self.state["values"]].clamp(0, 1)).round().int()
 
     def _variance(self) -> Tensor:
-        """VAR of the full window, in squared intensities."""
+        """Return VAR of the full window, in squared intensities."""
         squares = self.state["squares"].double() / self.window
         means = self.state["sum"].double().square().sum() / self.window**2
         return (squares - means) / (len(self.state["values"]) * LEVELS**2)

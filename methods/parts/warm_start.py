@@ -6,12 +6,13 @@ names the estimator in `uses`, so that a change of the estimator makes its resul
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from benchmark.core.types import InputError, NotSupportedError, Observation, Status
 from methods.parts import registry
 from methods.parts.kernel_priors.divergence import cross_entropy_of
+from methods.parts.kernel_priors.protocol import KernelPrior
 from methods.parts.solver import Task, drive
 
 # Measured on motion kernels of 13 and 31 px: SelfDeblur's network takes 56 to 81 steps, a SIREN of two layers
@@ -76,7 +77,7 @@ def resized(kernels: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.pad(kernels, (left, w - columns - left, top, h - rows - top))
 
 
-def fit_to(prior: nn.Module, kernels: Tensor, rate: float = RATE, enough: float = ERROR) -> None:
+def fit_to(prior: KernelPrior, kernels: Tensor, rate: float = RATE, enough: float = ERROR) -> None:
     """Move the parameters of `prior`, whose forward() gives kernels (P, h, w), until it gives `kernels`.
 
     Adam on the Kullback-Leibler divergence, up to the relative error `enough`. Draws nothing, leaves no

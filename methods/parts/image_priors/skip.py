@@ -4,7 +4,6 @@ The network of SelfDeblur (Ren et al., CVPR 2020) and VDIP, as their public code
 always use the statistics of the current image, also when the result is read out: never call `.eval()`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn import functional
 
 from benchmark.core.types import NotSupportedError
 from methods.parts.limits import at_least
+from methods.parts.seeding import initialised_from
 
 SLOPE = 0.2  # of every LeakyReLU
 CODE_SCALE = 0.1  # codes are uniform on [0, 0.1)
@@ -136,12 +136,24 @@ class SkipNetwork(nn.Module):
 
 
 class DeepImagePrior(nn.Module):
-    """Latent image = network(code + perturbation); only the network's weights are optimised.
+    """Latent image = network(code + noise_scale * noise); only the network's weights are optimised.
 
-    `code` is (1, in, H', W'); `noise_scale` the standard deviation of the fresh perturbation of every step.
+    D. Ulyanov, A. Vedaldi, V. Lempitsky, "Deep Image Prior", CVPR 2018.
+
+    >>> settings = SkipSettings(channels=4, skip_channels=2, scales=2)
+    >>> prior = settings.draw(3, frame=(20, 24), support=(5, 5), rng=torch.Generator().manual_seed(0))
+    >>> prior().shape  # the frame, and room for the kernel around it
+    torch.Size([3, 24, 28])
     """
 
     def __init__(self, network: nn.Module, code: Tensor, noise_scale: float) -> None:
+        """Wrap a network.
+
+        Args:
+            network: (1, in, H', W') -> (1, C, H', W').
+            code: Its fixed random input (1, in, H', W').
+            noise_scale: Standard deviation of the fresh perturbation of the code in each step.
+        """
         super().__init__()
         # In this layout the 1x1 convolutions are matrix products without a copy.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -150,71 +162,114 @@ class DeepImagePrior(nn.Module):
         self.noise_scale = noise_scale
 
     def forward(self, noise: Tensor | None = None) -> Tensor:
-        """The latent image (C, H', W'); `noise` is standard normal like the code, None for the read-out."""
+        """Return the latent image (C, H', W').
+
+        Args:
+            noise: Standard normal, shaped like the code; None leaves the code as it is.
+        """
         code = self.code if noise is None else self.code + self.noise_scale * noise
         image: Tensor = self.network(code)
         return image[0]
 
     def latent(self, noise: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The latent image and its standard deviations, both (C, H', W'); here there are none."""
+        """Return the latent image (C, H', W') and its standard deviations: here None."""
         return self(noise), None
 
 
 class VariationalImagePrior(DeepImagePrior):
-    """Every entry of the latent image a Gaussian: VDIP's reading of a network with 2 C outputs.
+    """Make each entry of the latent image a Gaussian: the prior of VDIP, from a network with 2 C outputs.
 
-    The first C outputs are the means, the others the standard deviations themselves, in (0, 1).
+    The first C outputs are the means, the others the standard deviations, in (0, 1).
+
+    >>> settings = SkipSettings(channels=4, skip_channels=2, scales=2)
+    >>> rng = torch.Generator().manual_seed(0)
+    >>> means, deviations = settings.draw(3, (20, 24), (5, 5), rng, variational=True).latent(None)
+    >>> means.shape == deviations.shape
+    True
     """
 
     def latent(self, noise: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Means and standard deviations, both (C, H', W')."""
+        """Return means and standard deviations, both (C, H', W')."""
         mean, deviation = self(noise).chunk(2)
         return mean, deviation
 
 
 @dataclass(frozen=True)
 class SkipSettings:
-    """The published scripts' values. The schedule is given in shares, so that it scales with `iterations`."""
+    """Settings: the sizes of the image network; defaults are those of SelfDeblur's published scripts."""
 
-    iterations: int = 5000  # Levin and Lai scripts
-    milestones: tuple[float, ...] = (0.4, 0.6, 0.8)  # iterations 2000, 3000, 4000: both rates halved
-    image_rate: float = 1e-2
-    code_channels: int = 8
+    code_channels: int = 8  # of the random input
     channels: int = 128
     skip_channels: int = 16
     scales: int = 5
 
     def __post_init__(self) -> None:
-        at_least(1, self, "iterations", "code_channels", "skip_channels", "scales")
-        at_least(0, self, "image_rate")
-        if self.channels < 2:
+        at_least(1, self, "code_channels", "skip_channels", "scales")
+        if not self.channels >= 2:
             raise ValueError(
                 f"channels must be at least 2 (the non-local block halves it), not {self.channels}"
             )
-        if any(not 0 <= milestone <= 1 for milestone in self.milestones):
-            raise ValueError(f"milestones must lie in [0, 1], not {list(self.milestones)}")
 
-    def image_code(self, frame: tuple[int, int], support: tuple[int, int], rng: torch.Generator) -> Tensor:
-        """The code (1, channels, H + h - 1, W + w - 1) of the latent image behind a `frame` (H, W)."""
+    def code(self, frame: tuple[int, int], support: tuple[int, int], rng: torch.Generator) -> Tensor:
+        """Draw the input of the network.
+
+        Args:
+            frame: (H, W) of the blurry image.
+            support: (h, w) of the kernels.
+            rng: A generator on the CPU.
+
+        Returns:
+            (1, code channels, H + h - 1, W + w - 1): as large as the latent image.
+        """
         size = (frame[0] + support[0] - 1, frame[1] + support[1] - 1)
         return CODE_SCALE * torch.rand(1, self.code_channels, *size, generator=rng)
 
     def network(self, outputs: int) -> SkipNetwork:
-        """The image network with its initial weights, drawn from the global generator."""
+        """Build the network; PyTorch's global generator draws its weights (see `initialised_from`)."""
         return SkipNetwork(self.code_channels, outputs, self.channels, self.skip_channels, self.scales)
 
-    def milestone_iterations(self) -> Sequence[int]:
-        """From where on the rates are halved once more."""
-        return [round(share * self.iterations) for share in self.milestones]
+    def local_network(self, outputs: int, scales: int | None = None) -> SkipNetwork:
+        """Build the network without non-local blocks, and with another number of scales if not None."""
+        scales = self.scales if scales is None else scales
+        return SkipNetwork(
+            self.code_channels, outputs, self.channels, self.skip_channels, scales, non_local_from=scales
+        )
+
+    def draw(
+        self,
+        channels: int,
+        frame: tuple[int, int],
+        support: tuple[int, int],
+        rng: torch.Generator,
+        *,
+        noise_scale: float = 0.0,
+        variational: bool = False,
+        non_local: bool = True,
+    ) -> DeepImagePrior:
+        """Draw an image prior: first its code, then its weights.
+
+        Args:
+            channels: Of the image: 1 or 3.
+            frame: (H, W) of the blurry image.
+            support: (h, w) of the kernels.
+            rng: A generator on the CPU.
+            noise_scale: Standard deviation of the perturbation of the code in each step.
+            variational: Whether the prior gives standard deviations, too (VDIP).
+            non_local: Whether the network has non-local blocks.
+        """
+        code = self.code(frame, support, rng)
+        outputs = 2 * channels if variational else channels
+        with initialised_from(rng):
+            network = self.network(outputs) if non_local else self.local_network(outputs)
+        return (VariationalImagePrior if variational else DeepImagePrior)(network, code, noise_scale)
 
 
-def plain_network(settings: SkipSettings, outputs: int, scales: int) -> SkipNetwork:
-    """Build a network of `scales` scales without non-local blocks, as Robust BID's caption has it."""
-    return SkipNetwork(
-        settings.code_channels,
-        outputs,
-        settings.channels,
-        settings.skip_channels,
-        scales,
-        non_local_from=scales,
-    )
+@dataclass(frozen=True)
+class PerturbedSkipSettings(SkipSettings):
+    """Settings: the image network of methods that perturb its code."""
+
+    code_noise: float = 1e-3  # standard deviation of the fresh Gaussian noise on the code in each iteration
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, self, "code_noise")

@@ -1,18 +1,28 @@
-"""A kernel from a convolutional network: a deep image prior of its own, softmax over the entries."""
+"""A kernel from a convolutional network like the image's, with a softmax over its entries."""
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.core.types import NotSupportedError
-from methods.parts.image_priors.skip import CODE_SCALE, SkipNetwork, SkipSettings, plain_network
+from methods.parts.image_priors.skip import CODE_SCALE, SkipNetwork, SkipSettings
 from methods.parts.seeding import initialised_from
 
 
 class ConvolutionalKernel(nn.Module):
-    """Kernel = softmax(network(code)); the code is fixed, the weights are optimised."""
+    """Kernel = softmax(network(code)); the code is fixed, the weights are optimised.
+
+    >>> settings = SkipSettings(channels=4, skip_channels=2)
+    >>> convolutional_kernel(settings, (5, 7), torch.Generator().manual_seed(0))().shape
+    torch.Size([1, 5, 7])
+    """
 
     def __init__(self, network: SkipNetwork, code: Tensor) -> None:
-        """`network` has one output; `code` is (1, in, h, w)."""
+        """Wrap a network.
+
+        Args:
+            network: Has one output channel.
+            code: Its fixed random input (1, in, h, w).
+        """
         super().__init__()
         self.size = (code.shape[-2], code.shape[-1])
         self.network = network
@@ -20,7 +30,7 @@ class ConvolutionalKernel(nn.Module):
         self.register_buffer("code", code)
 
     def forward(self) -> Tensor:
-        """The kernel (1, h, w), true-convolution form, positive, sum 1."""
+        """Return the kernel (1, h, w): true-convolution form, positive, sum 1."""
         entries = self.network.logits(self.code)[0]
         return torch.softmax(entries.flatten(), dim=0).reshape(1, *self.size)
 
@@ -28,9 +38,15 @@ class ConvolutionalKernel(nn.Module):
 def convolutional_kernel(
     settings: SkipSettings, size: tuple[int, int], rng: torch.Generator
 ) -> ConvolutionalKernel:
-    """Draw a kernel of `size` (h, w) from a network like the image's, with as many scales as it has room for.
+    """Draw a kernel prior from a network like the image's, with as many scales as the kernel has room for.
 
-    Raises NotSupportedError where there is room for none.
+    Args:
+        settings: Sizes of the network.
+        size: (h, w) of the kernel.
+        rng: A generator on the CPU.
+
+    Raises:
+        NotSupportedError: A side of the kernel is below 3 px, which is no room for any scale.
     """
     if min(size) < 3:
         raise NotSupportedError(
@@ -39,4 +55,4 @@ def convolutional_kernel(
     code = CODE_SCALE * torch.rand(1, settings.code_channels, *size, generator=rng)
     scales = min(settings.scales, (min(size) - 1).bit_length() - 1)
     with initialised_from(rng):
-        return ConvolutionalKernel(plain_network(settings, 1, scales), code)
+        return ConvolutionalKernel(settings.local_network(1, scales), code)

@@ -9,14 +9,28 @@ from torch.nn import functional
 
 from benchmark.blur.convolution import rotate_180
 from methods.parts.image_priors.skip import CODE_SCALE
+from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
+
+KERNEL_RATE = 1e-4  # of Adam: SelfDeblur's published scripts; VDIP and Robust BID have the same
 
 
 class FcnKernel(nn.Module):
-    """Kernel = softmax(W2 relu6(W1 code)); the code is fixed, the weights are optimised."""
+    """Kernel = softmax(W2 relu6(W1 code)); the code is fixed, the weights are optimised.
+
+    >>> kernel = FcnSettings(kernel_hidden=8).draw(1, (5, 7), torch.Generator().manual_seed(0))
+    >>> kernel().shape
+    torch.Size([1, 5, 7])
+    """
 
     def __init__(self, code: Tensor, size: tuple[int, int], hidden: int = 1000) -> None:
-        """`code` is a vector; `size` the kernel's (h, w)."""
+        """Build the network with PyTorch's initial weights.
+
+        Args:
+            code: The fixed input, a vector.
+            size: (h, w) of the kernel.
+            hidden: Units of the hidden layer.
+        """
         super().__init__()
         self.code: Tensor
         self.register_buffer("code", code)
@@ -25,17 +39,28 @@ class FcnKernel(nn.Module):
         self.entries = nn.Linear(hidden, size[0] * size[1])
 
     def forward(self) -> Tensor:
-        """The kernel (1, h, w), true-convolution form, positive, sum 1."""
+        """Return the kernel (1, h, w): true-convolution form, positive, sum 1."""
         entries = self.entries(functional.relu6(self.expand(self.code)))
         # The published code correlates with this array: its orientation is turned here and nowhere else.
         return rotate_180(torch.softmax(entries, dim=0).reshape(1, *self.size))
 
 
 class FcnKernels(nn.Module):
-    """Several kernel networks, each with its own code and weights, evaluated at once."""
+    """Evaluate several kernel networks at once, each with its own code and weights.
+
+    >>> kernels = FcnSettings(kernel_hidden=8).draw(6, (5, 7), torch.Generator().manual_seed(0))
+    >>> kernels().shape
+    torch.Size([6, 5, 7])
+    """
 
     def __init__(self, codes: Tensor, size: tuple[int, int], hidden: int = 1000) -> None:
-        """`codes` (P, inputs), one of each network; `size` the kernels' (h, w)."""
+        """Build the networks.
+
+        Args:
+            codes: (P, inputs), one row for each network.
+            size: (h, w) of the kernels.
+            hidden: Units of each hidden layer.
+        """
         super().__init__()
         networks = [FcnKernel(code, size, hidden) for code in codes]
         self.codes: Tensor
@@ -47,34 +72,34 @@ class FcnKernels(nn.Module):
         self.entries_bias = _stacked(network.entries.bias for network in networks)
 
     def forward(self) -> Tensor:
-        """The kernels (P, h, w), as those of `FcnKernel`."""
+        """Return the kernels (P, h, w): true-convolution form, positive, sum 1 each."""
         hidden = functional.relu6(_each(self.expand_weight, self.expand_bias, self.codes))
         entries = _each(self.entries_weight, self.entries_bias, hidden)
         return rotate_180(torch.softmax(entries, dim=1).unflatten(1, self.size))
 
 
 def fcn_kernels(codes: Tensor, size: tuple[int, int], hidden: int = 1000) -> FcnKernel | FcnKernels:
-    """A kernel network for each of `codes` (P, inputs)."""
+    """Build a kernel network for each of `codes` (P, inputs)."""
     return FcnKernel(codes[0], size, hidden) if len(codes) == 1 else FcnKernels(codes, size, hidden)
 
 
 @dataclass(frozen=True)
 class FcnSettings:
-    """SelfDeblur's kernel network, which other methods have too."""
+    """Settings: the sizes of SelfDeblur's kernel network, which other methods use, too."""
 
-    kernel_rate: float = 1e-4
-    kernel_code: int = 200
-    kernel_hidden: int = 1000
+    kernel_code: int = 200  # entries of the random input
+    kernel_hidden: int = 1000  # units of the hidden layer
 
-    def kernel_codes(self, count: int, rng: torch.Generator) -> Tensor:
-        """The fixed inputs of `count` networks."""
+    def __post_init__(self) -> None:
+        at_least(1, self, "kernel_code", "kernel_hidden")
+
+    def codes(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw the fixed inputs (count, kernel_code) of `count` networks."""
         return CODE_SCALE * torch.rand(count, self.kernel_code, generator=rng)
 
-    def kernel_networks(
-        self, count: int, size: tuple[int, int], rng: torch.Generator
-    ) -> FcnKernel | FcnKernels:
-        """One for each of `count` kernels of `size` (h, w), all drawn from `rng`."""
-        codes = self.kernel_codes(count, rng)
+    def draw(self, count: int, size: tuple[int, int], rng: torch.Generator) -> FcnKernel | FcnKernels:
+        """Draw a network for each of `count` kernels of `size` (h, w): first the codes, then the weights."""
+        codes = self.codes(count, rng)
         with initialised_from(rng):
             return fcn_kernels(codes, size, self.kernel_hidden)
 
@@ -84,5 +109,5 @@ def _stacked(parameters: Iterable[Tensor]) -> nn.Parameter:
 
 
 def _each(weights: Tensor, biases: Tensor, inputs: Tensor) -> Tensor:
-    """A linear layer per row: (P, outputs, inputs), (P, outputs), (P, inputs) to (P, outputs)."""
+    """Apply a linear layer per row: (P, outputs, inputs), (P, outputs), (P, inputs) to (P, outputs)."""
     return torch.baddbmm(biases[..., None], weights, inputs[..., None])[..., 0]

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.blur.convolution import convolve_valid
 from methods.parts.image_priors.skip import SkipSettings
 from methods.parts.kernel_priors.convolutional import convolutional_kernel
-from methods.parts.kernel_priors.fcn import FcnSettings
+from methods.parts.kernel_priors.fcn import KERNEL_RATE, FcnSettings
+from methods.parts.kernel_priors.protocol import KernelPrior
 from methods.parts.kernel_priors.siren import SirenSettings
+from methods.parts.stages import Schedule
 
 Misfit = Callable[[Tensor], Tensor]  # kernel (h, w) -> a scalar to be minimised
 
@@ -23,7 +25,7 @@ Misfit = Callable[[Tensor], Tensor]  # kernel (h, w) -> a scalar to be minimised
 class Candidate:
     """A kernel prior, and the rate of Adam at which the methods that use it train it."""
 
-    prior: nn.Module  # forward() -> (1, h, w)
+    prior: KernelPrior
     rate: float
 
 
@@ -44,13 +46,11 @@ def candidates(
     Returns:
         The priors by the words that a figure has for them.
     """
-    convolutional, network = convolutional or SkipSettings(), network or FcnSettings()
+    skip, fcn, sine = convolutional or SkipSettings(), network or FcnSettings(), siren or SirenSettings()
     return {
-        "convolutional network": Candidate(
-            convolutional_kernel(convolutional, size, rng), convolutional.image_rate
-        ),
-        "network of one hidden layer": Candidate(network.kernel_networks(1, size, rng), network.kernel_rate),
-        "sine network": Candidate((siren or SirenSettings()).siren(size, rng), network.kernel_rate),
+        "convolutional network": Candidate(convolutional_kernel(skip, size, rng), Schedule().image_rate),
+        "network of one hidden layer": Candidate(fcn.draw(1, size, rng), KERNEL_RATE),
+        "sine network": Candidate(sine.draw(size, rng), KERNEL_RATE),
     }
 
 

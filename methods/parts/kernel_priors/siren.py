@@ -23,15 +23,21 @@ Entries = Literal["softmax", "sigmoid"]
 
 
 class SirenKernel(nn.Module):
-    """Kernel = exp(f) or sigmoid(f), divided by its sum, of f = network(grid).
+    """Kernel = exp(f) or sigmoid(f), divided by its sum, where f = network(coordinates).
 
-    The paper's equation (21) has sigmoid(f) and no division. Without it a kernel starts with entries near
-    0.5, its sum at half their number, and the image network answers by going black. With it a sigmoid can
-    raise an entry to twice its start at most, so where much more room is declared than a kernel needs, its
-    place becomes a blob of ones, on which the sigmoid is flat: nothing refines it any more. Where f is well
-    below zero, exp is the same function. Measured on a crop of 128 px (kernel of 13 px declared 28 px, input
-    21.7 dB with much noise, 350 iterations): 20.0 dB with the sigmoid, 22.3 with exp; declared 70 px (input
-    23.7 dB, little noise, 700 iterations): 14.8 and 21.1.
+    The paper's equation (21) has sigmoid(f) without the division. Then the kernel starts with entries near
+    0.5, so its sum is half their number, and the image network answers by a black image. With the division a
+    sigmoid can raise an entry to twice its start at most. So where much more room is declared than a kernel
+    needs, it becomes a blob of ones, where the sigmoid is flat and nothing refines it. Where f is far below
+    zero, exp is the same function as sigmoid.
+
+    Measured on a crop of 128 px with a kernel of 13 px. Declared 28 px, with much noise and 350 iterations:
+    20.0 dB by sigmoid, 22.3 by exp (input 21.7). Declared 70 px, with little noise and 700 iterations: 14.8
+    and 21.1 (input 23.7).
+
+    >>> kernel = SirenSettings(siren_width=8).draw((5, 7), torch.Generator().manual_seed(0))
+    >>> kernel().shape, round(kernel().sum().item(), 3)
+    (torch.Size([1, 5, 7]), 1.0)
     """
 
     def __init__(
@@ -41,7 +47,14 @@ class SirenKernel(nn.Module):
         sine_layers: int = 2,
         entries: Entries = "softmax",
     ) -> None:
-        """`size` is the kernel's (h, w); `sine_layers` of `width` come before the linear one."""
+        """Build the network, with the initial weights of Sitzmann et al., section 3.2.
+
+        Args:
+            size: (h, w) of the kernel.
+            width: Units of each sine layer.
+            sine_layers: Their number; a linear layer follows.
+            entries: 'softmax' for exp(f), or 'sigmoid'.
+        """
         super().__init__()
         self.size = size
         self.entries = entries
@@ -57,7 +70,7 @@ class SirenKernel(nn.Module):
             nn.init.uniform_(layer.weight, -bound, bound)
 
     def forward(self) -> Tensor:
-        """The kernel (1, h, w), true-convolution form, positive, sum 1."""
+        """Return the kernel (1, h, w): true-convolution form, positive, sum 1."""
         raw = self.raw()
         if self.entries == "softmax":
             return torch.softmax(raw.flatten(), 0).view_as(raw)
@@ -65,7 +78,7 @@ class SirenKernel(nn.Module):
         return entries / entries.sum()
 
     def raw(self) -> Tensor:
-        """The network's output on the grid, (1, h, w)."""
+        """Return the network's output f, (1, h, w)."""
         *sines, last = self.layers
         features = self.grid
         for layer in sines:
@@ -76,27 +89,29 @@ class SirenKernel(nn.Module):
 
 @dataclass(frozen=True)
 class SirenSettings:
-    """The sine network of the kernel. The paper says "2-layer"; its figure with the widths is lost."""
+    """Settings: the sine network of the kernel. The paper says "2-layer", and gives no width."""
 
     siren_width: int = 256
-    siren_layers: int = 2  # sine layers; with one of 256 a 21-px motion kernel is not fitted at all
-    # sigmoid is the paper's, which leaves blobs in kernels that are declared too large: see `SirenKernel`.
+    siren_layers: int = 2  # sine layers; with one of 256 units a motion kernel of 21 px is not fitted at all
+    # sigmoid is the paper's; it leaves blobs in kernels that are declared too large (see `SirenKernel`).
     siren_entries: Entries = "softmax"
 
-    def check_siren(self) -> None:
-        """Raises ValueError naming a setting that cannot be."""
+    def __post_init__(self) -> None:
         at_least(1, self, "siren_width", "siren_layers")
 
-    def siren(self, size: tuple[int, int], rng: torch.Generator) -> SirenKernel:
-        """A kernel of `size` (h, w), drawn from `rng`."""
+    def draw(self, size: tuple[int, int], rng: torch.Generator) -> SirenKernel:
+        """Draw a network for a kernel of `size` (h, w)."""
         with initialised_from(rng):
             return SirenKernel(size, self.siren_width, self.siren_layers, self.siren_entries)
 
 
 def coordinates(size: tuple[int, int]) -> Tensor:
-    """(row, column) of every entry of a (h, w) grid in row-major order, (h * w, 2): from -1 to 1 along each.
+    """Return the coordinates (h * w, 2) of the entries of a grid, row by row.
 
-    An axis of one entry has 0.
+    Row and column run from -1 to 1; an axis with one entry has 0.
+
+    Args:
+        size: (h, w) of the grid.
     """
     axes = [torch.linspace(-1, 1, length) if length > 1 else torch.zeros(1) for length in size]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)

@@ -1,0 +1,110 @@
+"""Settings of a method: a frozen dataclass whose fields are plain values or parts.
+
+A part is a frozen dataclass of settings that belong together, such as the sizes of the image network. Methods
+share parts, each with defaults of its own. Every part checks its values in `__post_init__`. Users see none of
+this: for them each setting is one key of a flat list, and keys are unique within a method.
+
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Network:
+...     channels: int = 128
+>>> @dataclass(frozen=True)
+... class Settings:
+...     network: Network = Network(channels=64)  # this method's default
+...     iterations: int = 5000
+>>> flat(compose(Settings, iterations=10))
+{'channels': 64, 'iterations': 10}
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+Settings = TypeVar("Settings")
+
+
+def flat(settings: Any) -> dict[str, Any]:
+    """Return all settings, those of the parts included, by their keys."""
+    values: dict[str, Any] = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        values |= flat(value) if is_dataclass(value) else {field.name: value}
+    return values
+
+
+def keys_of(settings: type) -> list[str]:
+    """Return the keys of a settings class: its plain fields and those of its parts."""
+    keys: list[str] = []
+    for field in fields(settings):
+        part = default_part(field)
+        keys += [field.name] if part is None else flat(part)
+    return keys
+
+
+def default_part(field: Field[Any]) -> Any:
+    """Return the part that a field holds by default; None if the field is a plain value."""
+    value = field.default if field.default_factory is MISSING else field.default_factory()
+    return value if is_dataclass(value) else None
+
+
+def compose(settings: type[Settings], **values: Any) -> Settings:
+    """Build settings from flat values; all others have their defaults.
+
+    Args:
+        settings: The method's settings class.
+        values: Settings by their keys.
+
+    Raises:
+        TypeError: A key is unknown, or one without a default is missing.
+        ValueError: A value is out of its range; the message names the key.
+    """
+    _refuse_unknown(values, keys_of(settings))
+    arguments: dict[str, Any] = {}
+    for field in fields(settings):  # type: ignore[arg-type]
+        part = default_part(field)
+        if part is not None:
+            arguments[field.name] = change(part, **_own(part, values))
+        elif field.name in values:
+            arguments[field.name] = values[field.name]
+    return settings(**arguments)
+
+
+def change(settings: Settings, **values: Any) -> Settings:
+    """Return a copy of `settings` with other values, given by their keys. Raises as `compose`."""
+    _refuse_unknown(values, flat(settings))
+    changes: dict[str, Any] = {}
+    for field in fields(settings):  # type: ignore[arg-type]
+        value = getattr(settings, field.name)
+        if not is_dataclass(value):
+            changes |= {field.name: values[field.name]} if field.name in values else {}
+        elif own := _own(value, values):
+            changes[field.name] = change(value, **own)
+    changed: Settings = replace(settings, **changes)  # type: ignore[type-var]
+    return changed
+
+
+def without_effect(settings: Any) -> dict[str, str]:
+    """Find the keys that change nothing, because of another setting.
+
+    Settings and parts may define a method `without_effect` of the same form; this collects their answers.
+
+    Returns:
+        Key to the setting that makes it useless, such as {'delta': 'data_term: mse'}.
+    """
+    own = settings.without_effect() if hasattr(settings, "without_effect") else {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if is_dataclass(value):
+            own = without_effect(value) | own
+    return own
+
+
+def _own(part: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `values` that are settings of `part`."""
+    return {key: values[key] for key in flat(part) if key in values}
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: Mapping[str, Any] | list[str]) -> None:
+    for key in values:
+        if key not in known:
+            raise TypeError(f"unknown setting '{key}'; there are {', '.join(known)}")
