@@ -15,6 +15,7 @@ from benchmark.runs.restore import restore_shard
 from benchmark.runs.settings import effective
 from benchmark.runs.store import Store, read_record
 from methods.parts import registry
+from methods.parts.settings import keys_of
 from methods.parts.solver import solve
 from tests.methods.tiny import (
     CPU,
@@ -22,6 +23,7 @@ from tests.methods.tiny import (
     TINY,
     defaults,
     observe,
+    overrides_of,
     places,
     settings_of,
     task,
@@ -67,7 +69,6 @@ DECLINING = sorted(name for name, method in METHODS.items() if "nonuniform" not 
 @pytest.mark.parametrize("name", DECLINING)
 def test_nonuniform_blur_is_declined_where_it_is_not_claimed(name, weights, tmp_path):
     method, observation = METHODS[name], observe(grid=GRID)
-    given = {**TINY, **places(method, tmp_path, weights)}
     store = Store(tmp_path)
     store.write_observation(observation, Truth("group"))
     restore_shard(
@@ -77,7 +78,7 @@ def test_nonuniform_blur_is_declined_where_it_is_not_claimed(name, weights, tmp_
         ["case"],
         seed=0,
         shard=0,
-        overrides={key: given[key] for key in given.keys() & defaults(method.settings).keys()},
+        overrides=overrides_of(method, **places(method, tmp_path, weights)),
         experiment_seed=0,
         device=CPU,
         report=lambda progress: None,
@@ -185,6 +186,23 @@ def test_settings_of_another_type_are_refused(method):
         if isinstance(value, int | float):
             with pytest.raises(InputError, match=rf"^methods\.x\.\S*{name}"):
                 effective(method.settings, {name: "much"}, "methods.x")
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan")])
+def test_rates_weights_and_counts_that_cannot_be_are_refused(method, wrong):
+    """Every number that a method can be given is one of these, and the message names it."""
+    for name, value in defaults(method.settings).items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number or name == "kernel_rate"):
+            continue
+        with pytest.raises(InputError, match=name) as caught:
+            effective(method.settings, {name: wrong}, "methods.x")
+        assert "has no effect" not in str(caught.value)
+
+
+def test_every_key_is_that_of_one_setting(method):
+    keys = keys_of(method.settings)
+    assert len(keys) == len(set(keys))
 
 
 def test_unknown_names_get_a_hint():

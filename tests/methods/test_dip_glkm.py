@@ -15,14 +15,14 @@ from methods.glkm.latent import LatentKernel
 from methods.glkm.start import ENOUGH, eight_bit_luma
 from methods.glkm.weights import load_generator, load_initializer, save
 from methods.parts import solver
-from methods.parts.fit import Fit, Rates, kernel_count, middle, operator_for
-from methods.parts.image_priors.skip import DeepImagePrior
+from methods.parts.fit import Fit, kernel_count, middle, operator_for
 from methods.parts.registry import with_used
-from methods.parts.seeding import initialised_from
+from methods.parts.settings import change, compose
 from methods.parts.solver import LOG_EVERY, Task, solve
+from methods.parts.stages import Rates
 from tests.methods.glkm.test_latent import codes, generator
 
-TINY = Settings(iterations=13, channels=4, skip_channels=2, scales=2, code_channels=2)
+TINY = compose(Settings, iterations=13, channels=4, skip_channels=2, scales=2, code_channels=2)
 CPU = torch.device("cpu")
 
 
@@ -33,7 +33,7 @@ def tiny(tmp_path_factory):
     for size in (31, 45, 75):
         save(folder, generator(size), size, way="GLKM-fast", steps=0, remark="demo")
         save(folder, Initializer(width=2), size, way="GLKM-fast", steps=0, remark="demo")
-    return replace(TINY, weights=str(folder))
+    return change(TINY, weights=str(folder))
 
 
 def observe(shape=(1, 36, 40), kernel_size=(13, 9), seed=0, **more):
@@ -86,14 +86,14 @@ def test_starts_where_the_initializer_sees_the_kernel(tiny):
 
 
 def test_random_starts_come_from_the_generator_of_the_case(tiny):
-    random = replace(tiny, start="random")
+    random = change(tiny, start="random")
     first, again, other = (problem(observe(), random, seed).kernel() for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_another_methods_kernel_is_inverted_and_enters_provenance(tiny, monkeypatch):
-    settings = replace(tiny, start="l0-grad")
+    settings = change(tiny, start="l0-grad")
     given = rotate_180(generator()(codes(seed=5)))[0]  # within reach of the small generator
     asked = []
     monkeypatch.setattr(start, "CODE_STEPS", 10)
@@ -109,7 +109,7 @@ def test_another_methods_kernel_is_inverted_and_enters_provenance(tiny, monkeypa
 
 @pytest.mark.parametrize("variable", ["features", "code", "generator"])
 def test_every_variable_moves_the_kernel(tiny, variable):
-    fit = problem(observe(), replace(tiny, variable=variable))
+    fit = problem(observe(), change(tiny, variable=variable))
     before = fit.kernel().detach().clone()
     fit.step(0)
     assert (fit.kernel() - before).abs().max() > 0
@@ -127,7 +127,7 @@ def test_every_node_has_a_latent_and_all_start_alike(tiny):
 
 
 def test_global_steps_move_one_latent_for_all(tiny):
-    fit = problem(shaken(), replace(tiny, global_steps=3))
+    fit = problem(shaken(), change(tiny, global_steps=3))
     start = fit.kernel.latent.detach().clone()
     for iteration in range(3):
         fit.step(iteration)
@@ -170,7 +170,7 @@ def test_larger_kernels_are_found_on_the_shrunken_image_then_refined(tiny, decla
 
 
 def test_the_enlarged_kernel_rests_for_its_share_and_moves_then(tiny):
-    both = problem(large(), replace(tiny, frozen_share=3 / 13))
+    both = problem(large(), change(tiny, frozen_share=3 / 13))
     assert both.small.rates.at(0) == (1e-2, 5e-4)
     assert both.full.rates.at(0) == (1e-2, 1e-4)
     for iteration in range(14):
@@ -184,12 +184,12 @@ def test_the_enlarged_kernel_rests_for_its_share_and_moves_then(tiny):
     assert not torch.equal(both.estimate().image, image)
     both.step(16)
     # Adam's first step moves every logit by the rate.
-    change = (both.estimate().kernels / start).log().abs().max()
-    assert 0.5e-4 < change < 2.5e-4
+    moved = (both.estimate().kernels / start).log().abs().max()
+    assert 0.5e-4 < moved < 2.5e-4
 
 
 def test_larger_kernels_at_every_node(tiny):
-    settings = replace(tiny, iterations=2)
+    settings = change(tiny, iterations=2)
     observation = large(blur_model="nonuniform", grid=(1, 2))
     assert restore(observation, settings).kernels.shape == (2, 81, 81)
 
@@ -207,7 +207,7 @@ def test_slowing_down_reaches_both_fits(tiny):
 )
 def test_a_killed_run_resumes_to_the_same_bytes(tiny, observation, kills, tmp_path, monkeypatch):
     monkeypatch.setattr(solver, "CHECKPOINT_EVERY", LOG_EVERY)
-    settings = replace(tiny, global_steps=5, variable="generator")
+    settings = change(tiny, global_steps=5, variable="generator")
     undisturbed = restore(observation, settings)
 
     class Killed(BaseException):
@@ -236,7 +236,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tiny, observation, kills, tmp_pa
 
 
 def test_defaults_are_the_papers_schedule(tiny):
-    fit = problem(observe((1, 40, 40)), replace(Settings(), weights=tiny.weights))
+    fit = problem(observe((1, 40, 40)), compose(Settings, weights=tiny.kernel.weights))
     assert [(stage.name, stage.iterations) for stage in fit.stages if stage.iterations] == [
         ("mse", 500),
         ("1-ssim", 4500),
@@ -261,20 +261,20 @@ def test_declines_what_it_cannot_treat(tiny, observation, reason):
 
 
 def test_missing_weights_are_a_status_that_is_not_final(tmp_path, tiny):
-    restoration = restore(observe(), replace(tiny, weights=str(tmp_path)))
+    restoration = restore(observe(), change(tiny, weights=str(tmp_path)))
     assert restoration.status is Status.WEIGHTS_MISSING
     assert "generator-31.safetensors" in restoration.reason
     assert not restoration.status.final
     save(tmp_path, generator(), 31, way="GLKM-fast", steps=0)
     with pytest.raises(WeightsMissingError, match="no initializer"):
-        problem(observe(), replace(tiny, weights=str(tmp_path)))
-    problem(observe(), replace(tiny, weights=str(tmp_path), start="random"))
+        problem(observe(), change(tiny, weights=str(tmp_path)))
+    problem(observe(), change(tiny, weights=str(tmp_path), start="random"))
 
 
 def test_damaged_weights_fail_with_one_line(tmp_path, tiny):
     path = save(tmp_path, generator(), 31, way="GLKM-fast", steps=0)
     path.write_bytes(path.read_bytes()[:1000])
-    restoration = restore(observe(), replace(tiny, weights=str(tmp_path)))
+    restoration = restore(observe(), change(tiny, weights=str(tmp_path)))
     assert restoration.status is Status.FAILED
     assert str(path) in restoration.reason
 
@@ -292,7 +292,7 @@ def test_damaged_weights_fail_with_one_line(tmp_path, tiny):
 )
 def test_refuses_settings_out_of_range(name, value):
     with pytest.raises(ValueError, match=name):
-        Settings(**{name: value})
+        compose(Settings, **{name: value})
 
 
 def test_the_true_kernel_restores_better_than_a_random_one():
@@ -304,23 +304,20 @@ def test_the_true_kernel_restores_better_than_a_random_one():
     pattern = (rows // 8 + columns // 11) % 2 + (rows + 2 * columns > 90)
     sharp = torch.from_numpy(pattern.astype(np.float32) / 2)[None]
     blurry = uniform_blur(sharp, true().detach())
-    settings = replace(TINY, iterations=80, channels=8)
+    settings = change(TINY, iterations=80, channels=8)
     errors = []
     for kernel in (true, other):
         rng = torch.Generator().manual_seed(0)
-        code = settings.image_code((40, 40), (13, 13), rng)
-        with initialised_from(rng):
-            image = DeepImagePrior(settings.network(1), code, settings.code_noise)
         fit = Fit(
-            image=image,
+            image=settings.image.draw(1, (40, 40), (13, 13), rng, noise_scale=settings.image.code_noise),
             kernel=kernel,
             operator=uniform_blur,
-            stages=settings.stages(blurry),
+            stages=settings.objective.stages(blurry, settings.schedule.iterations),
             rates=Rates(image=1e-2, kernel=0.0),
             read_out=middle((40, 40)),
             rng=rng,
         )
-        for iteration in range(settings.iterations):
+        for iteration in range(settings.schedule.iterations):
             fit.step(iteration)
         errors.append((fit.estimate().image - central_crop(sharp, (40, 40))).square().mean().item())
     assert errors[0] < 0.6 * errors[1]

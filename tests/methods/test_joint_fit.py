@@ -5,14 +5,13 @@ import pytest
 import torch
 
 from benchmark.core.types import Observation, Status
-from methods import dip_glkm, joint_fit, selfdeblur
+from methods import joint_fit
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
+from methods.parts import registry
+from methods.parts.settings import compose
 from methods.parts.solver import Task, solve
-from methods.vdip import extreme as vdip_extreme
-from methods.vdip import sparse as vdip_sparse
-from methods.vdip import std as vdip_std
 
 TINY = {"iterations": 6, "channels": 4, "skip_channels": 2, "scales": 2}
 
@@ -45,9 +44,9 @@ FITTING = [
     [(*pair, kernel) for pair, kernel in product(FITTING, KERNELS)],
 )
 def test_parts_that_fit_together_run(weights, image, objective, kernel):
-    settings = joint_fit.Settings(
-        **TINY, image_prior=image, objective=objective, kernel_prior=kernel, weights=weights, kernel_hidden=8,
-        siren_width=8,
+    settings = compose(
+        joint_fit.Settings, **TINY, image_prior=image, objective=objective, kernel_prior=kernel,
+        weights=weights, kernel_hidden=8, siren_width=8,
     )  # fmt: skip
     ((_, restoration),) = solve([Task("case", lambda: build(joint_fit, settings))])
     assert restoration.status is Status.OK, restoration.reason
@@ -60,7 +59,7 @@ def test_priors_of_one_kernel_decline_blur_that_varies(kernel):
     blurry = np.zeros((1, 40, 40), np.float32)
     observation = Observation("test", "case", blurry, (5, 5), blur_model="nonuniform", grid=(2, 2))
     task = Task("case", lambda: joint_fit.problem(
-        observation, joint_fit.Settings(**TINY, kernel_prior=kernel),
+        observation, compose(joint_fit.Settings, **TINY, kernel_prior=kernel),
         torch.Generator(), torch.device("cpu"),
     ))  # fmt: skip
     ((_, restoration),) = solve([task])
@@ -71,25 +70,26 @@ def test_priors_of_one_kernel_decline_blur_that_varies(kernel):
 @pytest.mark.parametrize("objective", ["std", "sparse", "extreme"])
 def test_a_bound_without_standard_deviations_is_refused(objective):
     with pytest.raises(ValueError, match="set image_prior to variational"):
-        joint_fit.Settings(objective=objective)
+        compose(joint_fit.Settings, objective=objective)
 
 
 @pytest.mark.parametrize(
-    ("module", "parts"),
+    ("name", "parts"),
     [
-        (selfdeblur, {}),
-        (dip_glkm, {"kernel_prior": "generator"}),
-        (vdip_std, {"objective": "std"}),
-        (vdip_sparse, {"objective": "sparse"}),
-        (vdip_extreme, {"objective": "extreme", "pretraining_share": 1e-3, "prior_weights": (1e-4, 1e-5)}),
+        ("selfdeblur", {}),
+        ("dip-glkm", {"kernel_prior": "generator"}),
+        ("vdip-std", {"objective": "std"}),
+        ("vdip-sparse", {"objective": "sparse"}),
+        ("vdip-extreme", {"objective": "extreme", "pretraining_share": 1e-3, "prior_weights": (1e-4, 1e-5)}),
     ],
 )
-def test_the_named_methods_are_compositions_of_the_same_parts(weights, module, parts):
+def test_the_named_methods_are_compositions_of_the_same_parts(weights, name, parts):
+    method = registry.find(name)
     more = {"weights": weights} if "kernel_prior" in parts else {"kernel_hidden": 8}
-    named = build(module, module.Settings(**TINY, **more))
+    named = build(method, compose(method.settings, **TINY, **more))
     if "objective" in parts:
         parts = {"image_prior": "variational", "code_channels": 3, "code_noise": 0.0, **parts}
-    composed = build(joint_fit, joint_fit.Settings(**TINY, **more, **parts))
+    composed = build(joint_fit, compose(joint_fit.Settings, **TINY, **more, **parts))
     assert type(composed.image) is type(named.image)
     assert type(composed.kernel) is type(named.kernel)
     assert composed.image.code.shape == named.image.code.shape
@@ -99,7 +99,7 @@ def test_the_named_methods_are_compositions_of_the_same_parts(weights, module, p
         for fit in (composed, named)
     ]
     assert schedules[0] == schedules[1]
-    if module is selfdeblur:  # the short runs' own kernel rate is a matter of that method
+    if name == "selfdeblur":  # the short runs' own kernel rate is a matter of that method
         assert composed.rates.milestones == named.rates.milestones
     else:
         assert composed.rates == named.rates
@@ -108,6 +108,6 @@ def test_the_named_methods_are_compositions_of_the_same_parts(weights, module, p
     named.kernel.load_state_dict(composed.kernel.state_dict())
     named.rng.set_state(composed.rng.get_state())
     losses = [[fit.step(iteration).loss.item() for iteration in range(2)] for fit in (composed, named)]
-    if module is selfdeblur:
+    if name == "selfdeblur":
         losses = [loss[:1] for loss in losses]
     assert losses[0] == losses[1]

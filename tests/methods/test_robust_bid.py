@@ -1,15 +1,14 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from benchmark.core.types import InputError, NotSupportedError, Observation, Status
-from methods import dip_only
+from methods.parts.settings import change, compose
 from methods.parts.solver import Task, solve
-from methods.robust_bid import METHOD, ImageSettings, Settings, half, shifted
+from methods.robust_bid import ImageSettings, Settings, half, problem, problem_without_kernel, shifted
 
-TINY = Settings(
+TINY = compose(
+    Settings,
     iterations=30,
     channels=4,
     skip_channels=2,
@@ -27,7 +26,7 @@ def observe(shape=(1, 36, 38), kernel_size=(9, 8)):
 
 
 def build(observation, settings, seed=0):
-    return METHOD.problem(observation, settings, torch.Generator().manual_seed(seed), torch.device("cpu"))
+    return problem(observation, settings, torch.Generator().manual_seed(seed), torch.device("cpu"))
 
 
 def restore(observation, settings):
@@ -38,7 +37,7 @@ def restore(observation, settings):
 @pytest.mark.parametrize("kernel_prior", ["siren", "network", "convolutional"])
 @pytest.mark.parametrize("shape", [(1, 36, 38), (3, 33, 40)])
 def test_every_kernel_prior_runs(kernel_prior, shape):
-    restoration = restore(observe(shape), replace(TINY, kernel_prior=kernel_prior))
+    restoration = restore(observe(shape), change(TINY, kernel_prior=kernel_prior))
     assert restoration.status is Status.OK, restoration.reason
     assert restoration.image.shape == shape
     assert restoration.kernels.shape == (1, 9, 8)
@@ -47,16 +46,16 @@ def test_every_kernel_prior_runs(kernel_prior, shape):
 @pytest.mark.parametrize("data_term", ["huber", "l1", "mse"])
 @pytest.mark.parametrize("regulariser", ["l1/l2", "tv", "none"])
 def test_ten_steps_lower_every_loss(data_term, regulariser):
-    settings = replace(TINY, data_term=data_term, regulariser=regulariser, stop="fixed")
+    settings = change(TINY, data_term=data_term, regulariser=regulariser, stop="fixed")
     fit = build(observe(), settings)
     losses = [fit.step(iteration).loss.item() for iteration in range(10)]
     assert losses[-1] < losses[0]
 
 
 def test_without_a_kernel_the_image_is_as_large_as_the_observation():
-    tiny = ImageSettings(iterations=30, channels=4, skip_channels=2, scales=2, window=5, patience=10)
+    tiny = compose(ImageSettings, iterations=30, channels=4, skip_channels=2, scales=2, window=5, patience=10)
     observation = observe((3, 36, 38), None)
-    fit = dip_only.METHOD.problem(observation, tiny, torch.Generator().manual_seed(0), torch.device("cpu"))
+    fit = problem_without_kernel(observation, tiny, torch.Generator().manual_seed(0), torch.device("cpu"))
     losses = [fit.step(iteration).loss.item() for iteration in range(10)]
     result = fit.estimate()
     assert losses[-1] < losses[0]
@@ -66,12 +65,12 @@ def test_without_a_kernel_the_image_is_as_large_as_the_observation():
 
 def test_a_kernel_of_undeclared_size_gets_half_the_image():
     assert half((255, 300)) == (128, 150)
-    restoration = restore(observe((1, 41, 36), None), replace(TINY, scales=1))
+    restoration = restore(observe((1, 41, 36), None), change(TINY, scales=1))
     assert restoration.kernels.shape == (1, 21, 18)
 
 
 def test_rates_halve_after_the_papers_steps():
-    rates = build(observe(), replace(TINY, iterations=10_000)).rates
+    rates = build(observe(), change(TINY, iterations=10_000)).rates
     steps = (1999, 2000, 3000, 5000, 8000)
     assert [rates.at(step) for step in steps] == [(1e-2 / 2**k, 1e-4 / 2**k) for k in range(5)]
 
@@ -108,11 +107,11 @@ def test_the_result_is_the_window_that_looks_like_the_blurry_image():
 )
 def test_settings_that_cannot_be_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        replace(TINY, **changes)
+        change(TINY, **changes)
 
 
 def test_a_latent_image_may_be_no_larger_than_the_observation():
-    settings = replace(TINY, result="all")
+    settings = change(TINY, result="all")
     fit = build(observe((3, 36, 38), (9, 7)), settings)
     assert fit.image.code.shape[2:] == (36, 38)
     losses = [fit.step(iteration).loss.item() for iteration in range(10)]
@@ -124,7 +123,7 @@ def test_a_latent_image_may_be_no_larger_than_the_observation():
 
 
 def test_the_middle_of_the_latent_image_may_be_the_result():
-    fit = build(observe((1, 30, 32)), replace(TINY, result="middle"))
+    fit = build(observe((1, 30, 32)), change(TINY, result="middle"))
     latent = torch.rand(1, 38, 39)
     result = fit.read_out(latent, torch.full((1, 9, 8), 1 / 72))
     assert torch.equal(result.image, latent[:, 4:34, 3:35])
@@ -132,13 +131,13 @@ def test_the_middle_of_the_latent_image_may_be_the_result():
 
 
 def test_the_rates_of_real_photographs_are_settings():
-    fit = build(observe(), replace(TINY, image_rate=1e-3, kernel_rate=1e-5))
+    fit = build(observe(), change(TINY, image_rate=1e-3, kernel_rate=1e-5))
     assert fit.rates.at(0) == (1e-3, 1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (8, 9), (9, 8), (36, 38), (35, 1)])
 def test_even_odd_thin_and_huge_kernels_run(size):
-    restoration = restore(observe(kernel_size=size), replace(TINY, iterations=8))
+    restoration = restore(observe(kernel_size=size), change(TINY, iterations=8))
     assert restoration.status is Status.OK, restoration.reason
     assert restoration.kernels.shape == (1, *size)
     assert restoration.kernels.sum() == pytest.approx(1, abs=1e-4)
@@ -146,7 +145,7 @@ def test_even_odd_thin_and_huge_kernels_run(size):
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (35, 1)])
 def test_a_kernel_without_room_for_a_convolutional_network_is_declined(size):
-    restoration = restore(observe(kernel_size=size), replace(TINY, kernel_prior="convolutional"))
+    restoration = restore(observe(kernel_size=size), change(TINY, kernel_prior="convolutional"))
     assert restoration.status is Status.NOT_SUPPORTED
     assert f"at least 3 px, not {size[0]} x {size[1]}" in restoration.reason
 
@@ -185,14 +184,14 @@ def test_an_image_of_one_colour_stays_one(value):
 
 @pytest.mark.parametrize("shape", [(1, 11, 90), (1, 90, 11), (3, 17, 64)])
 def test_images_that_are_far_from_square_run(shape):
-    restoration = restore(observe(shape, None), replace(TINY, iterations=8))
+    restoration = restore(observe(shape, None), change(TINY, iterations=8))
     assert restoration.status is Status.OK, restoration.reason
     assert restoration.image.shape == shape
 
 
 @pytest.mark.parametrize("shape", [(1, 10, 40), (1, 3, 3), (1, 1, 1)])
 def test_images_smaller_than_what_similarity_is_measured_on_are_declined_in_one_line(shape):
-    restoration = restore(observe(shape, None), replace(TINY, iterations=8))
+    restoration = restore(observe(shape, None), change(TINY, iterations=8))
     assert restoration.status is Status.NOT_SUPPORTED
     assert "11 px at least" in restoration.reason
     assert "\n" not in restoration.reason

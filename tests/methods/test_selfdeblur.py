@@ -8,17 +8,21 @@ from benchmark.blur.convolution import rotate_180, uniform_blur
 from benchmark.core.types import NotSupportedError, Observation, Status
 from methods.parts import solver
 from methods.parts.colour import luma
-from methods.parts.fit import Fit, Rates, Stage, middle
+from methods.parts.fit import Fit, middle
 from methods.parts.image_priors.skip import DeepImagePrior, SkipNetwork
 from methods.parts.losses import mse, one_minus_ssim
+from methods.parts.settings import change, compose
 from methods.parts.solver import LOG_EVERY, Task, solve
+from methods.parts.stages import Rates, Stage
 from methods.parts.warm_start import ERROR, estimated_kernel
 from methods.selfdeblur import Settings, problem
 from tests.methods.parts.test_fcn import reference_kernel
 from tests.methods.parts.test_skip import load_reference, reference_key
 
-TINY = Settings(iterations=20, channels=4, skip_channels=2, scales=2, code_channels=2, kernel_hidden=16)
-WARM = replace(TINY, kernel_hidden=64, warm_start="l0-grad")
+TINY = compose(
+    Settings, iterations=20, channels=4, skip_channels=2, scales=2, code_channels=2, kernel_hidden=16
+)
+WARM = change(TINY, kernel_hidden=64, warm_start="l0-grad")
 CPU = torch.device("cpu")
 
 
@@ -94,9 +98,19 @@ def test_defaults_are_the_papers_schedule():
     assert fit.rates.at(4999) == pytest.approx((1.25e-3, 1.25e-5))
 
 
-def test_short_runs_raise_the_kernel_rate_and_say_so_in_the_settings():
-    fit = problem(observe(), TINY, torch.Generator().manual_seed(0), CPU)
-    assert fit.rates.kernel == TINY.short_kernel_rate
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({"iterations": 1999}, 5e-4),
+        ({"iterations": 2000}, 1e-4),
+        ({"iterations": 1999, "kernel_rate": 1e-4}, 1e-4),
+        ({"iterations": 20, "kernel_rate": 0.0}, 0.0),
+        ({"iterations": 5000, "kernel_rate": 2e-3}, 2e-3),
+    ],
+)
+def test_the_kernel_rate_is_what_is_given_or_the_default_of_this_length(changes, rate):
+    fit = problem(observe(), change(TINY, **changes), torch.Generator().manual_seed(0), CPU)
+    assert fit.rates.kernel == rate
 
 
 @pytest.mark.parametrize("shape", [(1, 24, 28), (3, 25, 31)])
@@ -112,7 +126,7 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(shape):
 def test_the_luma_way_restores_luma_and_keeps_chroma():
     photo = observe((3, 24, 28))
     centred = Observation("test", "case", photo.blurry / 2 + 0.25, (5, 5))
-    fit = problem(centred, replace(TINY, colour="luma"), torch.Generator().manual_seed(0), CPU)
+    fit = problem(centred, change(TINY, colour="luma"), torch.Generator().manual_seed(0), CPU)
     assert fit.image(None).shape[0] == 1  # one channel is optimised
     restored = fit.estimate().image
     moved = restored - torch.from_numpy(centred.blurry)
@@ -150,7 +164,7 @@ def test_a_warm_start_begins_at_the_estimated_kernel_and_changes_nothing_else(ke
     observation = observe(kernel_size=kernel_size)
     cold, warm = (
         problem(observation, settings, torch.Generator().manual_seed(0), CPU)
-        for settings in (replace(WARM, warm_start=None), WARM)
+        for settings in (change(WARM, warm_start=None), WARM)
     )
     expected = estimated_kernel("l0-grad", observation, torch.Generator(), CPU)
     assert (warm.kernel() - expected).norm() <= ERROR * expected.norm()
@@ -198,9 +212,11 @@ def test_a_killed_warm_run_resumes_to_the_same_bytes(tmp_path, monkeypatch):
         ("mse_share", 1.5),
         ("milestones", (2.0,)),
         ("image_rate", -1.0),
+        ("kernel_rate", -1.0),
+        ("kernel_rate", float("nan")),
         ("warm_start", "l0"),
     ],
 )
 def test_refuses_settings_out_of_range(name, value):
     with pytest.raises(ValueError, match=name):
-        Settings(**{name: value})
+        compose(Settings, **{name: value})

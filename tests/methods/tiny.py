@@ -15,6 +15,7 @@ from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
 from methods.parts import registry
+from methods.parts.settings import compose, default_part, flat, without_effect
 from methods.parts.solver import Task
 from methods.ufp import weights as ufp_weights
 from methods.ufp.network import Shape, UfpNet
@@ -38,19 +39,14 @@ PRIORS = {"prior": "diffusion-image", "kernel_prior": "diffusion-kernel"}
 
 
 def defaults(settings):
-    """The settings of a dataclass by their flat names with their defaults; 'required' for those without."""
+    """The settings of a class by their keys with their defaults; 'required' for those without."""
     values = {}
     for field in dataclasses.fields(settings):
-        if field.default_factory is not dataclasses.MISSING:
-            value = field.default_factory()
-        else:
-            value = "required" if field.default is dataclasses.MISSING else field.default
-        if dataclasses.is_dataclass(value):
-            part = dataclasses.asdict(value)
-            assert not part.keys() & values.keys(), f"{settings}: two parts have the same setting"
-            values |= part
-        else:
-            values[field.name] = value
+        part = default_part(field)
+        own = {field.name: "required" if field.default is dataclasses.MISSING else field.default}
+        own = own if part is None else flat(part)
+        assert not own.keys() & values.keys(), f"{settings}: two parts have the same setting"
+        values |= own
     return values
 
 
@@ -86,11 +82,17 @@ def places(method, images, weights):
     return files
 
 
-def settings_of(method, **changes):
-    """TINY settings of `method` with `changes`; names that it does not have are left out."""
+def overrides_of(method, **changes):
+    """TINY overrides with `changes`, but for those that the method does not have or that change nothing."""
     names = defaults(method.settings)
     given = {name: value for name, value in {**TINY, **changes}.items() if name in names}
-    return effective(method.settings, given, method.name)
+    useless = without_effect(compose(method.settings, **given))
+    return {name: value for name, value in given.items() if name not in useless}
+
+
+def settings_of(method, **changes):
+    """The settings of `method` with `overrides_of` it."""
+    return effective(method.settings, overrides_of(method, **changes), method.name)
 
 
 def task(method, observation, settings, **more):

@@ -112,7 +112,7 @@ def test_snapshots_are_scored_as_restorations_are(store):
 
 def test_a_snapshot_is_the_image_of_a_run_that_ends_there(store):
     # Without stages and milestones the first steps do not know how many there will be.
-    flat = {"mse_share": 1.0, "milestones": [], "short_below": 0}
+    flat = {"mse_share": 1.0, "milestones": [], "kernel_rate": 1e-4}
     (snapshot,) = read_snapshots(run(store, snapshots=[2], **flat))
     short = run(store, iterations=2, **flat)
     assert np.array_equal(snapshot.image / np.float32(255), read_restored_image(short))

@@ -13,6 +13,7 @@ from methods.diffusion import hub, prior
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
 from methods.diffusion.view import memory_need
 from methods.parts import registry
+from methods.parts.settings import compose
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
 
@@ -106,7 +107,7 @@ def test_checkpointing_changes_no_gradient(folder):
 
 def test_a_method_names_its_folder_in_the_settings(folder):
     method = registry.find("bird")
-    settings = method.settings(prior=str(folder))
+    settings = compose(method.settings, prior=str(folder))
     assert len(method.files("case", settings)) == 3
 
 

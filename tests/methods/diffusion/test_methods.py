@@ -24,6 +24,7 @@ from methods.glkm.latent import LatentKernel
 from methods.glkm.weights import save
 from methods.parts import registry
 from methods.parts.kernel_priors.fcn import FcnKernel
+from methods.parts.settings import compose, keys_of
 from methods.parts.solver import Task, solve
 
 CPU = torch.device("cpu")
@@ -255,8 +256,8 @@ def settings_of(name, folder, **more):
         **more,
     }
     method = registry.find(name)
-    names = {field.name for field in dataclasses.fields(method.settings)}
-    return method.settings(**{key: value for key, value in values.items() if key in names})
+    known = keys_of(method.settings)
+    return compose(method.settings, **{key: value for key, value in values.items() if key in known})
 
 
 def observed(shape=(3, 32, 32), kernel_size=(9, 9), **more):
@@ -338,7 +339,7 @@ def test_kernels_beyond_the_kernel_model_are_declined(folder):
 
 
 def test_at_the_border_interior_only_pixels_that_see_no_outside_count(folder):
-    prior = view.image_prior(settings_of("bird", folder))
+    prior = view.image_prior(settings_of("bird", folder).view)
     observation = observed(kernel_size=(9, 5))
     images, kernels = torch.rand(1, 3, 32, 32), torch.rand(1, 9, 5)
     residuals = {
@@ -353,7 +354,7 @@ def test_at_the_border_interior_only_pixels_that_see_no_outside_count(folder):
 
 def test_the_grey_border_is_grey(folder):
     """A flat mid-grey image stays what it is under any blur; a white one gets dark borders."""
-    prior = view.image_prior(settings_of("bird", folder))
+    prior = view.image_prior(settings_of("bird", folder).view)
     found = View(observed(), ViewSettings(), CPU, prior)
     kernels = torch.full((1, 5, 5), 1 / 25)
     torch.testing.assert_close(found.residual(torch.zeros(1, 3, 32, 32), kernels), found.blurry)
@@ -409,9 +410,9 @@ def test_checkpointing_changes_no_result(folder):
 def test_settings_that_mean_nothing_are_refused(name, wrong):
     (key,) = wrong
     with pytest.raises(ValueError, match=key):
-        registry.find(name).settings(**wrong)
+        compose(registry.find(name).settings, **wrong)
 
 
 def test_a_start_that_is_no_method_is_refused():
     with pytest.raises(InputError, match="start"):
-        registry.find("bird-glkm").settings(start="nothing")
+        compose(registry.find("bird-glkm").settings, start="nothing")

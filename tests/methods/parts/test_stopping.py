@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -7,6 +5,7 @@ import torch
 from benchmark.core.types import Observation, Status
 from methods import joint_fit
 from methods.parts import stopping
+from methods.parts.settings import change, compose
 from methods.parts.solver import LOG_EVERY, Task, solve
 from methods.parts.stopping import LEVELS, StopSettings, WindowedVariance
 
@@ -91,8 +90,16 @@ def observe():
     return Observation("test", "case", blurry, (5, 5))
 
 
-SETTINGS = joint_fit.Settings(
-    iterations=400, channels=4, skip_channels=2, scales=2, kernel_hidden=8, stop="wmv", window=5, patience=30
+SETTINGS = compose(
+    joint_fit.Settings,
+    iterations=400,
+    channels=4,
+    skip_channels=2,
+    scales=2,
+    kernel_hidden=8,
+    stop="wmv",
+    window=5,
+    patience=30,
 )
 
 
@@ -121,16 +128,16 @@ def test_a_run_ends_early_and_returns_what_was_remembered():
     margin = 2
     inside = remembered[:, margin:-margin, margin:-margin].clamp(0, 1).numpy()
     assert np.array_equal(restoration.image, inside)
-    fixed = run(replace(SETTINGS, stop="fixed"))
+    fixed = run(change(SETTINGS, stop="fixed"))
     assert fixed.iterations == 400
 
 
 def test_a_watched_run_goes_on_and_returns_what_a_stopped_one_does():
-    stopped, watched = run(), run(replace(SETTINGS, stop="watched"))
+    stopped, watched = run(), run(change(SETTINGS, stop="watched"))
     assert np.array_equal(stopped.image, watched.image)
     assert stopped.returned == watched.returned < stopped.iterations < watched.iterations == 400
-    assert run(replace(SETTINGS, stop="fixed")).returned == 400
-    problem = build(replace(SETTINGS, stop="watched"))
+    assert run(change(SETTINGS, stop="fixed")).returned == 400
+    problem = build(change(SETTINGS, stop="watched"))
     ((_, kept),) = solve([Task("case", lambda: problem, snapshots=(380, 390))])
     assert not np.array_equal(kept.snapshots[0].image, kept.snapshots[1].image)
 
@@ -151,7 +158,7 @@ def test_a_killed_run_stops_at_the_same_iteration(tmp_path):
         problem.step = until
         return problem
 
-    patient = replace(SETTINGS, patience=60, window=20)
+    patient = change(SETTINGS, patience=60, window=20)
     undisturbed = run(patient)
     assert undisturbed.iterations > 110
     with pytest.raises(KilledError):
@@ -162,7 +169,7 @@ def test_a_killed_run_stops_at_the_same_iteration(tmp_path):
 
 
 def test_without_an_end_the_best_of_all_iterations_is_returned():
-    settings = replace(SETTINGS, iterations=60, patience=500, milestones=())
+    settings = change(SETTINGS, iterations=60, patience=500, milestones=())
     problem = build(settings)
     for iteration in range(60):
         problem.step(iteration)
@@ -181,7 +188,7 @@ def test_without_an_end_the_best_of_all_iterations_is_returned():
 )
 def test_windows_and_patience_that_cannot_be_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        replace(SETTINGS, **changes)
+        change(SETTINGS, **changes)
 
 
 def test_a_fixed_stop_watches_nothing():

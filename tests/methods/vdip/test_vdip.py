@@ -10,18 +10,14 @@ from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
 from methods.parts import solver
-from methods.parts.fit import Fit, Rates, middle
+from methods.parts.fit import Fit, middle
 from methods.parts.image_priors.skip import SkipNetwork, VariationalImagePrior
 from methods.parts.kernel_priors.fcn import FcnKernel
+from methods.parts.settings import compose
 from methods.parts.solver import LOG_EVERY, Task, solve
 from methods.vdip import bound
-from methods.vdip import common as vdip
-from methods.vdip import extreme as vdip_extreme
-from methods.vdip import extreme_glkm as vdip_extreme_glkm
-from methods.vdip import sparse as vdip_sparse
-from methods.vdip import sparse_glkm as vdip_sparse_glkm
-from methods.vdip import std as vdip_std
-from methods.vdip import std_glkm as vdip_std_glkm
+from methods.vdip.stages import COLLAPSED, EXPLODED
+from methods.vdip.variants import Extreme, ExtremeGlkm, Sparse, SparseGlkm, Std, StdGlkm, problem
 from tests.methods.parts.test_skip import load_reference
 
 CPU = torch.device("cpu")
@@ -29,14 +25,9 @@ TINY = {"iterations": 20, "channels": 4, "skip_channels": 2, "scales": 2, "kerne
 # The shortened schedule of `dip_vdip_trace`: 4 iterations of pre-training, 3 + 3 of the bound, 4 of 1 - SSIM.
 SCHEDULE = {"iterations": 10, "pretraining_share": 0.4, "bound_share": 0.6, "milestones": (0.5, 0.8)}
 VARIANTS = {
-    "std": (vdip_std.Settings(**SCHEDULE), lambda settings: []),
-    "sparse": (vdip_sparse.Settings(**SCHEDULE), vdip_sparse.regularisers),
-    "extreme": (
-        vdip_extreme.Settings(**SCHEDULE),
-        lambda settings: vdip_extreme.regularisers(
-            observe((3, 40, 43)), vdip.Kernel(FcnKernel(torch.empty(1), (5, 5)), 0.0, None), settings
-        ),
-    ),
+    "std": compose(Std, **SCHEDULE),
+    "sparse": compose(Sparse, **SCHEDULE),
+    "extreme": compose(Extreme, **SCHEDULE),
 }
 
 
@@ -51,8 +42,8 @@ def reference_fit(arrays, settings, regularisers):
         image=VariationalImagePrior(network, torch.from_numpy(arrays["zx"]), noise_scale=0.0),
         kernel=kernel,
         operator=uniform_blur,
-        stages=vdip.stages(torch.from_numpy(arrays["y"][0]), settings, bound.flat_kernel, regularisers),
-        rates=Rates(settings.image_rate, settings.kernel_rate, settings.milestone_iterations()),
+        stages=settings.bound.stages(torch.from_numpy(arrays["y"][0]), 10, bound.flat_kernel, regularisers),
+        rates=settings.schedule.rates(settings.kernel.kernel_rate, settings.bound.pretraining(10)),
         read_out=middle((40, 43)),
         rng=torch.Generator(),
     )
@@ -65,7 +56,8 @@ def observe(shape=(3, 36, 38), kernel_size=(5, 5)):
 @pytest.mark.parametrize("name", VARIANTS)
 def test_all_stages_match_the_reference(fixture, monkeypatch, name):
     arrays = fixture("dip_vdip_trace")
-    settings, regularisers = VARIANTS[name]
+    settings = VARIANTS[name]
+    regularisers = settings.regulariser.objectives(observe((3, 40, 43)), (5, 5))
     terms = {"misfit": [], "regulariser": []}
 
     def recording(name, term):
@@ -77,7 +69,7 @@ def test_all_stages_match_the_reference(fixture, monkeypatch, name):
 
     misfit = bound.expected_misfit
     monkeypatch.setattr(bound, "expected_misfit", lambda blurry: recording("misfit", misfit(blurry)))
-    recorded = [recording("regulariser", regulariser) for regulariser in regularisers(settings)]
+    recorded = [recording("regulariser", regulariser) for regulariser in regularisers]
     fit = reference_fit(arrays, settings, recorded)
     order = ("eps_dark", "eps_bright", "eps_x") if name == "extreme" else ("eps_x",)
     noise = (torch.from_numpy(arrays[key][step]).double() for step in range(6) for key in order)
@@ -94,10 +86,10 @@ def test_all_stages_match_the_reference(fixture, monkeypatch, name):
     np.testing.assert_array_equal(rates[4:], arrays[f"{name}/lr_image"])
     misfits, regulariser = ([term.item() for term in terms[key]] for key in ("misfit", "regulariser"))
     np.testing.assert_allclose(misfits, -arrays[f"{name}/expectation"][:6], rtol=1e-9)
-    if regularised := regularisers(settings):
+    if regularisers:
         weighted_kl = arrays[f"{name}/sigma"] * arrays[f"{name}/negative_kl"]
         np.testing.assert_allclose(regulariser, -weighted_kl[:6], rtol=1e-9)
-    assert bool(regularised) == (name != "std")
+    assert bool(regularisers) == (name != "std")
     mean, deviation = fit.image.latent(None)
     np.testing.assert_allclose(mean[None].detach(), arrays[f"{name}/final_mean"], rtol=0, atol=1e-7)
     np.testing.assert_allclose(deviation[None].detach(), arrays[f"{name}/final_std"], rtol=0, atol=1e-7)
@@ -106,12 +98,12 @@ def test_all_stages_match_the_reference(fixture, monkeypatch, name):
 
 
 @pytest.mark.parametrize(
-    ("module", "pretraining", "bounds"),
-    [(vdip_std, 500, [2000]), (vdip_sparse, 500, [1000, 1000]), (vdip_extreme, 5, [1000, 1000])],
+    ("variant", "pretraining", "bounds"),
+    [(Std, 500, [2000]), (Sparse, 500, [1000, 1000]), (Extreme, 5, [1000, 1000])],
 )
-def test_defaults_are_the_scripts_schedule(module, pretraining, bounds):
-    narrow = module.Settings(channels=2, skip_channels=1)
-    fit = module.problem(observe((3, 40, 40)), narrow, torch.Generator().manual_seed(0), CPU)
+def test_defaults_are_the_scripts_schedule(variant, pretraining, bounds):
+    narrow = compose(variant, channels=2, skip_channels=1)
+    fit = problem(observe((3, 40, 40)), narrow, torch.Generator().manual_seed(0), CPU)
     assert [stage.iterations for stage in fit.stages] == [pretraining, *bounds, 3000]
     assert fit.rates.at(0) == fit.rates.at(pretraining + 1999) == (1e-2, 1e-4)
     assert fit.rates.at(pretraining + 2000) == (5e-3, 5e-5)
@@ -119,36 +111,36 @@ def test_defaults_are_the_scripts_schedule(module, pretraining, bounds):
 
 
 @pytest.mark.parametrize("side", [0.0, 1.0])
-@pytest.mark.parametrize("module", [vdip_std, vdip_sparse, vdip_extreme])
-def test_lost_deviations_are_a_status_with_a_reason_and_no_image(module, side):
-    settings = module.Settings(**TINY, pretraining_share=0.0)
+@pytest.mark.parametrize("variant", [Std, Sparse, Extreme])
+def test_lost_deviations_are_a_status_with_a_reason_and_no_image(variant, side):
+    settings = compose(variant, **TINY, pretraining_share=0.0)
 
     def build():
-        fit = module.problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
+        fit = problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
         with torch.no_grad():
             fit.image.network.head.bias[3:] = 400 * side - 200
         return fit
 
     ((_, restoration),) = solve([Task("case", build)])
-    if module is vdip_std and side == 0:  # without an entropy they are free to go
+    if variant is Std and side == 0:  # without an entropy they are free to go
         assert restoration.status is Status.OK
         return
     assert restoration.status is Status.DIVERGED
     assert restoration.image is None
-    sentence = vdip.EXPLODED[0] if side else vdip.COLLAPSED[0]
+    sentence = EXPLODED[0] if side else COLLAPSED[0]
     assert restoration.reason.startswith(sentence)
 
 
-@pytest.mark.parametrize("module", [vdip_sparse, vdip_extreme])
-def test_a_killed_run_resumes_to_the_same_bytes_amid_its_samples(tmp_path, monkeypatch, module):
+@pytest.mark.parametrize("variant", [Sparse, Extreme])
+def test_a_killed_run_resumes_to_the_same_bytes_amid_its_samples(tmp_path, monkeypatch, variant):
     monkeypatch.setattr(solver, "CHECKPOINT_EVERY", LOG_EVERY)
-    settings = module.Settings(**TINY, bound_share=1.0)
+    settings = compose(variant, **TINY, bound_share=1.0)
 
     class Killed(BaseException):
         pass
 
     def restore(checkpoint=None):
-        build = lambda: module.problem(observe(), settings, torch.Generator().manual_seed(0), CPU)  # noqa: E731
+        build = lambda: problem(observe(), settings, torch.Generator().manual_seed(0), CPU)  # noqa: E731
         ((_, restoration),) = solve([Task("case", build, checkpoint)])
         return restoration
 
@@ -165,16 +157,16 @@ def test_a_killed_run_resumes_to_the_same_bytes_amid_its_samples(tmp_path, monke
 
 
 def test_extreme_declines_images_below_its_window():
-    settings = vdip_extreme.Settings(**TINY)
-    assert vdip_extreme.problem(observe((1, 31, 31)), settings, torch.Generator(), CPU)
+    settings = compose(Extreme, **TINY)
+    assert problem(observe((1, 31, 31)), settings, torch.Generator(), CPU)
     with pytest.raises(NotSupportedError, match=r"35 pixels a side, the latent image has 34 x 44"):
-        vdip_extreme.problem(observe((1, 30, 40)), settings, torch.Generator(), CPU)
+        problem(observe((1, 30, 40)), settings, torch.Generator(), CPU)
 
 
-@pytest.mark.parametrize("module", [vdip_std, vdip_sparse, vdip_extreme])
-def test_declines_an_unknown_kernel_size(module):
+@pytest.mark.parametrize("variant", [Std, Sparse, Extreme])
+def test_declines_an_unknown_kernel_size(variant):
     with pytest.raises(NotSupportedError, match="declared kernel size"):
-        module.problem(observe(kernel_size=None), module.Settings(), torch.Generator(), CPU)
+        problem(observe(kernel_size=None), variant(), torch.Generator(), CPU)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +187,7 @@ def test_declines_an_unknown_kernel_size(module):
 )
 def test_refuses_settings_out_of_range(name, value):
     with pytest.raises(ValueError, match=name):
-        vdip_extreme.Settings(**{name: value})
+        compose(Extreme, **{name: value})
 
 
 @pytest.fixture(scope="module")
@@ -210,10 +202,10 @@ def weights(tmp_path_factory):
 SMALL = {key: value for key, value in TINY.items() if key != "kernel_hidden"}
 
 
-@pytest.mark.parametrize("module", [vdip_std_glkm, vdip_sparse_glkm, vdip_extreme_glkm])
-def test_with_glkm_pre_training_trains_the_image_alone(weights, module):
-    settings = module.Settings(**SMALL, pretraining_share=0.2, weights=weights)
-    fit = module.problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
+@pytest.mark.parametrize("variant", [StdGlkm, SparseGlkm, ExtremeGlkm])
+def test_with_glkm_pre_training_trains_the_image_alone(weights, variant):
+    settings = compose(variant, **SMALL, pretraining_share=0.2, weights=weights)
+    fit = problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
     image, kernels = fit.image(None).detach(), fit.kernel().detach()
     for iteration in range(4):
         assert fit.step(iteration).stage == "pre-training"
@@ -224,8 +216,8 @@ def test_with_glkm_pre_training_trains_the_image_alone(weights, module):
 
 
 def test_without_glkm_pre_training_flattens_the_kernel():
-    settings = vdip_std.Settings(**TINY, pretraining_share=1.0, kernel_rate=1e-2)
-    fit = vdip_std.problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
+    settings = compose(Std, **TINY, pretraining_share=1.0, kernel_rate=1e-2)
+    fit = problem(observe(), settings, torch.Generator().manual_seed(0), CPU)
     before = fit.kernel().detach()
     for iteration in range(20):
         fit.step(iteration)
@@ -233,17 +225,17 @@ def test_without_glkm_pre_training_flattens_the_kernel():
 
 
 def test_with_glkm_the_kernel_is_not_penalised():
-    for with_glkm, without in ((vdip_sparse_glkm, vdip_sparse), (vdip_extreme_glkm, vdip_extreme)):
-        assert with_glkm.Settings().kernel_penalty == 0
-        assert without.Settings().kernel_penalty == 10
+    for with_glkm, without in ((SparseGlkm, Sparse), (ExtremeGlkm, Extreme)):
+        assert with_glkm().regulariser.weights.kernel_penalty == 0
+        assert without().regulariser.weights.kernel_penalty == 10
 
 
-@pytest.mark.parametrize("module", [vdip_sparse, vdip_sparse_glkm])
-def test_a_non_uniform_blur_has_a_kernel_for_each_node(weights, module):
+@pytest.mark.parametrize("variant", [Sparse, SparseGlkm])
+def test_a_non_uniform_blur_has_a_kernel_for_each_node(weights, variant):
     observation = replace(observe(), blur_model="nonuniform", grid=(2, 3))
-    glkm = module is vdip_sparse_glkm
-    settings = module.Settings(**SMALL, weights=weights) if glkm else module.Settings(**TINY)
-    build = lambda: module.problem(observation, settings, torch.Generator().manual_seed(0), CPU)  # noqa: E731
+    glkm = variant is SparseGlkm
+    settings = compose(variant, **SMALL, weights=weights) if glkm else compose(variant, **TINY)
+    build = lambda: problem(observation, settings, torch.Generator().manual_seed(0), CPU)  # noqa: E731
     ((_, restoration),) = solve([Task("case", build)])
     assert restoration.status is Status.OK
     assert restoration.image.shape == observation.blurry.shape
@@ -251,15 +243,15 @@ def test_a_non_uniform_blur_has_a_kernel_for_each_node(weights, module):
     np.testing.assert_allclose(restoration.kernels.sum((1, 2)), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("module", [vdip_std_glkm, vdip_sparse_glkm, vdip_extreme_glkm])
-def test_with_glkm_larger_kernels_are_found_on_the_shrunken_image_then_refined(tmp_path, module):
+@pytest.mark.parametrize("variant", [StdGlkm, SparseGlkm, ExtremeGlkm])
+def test_with_glkm_larger_kernels_are_found_on_the_shrunken_image_then_refined(tmp_path, variant):
     for network in (Generator(75, width=2), Initializer(width=2)):
         save(tmp_path, network, 75, way="adversarial", steps=0)
-    settings = module.Settings(
-        **SMALL, pretraining_share=0.2, frozen_share=0.1, logit_rate=1e-2, weights=str(tmp_path)
+    settings = compose(
+        variant, **SMALL, pretraining_share=0.2, frozen_share=0.1, logit_rate=1e-2, weights=str(tmp_path)
     )
     observation = replace(observe((1, 90, 88)), kernel_size=(81, 40))
-    both = module.problem(observation, settings, torch.Generator().manual_seed(0), CPU)
+    both = problem(observation, settings, torch.Generator().manual_seed(0), CPU)
     assert (both.small.iterations, both.full.iterations) == (24, 24)
     for iteration in range(24 + 6):  # 4 of pre-training and 2 with the kernel at rest
         stage = both.step(iteration).stage
@@ -275,4 +267,4 @@ def test_with_glkm_larger_kernels_are_found_on_the_shrunken_image_then_refined(t
 
 def test_refuses_a_start_that_estimates_no_kernel():
     with pytest.raises(InputError, match="start: 'oracle' is a control"):
-        vdip_std_glkm.Settings(start="oracle")
+        compose(StdGlkm, start="oracle")
