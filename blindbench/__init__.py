@@ -1,1 +1,211 @@
-"""BlindBench from Python. Its parts lie in `benchmark` and `methods`."""
+"""BlindBench from Python: deblur, restore and score images that are NumPy arrays.
+
+Images are (H, W) or (H, W, C) with C = 1 (grey) or 3 (RGB), of type uint8 (0 to 255), uint16 (0 to 65535) or
+float (0 to 1). Results have the layout and type of the image given. Kernels are (h, w), non-negative with
+sum 1, in true-convolution form: blurry = sharp * kernel.
+
+The parts that these functions are made of lie in the packages `benchmark` and `methods`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.core.types import InputError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmark.core.progress import Report
+    from benchmark.data.descriptors import Dataset
+    from methods.parts.registry import Method
+
+__all__ = [
+    "Deblurred",
+    "InputError",
+    "Restored",
+    "datasets",
+    "deblur",
+    "methods",
+    "restore",
+    "score",
+]
+
+
+@dataclass(frozen=True)
+class Deblurred:
+    """A deblurred image, and how far to trust it."""
+
+    image: NDArray[Any]  # as the image given; the same pixels where nothing was done
+    kernel: NDArray[np.float64] | None  # (h, w); None where nothing was done
+    trusted: bool
+    verdict: str  # why it is trusted or not, as a sentence
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a method made of an image."""
+
+    image: NDArray[Any]  # as the image given
+    kernels: NDArray[np.float32] | None  # (P, h, w), P = 1 for uniform blur; None for methods without kernels
+    iterations: int
+    seconds: float
+    weights: str  # the pre-trained weights that were used; empty for methods without any
+
+
+def deblur(
+    image: NDArray[Any],
+    kernel_size: int | None = None,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = False,
+) -> Deblurred:
+    """Deblur a photo whose kernel size may be unknown, and judge the result.
+
+    The same as `blindbench deblur`: several kernel sizes are tried on a part of the photo, and the whole
+    photo is restored with the best kernel. The blur must be the same everywhere.
+
+    Args:
+        image: The blurry photo.
+        kernel_size: Side of the square that the blur fits in, in px; else several are tried.
+        seed: Seeds the method's initial weights.
+        device: 'auto', 'cpu' or 'cuda'.
+        progress: Whether to show how far the work is, on standard error.
+
+    Raises:
+        InputError: The image or an argument is wrong; the message says what to do.
+
+    >>> import numpy as np
+    >>> result = deblur(np.full((48, 64), 90, np.uint8))
+    >>> result.image.shape, result.trusted
+    ((48, 64), False)
+    >>> result.verdict
+    'nothing was done to the photo: it has no edges beyond its noise that would show a blur'
+    """
+    from benchmark.data.images import from_array, to_array
+    from benchmark.runs.machine import claimed_device
+    from benchmark.tools.deblur import KERNEL_METHOD, deblur_photo
+    from benchmark.tools.one_image import OneImage
+
+    photo = from_array(image)
+    with claimed_device(device) as target, _reporting("deblur", progress) as report:
+        run = OneImage(KERNEL_METHOD, {}, "the image", seed, target)
+        result = deblur_photo(photo, run, () if kernel_size is None else (kernel_size,), report)
+    restored = image.copy() if result.kernel is None else to_array(result.image, like=image)
+    return Deblurred(restored, result.kernel, result.verdict.trusted, result.verdict.sentence)
+
+
+def restore(
+    method: str,
+    blurry: NDArray[Any],
+    kernel_size: int | tuple[int, int] | None = None,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> Restored:
+    """Restore an image with one method, as the benchmark does.
+
+    Args:
+        method: A name of `methods()`.
+        blurry: The blurry image.
+        kernel_size: Side of the square that the blur fits in, in px, or rows and columns of a box. Most
+            methods need it.
+        seed: Seeds the method's initial weights.
+        device: 'auto', 'cpu' or 'cuda'.
+        progress: Whether to show how far the work is, on standard error.
+        settings: The settings that differ from the method's own; `blindbench methods NAME` lists them.
+
+    Raises:
+        InputError: The method, a setting or the image is wrong, the method does not treat such images, or it
+            needs weights that are not here.
+        RuntimeError: The method diverged, ran out of memory or stopped with an error.
+
+    >>> import numpy as np
+    >>> blurry = np.random.default_rng(0).random((40, 40))
+    >>> restore("rl", blurry, kernel_size=5).image.shape
+    (40, 40)
+    """
+    from benchmark.data.images import from_array, to_array
+    from benchmark.runs.machine import claimed_device
+    from benchmark.tools.one_image import OneImage, require_image
+
+    observed = from_array(blurry)
+    with claimed_device(device) as target, _reporting(method, progress) as report:
+        result = OneImage(method, settings, "the image", seed, target)(observed, kernel_size, report)
+    image = to_array(require_image(result, method), like=blurry)
+    return Restored(image, result.kernels, result.iterations, result.seconds, result.weights)
+
+
+def score(
+    restored: NDArray[Any],
+    sharp: NDArray[Any],
+    protocol: str = "shift-rgb",
+    metrics: Sequence[str] = ("psnr", "ssim"),
+) -> dict[str, float]:
+    """Compare a restored image with the sharp one.
+
+    Args:
+        restored: The restored image.
+        sharp: The sharp image, of the same size.
+        protocol: How the two are cropped and aligned, and which variants of the metrics are meant; see
+            docs/protocols.md. The default crops 15 px and allows for a shift of up to 10 px.
+        metrics: As a config names them.
+
+    Returns:
+        The name of each metric with its variant, and the value.
+
+    Raises:
+        InputError: There is no such protocol or metric, or the metric has no value for these images.
+
+    >>> import numpy as np
+    >>> sharp = np.random.default_rng(0).random((64, 64))
+    >>> score(0.9 * sharp, sharp, protocol="plain", metrics=["psnr"])["psnr"].__round__(1)
+    24.8
+    """
+    from benchmark.core.types import Truth
+    from benchmark.data.images import from_array
+    from benchmark.scoring.protocols import find_protocol
+    from benchmark.scoring.scores import Restored as Comparison
+
+    rules = find_protocol(protocol)
+    truth = Truth(group="", sharp=from_array(sharp, "the sharp image"))
+    pair = Comparison(from_array(restored, "the restored image"), truth, rules)
+    chosen = [rules.metric(name) for name in metrics]
+    return {metric.name: metric.function(*pair.arguments(metric.inputs)) for metric in chosen}
+
+
+def methods() -> Mapping[str, Method]:
+    """The methods that `restore` knows, by name; each has a title, a paper and a dataclass of settings.
+
+    >>> methods()["selfdeblur"].title
+    'SelfDeblur'
+    """
+    from methods.parts.registry import built_in
+
+    return built_in()
+
+
+def datasets() -> Mapping[str, Dataset]:
+    """The datasets of the benchmark, by name; their files may have to be downloaded first.
+
+    >>> datasets()["levin"].case_count
+    32
+    """
+    from benchmark.data.descriptors import dataset_names, find_dataset
+
+    return {name: find_dataset(name) for name in dataset_names()}
+
+
+def _reporting(what: str, progress: bool) -> AbstractContextManager[Report]:
+    from benchmark.core.console import reporting
+
+    return reporting(f"{what} ·") if progress else nullcontext(lambda _: None)

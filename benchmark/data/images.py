@@ -106,3 +106,45 @@ def _write(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
             file.save(temporary)
         except ValueError as error:
             raise InputError(f"{path}: unknown image format '{path.suffix}'; write .png or .jpg") from error
+
+
+def from_array(array: NDArray[Any], name: str = "the image") -> Array:
+    """Convert an image of the outside world to (C, H, W), float32 in [0, 1].
+
+    Args:
+        array: (H, W) or (H, W, C) with C = 1 (grey) or 3 (RGB). Integers of 8 or 16 bits count from 0 to the
+            largest of their type, floats from 0 to 1.
+        name: What messages call it.
+
+    Raises:
+        InputError: The shape or the type is another, or a value lies outside.
+
+    >>> from_array(np.full((4, 6, 3), 255, np.uint8)).shape
+    (3, 4, 6)
+    """
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)) or not array.size:
+        raise InputError(f"{name} has the shape {array.shape}; give (H, W), (H, W, 1) or (H, W, 3)")
+    if array.dtype in (np.uint8, np.uint16):
+        image = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+    elif np.issubdtype(array.dtype, np.floating):
+        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+            raise InputError(
+                f"{name} has values outside [0, 1]; divide by the largest, or give uint8 or uint16"
+            )
+        image = array.astype(np.float32)
+    else:
+        raise InputError(f"{name} has the type {array.dtype}; give uint8, uint16 or floats in [0, 1]")
+    return np.ascontiguousarray(np.atleast_3d(image).transpose(2, 0, 1))
+
+
+def to_array(image: Array, like: NDArray[Any]) -> NDArray[Any]:
+    """Convert (C, H, W) in [0, 1] to the layout and type of `like`; see `from_array`.
+
+    >>> to_array(np.ones((1, 4, 6), np.float32), like=np.zeros((4, 6), np.uint16)).max()
+    np.uint16(65535)
+    """
+    array = image[0] if like.ndim == 2 else image.transpose(1, 2, 0)
+    if np.issubdtype(like.dtype, np.integer):
+        largest = np.iinfo(like.dtype).max
+        return np.ascontiguousarray(np.round(largest * array.clip(0, 1)).astype(like.dtype))
+    return np.ascontiguousarray(array.astype(like.dtype))
