@@ -16,7 +16,7 @@ from torch.nn import functional
 from benchmark.blur.boundary import latent_frame
 from benchmark.core.types import Boundary, InputError
 
-# Kernels of at least this many entries go through the FFT: in `blindbench bench blur` (forward and back,
+# Kernels of at least this many entries go through the FFT: in `blindbench bench` (forward and back,
 # one thread, images of 64 to 512 px) it is ahead from 5 x 5 on; at 3 x 3 the two are about level.
 # A constant, because results must not depend on a measurement made at run time.
 FFT_FROM_ENTRIES = 25

@@ -1,28 +1,25 @@
-"""Verbs about data: get it, list it, look at it."""
+"""Verbs about data: list them, get them, look at them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from tabulate import tabulate
 
-from benchmark.cli.options import ExperimentSeed
+from benchmark.cli.options import ExperimentSeed, page
 from benchmark.core.types import InputError
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer()
 
 
 @app.command()
 def download(
-    sources: Annotated[list[str], typer.Argument(help="Names of sources, see datasets/sources.yaml.")],
+    sources: Annotated[list[str], typer.Argument(help="Sources; `blindbench datasets` lists them.")],
     accept_terms: Annotated[bool, typer.Option(help="Accept the terms that are shown.")] = False,
 ) -> None:
-    """Get data into datasets/; nothing is downloaded by any other verb.
+    """Download data into datasets/, or say how you can get them.
 
-    Exit code 1: the network failed, the same command continues. 2: the message says what you must do.
+    Exit code 1: the network failed, and the same command continues. 2: the message says what you must do.
     """
     from benchmark.data.descriptors import freeze_lists
     from benchmark.data.download import download as get
@@ -41,14 +38,19 @@ def download(
 
 
 @app.command("datasets")
-def list_datasets() -> None:
-    """List the datasets: how many cases, whether their files are here, how to get them, under which terms."""
-    from benchmark.planning.overview import datasets_overview, sources_overview
+def show_datasets(
+    name: Annotated[str | None, typer.Argument(help="A dataset, to see all about it.")] = None,
+) -> None:
+    """List the datasets, or describe one: cases, files here, how to get them, licence, protocol."""
+    from benchmark.data.overview import describe_dataset, list_datasets, list_sources
 
-    typer.echo(tabulate(datasets_overview(), headers="keys", tablefmt="simple"))
+    if name is not None:
+        typer.echo(page(describe_dataset(name)))
+        return
+    typer.echo(tabulate(list_datasets(), headers="keys", tablefmt="simple"))
     widths = [None, 40, 20, None, 40]
-    typer.echo("\n" + tabulate(sources_overview(), headers="keys", tablefmt="simple", maxcolwidths=widths))
-    typer.echo("\n[K]: general knowledge, not read from the owners' page.")
+    typer.echo("\n" + tabulate(list_sources(), headers="keys", tablefmt="simple", maxcolwidths=widths))
+    typer.echo("\n[K] marks what is generally known and was not read on the owners' page.")
 
 
 @app.command("sheet")
@@ -58,17 +60,17 @@ def contact_sheet_command(
     cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
     experiment_seed: ExperimentSeed = 0,
 ) -> None:
-    """Draw cases of datasets as they are synthesised: sharp image, blurry image, kernels."""
+    """Draw cases of datasets: sharp image, blurry image, kernels."""
     from benchmark.data.cases import make_case
     from benchmark.data.descriptors import find_dataset
     from benchmark.data.synthesis import observe
     from benchmark.figures.images import contact_sheet
 
-    found = [find_dataset(name) for name in datasets]
+    descriptors = [find_dataset(name) for name in datasets]
     contact_sheet(
         [
             observe(make_case(dataset, case, experiment_seed), experiment_seed)
-            for dataset in found
+            for dataset in descriptors
             for case in dataset.selected(cases.split(","))
         ],
         out.with_suffix(""),

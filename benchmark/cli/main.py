@@ -1,36 +1,76 @@
-"""The command `blindbench`. Each step of the workflow is one verb, so that it can be run by hand."""
+"""The command `blindbench`: its verbs, in the groups that `--help` shows."""
 
 import sys
+from typing import Annotated
 
 import typer
+from typer.models import CommandInfo
 
 from benchmark.cli import data, figures, photo, run, tables, tools
+from benchmark.core.resources import version
 from benchmark.core.types import InputError
 
+# Who types them. All other verbs are steps of the workflow.
+GROUPS = {
+    "Deblur a photo": ["deblur", "methods"],
+    "Run the benchmark": ["run", "plan"],
+    "Get and see data": ["datasets", "download", "sheet"],
+    "Check a number": ["detective", "doctor"],
+    "Train and time methods": ["pretrain", "bench"],
+}
+STEPS = "Steps of the workflow, which `run` takes by itself"
+
 app = typer.Typer(
-    help="A benchmark and reproducibility suite for blind motion deblurring.",
+    help="Benchmark of blind motion deblurring. `blindbench VERB --help` explains a verb.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (photo, run, tables, figures, data, tools):
-    app.add_typer(part.app)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"blindbench {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del version  # its callback has done the work
+
+
+def _grouped(verbs: list[CommandInfo]) -> list[CommandInfo]:
+    """The verbs in the order of `GROUPS`, each with its group's title; steps of the workflow last."""
+    by_name = {verb.name or getattr(verb.callback, "__name__", ""): verb for verb in verbs}
+    people = {name for names in GROUPS.values() for name in names}
+    groups = GROUPS | {STEPS: [name for name in by_name if name not in people]}
+    for title, names in groups.items():
+        for name in names:
+            by_name[name].rich_help_panel = title
+    return [by_name[name] for names in groups.values() for name in names]
+
+
+app.registered_commands = _grouped(
+    [verb for part in (photo, run, data, tools, tables, figures) for verb in part.app.registered_commands]
+)
 
 
 def main() -> None:
     """Run the command line; bad input is one line and exit code 2, never a traceback."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="blindbench", standalone_mode=False)
     except typer.TyperException as error:
-        _fail(error.format_message(), 2)
+        context = getattr(error, "ctx", None)
+        message = error.format_message()
+        stop = "" if message.endswith((".", "?")) else "."
+        _fail(f"{message}{stop} See: {context.command_path} --help" if context else message, 2)
     except InputError as error:
         _fail(str(error), 2)
     if code == 130:  # typer's word for Ctrl-C
-        _fail(
-            "stopped; a workflow, a download or a training continues when you give the same command again",
-            code,
-        )
+        _fail("stopped; a workflow, a download or a training continues with the same command", code)
     sys.exit(code)
 
 

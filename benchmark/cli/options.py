@@ -1,11 +1,13 @@
 """Options that several verbs share, and how their texts are read."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
+from tabulate import tabulate
 
 from benchmark.core.types import InputError
 
@@ -57,3 +59,8 @@ def weights_of(results: Path) -> dict[str, str]:
 
     path = results / "runs.csv"
     return weights_behind(read_frame(path, RUN_COLUMNS)) if path.exists() else {}
+
+
+def page(lines: Sequence[tuple[str, str]]) -> str:
+    """Pairs of a heading and a text, one below the other."""
+    return tabulate(lines, tablefmt="plain", maxcolwidths=[None, 80])

@@ -176,7 +176,7 @@ def run(
     configfile: Annotated[
         Path | None, typer.Option(help="A config, yours or one that ships; the default is config/demo.yaml.")
     ] = None,
-    cores: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
+    cores: Annotated[int, typer.Option(min=1, help="CPU cores to use.")] = os.cpu_count() or 1,
     retry_failed: Annotated[bool, typer.Option(help="Run cases again that ended without an image.")] = False,
     dry_run: Annotated[bool, typer.Option(help="List the jobs that would run, and run none.")] = False,
 ) -> None:

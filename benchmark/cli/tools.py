@@ -2,33 +2,34 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from tabulate import tabulate
 
-from benchmark.cli.options import Device, json_object, key_value
+from benchmark.cli.options import Device, json_object, key_value, page
 from benchmark.core.types import InputError
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer()
 
-bench_app = typer.Typer(help="Measure speed, as ratios within one run.", no_args_is_help=True)
-app.add_typer(bench_app, name="bench")
-
 
 @app.command("methods")
-def list_methods() -> None:
-    """List the methods."""
-    from methods.parts.registry import built_in
+def show_methods(
+    name: Annotated[str | None, typer.Argument(help="A method, to see all about it.")] = None,
+) -> None:
+    """List the methods, or describe one: settings with defaults, what it needs, weights here."""
+    from benchmark.tools.method_pages import describe_method, list_methods, list_settings
 
-    rows = [
-        {"method": m.name, "title": m.title, "blur": ", ".join(m.blur_models), "paper": m.paper}
-        for m in built_in().values()
-    ]
-    typer.echo(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=[None, None, None, 70]))
+    if name is None:
+        widths = [None, None, None, 70]
+        typer.echo(tabulate(list_methods(), headers="keys", tablefmt="simple", maxcolwidths=widths))
+        return
+    typer.echo(page(describe_method(name)) + "\n")
+    settings = list_settings(name)
+    if settings:
+        typer.echo(tabulate(settings, headers="keys", tablefmt="simple", maxcolwidths=[None, 30, 70]))
+    else:
+        typer.echo("It has no settings.")
 
 
 @app.command()
@@ -37,7 +38,7 @@ def pretrain(
     kernel_size: Annotated[int | None, typer.Option(help="Side of the kernels, in pixels.")] = None,
     images: Annotated[
         list[str] | None,
-        typer.Option(help="A folder of photographs, or <source>[/<folder>]; again for more of them."),
+        typer.Option(help="A folder of photographs, <source> or <source>/<folder>; again for more of them."),
     ] = None,
     pairs: Annotated[
         list[str] | None,
@@ -143,26 +144,21 @@ def doctor(
     typer.echo("\n" + "\n".join(conclusions(found)))
 
 
-@bench_app.command("blur")
-def bench_blur_command() -> None:
-    """Direct sum against FFT for the uniform blur."""
-    from benchmark.tools.bench import bench_blur
-
-    typer.echo(bench_blur().round(2).to_string(index=False))
-
-
-@bench_app.command("method")
-def bench_method_command(
-    name: Annotated[str, typer.Argument(help="A method.")],
+@app.command()
+def bench(
+    method: Annotated[str | None, typer.Argument(help="A method; without one, the uniform blur.")] = None,
     size: Annotated[int, typer.Option(min=1, help="Side of the image, in pixels.")] = 128,
-    kernel_size: Annotated[int, typer.Option(min=1)] = 13,
-    steps: Annotated[int, typer.Option(min=1)] = 5,
+    kernel_size: Annotated[int, typer.Option(min=1, help="Side of the kernel, in pixels.")] = 13,
+    steps: Annotated[int, typer.Option(min=1, help="How many steps are timed.")] = 5,
 ) -> None:
-    """One step of a method at the paper's settings, freed memory kept against returned."""
+    """Time one step of a method, or the uniform blur by direct sum against FFT."""
     from benchmark.runs.names import base_method
-    from benchmark.tools.bench import bench_method
+    from benchmark.tools.bench import bench_blur, bench_method
     from methods.parts.settings import keys_of
 
-    if "iterations" not in keys_of(base_method(name).settings):
-        raise InputError(f"{name} takes no iterations, so there is no step to time")
-    typer.echo(bench_method(name, size, kernel_size, steps).round(2).to_string(index=False))
+    if method is None:
+        typer.echo(bench_blur().round(2).to_string(index=False))
+        return
+    if "iterations" not in keys_of(base_method(method).settings):
+        raise InputError(f"{method} takes no iterations, so there is no step to time")
+    typer.echo(bench_method(method, size, kernel_size, steps).round(2).to_string(index=False))

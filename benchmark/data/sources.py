@@ -8,6 +8,7 @@ from typing import Any, Literal
 from benchmark.core.resources import shipped
 from benchmark.core.schema import checked, did_you_mean, read_yaml
 from benchmark.core.types import InputError
+from benchmark.data.descriptors import dataset_names, find_dataset
 
 FILE = shipped("datasets/sources.yaml")
 
@@ -69,8 +70,11 @@ def all_sources(path: Path = FILE) -> dict[str, Source]:
 
 
 def find_source(name: str, path: Path = FILE) -> Source:
-    """The source called `name`. Raises InputError when there is none."""
+    """The source called `name`. Raises InputError when there is none, also for the name of a dataset."""
     sources = all_sources(path)
+    if name not in sources and name in dataset_names():
+        source = find_dataset(name).content["source"]
+        raise InputError(f"'{name}' is a dataset; its files come from: blindbench download {source}")
     if name not in sources:
         raise InputError(f"unknown source '{name}'. {did_you_mean(name, list(sources))}")
     return sources[name]

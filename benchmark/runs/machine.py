@@ -19,7 +19,7 @@ KEPT_BYTES = 2**30
 def keep_freed_memory() -> None:
     """Let glibc keep freed blocks: by default it returns every large tensor and faults it in again.
 
-    `blindbench bench method` measures what it is worth. Does nothing without glibc.
+    `blindbench bench METHOD` measures what it is worth. Does nothing without glibc.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")

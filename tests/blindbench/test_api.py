@@ -95,15 +95,9 @@ def test_a_method_that_fails_is_an_error(blurred, monkeypatch):
 
 
 def test_deblur_gives_what_the_verb_writes(blurred, tmp_path, monkeypatch):
-    Image.fromarray(blurred).save(tmp_path / "photo.png")
-    arguments = [
-        "deblur",
-        str(tmp_path / "photo.png"),
-        "--kernel-size",
-        "9",
-        "--out",
-        str(tmp_path / "x.png"),
-    ]
+    photo, out = tmp_path / "photo.png", tmp_path / "x.png"
+    Image.fromarray(blurred).save(photo)
+    arguments = ["deblur", str(photo), "--kernel-size", "9", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["blindbench", *arguments])
     monkeypatch.setattr("benchmark.runs.machine.prepare", lambda threads: None)  # switches of the process
     with pytest.raises(SystemExit):

@@ -1,12 +1,16 @@
 """Verbs about methods: list, train, measure, investigate."""
 
+import dataclasses
 import shutil
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
 
+from benchmark.tools.method_pages import list_settings
+from methods.parts.registry import built_in, no_files
 from tests.benchmark.cli.conftest import assert_refused
 
 
@@ -14,8 +18,50 @@ def test_methods_are_listed(blindbench):
     assert "CVPR 2020" in blindbench("methods")[1]
 
 
+@pytest.mark.parametrize("name", sorted(built_in()))
+def test_every_method_is_described_with_all_of_its_settings(blindbench, name):
+    code, output, _ = blindbench("methods", name)
+    assert code == 0
+    assert built_in()[name].title in output
+    head, _, settings = output.partition("\n\n")
+    assert ("weights here" in head) == (built_in()[name].files is not no_files and name != "folder")
+    rows = [line.split()[0] for line in settings.splitlines()[2:] if line[0] not in " I"]
+    assert rows == [row["setting"] for row in list_settings(name)]
+
+
+def test_settings_are_shown_with_default_and_meaning(blindbench):
+    rows = {row["setting"]: row for row in list_settings("selfdeblur")}
+    assert rows["iterations"]["default"] == "5000"
+    assert rows["milestones"]["default"] == "[0.4, 0.6, 0.8]"
+    assert rows["warm_start"]["default"] == "null"
+    assert "Levin and Lai scripts" in rows["iterations"]["meaning"]
+    assert {row["default"] for row in list_settings("folder")} == {"(required)"}
+
+
+def test_parts_of_settings_are_shown_by_their_keys(monkeypatch):
+    @dataclass(frozen=True)
+    class Part:
+        rate: float = 1.0  # of the part
+
+    @dataclass(frozen=True)
+    class Settings:
+        steps: int = 3
+        part: Part = Part(rate=2.0)
+
+    blurry = dataclasses.replace(built_in()["blurry"], settings=Settings)
+    monkeypatch.setattr("benchmark.tools.method_pages.base_method", lambda name: blurry)
+    shown = [(row["setting"], row["default"], row["meaning"]) for row in list_settings("blurry")]
+    assert shown == [("steps", "3", ""), ("rate", "2.0", "of the part")]
+
+
+def test_a_mistyped_method_is_one_line(blindbench):
+    assert_refused(
+        blindbench("methods", "selfdebur"), "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"
+    )
+
+
 def test_only_a_method_with_iterations_has_a_step_to_time(blindbench):
-    assert_refused(blindbench("bench", "method", "oracle"), "oracle takes no iterations")
+    assert_refused(blindbench("bench", "oracle"), "oracle takes no iterations")
 
 
 def smooth_picture(path, rng, shift=0):
