@@ -63,4 +63,6 @@ def weights_of(results: Path) -> dict[str, str]:
 
 def page(lines: Sequence[tuple[str, str]]) -> str:
     """Pairs of a heading and a text, one below the other."""
-    return tabulate(lines, tablefmt="plain", maxcolwidths=[None, 80])
+    return tabulate(
+        lines, tablefmt="plain", maxcolwidths=[None, 80], break_long_words=False, break_on_hyphens=False
+    )

@@ -32,7 +32,7 @@ def data_folder() -> Path:
 
     It is `datasets/` of the checkout. For an installed copy it is `datasets/` below the current directory.
     """
-    return Path("datasets") if _INSTALLED.is_dir() else _CHECKOUT / "datasets"
+    return Path.cwd() / "datasets" if _INSTALLED.is_dir() else _CHECKOUT / "datasets"
 
 
 def version() -> str:

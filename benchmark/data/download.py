@@ -37,6 +37,9 @@ def download(source: Source, say: Say, *, accept_terms: bool = False, folder: Pa
     `say` is told what a person should read. Raises InputError when the user must do something (accept terms,
     get a file by hand, free the disk), TransferError when the network failed.
     """
+    if source.access == "packaged":
+        say(f"{source.name}: nothing to download, its files come with that package")
+        return
     folder = folder or data_folder()
     target, cache = folder / source.name, folder / CACHE / source.name
     lock = try_lock(cache / ".lock")

@@ -71,4 +71,4 @@ def describe_dataset(name: str) -> list[tuple[str, str]]:
 
 def where_files_lie(source: str) -> str:
     """The folders in which files of a source are looked for, in order."""
-    return f"${MIRROR}/data/{source} (if set), then {data_folder().resolve() / source}"
+    return f"${MIRROR}/data/{source} (if set), then {data_folder() / source}"

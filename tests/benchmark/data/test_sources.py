@@ -33,7 +33,11 @@ def test_what_a_person_must_do_is_exact():
 
 
 def test_an_unknown_source_is_named():
-    with pytest.raises(InputError, match=r"unknown source 'koehler'\. Did you mean 'kohler'\?"):
+    with pytest.raises(InputError, match=r"unknown source 'koler'\. Did you mean 'kohler'\?"):
+        find_source("koler")
+    with pytest.raises(
+        InputError, match="'koehler' is a dataset; its files come from: blindbench download kohler"
+    ):
         find_source("koehler")
 
 
