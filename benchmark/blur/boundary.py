@@ -1,4 +1,8 @@
-"""What lies outside an image: the boundaries under which a blur keeps the image's size."""
+"""Boundaries: what a blur assumes outside an image.
+
+With 'valid' it assumes nothing, and the blurry image is smaller than the latent one. With all others it keeps
+the image's size.
+"""
 
 import torch
 from torch import Tensor
@@ -6,15 +10,25 @@ from torch.nn import functional
 
 from benchmark.core.types import Boundary, InputError
 
-GREY = 0.5  # the zero of images in [-1, 1], which the diffusion methods pad with
+GREY = 0.5  # the zero of the diffusion methods, whose images are in [-1, 1]
 _CONSTANT = {"zero": 0.0, "grey": GREY}
 
 
 def extend(image: Tensor, margin: tuple[int, int], boundary: Boundary) -> Tensor:
-    """`image` (C, H, W) with `margin` (rows, columns) more pixels on either side.
+    """Add pixels on all sides of an image.
 
-    'zero' and 'grey' add 0 and 0.5, 'replicate' repeats the border pixels, 'circular' the whole image, as
-    often as the margin asks for. 'valid' assumes nothing about the outside and has no extension: InputError.
+    Args:
+        image: (C, H, W). margin: how many pixels to add on either side, (rows, columns). boundary: 'zero'
+        adds 0, 'grey' 0.5, 'replicate' repeats the border pixels, 'circular' the whole image.
+
+    Returns:
+        The image (C, H + 2 rows, W + 2 columns).
+
+    Raises:
+        InputError: the boundary is 'valid', which assumes nothing about the outside.
+
+    >>> extend(torch.tensor([[[0.0, 1.0, 2.0]]]), (0, 2), "circular")
+    tensor([[[1., 2., 0., 1., 2., 0., 1.]]])
     """
     if boundary == "valid":
         raise InputError("the boundary 'valid' has no extension; give the larger image instead")
@@ -30,10 +44,22 @@ def extend(image: Tensor, margin: tuple[int, int], boundary: Boundary) -> Tensor
 
 
 def latent_frame(image: Tensor, kernel_size: tuple[int, int], boundary: Boundary) -> Tensor:
-    """`image` (C, H, W), made ready for a 'valid' blur with kernels of (h, w).
+    """Extend an image so that a 'valid' blur of the result obeys a boundary.
 
-    'valid': unchanged, so the blur loses h - 1 rows and w - 1 columns. The others: extended by half a kernel,
-    so that the blur keeps (C, H, W). Raises InputError for even kernels then: they have no centre.
+    Args:
+        image: (C, H, W).
+        kernel_size: (h, w) of the blur.
+        boundary: 'valid' leaves the image as it is; the others add half a kernel on each side.
+
+    Returns:
+        (C, H, W) for 'valid', whose blur loses h - 1 rows and w - 1 columns; else (C, H + h - 1, W + w - 1),
+        whose blur is (C, H, W).
+
+    Raises:
+        InputError: a side of the kernel is even, so that it has no centre, and the boundary is not 'valid'.
+
+    >>> latent_frame(torch.zeros(3, 20, 30), (5, 7), "zero").shape
+    torch.Size([3, 24, 36])
     """
     h, w = kernel_size
     if boundary == "valid":
@@ -47,7 +73,13 @@ def latent_frame(image: Tensor, kernel_size: tuple[int, int], boundary: Boundary
 
 
 def latent_size(size: tuple[int, int], kernel_size: tuple[int, int], boundary: Boundary) -> tuple[int, int]:
-    """The (rows, columns) of the image whose blur has `size`: (h - 1, w - 1) more if 'valid'."""
+    """Return the size of the latent image behind a blurry one of `size` (H, W).
+
+    It is larger by (h - 1, w - 1) if the boundary is 'valid', and the same otherwise.
+
+    >>> latent_size((20, 30), (5, 7), "valid")
+    (24, 36)
+    """
     if boundary == "valid":
         return size[0] + kernel_size[0] - 1, size[1] + kernel_size[1] - 1
     return size

@@ -1,8 +1,8 @@
-"""Non-uniform blur by camera shake: poses, their homographies, and the kernel that each pixel sees.
+"""Camera shake: random poses during an exposure, their homographies, and the kernel of each pixel.
 
-Pixel i of the blurry image is the mean over the poses of the sharp image at H i, y(i) = mean_t x(H_t i).
-Coordinates are (column, row, 1), 0-based; the principal point is the middle of the image and the focal
-length its longer side, as in the released script of Lai et al.
+Pixel i of the blurry image is the mean over the poses of the sharp image x at H i: y(i) = mean_t x(H_t i).
+Coordinates are (column, row, 1), 0-based. The principal point is the middle of the image, the focal length
+its longer side, as in the released script of Lai et al.
 """
 
 import math
@@ -25,20 +25,23 @@ Floats = NDArray[np.float64]
 Speed = Literal["constant", "varying"]
 
 MINIMAL_POSES = 64
-POSES_PER_PIXEL = 2  # of the longest path of a corner: blur, not a row of copies
-ROLL_LENGTH = 0.35  # correlation of the roll, in exposures
+POSES_PER_PIXEL = 2  # of the longest path of a corner: dense enough for a blur instead of a row of copies
+ROLL_LENGTH = 0.35  # correlation length of the roll, in exposures
 
 
 @dataclass(frozen=True)
 class CameraShake:
-    """The poses of a camera during one exposure, equally long each."""
+    """The poses of a camera during one exposure, all held equally long."""
 
     poses: Floats  # (T, 6): rotation vector in radians, then translation in scene depths; x = column, y = row
     shape: tuple[int, int]  # (H, W) of the image
 
     @property
     def homographies(self) -> Floats:
-        """(T, 3, 3) in (column, row, 1): H = K (R + t e3^T) K^-1 looks up the sharp image."""
+        """The homographies (T, 3, 3) that look up the sharp image: H = K (R + t e3^T) K^-1.
+
+        K is the camera matrix, R the rotation and t the translation of a pose, e3 = (0, 0, 1).
+        """
         motion = Rotation.from_rotvec(self.poses[:, :3]).as_matrix()
         motion[:, :, 2] += self.poses[:, 3:]
         focal, (height, width) = max(self.shape), self.shape
@@ -47,7 +50,7 @@ class CameraShake:
         return mapped
 
     def displacements(self, pixels: Floats) -> NDArray[np.complex128]:
-        """H i - i (P, T) of `pixels` (P, 2) given as (row, column), as complex numbers column + row i."""
+        """Return H i - i for pixels i (P, 2), given as (row, column): (P, T), complex, column + row i."""
         rows, columns = np.asarray(pixels, np.float64).T
         mapped = self.homographies @ np.stack([columns, rows, np.ones_like(rows)])
         moved = (mapped[:, 0] + 1j * mapped[:, 1]) / mapped[:, 2] - (columns + 1j * rows)
@@ -56,21 +59,30 @@ class CameraShake:
 
     @property
     def reach(self) -> float:
-        """The largest displacement of any pixel along an axis, in pixels; it occurs in a corner."""
+        """The largest displacement of any pixel along an axis, in pixels. It occurs in a corner."""
         moved = self.displacements(corners(self.shape))
         return float(max(np.abs(moved.real).max(), np.abs(moved.imag).max()))
 
     @property
     def kernel_size(self) -> int:
-        """The smallest odd size that holds the kernel of every pixel with a free rim."""
+        """The smallest odd size that holds the kernel of every pixel with a rim of zeros."""
         return 2 * math.ceil(self.reach) + 3
 
     def psfs(self, pixels: Floats, size: int) -> Floats:
-        """The kernels (P, size, size) of `pixels` (P, 2) given as (row, column), each of sum 1.
+        """Return the kernels of some pixels.
 
-        True-convolution form. Exact for an image that is looked up bilinearly: x convolved with the kernel
-        of a pixel is y there.
-        Raises InputError when `size` is even or less than the kernels need.
+        Exact where the sharp image is looked up bilinearly: convolved with a pixel's kernel it gives that
+        pixel of the blurry image.
+
+        Args:
+            pixels: (P, 2), as (row, column).
+            size: side of the kernels, odd.
+
+        Returns:
+            (P, size, size), true-convolution form, sum 1 each.
+
+        Raises:
+            InputError: the size is even, or too small for one of the kernels.
         """
         moved = self.displacements(pixels)
         middle = (size - 1) // 2
@@ -93,16 +105,26 @@ def simulate_shake(
     speed: Speed = "varying",
     largest_roll: float = 1.5,
 ) -> CameraShake:
-    """A random shake for images of `shape` whose kernels all fit into (size, size) with a free rim.
+    """Draw a random shake by rotation, all of whose kernels fit into a declared size.
 
-    A planar track, its larger side U(extent) pixels, becomes yaw and pitch ('rotation'; 'six' adds
-    translations) or translations ('in-plane'); a smooth roll of up to U(0, `largest_roll`) degrees is
-    independent of it. The track's speed is 'constant' (Boracchi and Foi) or 'varying' (Gaussian processes).
+    A planar track becomes yaw and pitch; a smooth roll is drawn independently of it. A roll moves the corners
+    of a large image far: where a corner would leave the inner (size - 2, size - 2) pixels about its place,
+    all poses are scaled down together.
 
-    A roll moves the corners of a large image far. Where a corner would leave (size - 2, size - 2) about its
-    pixel, all poses are scaled down together: the share of the roll stays as drawn, the extent shrinks.
-    Raises InputError unless `size` is odd and at least 5, the extents are positive and in order, the roll
-    is not negative, and speed and motion are known.
+    Args:
+        shape: of the image, (H, W).
+        size: side of the kernels, odd and at least 5; they have a rim of zeros.
+        extent: range of the larger side of the track in pixels, from which it is drawn uniformly.
+        rng: where all random numbers come from.
+        speed: along the track: 'constant' (Boracchi and Foi) or 'varying' (Gaussian processes).
+        largest_roll: in degrees; the roll reaches U(0, largest_roll).
+
+    Raises:
+        InputError: one of these arguments is out of its range.
+
+    >>> shake = simulate_shake((60, 80), 15, (5, 9), np.random.default_rng(0))
+    >>> shake.psfs(patch_centres((60, 80), (2, 3)), 15).shape
+    (6, 15, 15)
     """
     _check(size, extent, largest_roll, speed)
     focal = max(shape)
@@ -116,19 +138,19 @@ def simulate_shake(
     count = max(MINIMAL_POSES, math.ceil(POSES_PER_PIXEL * longest))
     shake = CameraShake(_resampled(poses, count), shape)
     while shake.kernel_size > size:
-        # Displacements are nearly, not quite, proportional to the poses.
+        # Displacements are nearly, but not exactly, proportional to the poses.
         shrinking = 0.999 * (size - 3) / 2 / shake.reach
         shake = CameraShake(shrinking * shake.poses, shape)
     return shake
 
 
 def corners(shape: tuple[int, int]) -> Floats:
-    """The four corner pixels (4, 2) of an image (H, W), as (row, column)."""
+    """Return the corner pixels (4, 2) of an image (H, W), as (row, column)."""
     return np.array([(row, column) for row in (0, shape[0] - 1) for column in (0, shape[1] - 1)], np.float64)
 
 
 def patch_centres(shape: tuple[int, int], grid: tuple[int, int]) -> Floats:
-    """The SVOLA nodes (Gy * Gx, 2) of a `grid` (Gy, Gx) over an image (H, W), as (row, column)."""
+    """Return the nodes (Gy * Gx, 2) of a SVOLA grid (Gy, Gx) over an image (H, W), as (row, column)."""
     rows, columns = (node_centres(length, nodes) for length, nodes in zip(shape, grid, strict=True))
     return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
 
@@ -145,7 +167,7 @@ def _check(size: int, extent: tuple[float, float], roll: float, speed: str) -> N
 
 
 def _track(speed: Speed, size: int, rng: np.random.Generator) -> Path:
-    """A planar track (POINTS,) of any scale."""
+    """Draw a planar track (POINTS,) of any scale."""
     if speed == "varying":
         return smooth_track(rng)
     draws = TrajectoryDraws.draw(rng, anxiety=float(rng.choice(ANXIETIES)))
@@ -156,13 +178,13 @@ def _track(speed: Speed, size: int, rng: np.random.Generator) -> Path:
 
 
 def _resampled(values: Floats, count: int) -> Floats:
-    """`values` (N, D) over the exposure at `count` equidistant times, by linear interpolation."""
+    """Interpolate values (N, D), equidistant in time, linearly at `count` equidistant times."""
     resampled = make_interp_spline(np.linspace(0, 1, len(values)), values, k=1)(np.linspace(0, 1, count))
     return np.asarray(resampled, np.float64)
 
 
 def _spanning(profile: Floats, largest: float) -> Floats:
-    """`profile` centred by its range and scaled to run from -largest to largest."""
+    """Shift and scale a profile so that it reaches from -largest to largest."""
     middle = (profile.max() + profile.min()) / 2
     spanning: Floats = (profile - middle) * (2 * largest / np.ptp(profile))
     return spanning

@@ -1,4 +1,4 @@
-"""Kernel fields: a kernel for each of R x C equal patches of an image, or for every pixel."""
+"""Blur with a kernel field: a kernel for each of R x C equal patches of an image."""
 
 from typing import Any
 
@@ -13,10 +13,21 @@ Floats = NDArray[np.floating[Any]]
 
 
 def reblurred(sharp: Floats, field: Floats) -> NDArray[np.float64]:
-    """`sharp` (C, H, W) blurred by `field` (R, C, h, w), (C, H, W); borders replicated.
+    """Blur a sharp image by a kernel field; border pixels are repeated outside.
 
-    Kernels are in true-convolution form; between the patches' middles they are interpolated, so a field of
-    every pixel's kernels is used as it is. Their sums are the field's.
+    Args:
+        sharp: the image (C, H, W).
+        field: kernels (R, C, h, w), odd sides, true-convolution form, of any sums. Between the middles of the
+            patches kernels are interpolated; a field with a kernel for every pixel is used as it is.
+
+    Returns:
+        The blurry image (C, H, W).
+
+    >>> single_pixels = np.zeros((2, 2, 3, 3))
+    >>> single_pixels[:, :, 1, 1] = 1
+    >>> reblurred(np.array([[[1.0, 2.0], [3.0, 4.0]]]), single_pixels)
+    array([[[1., 2.],
+            [3., 4.]]])
     """
     image = torch.from_numpy(sharp.astype(np.float64))
     size = field.shape[2:]

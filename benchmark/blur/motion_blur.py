@@ -1,8 +1,8 @@
 """Motion kernels as hand-drawn strokes: the 'motionblur' generator of DPS, BlindDPS and GLKM's Table IV.
 
-A polyline of short steps with bounded turns is drawn on a canvas of twice the size, smoothed and reduced.
-`intensity` in [0, 1] runs from nearly straight to strongly bent. The order of the draws is that of the
-released code, so that its seeds give its paths. Positions are complex: column + row i.
+A polyline of short steps with bounded turns is drawn on a canvas of twice the size, smoothed and reduced. The
+order of the random draws is that of the released code, so that its seeds give its paths. Positions are
+complex: column + row i.
 """
 
 import numpy as np
@@ -14,23 +14,33 @@ from benchmark.blur.convolution import odd_from_correlation
 from benchmark.blur.trajectory import Path
 from benchmark.core.types import Array, InputError
 
-Rng = np.random.Generator | np.random.RandomState  # the legacy one reproduces the released kernels
+Rng = np.random.Generator | np.random.RandomState  # the second, legacy one reproduces the released kernels
 Floats = NDArray[np.float64]
 
 SLACK = 0.1  # the generator's epsilon: steps and turns stay possible at both ends of the intensity
 
 
 def motion_blur_kernel(size: int, intensity: float, rng: Rng) -> Array:
-    """A random motion kernel, float32, true-convolution form, sum 1.
+    """Draw a random motion kernel.
 
-    Drawn on (size, size). An even one comes back as (size + 1, size + 1), the odd kernel that blurs alike:
-    a zero row above and a zero column on the left in correlation form, then rotated. BlindDPS: size 64,
-    intensity 0.5.
+    Strokes that leave the canvas are cut, as in the released generator: at size 64, 0.3 % of the mass lies on
+    the border, and drawing such strokes again would shorten the typical kernel. Empty drawings, of a single
+    step, are drawn again.
 
-    Strokes that run off the canvas are cut, as in the released generator: 0.3 % of the mass lies on the
-    border at size 64, and drawing them again would shorten the typical kernel. Drawings that hold no
-    stroke at all (a single step) are drawn again.
-    Raises InputError unless `size` is at least 8 and `intensity` in [0, 1].
+    Args:
+        size: side of the drawing in pixels, at least 8; BlindDPS has 64.
+        intensity: in [0, 1], from nearly straight to strongly bent; BlindDPS has 0.5.
+        rng: where all random numbers come from.
+
+    Returns:
+        A kernel, float32, true-convolution form, sum 1: (size, size) if `size` is odd, else (size + 1, size +
+        1), the odd kernel that blurs alike (see `odd_from_correlation`).
+
+    Raises:
+        InputError: the size is below 8, or the intensity outside [0, 1].
+
+    >>> motion_blur_kernel(32, 0.5, np.random.default_rng(0)).shape
+    (33, 33)
     """
     if size < 8:
         raise InputError(f"a motion blur kernel needs a size of at least 8 pixels, not {size}")
@@ -44,7 +54,7 @@ def motion_blur_kernel(size: int, intensity: float, rng: Rng) -> Array:
 
 
 def motion_path(size: int, intensity: float, rng: Rng) -> Path:
-    """The vertices of a random stroke on the canvas of (2 size, 2 size), about its centre."""
+    """Draw the vertices of a random stroke about the centre of a canvas (2 size, 2 size)."""
     diagonal = 2 * size * np.sqrt(2)
     steps = _steps(diagonal, intensity, rng)
     largest_turn = rng.uniform(0, intensity * np.pi)
@@ -61,9 +71,10 @@ def motion_path(size: int, intensity: float, rng: Rng) -> Path:
 
 
 def draw(path: Path, size: int) -> Floats:
-    """`path`, on a canvas of (2 size, 2 size), drawn as grey values (size, size), correlation form.
+    """Draw a path on a canvas (2 size, 2 size) and reduce it to (size, size), correlation form.
 
-    They are whole numbers up to 255: the released kernels are quantised before they are normalised.
+    The grey values are whole numbers up to 255: the released kernels are quantised before they are
+    normalised.
     """
     diagonal = 2 * size * np.sqrt(2)
     # Below size 54 the released width is 0, with which Pillow draws nothing.
@@ -75,7 +86,7 @@ def draw(path: Path, size: int) -> Floats:
 
 
 def _steps(diagonal: float, intensity: float, rng: Rng) -> Floats:
-    """Lengths of the steps in pixels; together they just reach a random total."""
+    """Draw the lengths of the steps, in pixels, until together they reach a random total."""
     total = 0.75 * diagonal * (rng.uniform() + rng.uniform(0, intensity**2))
     steps: list[float] = []
     length = 0.0

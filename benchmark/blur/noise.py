@@ -1,7 +1,8 @@
-"""What happens to a blurry image on the sensor: random noise, and two changes that go with it.
+"""Noise: what the sensor does to a blurry image.
 
-Each kind is a frozen dataclass whose fields are its parameters; `NOISES` names them. The models and their
-levels are those of robust-BID (section 4.2.2) unless said otherwise; intensities are in [0, 1] units.
+Each kind is a frozen dataclass whose fields are its parameters; `NOISES` lists them by name. Unless said
+otherwise, models and levels are those of "Blind Image Deblurring with Unknown Kernel Size and Substantial
+Noise", section 4.2.2. Intensities are in [0, 1].
 """
 
 import math
@@ -23,21 +24,35 @@ class Noise(Protocol):
     kind: ClassVar[str]
 
     def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
-        """`image` (C, H, W), values in [0, 1], with this noise; not clipped."""
+        """Return `image` (C, H, W), values in [0, 1], with this noise; not clipped."""
         ...
 
 
 def add_noise(image: Array, noise: Noise, rng: np.random.Generator) -> Array:
-    """`image` (C, H, W), values in [0, 1], with `noise`, clipped to [0, 1], float32.
+    """Add noise to an image.
 
-    Raises InputError when the noise does not exist for such an image (colour saturation of a grey one).
+    Args:
+        image: (C, H, W), values in [0, 1].
+        noise: the kind of noise with its parameters.
+        rng: where the random numbers come from.
+
+    Returns:
+        The noisy image, clipped to [0, 1], float32.
+
+    Raises:
+        InputError: such an image cannot have this noise (colour saturation of a grey image).
+
+    >>> salt_and_pepper = Impulse(probability=1.0)
+    >>> noisy = add_noise(np.full((1, 64, 64), 0.5, np.float32), salt_and_pepper, np.random.default_rng(0))
+    >>> np.unique(noisy)
+    array([0., 1.], dtype=float32)
     """
     return np.clip(noise.apply(image.astype(np.float64), rng), 0.0, 1.0).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """y + N(0, sigma^2), independent per entry."""
+    """Gaussian noise: y + N(0, sigma^2), independent for each entry."""
 
     kind: ClassVar[str] = "gaussian"
     sigma: float
@@ -52,7 +67,7 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Shot:
-    """Poisson(eta y) / eta: photon counts, `eta` of them at white."""
+    """Shot noise: Poisson(eta y) / eta, photon counts, `eta` photons at white."""
 
     kind: ClassVar[str] = "shot"
     eta: float
@@ -67,10 +82,10 @@ class Shot:
 
 @dataclass(frozen=True)
 class Impulse:
-    """Salt and pepper: with `probability`, an entry becomes 0 or 1, half of the time each.
+    """Impulses, salt and pepper: with `probability` an entry becomes 0 or 1, either with equal chances.
 
-    Entries of the array are struck one by one, channel by channel, as in the corruption code that the paper
-    follows; with `per_pixel` all channels of a pixel together, as its words have it.
+    By default each channel of a pixel is hit or spared on its own, as in the code that the paper follows;
+    with `per_pixel` all channels of a pixel together, as the paper's text says.
     """
 
     kind: ClassVar[str] = "impulse"
@@ -92,7 +107,10 @@ class Impulse:
 
 @dataclass(frozen=True)
 class Uniform:
-    """y + width * U(0, 1), brighter by width / 2: with 0.01 the noise of the files released by Lai et al."""
+    """Uniform noise: y + width U(0, 1), brighter by width / 2.
+
+    The images that Lai et al. released have it with a width of 0.01.
+    """
 
     kind: ClassVar[str] = "uniform"
     width: float
@@ -107,7 +125,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of several kinds, drawn for each image with equal chances."""
+    """One of several kinds of noise, drawn for each image with equal chances."""
 
     kind: ClassVar[str] = "one_of"
     of: tuple[Noise, ...]
@@ -123,10 +141,10 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Saturation:
-    """Colour saturation S <- clip(scale S + offset) in HSV, then Gaussian noise.
+    """More colour saturation, S <- clip(scale S + offset) in HSV, then Gaussian noise.
 
-    The paper calls it pixel saturation, though no highlight is clipped. Neutral pixels have hue 0 and turn
-    reddish: white becomes (1, 0.9, 0.9). Grey images have no saturation to change and are refused.
+    The paper calls it pixel saturation, though no highlight is clipped. Neutral pixels turn reddish, as their
+    hue counts as 0: white becomes (1, 0.9, 0.9). Grey images have no saturation and are refused.
     """
 
     kind: ClassVar[str] = "saturation"
@@ -144,7 +162,7 @@ class Saturation:
         return Gaussian(self.sigma).apply(self.saturated(image), rng)
 
     def saturated(self, image: Floats) -> Floats:
-        """The change alone, in [0, 1]. Raises InputError unless `image` is (3, H, W)."""
+        """Change the saturation, without noise; in [0, 1]. Raises InputError unless `image` is (3, H, W)."""
         if image.shape[0] != 3:
             raise InputError(
                 f"noise of kind 'saturation' needs a colour image (3 channels), not {image.shape[0]}; "
@@ -156,6 +174,7 @@ class Saturation:
         return np.clip(rgb, 0.0, 1.0)
 
 
+# What a descriptor may name.
 NOISES: dict[str, type[Noise]] = {
     noise.kind: noise for noise in (Gaussian, Shot, Impulse, Uniform, Saturation)
 }

@@ -1,12 +1,14 @@
-"""Non-blind deconvolution with a hyper-Laplacian prior: the image when the kernel is known.
-
-D. Krishnan, R. Fergus, "Fast Image Deconvolution using Hyper-Laplacian Priors", NIPS 2009:
+"""Non-blind deconvolution: restore an image whose kernel is known, under a hyper-Laplacian prior.
 
     min_x  lambda/2 |k * x - y|^2 + sum |dx x|^alpha + |dy x|^alpha
 
-by half-quadratic splitting, w = (dx x, dy x), with forward differences. For a uniform blur the quadratic step
-is a division of spectra. FFTs see a periodic image, so the observed one is padded and its border tapered
-first. For any other operator it is solved by conjugate gradients, and the border is the operator's.
+x is the sharp image, y the blurry one, k the kernel, dx and dy are forward differences. D. Krishnan, R.
+Fergus, "Fast Image Deconvolution using Hyper-Laplacian Priors", NIPS 2009. Half-quadratic splitting sets w =
+(dx x, dy x) and couples both with a weight beta that grows.
+
+For a uniform blur the step for x is a division of spectra. The FFT treats images as periodic, so the blurry
+one is padded and its border tapered first. For any other operator conjugate gradients solve that step, under
+the operator's own boundary.
 """
 
 from collections.abc import Callable
@@ -24,15 +26,15 @@ from benchmark.blur.operators import Operator
 Image = NDArray[np.float64]  # (..., H, W); channels are independent of each other
 Kernel = NDArray[np.float64]  # (h, w), true-convolution form, sum 1
 
-LAMBDA = 2000.0  # the paper's, for noise of about 0.01
-ALPHA = 2 / 3  # the paper's; natural images lie between 1/2 and 4/5
-BETAS = tuple((2 * np.sqrt(2)) ** step for step in range(6))  # from 1, times 2 sqrt 2 while below 256
+LAMBDA = 2000.0  # the paper's, for noise with a standard deviation of about 0.01
+ALPHA = 2 / 3  # the paper's; natural images have exponents between 1/2 and 4/5
+BETAS = tuple((2 * np.sqrt(2)) ** step for step in range(6))  # the paper's: 1, times 2 sqrt 2 while below 256
 TAPERS = 4  # passes over the border
-# Per beta. A crop of 160 x 160 px under a shake with roll, 0.5 % noise, ends at 31.3 dB with 10 steps,
-# at 31.4 dB with 20 or 30. Iteratively reweighted least squares end at 31.1 dB for the same work.
+# Steps per beta. A crop of 160 x 160 px under a shake with roll and 0.5 % noise ends at 31.3 dB with 10
+# steps, at 31.4 dB with 20 or 30. Iteratively reweighted least squares end at 31.1 dB for the same work.
 CG_STEPS = 20
 CG_TOLERANCE = 1e-5  # relative residual
-NEWTON_STEPS = 6  # reach rounding, for alpha from 0.01 to 1 and all of BETAS
+NEWTON_STEPS = 6  # enough to be exact up to rounding, for alpha from 0.01 to 1 and all of BETAS
 
 
 def hyper_laplacian(
@@ -41,10 +43,29 @@ def hyper_laplacian(
     weight: float = LAMBDA,
     alpha: float = ALPHA,
 ) -> Image:
-    """Deconvolve every channel of `blurry` (C, H, W) with `kernel` (h, w) in true-convolution form, sum 1.
+    """Deconvolve every channel of an image with one kernel.
 
-    Returns float64 (C, H, W) in the frame of `blurry`, not clipped. `weight` is lambda. What lies outside the
-    frame is unknown: the border pixels are repeated and tapered there, which costs sharpness near the border.
+    What lies outside the frame is unknown: border pixels are repeated and tapered there, which costs
+    sharpness near the border.
+
+    Args:
+        blurry: (C, H, W), values in [0, 1].
+        kernel: (h, w), true-convolution form, sum 1.
+        weight: lambda, positive; smaller for more noise.
+        alpha: the exponent of the prior, in (0, 1].
+
+    Returns:
+        The sharp image (C, H, W) in the frame of `blurry`, float64, not clipped.
+
+    >>> from scipy.ndimage import convolve1d
+    >>> step = np.zeros((1, 32, 32))
+    >>> step[:, :, 16:] = 1
+    >>> kernel = np.full((1, 5), 0.2)
+    >>> blurry = convolve1d(step, kernel[0], mode="nearest")
+    >>> blurry[0, 16, 14:18]
+    array([0.2, 0.4, 0.6, 0.8])
+    >>> hyper_laplacian(blurry, kernel)[0, 16, 14:18].round(1).clip(0)
+    array([0., 0., 1., 1.])
     """
 
     def deconvolve(periodic: Image, k: Kernel) -> Image:
@@ -58,7 +79,16 @@ def in_tapered_frame(
     kernel: NDArray[np.floating[Any]],
     deconvolve: Callable[[Image, Kernel], Image],
 ) -> Image:
-    """Pad `blurry` (C, H, W) by repeating and tapering its border, `deconvolve` it as periodic, and crop."""
+    """Pad an image, taper its border, deconvolve it as periodic, and crop the result.
+
+    Args:
+        blurry: (C, H, W).
+        kernel: (h, w).
+        deconvolve: (periodic image (C, H', W'), kernel) -> restored periodic image.
+
+    Returns:
+        The restored image (C, H, W).
+    """
     k = kernel.astype(np.float64)
     top, left = k.shape[0] // 2, k.shape[1] // 2
     padded = np.pad(blurry.astype(np.float64), ((0, 0), (top, top), (left, left)), mode="edge")
@@ -68,7 +98,7 @@ def in_tapered_frame(
 
 
 def hyper_laplacian_periodic(blurry: Image, kernel: Kernel, weight: float, alpha: float) -> Image:
-    """`hyper_laplacian` of a periodic image (..., H, W): Algorithm 1, one inner pass per beta."""
+    """Deconvolve a periodic image (..., H, W): Algorithm 1, with one inner pass per beta."""
     height, width = blurry.shape[-2:]
     transfer = transfer_function(kernel, (height, width))
     power = transfer.real**2 + transfer.imag**2
@@ -90,11 +120,17 @@ def hyper_laplacian_by_cg(
     weight: float = LAMBDA,
     alpha: float = ALPHA,
 ) -> Image:
-    """Restore `blurry` (C, H, W) blurred by `operator`, whose parameters are float32 on the CPU.
+    """Restore an image that any operator blurred: Algorithm 1, equation (4) by conjugate gradients.
 
-    Returns float64 (C, H, W) in the frame of `blurry`, not clipped. Algorithm 1 with equation (4) solved by
-    CG_STEPS steps of conjugate gradients. The border is the operator's: if 'valid', the pixels outside the
-    frame are unknowns like the others.
+    Args:
+        blurry: (C, H, W), values in [0, 1].
+        operator: the blur, its parameters float32 on the CPU. With the boundary 'valid', pixels outside the
+            frame are unknowns like those inside.
+        weight: lambda, positive.
+        alpha: the exponent of the prior, in (0, 1].
+
+    Returns:
+        The sharp image (C, H, W) in the frame of `blurry`, float64, not clipped.
     """
     observed = torch.from_numpy(blurry).float()
     size = operator.latent_size((blurry.shape[1], blurry.shape[2]))
@@ -103,7 +139,7 @@ def hyper_laplacian_by_cg(
     blank = operator.apply(observed.new_zeros(shape))  # not zero where the boundary is grey
 
     def equation(beta: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The left-hand side of equation (4)."""
+        """Return the left-hand side of equation (4)."""
         x = flat.reshape(shape)
         with torch.no_grad():
             blurred = operator.apply(torch.from_numpy(x).float()) - blank
@@ -125,7 +161,7 @@ def hyper_laplacian_by_cg(
 
 
 def _differences(x: Image) -> tuple[Image, Image]:
-    """Forward differences inside the image: (..., H, W - 1) along rows and (..., H - 1, W) along columns."""
+    """Return the forward differences inside an image: dx (..., H, W - 1) and dy (..., H - 1, W)."""
     return np.diff(x, axis=-1), np.diff(x, axis=-2)
 
 
@@ -136,11 +172,19 @@ def _differences_adjoint(w_x: Image, w_y: Image) -> Image:
 
 
 def prox(v: Image, alpha: float, beta: float) -> Image:
-    """The w that minimises |w|^alpha + beta/2 (w - v)^2 (equation 5), elementwise, for alpha in (0, 1].
+    """Return the w that minimises |w|^alpha + beta/2 (w - v)^2, entry by entry: equation (5).
 
-    Zero up to the |v| at which the minimum jumps from zero to `smallest`; beyond it the larger root of the
-    derivative, by Newton's method from |v|. The derivative is convex, so the iterates fall to the root and
-    never pass it. At alpha = 1 this is the soft threshold 1 / beta.
+    For small |v| it is 0. At a certain |v| the minimum jumps to `smallest`; from there on it is the larger
+    root of the derivative, found by Newton's method from |v|. The derivative is convex, so the iterates fall
+    towards the root and never pass it.
+
+    Args:
+        v: any shape.
+        alpha: in (0, 1]; 1 is the soft threshold 1 / beta.
+        beta: positive.
+
+    >>> prox(np.array([-2.0, 0.5, 2.0]), alpha=1.0, beta=1.0)
+    array([-1.,  0.,  1.])
     """
     smallest = (2 * (1 - alpha) / beta) ** (1 / (2 - alpha))
     threshold = smallest + alpha / beta * smallest ** (alpha - 1)
@@ -157,7 +201,7 @@ def prox(v: Image, alpha: float, beta: float) -> Image:
 
 
 def edge_taper(image: Image, kernel: Kernel) -> Image:
-    """Blend `image` (..., H, W) at its border with its circular blur, which knows no border."""
+    """Blend an image (..., H, W) near its border with its circular blur, which has no jump at the border."""
     height, width = image.shape[-2:]
     window = np.outer(_window(height, kernel.shape[0]), _window(width, kernel.shape[1]))
     blurred = irfft2(rfft2(image) * transfer_function(kernel, (height, width)), s=(height, width))
@@ -165,9 +209,10 @@ def edge_taper(image: Image, kernel: Kernel) -> Image:
 
 
 def transfer_function(kernel: Kernel, size: tuple[int, int]) -> NDArray[np.complex128]:
-    """The half spectrum (`rfft2`) that convolves a periodic image of `size` with `kernel` (h, w).
+    """Return the half spectrum (of `rfft2`) that convolves a periodic image of `size` with a kernel (h, w).
 
-    The kernel's origin is its entry (h // 2, w // 2), which keeps an image in the frame of a 'valid' blur.
+    The origin of the kernel is its entry (h // 2, w // 2), so that the image keeps the frame of a 'valid'
+    blur.
     """
     h, w = kernel.shape
     padded = np.zeros(size)
@@ -177,14 +222,14 @@ def transfer_function(kernel: Kernel, size: tuple[int, int]) -> NDArray[np.compl
 
 
 def difference_power(size: tuple[int, int]) -> NDArray[np.float64]:
-    """|F dx|^2 + |F dy|^2 on the half spectrum of a periodic image of `size`."""
+    """Return |F dx|^2 + |F dy|^2 on the half spectrum of a periodic image of `size` (H, W)."""
     rows, columns = fftfreq(size[0]), rfftfreq(size[1])
     power: NDArray[np.float64] = 4 * np.sin(np.pi * rows)[:, None] ** 2 + 4 * np.sin(np.pi * columns) ** 2
     return power
 
 
 def _window(length: int, width: int) -> NDArray[np.float64]:
-    """Ones that fall to 0 over the `width` outermost samples of both ends."""
+    """Return ones that fall to 0 over the `width` outermost of `length` samples, at both ends."""
     ramp = np.sin(np.pi * np.arange(width) / (2 * width - 1)) ** 2
     window = np.ones(length)
     window[:width] *= ramp

@@ -1,10 +1,10 @@
-"""The blurs as operators: the parameters in an object, `apply` and `adjoint`.
+"""Blur operators: objects that hold the parameters of a blur and apply it, or its adjoint, to images.
 
-All are linear, but for the boundary 'grey', which adds an image of its own: `adjoint` is of the linear part.
+    <apply(x) - apply(0), r> = <x, adjoint(r)>     for every latent image x and every residual r
 
-    <apply(x) - apply(0), r> = <x, adjoint(r)>
-
-Images are (C, H, W); type and device are kept. The arithmetic lives in the functions that `apply` calls.
+All are linear, except that the boundary 'grey' adds an image of its own, apply(0); the adjoint is that of the
+linear part. Images are (C, H, W); their type and device are kept. The arithmetic is in the functions that
+`apply` calls.
 """
 
 from abc import ABC, abstractmethod
@@ -23,25 +23,32 @@ from benchmark.core.types import Boundary
 
 
 class Operator(ABC):
-    """A blur with its parameters."""
+    """A blur with its parameters.
+
+    >>> blur = UniformBlur(torch.tensor([[0.5, 0.5, 0.0]]), "circular")
+    >>> blur.apply(torch.tensor([[[1.0, 2.0, 3.0]]]))
+    tensor([[[1.5000, 2.5000, 2.0000]]])
+    >>> blur.adjoint(torch.tensor([[[1.0, 0.0, 0.0]]]))
+    tensor([[[0.5000, 0.5000, 0.0000]]])
+    """
 
     @abstractmethod
     def apply(self, image: Tensor) -> Tensor:
-        """The blurry image of a latent one."""
+        """Blur a latent image (C, H', W'), see `latent_size`."""
 
     @abstractmethod
     def latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The (rows, columns) of the latent image behind a blurry one of `size`."""
+        """Return the size (H', W') of the latent image behind a blurry one of `size` (H, W)."""
 
     def adjoint(self, residual: Tensor) -> Tensor:
-        """What every latent pixel gets of a residual (C, H, W) in the frame of the blurry image."""
+        """Apply the adjoint to a residual (C, H, W) in the frame of the blurry image; returns (C, H', W')."""
         return self.transposed(residual)(residual)
 
     def transposed(self, blurry: Tensor) -> Callable[[Tensor], Tensor]:
-        """`adjoint` for residuals of the shape, type and device of `blurry` (C, H, W).
+        """Return the function `adjoint` for residuals of the shape, type and device of `blurry` (C, H, W).
 
-        By reverse-mode differentiation, which is the transpose of a linear map at any point. It needs one
-        `apply`, done here: whoever wants the adjoint many times keeps what this returns.
+        Reverse-mode differentiation is the transpose of a linear map, at any point. It needs one `apply`,
+        which is done here: keep the function to apply the adjoint many times.
         """
         size = self.latent_size((blurry.shape[-2], blurry.shape[-1]))
         with torch.enable_grad():

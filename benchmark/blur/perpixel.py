@@ -1,4 +1,4 @@
-"""Non-uniform blur with a kernel of its own for every pixel."""
+"""Non-uniform blur with a kernel of its own for each pixel of the blurry image."""
 
 from torch import Tensor
 
@@ -7,12 +7,25 @@ from benchmark.core.types import Boundary, InputError
 
 
 def blur_per_pixel(image: Tensor, kernels: Tensor, boundary: Boundary) -> Tensor:
-    """Gather every observed pixel i with its kernel: y(i) = sum_m k_i(m) x(i + (h - 1, w - 1) - m).
+    """Compute each blurry pixel i with its kernel k_i: y(i) = sum_m k_i(m) x(i + (h - 1, w - 1) - m).
 
-    `kernels` (H * W, h, w) in true-convolution form, row-major over the observed pixels. 'valid':
-    (C, H + h - 1, W + w - 1) to (C, H, W); the other boundaries keep (C, H, W) and want odd kernels.
-    Differentiable in both; memory is that of a few images, whatever the kernels' size.
-    Raises InputError when there is not one kernel per observed pixel.
+    Differentiable in both. The memory beside the kernels is that of a few images, whatever their size.
+
+    Args:
+        image: x, (C, H + h - 1, W + w - 1) if the boundary is 'valid', else (C, H, W).
+        kernels: (H * W, h, w), row by row, true-convolution form; odd sides unless 'valid'.
+        boundary: what lies outside the image.
+
+    Returns:
+        The blurry image (C, H, W).
+
+    Raises:
+        InputError: there is not one kernel for each blurry pixel.
+
+    >>> import torch
+    >>> dark_and_bright = torch.tensor([[[0.5]], [[2.0]]])
+    >>> blur_per_pixel(torch.ones(1, 1, 2), dark_and_bright, "valid")
+    tensor([[[0.5000, 2.0000]]])
     """
     h, w = kernels.shape[-2:]
     latent = latent_frame(image, (h, w), boundary)

@@ -1,7 +1,7 @@
-"""Smooth tracks of varying speed, and kernels from them that resemble those of Lai et al.
+"""Smooth camera tracks of varying speed, and kernels from them that resemble those of Lai et al.
 
-The generator of Lai et al. (random 3-D camera tracks) is not public. What sets its kernels apart from the
-trajectories of constant speed is their bright knots, where the camera lingers: Gaussian processes have them.
+The generator of Lai et al. (random 3-D camera tracks) is not public. Its kernels have bright knots, where the
+camera lingers, which trajectories of constant speed do not have. Tracks drawn from Gaussian processes do.
 """
 
 import numpy as np
@@ -15,18 +15,30 @@ from benchmark.core.types import Array, InputError
 
 Floats = NDArray[np.float64]
 
-POINTS = 1000
-KNOTS = 200  # where the processes are drawn; cubic splines fill in the points between, smooth at this spacing
-LENGTHS = (0.2, 0.5)  # of the correlation, in exposures
+POINTS = 1000  # of a track
+KNOTS = 200  # at which the processes are drawn; cubic splines fill in the other points
+LENGTHS = (0.2, 0.5)  # range of the correlation length, in exposures
 TURNING = 0.3  # share of tracks with one abrupt change of direction
-EXTENTS = (0.45, 0.85)  # larger side of a kernel's bounding box, in kernel sizes
+EXTENTS = (0.45, 0.85)  # range of the larger side of a kernel's bounding box, in kernel sizes
 JITTER = 1e-10  # variance that keeps the covariances positive definite; tracks have variance 1
 
 
 def lai_like_kernel(size: int, rng: np.random.Generator) -> Array:
-    """A random motion kernel (size, size), float32, true-convolution form, sum 1, its bounding box centred.
+    """Draw a random motion kernel.
 
-    Raises InputError unless `size` is odd and at least 7.
+    Args:
+        size: its side, odd and at least 7.
+        rng: where all random numbers come from.
+
+    Returns:
+        The kernel (size, size), float32, true-convolution form, sum 1, its bounding box in the middle.
+
+    Raises:
+        InputError: the size is even or below 7.
+
+    >>> kernel = lai_like_kernel(15, np.random.default_rng(0))
+    >>> kernel.shape, round(float(kernel.sum()), 4)
+    ((15, 15), 1.0)
     """
     if size < 7 or size % 2 == 0:
         raise InputError(f"a Lai-like kernel needs an odd size of at least 7 pixels, not {size}")
@@ -40,9 +52,9 @@ def lai_like_kernel(size: int, rng: np.random.Generator) -> Array:
 
 
 def smooth_track(rng: np.random.Generator) -> Path:
-    """A planar track (POINTS,): column and row are independent Gaussian processes, unit variance, Matern-5/2.
+    """Draw a planar track (POINTS,) from two Gaussian processes of unit variance and Matern-5/2 covariance.
 
-    Some change direction abruptly once: two tracks in a row.
+    A share TURNING of the tracks changes direction abruptly once: two tracks in a row.
     """
     distances = np.sqrt(5) / rng.uniform(*LENGTHS) * _distances()
     covariance = (1 + distances + distances**2 / 3) * np.exp(-distances)
@@ -56,13 +68,13 @@ def smooth_track(rng: np.random.Generator) -> Path:
 
 
 def smooth_profile(length: float, rng: np.random.Generator) -> Floats:
-    """A Gaussian process (POINTS,), unit variance, squared-exponential covariance of `length` exposures."""
+    """Draw a Gaussian process (POINTS,), unit variance, squared-exponential covariance of a `length`."""
     profile: Floats = gaussian_processes(np.exp(-((_distances() / length) ** 2) / 2), 1, rng)[0]
     return profile
 
 
 def gaussian_processes(covariance: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """`count` independent Gaussian processes (count, POINTS), `covariance` (KNOTS, KNOTS) at the knots."""
+    """Draw Gaussian processes (count, POINTS) that have `covariance` (KNOTS, KNOTS) at the knots."""
     factor = np.linalg.cholesky(covariance + JITTER * np.eye(KNOTS))
     knots = rng.standard_normal((count, KNOTS)) @ factor.T
     drawn: Floats = CubicSpline(np.linspace(0, 1, KNOTS), knots, axis=1)(np.linspace(0, 1, POINTS))
@@ -70,6 +82,6 @@ def gaussian_processes(covariance: Floats, count: int, rng: np.random.Generator)
 
 
 def _distances() -> Floats:
-    """Between the times of the knots, the exposure lasting from 0 to 1."""
+    """Return the distances in time (KNOTS, KNOTS) between the knots; the exposure lasts from 0 to 1."""
     times = np.linspace(0, 1, KNOTS)
     return np.abs(times[:, None] - times)

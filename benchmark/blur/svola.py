@@ -1,13 +1,14 @@
-"""Non-uniform blur by space-variant overlap-add (SVOLA, efficient filter flow).
+"""Non-uniform blur by space-variant overlap-add (SVOLA), also called efficient filter flow.
 
-P = Gy x Gx kernels k_p sit on a regular grid of nodes; overlapping windows that sum to 1 blend them:
+P = Gy x Gx kernels k_p stand at the nodes of a regular grid; overlapping windows that sum to 1 blend them:
 
-    input form:   y = sum_p  k_p * (w_p x)     windows on the latent image
-    output form:  y = sum_p  v_p (k_p * x)     windows on the observed image
+    input form:   y = sum_p  k_p * (w_p x)     windows w_p on the latent image x
+    output form:  y = sum_p  v_p (k_p * x)     windows v_p on the blurry image y
 
-M. Hirsch, S. Sra, B. Schölkopf, S. Harmeling, "Efficient Filter Flow for Space-Variant Multiframe Blind
-Deconvolution", CVPR 2010. The input form is theirs and the methods'; it spreads every point of the scene by
-the interpolated kernel of its own place. The output form gathers every observed pixel by its kernel.
+In the input form every point of the scene is spread by the interpolated kernel of its own place; it is the
+form of M. Hirsch, S. Sra, B. Schölkopf, S. Harmeling, "Efficient Filter Flow for Space-Variant Multiframe
+Blind Deconvolution", CVPR 2010, and of all methods here. In the output form every blurry pixel has an
+interpolated kernel of its own, as in `perpixel`.
 """
 
 from dataclasses import dataclass
@@ -35,13 +36,30 @@ def svola(
     form: Form = "input",
     window: Window = "linear",
 ) -> Tensor:
-    """Blur `image` with `kernels` (Gy * Gx, h, w), row-major over the nodes of `grid` = (Gy, Gx).
+    """Blur an image with kernels at the nodes of a grid; linear and differentiable in both.
 
-    Kernels are in true-convolution form. 'valid': (C, H + h - 1, W + w - 1) to (C, H, W); the other
-    boundaries keep (C, H, W) and want odd kernels. Linear in the image and in the kernels, differentiable in
-    both. Only what a window does not blank is convolved (by FFT): the work does not grow with the number of
-    nodes, but for the kernels' overlaps.
-    Raises InputError when the kernels do not fit the grid or the image.
+    Each kernel convolves, by FFT, only the pixels in its window: more nodes mean more overlaps, but otherwise
+    no more work.
+
+    Args:
+        image: (C, H + h - 1, W + w - 1) if the boundary is 'valid', else (C, H, W).
+        kernels: (Gy * Gx, h, w), row by row, true-convolution form; odd sides unless 'valid'.
+        grid: (Gy, Gx).
+        boundary: what lies outside the image.
+        form: 'input' or 'output', see above.
+        window: 'linear', or 'hann', a raised cosine.
+
+    Returns:
+        The blurry image (C, H, W).
+
+    Raises:
+        InputError: the kernels do not fit the grid or the image.
+
+    The left half is left as it is, the right half halved, with a smooth transition:
+
+    >>> kernels = torch.tensor([[[1.0]], [[0.5]]])
+    >>> svola(torch.ones(1, 1, 4), kernels, grid=(1, 2)).round(decimals=3)
+    tensor([[[1.0000, 0.8750, 0.6250, 0.5000]]])
     """
     if kernels.shape[0] != grid[0] * grid[1]:
         raise InputError(
@@ -64,7 +82,11 @@ def svola(
 
 
 def node_centres(length: int, nodes: int) -> NDArray[np.float64]:
-    """Where the nodes (nodes,) lie along an axis of `length` observed pixels: the middles of equal cells."""
+    """Return the positions (nodes,) of the nodes along `length` blurry pixels: the middles of equal cells.
+
+    >>> node_centres(4, 2)
+    array([0.5, 2.5])
+    """
     centres: NDArray[np.float64] = (np.arange(nodes) + 0.5) * length / nodes - 0.5
     return centres
 
@@ -72,11 +94,26 @@ def node_centres(length: int, nodes: int) -> NDArray[np.float64]:
 def axis_windows(
     length: int, nodes: int, margin: tuple[int, int] = (0, 0), window: Window = "linear"
 ) -> NDArray[np.float64]:
-    """The windows (nodes, before + length + after) along one axis; 2-D windows are products of two.
+    """Return the windows along one axis; two-dimensional windows are products of two of these.
 
-    `length` counts observed pixels, `margin` = (before, after) what the latent image has more. Between two
-    nodes their weights fall and rise linearly or as a raised cosine; beyond the outermost nodes the nearest
-    weighs 1. They sum to 1 everywhere. Raises InputError for more nodes than pixels.
+    From one node to the next the weight of the one falls while that of the other rises. Beyond the outermost
+    nodes the nearest has the weight 1. Everywhere the weights sum to 1.
+
+    Args:
+        length: blurry pixels along the axis.
+        nodes: nodes along the axis.
+        margin: pixels that the latent image has more, (before, after).
+        window: 'linear' or 'hann'.
+
+    Returns:
+        (nodes, before + length + after).
+
+    Raises:
+        InputError: there are more nodes than pixels, or none.
+
+    >>> axis_windows(4, 2)
+    array([[1.  , 0.75, 0.25, 0.  ],
+           [0.  , 0.25, 0.75, 1.  ]])
     """
     if not 1 <= nodes <= length:
         raise InputError(f"{nodes} SVOLA nodes do not fit on {length} pixels; use 1 to {length}")
@@ -95,22 +132,22 @@ def axis_windows(
 
 @dataclass(frozen=True)
 class _Axis:
-    """Where the windows of one axis are not zero: equally long stretches, one per node."""
+    """The stretches of one axis, one per node and all equally long, outside which the windows are 0."""
 
-    start: Tensor  # (nodes,)
-    weight: Tensor  # (nodes, stretch)
+    start: Tensor  # (nodes,): the first pixel of each stretch
+    weight: Tensor  # (nodes, stretch): the window in it
 
     @property
     def stretch(self) -> int:
-        """The length of each stretch."""
+        """How many pixels long each stretch is."""
         return self.weight.shape[1]
 
     def index(self, length: int) -> Tensor:
-        """The `length` positions from each start on, one stretch after the other: (nodes * length,)."""
+        """Return the `length` positions from each start on, stretch after stretch: (nodes * length,)."""
         return (self.start[:, None] + torch.arange(length, device=self.start.device)).flatten()
 
 
-@lru_cache(maxsize=64)  # a step on a GPU must not wait for the host's windows
+@lru_cache(maxsize=64)  # so that a step on a GPU does not wait for windows from the host
 def _axis(
     length: int,
     nodes: int,
@@ -127,7 +164,7 @@ def _axis(
     return _Axis(torch.from_numpy(start).to(device), torch.from_numpy(weight).to(device, dtype))
 
 
-# Patches are (C, Gy, Gx, rows, columns); they are cut and put back along one axis after the other.
+# Patches are (C, Gy, Gx, rows, columns). They are cut, and added up again, along one axis after the other.
 
 
 def _input_form(latent: Tensor, kernels: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
@@ -142,20 +179,20 @@ def _output_form(latent: Tensor, kernels: Tensor, rows: _Axis, columns: _Axis) -
     h, w = kernels.shape[-2:]
     reach = (rows.stretch + h - 1, columns.stretch + w - 1)
     blurred = _convolve(_cut(latent, rows, columns, reach), kernels, reach)
-    inside = blurred[..., h - 1 :, w - 1 :]  # free of the wrap-around
+    inside = blurred[..., h - 1 :, w - 1 :]  # where the FFT does not wrap around
     size = (latent.shape[-2] - h + 1, latent.shape[-1] - w + 1)
     return _put(_weigh(inside, rows, columns), rows, columns, size)
 
 
 def _cut(image: Tensor, rows: _Axis, columns: _Axis, size: tuple[int, int]) -> Tensor:
-    """The patches of `size` from each start on."""
+    """Cut the patches of `size` (rows, columns) that begin at the starts."""
     cut = image.index_select(-2, rows.index(size[0])).index_select(-1, columns.index(size[1]))
     channels, nodes = len(image), (len(rows.start), len(columns.start))
     return cut.view(channels, nodes[0], size[0], nodes[1], size[1]).transpose(2, 3)
 
 
 def _put(patches: Tensor, rows: _Axis, columns: _Axis, size: tuple[int, int]) -> Tensor:
-    """The sum of all patches in an image (C, *size), each at its start."""
+    """Add up all patches, each at its start, in an image (C, *size)."""
     channels, _, _, height, width = patches.shape
     strips = patches.transpose(2, 3).flatten(3).flatten(1, 2)
     strips = strips.new_zeros(channels, size[0], strips.shape[-1]).index_add(1, rows.index(height), strips)
@@ -167,8 +204,8 @@ def _weigh(patches: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
 
 
 def _convolve(patches: Tensor, kernels: Tensor, size: tuple[int, int]) -> Tensor:
-    """The first `size` entries of each patch's convolution with its kernel, circular beyond them."""
-    # A direct sum pays at 3 x 3 only (forward and back, one thread); motion kernels are larger.
+    """Convolve each patch with its kernel; return the first `size` entries of the circular convolution."""
+    # A direct sum is faster at 3 x 3 only (forward and backward, one thread); motion kernels are larger.
     fast = [fast_length(length) for length in size]
     nodes = patches.shape[1:3]
     spectra = torch.fft.rfft2(patches, s=fast) * torch.fft.rfft2(kernels.unflatten(0, nodes), s=fast)

@@ -1,7 +1,8 @@
 """Motion kernels from random camera trajectories: the Boracchi-Foi model in DeblurGAN's parametrisation.
 
-A particle moves with constant speed through the plane; inertia, a Gaussian shake, a pull towards its
-origin and rare impulsive reversals bend its path. Positions are complex: column + row i.
+G. Boracchi, A. Foi, "Modeling the Performance of Image Restoration from Motion Blur", IEEE TIP 2012; O. Kupyn
+et al., "DeblurGAN", CVPR 2018. A particle moves through the plane with constant speed; a Gaussian shake, a
+pull towards its origin and rare reversals bend its path. Positions are complex: column + row i.
 """
 
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ from benchmark.core.types import Array, InputError
 
 Path = NDArray[np.complex128]
 
-POINTS = 2000  # the process is not scale-free in the number of points: never lower it for speed
-ANXIETIES = (0.01, 0.009, 0.008, 0.007, 0.005, 0.003)  # of which the release draws one per trajectory
-SMALLEST_EXTENT = 1.5  # pixels; shorter paths are deltas and are drawn again
+POINTS = 2000  # of a trajectory; another number would change how paths look, not only how fine they are
+ANXIETIES = (0.01, 0.009, 0.008, 0.007, 0.005, 0.003)  # DeblurGAN's code draws one of these per trajectory
+SMALLEST_EXTENT = 1.5  # pixels; shorter paths hardly blur and are drawn again
 
 
 @dataclass(frozen=True)
 class TrajectoryDraws:
-    """Every random number of one trajectory, so that a path can be recomputed from a record."""
+    """All random numbers of one trajectory, so that its path can be computed again from a record."""
 
     centripetal: float  # pull towards the origin, U(0, 0.7)
     impulse_probability: float  # of a reversal, times the anxiety, U(0, 0.2)
@@ -35,7 +36,7 @@ class TrajectoryDraws:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, anxiety: float) -> "TrajectoryDraws":
-        """Fresh draws for one trajectory."""
+        """Draw the random numbers of one trajectory."""
         steps = POINTS - 1
         return cls(
             centripetal=0.7 * rng.random(),
@@ -50,9 +51,9 @@ class TrajectoryDraws:
 
 
 def trace_path(draws: TrajectoryDraws, length: float) -> Path:
-    """The trajectory (POINTS,) in pixels, starting at 0, of total `length` pixels."""
+    """Compute the trajectory (POINTS,) of random draws, from 0 on, `length` pixels long."""
     steps = len(draws.impulse_uniforms)
-    # Python's own numbers: the loop runs several times as fast as with NumPy's scalars, to the same bits.
+    # With Python's own numbers the loop is several times as fast as with NumPy's, and gives the same bits.
     speed, anxiety, pull = float(length) / steps, float(draws.anxiety), float(draws.centripetal)
     impulses = np.flatnonzero(draws.impulse_uniforms < draws.impulse_probability * anxiety)
     turns = np.exp(1j * (np.pi + draws.impulse_angles[impulses] - 0.5))
@@ -71,10 +72,18 @@ def trace_path(draws: TrajectoryDraws, length: float) -> Path:
 
 
 def rasterise(path: Path, shape: tuple[int, int], fraction: float = 1.0) -> NDArray[np.float64]:
-    """Splat the first `fraction` of `path` bilinearly on a grid of `shape`.
+    """Draw the first `fraction` of a path, each point spread bilinearly on its four pixels.
 
-    Each point but the first weighs 1 / (number of points), so the sum is about `fraction`: a model of
-    exposure time. The path must lie inside the grid.
+    Every point but the first has the weight 1 / (number of points), so the sum is about `fraction`, like the
+    light of a shorter exposure.
+
+    Args:
+        path: (points,), inside the grid.
+        shape: of the grid, (h, w).
+        fraction: of the path, in (0, 1].
+
+    Returns:
+        The drawing (h, w).
     """
     exposed = fraction * len(path)
     weights = np.clip(exposed - np.arange(len(path)) + 1, 0, 1)  # the last point may count in part
@@ -86,9 +95,18 @@ def rasterise(path: Path, shape: tuple[int, int], fraction: float = 1.0) -> NDAr
 def splat(
     points: NDArray[np.complex128], weights: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Images (P, h, w) of `points` (P, T), each spread bilinearly on its four pixels with its weight (T,).
+    """Draw points, each spread bilinearly on its four pixels.
 
-    All points must lie inside the grid of `shape` (h, w).
+    Args:
+        points: (P, T), complex, column + row i, inside the grid.
+        weights: of the points, (T,).
+        shape: of the grid, (h, w).
+
+    Returns:
+        P drawings (P, h, w).
+
+    >>> splat(np.array([[0.25 + 0j]]), np.array([1.0]), (1, 2))
+    array([[[0.75, 0.25]]])
     """
     columns, rows = np.floor(points.real).astype(int), np.floor(points.imag).astype(int)
     right, down = points.real - columns, points.imag - rows
@@ -107,7 +125,7 @@ def splat(
 
 
 def framed(path: Path, extent: float) -> Path:
-    """`path` scaled so that the larger side of its bounding box is `extent` pixels, the box's middle at 0."""
+    """Scale and move a path: the larger side of its bounding box becomes `extent` pixels, its middle 0."""
     low, high = complex(path.real.min(), path.imag.min()), complex(path.real.max(), path.imag.max())
     side = max((high - low).real, (high - low).imag)
     scaled: Path = (path - (low + high) / 2) * (extent / side)
@@ -115,11 +133,24 @@ def framed(path: Path, extent: float) -> Path:
 
 
 def trajectory_kernel(size: int, rng: np.random.Generator) -> Array:
-    """A random motion kernel (size, size), float32, true-convolution form, sum 1, its bounding box centred.
+    """Draw a random motion kernel.
 
-    Length U(0.4, 1.6) times `size` pixels, half or full exposure. Paths that leave the inner
-    (size - 2) x (size - 2) or hardly move are drawn again.
-    Raises InputError unless `size` is odd and at least 5.
+    The path is U(0.4, 1.6) times `size` pixels long; half of it is exposed, or all. Paths that leave the
+    inner (size - 2) x (size - 2) pixels, or hardly move, are drawn again.
+
+    Args:
+        size: side of the kernel, odd and at least 5.
+        rng: where all random numbers come from.
+
+    Returns:
+        The kernel (size, size), float32, true-convolution form, sum 1, its bounding box in the middle.
+
+    Raises:
+        InputError: the size is even or below 5.
+
+    >>> kernel = trajectory_kernel(15, np.random.default_rng(0))
+    >>> kernel.shape, round(float(kernel.sum()), 4)
+    ((15, 15), 1.0)
     """
     if size < 5 or size % 2 == 0:
         raise InputError(f"a trajectory kernel needs an odd size of at least 5 pixels, not {size}")
@@ -134,7 +165,7 @@ def trajectory_kernel(size: int, rng: np.random.Generator) -> Array:
 
 
 def centred_in_box(path: Path, size: int) -> NDArray[np.float64] | None:
-    """`path` as a kernel whose support sits in the middle of (size, size); None when it does not fit."""
+    """Draw a path as a kernel (size, size), its bounding box in the middle; None when it does not fit."""
     path = path - complex(path.real.min(), path.imag.min())
     extent = max(path.real.max(), path.imag.max())
     if not SMALLEST_EXTENT <= extent <= size - 3:

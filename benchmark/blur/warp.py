@@ -1,4 +1,4 @@
-"""Camera shake as it happens: the mean of the scene as seen from every pose during the exposure."""
+"""Blur by camera shake: the mean of what the camera sees from all its poses during the exposure."""
 
 import torch
 from torch import Tensor
@@ -7,23 +7,38 @@ from torch.utils.checkpoint import checkpoint
 
 from benchmark.core.types import Boundary, InputError
 
-SAMPLES_AT_ONCE = 2**21  # pixels times poses; bounds the memory to some tens of MB
+SAMPLES_AT_ONCE = 2**21  # pixels times poses; some tens of MB
 _PADDING = {"replicate": "border", "zero": "zeros"}
 
 
 def warp_average(image: Tensor, homographies: Tensor, boundary: Boundary = "replicate") -> Tensor:
-    """y(i) = mean over t of x(H_t i): `image` (C, H, W) averaged over `homographies` (T, 3, 3), (C, H, W).
+    """Average an image over poses: y(i) = mean_t x(H_t i); linear in the image.
 
-    Homographies act on (column, row, 1), 0-based. x between pixels is bilinear; outside the image it repeats
-    the border pixels ('replicate') or is 0 ('zero'); InputError for other boundaries. Linear in x; poses go
-    through in portions, forward and back, so that memory does not grow with T.
+    Poses are worked through in portions, forward and backward, so that memory does not grow with their
+    number.
+
+    Args:
+        image: x, (C, H, W); bilinear between pixels.
+        homographies: H_t, (T, 3, 3), acting on (column, row, 1), 0-based.
+        boundary: 'replicate' repeats the border pixels outside the image, 'zero' is 0 there.
+
+    Returns:
+        The blurry image (C, H, W).
+
+    Raises:
+        InputError: another boundary is asked for.
+
+    >>> poses = torch.eye(3).repeat(2, 1, 1)
+    >>> poses[1, 0, 2] = 1  # the second one looks one pixel to the right
+    >>> warp_average(torch.tensor([[[0.0, 1.0, 2.0]]]), poses)
+    tensor([[[0.5000, 1.5000, 2.0000]]])
     """
     if boundary not in _PADDING:
         raise InputError(f"warping knows the boundaries {' and '.join(_PADDING)}, not {boundary!r}")
     at_once = max(1, SAMPLES_AT_ONCE // image[0].numel())
     total = torch.zeros_like(image)
     for some in homographies.to(image).split(at_once):
-        # Keeps no sample positions for the backward pass; it works them out again.
+        # Computes the sample positions again in the backward pass instead of keeping them.
         part = checkpoint(
             _warp_sum, image, some, _PADDING[boundary], use_reentrant=False, preserve_rng_state=False
         )

@@ -1,0 +1,1 @@
+"""Small types and helpers that everything shares."""

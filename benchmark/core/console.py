@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line every tenth of the way elsewhere."""
+"""Show the progress of long work: a bar on a terminal, elsewhere a line at each tenth of the way."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,11 @@ Item = TypeVar("Item")
 
 @contextmanager
 def reporting(what: str) -> Iterator[Report]:
-    """A `Report` for the solver that shows `what` is being done, how far, and until when."""
+    """Give a `Report` that shows what is being done, how far it is, and how long it will take.
+
+    Args:
+        what: stands before the name of each task.
+    """
     console = Console(stderr=True)
     if console.is_terminal:
         with Progress(
@@ -32,23 +36,24 @@ def reporting(what: str) -> Iterator[Report]:
             def on_terminal(step: Step) -> None:
                 if step.name not in tasks:
                     tasks[step.name] = bars.add_task(f"{what} {step.name}", total=step.iterations, state="")
-                # A training that ends by the clock learns only on the way how many steps it has.
+                # A training that ends by the clock does not know its number of steps beforehand.
                 task = tasks[step.name]
                 bars.update(task, completed=step.iteration, total=step.iterations, state=_state(step))
 
             yield on_terminal
     else:
-        started: dict[str, tuple[float, int]] = {}
-        shown: dict[str, int] = {}
+        starts: dict[str, tuple[float, int]] = {}  # time and iteration of each task's first report
+        last_tenths: dict[str, int] = {}
 
         def in_lines(step: Step) -> None:
-            began, first = started.setdefault(step.name, (time.monotonic(), step.iteration))
+            started_at, first = starts.setdefault(step.name, (time.monotonic(), step.iteration))
             tenth = 10 * step.iteration // max(1, step.iterations)
-            if shown.get(step.name) == tenth:
+            if last_tenths.get(step.name) == tenth:
                 return
-            shown[step.name] = tenth
+            last_tenths[step.name] = tenth
             done = step.iteration - first
-            left = (time.monotonic() - began) / done * (step.iterations - step.iteration) if done else None
+            elapsed = time.monotonic() - started_at
+            left = elapsed / done * (step.iterations - step.iteration) if done else None
             eta = f", {left:.0f} s left" if left else ""
             console.print(
                 f"{what} {step.name}: {step.iteration}/{step.iterations} {_state(step)}{eta}",
@@ -59,7 +64,7 @@ def reporting(what: str) -> Iterator[Report]:
 
 
 def counted(items: Sequence[Item], what: str) -> Iterator[Item]:
-    """`items` one by one, with a bar on a terminal that says `what` is being done."""
+    """Yield items one by one; on a terminal a bar says what is being done and how far it is."""
     console = Console(stderr=True)
     yield from track(items, what, console=console, disable=not console.is_terminal)
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and locks that die with their process."""
+"""Write files as a whole or not at all, and lock them for one process."""
 
 import fcntl
 import os
@@ -12,10 +12,17 @@ from benchmark.core.types import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an error.
+    """Give a temporary path, and move the file there to `path` when the block ends without an error.
 
-    The name carries the process id, so that two processes never write into one temporary file.
-    Raises InputError when the folder cannot be written.
+    Two processes never write into the same temporary file. Raises InputError when the folder cannot be
+    written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "numbers.csv"
+    >>> with replacing(path) as temporary:
+    ...     _ = temporary.write_text("1,2,3")
+    >>> path.read_text()
+    '1,2,3'
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
@@ -30,27 +37,27 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as a whole or not at all."""
+    """Write a text file, as a whole or not at all. Raises InputError when the folder cannot be written."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that killed processes left in `folder` (call it under that folder's lock)."""
+    """Delete the temporary files that killed processes left in `folder`; hold the folder's lock meanwhile."""
     for leftover in folder.glob(".*.tmp*"):
         leftover.unlink(missing_ok=True)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, waiting for its owner to finish or die first."""
+    """Hold an exclusive lock on `path`; wait until another holder finishes or dies."""
     with _open_lock(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def try_lock(path: Path) -> IO[str] | None:
-    """Take the lock on `path` for as long as the returned file is open; None when somebody holds it."""
+    """Take the lock on `path` for as long as the returned file is open; None if another process has it."""
     file = _open_lock(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,11 +1,11 @@
-"""What flows through the suite: observations, restorations, and the truth that scoring keeps.
+"""The data that pass from one step to the next: observations, restorations, and the truth for scoring.
 
-One direction only: a case (`benchmark.data.cases`) is synthesised into an `Observation`, a method turns that
-into a `Restoration`, and scoring compares the restoration with the `Truth`.
+A case (`benchmark.data.cases`) becomes an `Observation`; a method turns that into a `Restoration`; scoring
+compares the restoration with the `Truth`.
 
-Images are float32 arrays of shape (C, H, W), values in [0, 1] (8-bit file value / 255), C = 1 or 3 (RGB).
-Kernels are float arrays of shape (P, h, w) in true-convolution form, y = x * k, non-negative, sum 1 each;
-P = 1 when the blur is uniform.
+Images are float32 arrays (C, H, W), C = 1 or 3 (RGB), values in [0, 1] (8-bit file value / 255). Kernels are
+float arrays (P, h, w) in true-convolution form, y = x * k, non-negative, sum 1 each; P = 1 if the blur is
+uniform.
 """
 
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ Boundary = Literal["valid", "zero", "grey", "replicate", "circular"]
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong. The message is one line: what, where, and what to do instead."""
+    """Something that the user gave is wrong. The message is one line: where, what, and what to do instead."""
 
 
 class NotSupportedError(Exception):
-    """A method declines a case that it cannot treat; the message is the reason shown to the user."""
+    """A method cannot treat a case. The message is the reason, for the user."""
 
 
 class WeightsMissingError(Exception):
-    """A method needs the weights of a pre-trained network that are not here; the message says which."""
+    """The weights of a pre-trained network are not here. The message says which."""
 
 
 class Status(Enum):
@@ -46,12 +46,12 @@ class Status(Enum):
 
     @property
     def sentence(self) -> str:
-        """What happened and what to try, as one sentence."""
+        """One sentence on what happened and what to try."""
         return _SENTENCES[self]
 
     @property
     def final(self) -> bool:
-        """Whether the same job would end the same way again (memory, crashes, missing weights may pass)."""
+        """Whether the same job would end so again. Lack of memory, crashes and missing weights may pass."""
         return self in (Status.OK, Status.DIVERGED, Status.NOT_SUPPORTED)
 
 
@@ -61,21 +61,28 @@ _SENTENCES = {
     Status.OUT_OF_MEMORY: "The machine ran out of memory; use a smaller image or a narrower network.",
     Status.NOT_SUPPORTED: "The method does not treat this kind of case.",
     Status.WEIGHTS_MISSING: "The method needs the weights of a network that are not here; train or get them.",
-    Status.FAILED: "The method stopped with an error; the reason stands beside the status.",
+    Status.FAILED: "The method stopped with an error; see the reason beside the status.",
 }
 
 
 @dataclass(frozen=True)
 class Observation:
-    """All that a method may know of a case."""
+    """All that a method may know of a case.
+
+    Raises InputError for an image of another shape, with pixels that are not finite, or smaller than the
+    kernel.
+
+    >>> Observation("mine", "street", np.zeros((3, 40, 50), np.float32), kernel_size=(9, 9)).name
+    'mine/street'
+    """
 
     dataset: str
     case: str
     blurry: Array  # (C, H, W)
-    kernel_size: tuple[int, int] | None  # declared support (h, w); None when unknown
+    kernel_size: tuple[int, int] | None  # the declared size (h, w) of the kernels; None if it is not known
     blur_model: BlurModel = "uniform"
-    boundary: Boundary = "valid"
-    grid: tuple[int, int] = (1, 1)  # SVOLA nodes (rows, columns) of a non-uniform blur
+    boundary: Boundary = "valid"  # under which the image was blurred
+    grid: tuple[int, int] = (1, 1)  # nodes (rows, columns) of the kernels of a non-uniform blur
 
     def __post_init__(self) -> None:
         if self.blurry.ndim != 3 or self.blurry.shape[0] not in (1, 3):
@@ -95,54 +102,53 @@ class Observation:
 
     @property
     def name(self) -> str:
-        """`dataset/case`, as shown to people."""
+        """The name for people: `dataset/case`."""
         return f"{self.dataset}/{self.case}"
 
 
 @dataclass(frozen=True)
 class KnownBlur(Observation):
-    """An observation with its true kernels: only for controls whose registration declares the need."""
+    """An observation with its true kernels, for controls whose registration declares the need."""
 
     kernels: Array | None = None  # (P, h, w); None for real photographs
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What scoring knows and methods do not. Empty for real photographs."""
+    """What scoring may know, but no method; without images and kernels for real photographs."""
 
-    group: str
+    group: str  # over which means are taken: an image, a category
     sharp: Array | None = None  # (C, H, W), the frame of the blurry image
     kernels: Array | None = None  # (P, h, w)
-    frames: tuple[Path, ...] = ()  # files: the sharp frames of a shake, where the truth is not one image
+    frames: tuple[Path, ...] = ()  # files of the sharp frames of a shake, where the truth is not one image
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The estimate of a method on its way."""
+    """The estimate of a method in the middle of a run."""
 
-    iteration: int  # done so far
-    seconds: float  # as of `Restoration`, without what snapshots took
+    iteration: int  # how many iterations are done
+    seconds: float  # as in `Restoration`
     image: NDArray[np.uint8]  # (C, H, W), the 8-bit values that would be scored
 
 
 @dataclass(frozen=True)
 class Restoration:
-    """What a method returns for one observation."""
+    """The result of a method for one observation."""
 
     status: Status
-    reason: str = ""  # empty when `status` is OK
-    image: Array | None = None  # (C, H, W) in [0, 1]; None unless `status` is OK
+    reason: str = ""  # why the status is not OK
+    image: Array | None = None  # (C, H, W) in [0, 1]; None unless the status is OK
     kernels: Array | None = None  # (P, h, w); None for methods that estimate none
-    # (R, C, h, w): a kernel for each of R x C equal patches, for methods that see so finely. Sums are the
-    # method's.
+    # (R, C, h, w): a kernel for each of R x C equal patches, from methods that estimate so many; of any sums.
     kernel_field: Array | None = None
     trace: tuple[Mapping[str, float | str], ...] = field(default=(), repr=False)  # a row per logged iteration
     iterations: int = 0
-    returned: int = 0  # the iteration whose estimate it is; the last one unless something else was remembered
-    # Wall clock from build to read-out, over all resumed parts, without what snapshots took. Whatever torch
-    # loads at its first use counts.
+    returned: int = 0  # the iteration of the estimate: the last one, unless the method kept an earlier one
+    # Wall clock from building the problem to reading the result, over all parts of a resumed run, without the
+    # time for snapshots. What torch loads at its first use counts.
     seconds: float = 0.0
     peak_memory_mib: float = 0.0  # of the device (GPU) or of the process (CPU)
     device: str = "cpu"
-    snapshots: tuple[Snapshot, ...] = field(default=(), repr=False)  # those asked for; none unless OK
-    weights: str = ""  # of pre-trained networks, as tables name them; empty for methods without any
+    snapshots: tuple[Snapshot, ...] = field(default=(), repr=False)  # those asked for, if the status is OK
+    weights: str = ""  # label of the pre-trained weights, as in tables; empty for methods without any
