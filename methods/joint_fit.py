@@ -23,7 +23,7 @@ from methods.parts.kernel_priors.fcn import KERNEL_RATE, FcnSettings
 from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
 from methods.parts.kernel_priors.siren import SirenSettings
 from methods.parts.limits import at_least
-from methods.parts.losses import Objective, ResidualSettings
+from methods.parts.objectives import Objective, ResidualSettings
 from methods.parts.registry import Method
 from methods.parts.settings import flat
 from methods.parts.stages import MseThenSsim, Schedule, Stage

@@ -25,7 +25,7 @@ from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
 from methods.parts.kernel_priors.siren import SirenSettings
 from methods.parts.limits import at_least
 from methods.parts.localisation import WINDOW, kernel_centre, locate
-from methods.parts.losses import Operator, ResidualSettings
+from methods.parts.objectives import Operator, ResidualSettings
 from methods.parts.registry import Method
 from methods.parts.solver import Result
 from methods.parts.stages import Schedule, Stage

@@ -36,6 +36,10 @@ class Settings:
         at_least(1, self, "samples")
         at_least(0, self, "field_stride")
 
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings that `noise` does not use: see `methods.parts.settings.without_effect`."""
+        return {} if self.noise == "mean" else {"samples": f"noise: {self.noise}"}
+
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device

@@ -14,7 +14,7 @@ from benchmark.figures.images import COLOURS, PANELS_A_ROW, save
 from benchmark.figures.scores import HEIGHT, WIDTH, caption
 from benchmark.scoring.colour import full_range_luma
 from methods.parts.kernel_priors.known_kernel import blur_misfit, candidates, fit_steps, kernel_misfit
-from methods.parts.losses import Estimate, Objective, gradient_sparsity, total_variation
+from methods.parts.objectives import Estimate, Objective, gradient_sparsity, total_variation
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from benchmark.blur.svola import svola
 from benchmark.core.types import Observation
 from methods.parts.image_priors.skip import DeepImagePrior
 from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
-from methods.parts.losses import Estimate, Operator
+from methods.parts.objectives import Estimate, Operator
 from methods.parts.seeding import generator_from
 from methods.parts.solver import Result, Step
 from methods.parts.stages import Rates, Schedule, Stage

@@ -1,8 +1,9 @@
-"""Where a blurry image sits in an over-sized estimate of its scene.
+"""Find where a blurry image lies in a larger estimate of its scene.
 
-When both the kernel and the image are given more room than they need, a joint shift of the two changes
-nothing, and the central crop may be wrong by up to half a kernel. "Blind Image Deblurring with Unknown Kernel
-Size and Substantial Noise", section 3.6: the window that is most similar to the blurry image, by SSIM.
+Where kernel and image are given more room than they need, shifting one against the other changes nothing, so
+the central crop may be wrong by up to half a kernel. "Blind Image Deblurring with Unknown Kernel Size and
+Substantial Noise", section 3.6, takes the window that is most similar to the blurry image by SSIM. SSIM of
+every window would take hours for large kernels. Here correlation finds candidates, and SSIM decides.
 """
 
 from collections.abc import Iterable
@@ -19,16 +20,25 @@ from methods.parts.colour import luma
 
 Offset = tuple[int, int]
 
-WINDOW = 11  # pixels, the side of SSIM's; smaller images cannot be compared
-PEAKS = 5  # of the correlation, around which SSIM is computed
-APART = 8  # pixels: between peaks, and the reach of the search around each
-COARSE = 2  # pixels: the first step of that search
+WINDOW = 11  # pixels: side of SSIM's window; smaller images cannot be compared
+PEAKS = 5  # of the correlation: SSIM is computed around each
+APART = 8  # pixels: least distance of two peaks, and how far the search goes around each
+COARSE = 2  # pixels: step of the search; around its best result it is 1
 
 
 def locate(image: Tensor, blurry: Tensor) -> Offset:
-    """The (row, column) of the window of `image` (C, H', W') that is most similar to `blurry` (C, H, W).
+    """Find the window that is most similar to `blurry`, by SSIM of the luma.
 
-    Correlation finds candidates, SSIM of the luma decides near each.
+    Args:
+        image: The larger estimate (C, H', W').
+        blurry: (C, H, W), at least 11 px a side.
+
+    Returns:
+        (row, column) of the window's first pixel in `image`.
+
+    >>> image = torch.rand(1, 30, 32, generator=torch.Generator().manual_seed(0))
+    >>> locate(image, image[:, 3:25, 7:31])
+    (3, 7)
     """
     similarity = Similarity(image, blurry)
     scores: dict[Offset, float] = {}
@@ -48,9 +58,10 @@ def locate(image: Tensor, blurry: Tensor) -> Offset:
 
 
 class Similarity:
-    """SSIM between a blurry image's luma and windows of an estimate's: Gaussian 11 x 11, sigma 1.5, inside.
+    """SSIM between the lumas of a blurry image and of windows of a larger one.
 
-    Local means and variances of a window are windows of those of the whole, so only products are left.
+    Gaussian window of 11 x 11 px with sigma 1.5, at all places inside. The local means and variances of a
+    window are taken from those of the whole image, so each window costs one filtered product.
     """
 
     def __init__(self, image: Tensor, blurry: Tensor) -> None:
@@ -62,7 +73,7 @@ class Similarity:
         self.blurry_mean, self.blurry_variance = _statistics(self.blurry)
 
     def __call__(self, offsets: Iterable[Offset]) -> list[float]:
-        """The mean SSIM at each of `offsets`."""
+        """Return the mean SSIM of the window at each of `offsets`."""
         return [self._at(*offset) for offset in offsets]
 
     def _at(self, row: int, column: int) -> float:
@@ -80,7 +91,15 @@ class Similarity:
 
 
 def correlation(image: Tensor, blurry: Tensor) -> NDArray[np.float64]:
-    """Normalised cross-correlation of `blurry` (H, W) with every window of `image`: (offsets, offsets)."""
+    """Compute the normalised cross-correlation of `blurry` with every window of `image`.
+
+    Args:
+        image: (H', W').
+        blurry: (H, W).
+
+    Returns:
+        (H' - H + 1, W' - W + 1): a value for each offset.
+    """
     large, small = image.double().cpu().numpy(), blurry.double().cpu().numpy()
     small = small - small.mean()
     box = np.ones(small.shape)
@@ -88,19 +107,19 @@ def correlation(image: Tensor, blurry: Tensor) -> NDArray[np.float64]:
     sums = scipy.signal.fftconvolve(large, box, mode="valid")
     squares = scipy.signal.fftconvolve(large**2, box, mode="valid")
     variances = np.maximum(squares - sums**2 / box.size, 1e-12)
-    found: NDArray[np.float64] = products / np.sqrt(variances * max(float((small**2).sum()), 1e-12))
-    return found
+    correlations: NDArray[np.float64] = products / np.sqrt(variances * max(float((small**2).sum()), 1e-12))
+    return correlations
 
 
 def correlation_peaks(correlations: NDArray[np.float64]) -> list[Offset]:
-    """The highest PEAKS local maxima, at least APART + 1 apart; the highest first."""
+    """Return the PEAKS highest local maxima, more than APART apart; the highest first."""
     tops = np.argwhere(correlations == maximum_filter(correlations, 2 * APART + 1, mode="nearest"))
     order = np.argsort([-correlations[tuple(top)] for top in tops], kind="stable")
     return [(int(tops[index][0]), int(tops[index][1])) for index in order[:PEAKS]]
 
 
 def kernel_centre(offset: Offset, size: Offset) -> Offset:
-    """The entry of a kernel of `size` that means no shift, when the image sits at `offset`."""
+    """Return the entry of a kernel of `size` (h, w) that means no shift, where the image lies at `offset`."""
     return size[0] - 1 - offset[0], size[1] - 1 - offset[1]
 
 
@@ -113,7 +132,7 @@ def _around(peak: Offset, reach: int, step: int, room: Offset) -> list[Offset]:
 
 
 def _first(scores: dict[Offset, float], room: Offset) -> Offset:
-    """The offset of the highest score; of several the nearest to the middle, then the topmost, leftmost."""
+    """The offset of the highest score; of equal ones that nearest to the middle, then to the top left."""
     middle = ((room[0] - 1) / 2, (room[1] - 1) / 2)
     return min(
         scores,
@@ -127,7 +146,7 @@ def _statistics(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _smooth(image: Tensor) -> Tensor:
-    """Gaussian-weighted means over the windows inside (H, W)."""
+    """Gaussian-weighted means over all windows inside (H, W)."""
     window = _window().to(image)
     columns = functional.conv2d(image[None, None], window[None, None, :, None])
     return functional.conv2d(columns, window[None, None, None, :])[0, 0]

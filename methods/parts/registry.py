@@ -1,6 +1,11 @@
-"""Which methods there are: every module of this package that defines `METHOD`; nothing else is needed.
+"""Find the methods.
 
-Other packages add theirs through the entry-point group `blindbench.methods`, each entry a `Method`.
+A module or package directly under `methods/` registers a method by defining `METHOD`, or several by defining
+`METHODS`; no list elsewhere names it. Other packages add theirs through the entry-point group
+`blindbench.methods`, where each entry is a `Method`.
+
+>>> find("selfdeblur").title
+'SelfDeblur'
 """
 
 import difflib
@@ -26,54 +31,58 @@ Properties = Callable[[], Mapping[str, float]]
 
 
 def no_files(case: str, settings: Any) -> Sequence[Path]:
-    """The observation and the settings are all that a restoration is made from."""
+    """Return no files: the method reads none beside the observation."""
     del case, settings
     return ()
 
 
 def no_methods(settings: Any) -> Sequence[str]:
-    """The method runs no other one."""
+    """Return no names: the method runs no other method."""
     del settings
     return ()
 
 
 def no_properties() -> Mapping[str, float]:
-    """Nothing of the method is worth a table's column beside its scores."""
+    """Return no properties: no table shows any beside the method's scores."""
     return {}
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method and where it comes from."""
+    """A method, where it comes from, and how it turns an observation into a problem."""
 
-    name: str
-    title: str  # as it stands in tables
+    name: str  # in configs and paths, lower case
+    title: str  # in tables and figures
     paper: str  # authors, venue, year, and the equations or sections implemented
-    licence: str  # of the paper's own code, when it has any
+    licence: str  # of the paper's own code, if there is any
     blur_models: tuple[BlurModel, ...]
-    settings: type  # a frozen dataclass, the paper's values as defaults
-    problem: Build  # (observation, settings, generator on CPU, device) -> problem
-    role: Literal["method", "floor", "ceiling"] = "method"  # the controls bound every table
-    needs_true_kernels: bool = False  # if so, observations come as `KnownBlur`; only for controls
-    files: Files = no_files  # (case, settings) -> what is read beside the observation, as far as it exists
+    settings: type  # a frozen dataclass with the paper's values as defaults: see `methods.parts.settings`
+    problem: Build  # (observation, settings, random generator on the CPU, device) -> problem
+    role: Literal["method", "floor", "ceiling"] = "method"  # floor and ceiling are the tables' controls
+    needs_true_kernels: bool = False  # whether observations must be `KnownBlur`; only for controls
+    files: Files = no_files  # (name of the case, settings) -> the existing files that a restoration reads
     # Of the published network: 'parameters-M' in millions, 'macs-G' in billions for 256 x 256 pixels.
     properties: Properties = no_properties
-    uses: Uses = no_methods  # settings -> names of the methods that it runs first, at their default settings
+    uses: Uses = no_methods  # settings -> names of methods that it runs first, with their default settings
 
 
 @cache
 def built_in() -> dict[str, Method]:
-    """The methods of this package by name, sorted."""
-    found: dict[str, Method] = {}
+    """Return the methods of this package by name, sorted."""
+    registered: list[Method] = []
     for info in pkgutil.iter_modules(methods.__path__):
         module = importlib.import_module(f"methods.{info.name}")
-        several = getattr(module, "METHODS", ())
-        found |= {method.name: method for method in (getattr(module, "METHOD", None), *several) if method}
-    return dict(sorted(found.items()))
+        registered += getattr(module, "METHODS", ())
+        registered += [module.METHOD] if hasattr(module, "METHOD") else []
+    return {method.name: method for method in sorted(registered, key=lambda method: method.name)}
 
 
 def find(name: str) -> Method:
-    """The method called `name`, built in or of another package. Raises InputError with close names."""
+    """Return the method called `name`, of this package or of another.
+
+    Raises:
+        InputError: There is none; the message offers a similar name.
+    """
     known = built_in()
     if name in known:
         return known[name]
@@ -91,9 +100,9 @@ def find(name: str) -> Method:
 
 
 def with_used(method: Method, settings: Any) -> list[tuple[Method, Any]]:
-    """`method` and all that it runs on the way, each with its settings: what decides the method's results."""
-    found = [(method, settings)]
+    """Return `method` and the methods that it runs first, each with its settings: all decide its results."""
+    used = [(method, settings)]
     for name in method.uses(settings):
         other = find(name)
-        found += with_used(other, other.settings())
-    return found
+        used += with_used(other, other.settings())
+    return used

@@ -1,4 +1,7 @@
-"""Mid-case checkpoints: a killed run continues from the last one, bit for bit."""
+"""Checkpoints within a case: a killed run continues from the last one, bit for bit.
+
+(Weights of pre-trained networks are in `weight_files.py`.)
+"""
 
 import logging
 import os
@@ -14,7 +17,13 @@ State = dict[str, Any]  # tensors, numbers, strings and containers of them
 
 
 def save(path: Path, key: str, state: State) -> None:
-    """Write `state` to `path`, whole or not at all; `key` names what the state belongs to."""
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: Where to.
+        key: Names what the state belongs to, such as a hash of settings and code.
+        state: Tensors, numbers, strings and containers of them.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
@@ -25,7 +34,7 @@ def save(path: Path, key: str, state: State) -> None:
 
 
 def load(path: Path, key: str) -> State | None:
-    """The state saved under `key`; None when there is none, or it belongs to other settings or code."""
+    """Read a checkpoint. Returns None if there is none, if it cannot be read, or if its key is another."""
     if not path.exists():
         return None
     try:

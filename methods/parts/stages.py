@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from methods.parts.limits import at_least, shares
-from methods.parts.losses import Estimate, Objective, mse, one_minus_ssim
+from methods.parts.objectives import Estimate, Objective, mse, one_minus_ssim
 
 # A way in which an estimate can be useless although its loss is finite: a sentence for the user, and a
 # function that says whether it holds (a bool scalar).

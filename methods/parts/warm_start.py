@@ -1,8 +1,8 @@
-"""Warm start: a kernel prior that begins at a kernel which another method estimated.
+"""Warm start: let a kernel prior start at the kernel that another method estimates.
 
-What a deep method with a setting `warm_start` needs: `estimator` checks the name, `estimated_kernel` runs
-that method on the same observation, `fit_to` brings the kernel prior there. The deep method's registration
-names the estimator in `uses`, so that a change of the estimator makes its results stale.
+A method with such a setting checks the other method's name with `estimator`, runs it on the same observation
+with `estimated_kernel`, and fits its kernel prior to that kernel with `fit_to`. Its registration names the
+other method in `uses`, so that results become stale when that method changes.
 """
 
 import torch
@@ -15,17 +15,22 @@ from methods.parts.kernel_priors.divergence import cross_entropy_of
 from methods.parts.kernel_priors.protocol import KernelPrior
 from methods.parts.solver import Task, drive
 
-# Measured on motion kernels of 13 and 31 px: SelfDeblur's network takes 56 to 81 steps, a SIREN of two layers
-# of 256 takes 99 to 667. At a tenth of the rate SIREN is not there after 1,000, nor at three times the rate.
-RATE = 1e-3
-ERROR = 0.02  # relative, |fitted - given| / |given|: below what tells any two estimates of a kernel apart
+# Measured on motion kernels of 13 and 31 px: SelfDeblur's network takes 56 to 81 steps, a sine network of two
+# layers of 256 units 99 to 667. At a tenth or three times the rate the latter is not there after 1,000 steps.
+RATE = 1e-3  # of Adam
+ERROR = 0.02  # |prior's kernel - given| / |given|: smaller than the difference of any two methods' kernels
 MOST_STEPS = 1000
 
 
 def estimator(name: str, setting: str = "warm_start") -> registry.Method:
-    """The method called `name`, which a `setting` asks for.
+    """Return the method that a setting names.
 
-    Raises InputError when it cannot estimate a kernel with its own defaults.
+    Args:
+        name: Of the method.
+        setting: The setting's key, for messages.
+
+    Raises:
+        InputError: There is no such method, it is a control, or it does not run with its defaults.
     """
     try:
         method = registry.find(name)
@@ -43,9 +48,20 @@ def estimator(name: str, setting: str = "warm_start") -> registry.Method:
 def estimated_kernel(
     name: str, observation: Observation, rng: torch.Generator, device: torch.device
 ) -> Tensor:
-    """The kernels (P, h, w) of the declared size that the method `name` finds at its default settings.
+    """Run another method, with its default settings, and return its kernels.
 
-    Raises NotSupportedError when it declines, diverges or estimates no kernel; a crash stays what it is.
+    Args:
+        name: Of the method.
+        observation: What it restores.
+        rng: Where it draws from.
+        device: Where it runs.
+
+    Returns:
+        (P, h, w) of the declared size, sum 1 each; of the method's own size where none is declared.
+
+    Raises:
+        NotSupportedError: The method declines, diverges or estimates no kernel of that size. Other errors
+            are not caught.
     """
     method = estimator(name)
     task = Task(name, lambda: method.problem(observation, method.settings(), rng, device))
@@ -68,9 +84,14 @@ def estimated_kernel(
 
 
 def resized(kernels: Tensor, size: tuple[int, int]) -> Tensor:
-    """`kernels` (P, h', w') cropped or padded with zeros to `size` (h, w); entry h' // 2 becomes h // 2.
+    """Crop kernels, or pad them with zeros, so that the entry that shifts nothing stays that entry.
 
-    That entry is the one that shifts nothing: restored frames are central crops of the latent image.
+    Args:
+        kernels: (P, h', w'). Entry h' // 2 shifts nothing, as restored frames are central crops.
+        size: (h, w).
+
+    Returns:
+        (P, h, w), where entry h // 2 has that place.
     """
     (rows, columns), (h, w) = kernels.shape[-2:], size
     top, left = h // 2 - rows // 2, w // 2 - columns // 2
@@ -78,11 +99,18 @@ def resized(kernels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def fit_to(prior: KernelPrior, kernels: Tensor, rate: float = RATE, enough: float = ERROR) -> None:
-    """Move the parameters of `prior`, whose forward() gives kernels (P, h, w), until it gives `kernels`.
+    """Train a kernel prior until it gives certain kernels: Adam on the Kullback-Leibler divergence.
 
-    Adam on the Kullback-Leibler divergence, up to the relative error `enough`. Draws nothing, leaves no
-    gradients.
-    Raises NotSupportedError when the prior does not get there: it would start somewhere else.
+    Draws no random numbers, and leaves no gradients.
+
+    Args:
+        prior: Its parameters change.
+        kernels: (P, h, w), sum 1 each.
+        rate: Of Adam.
+        enough: The relative error at which the training ends.
+
+    Raises:
+        NotSupportedError: The error is still larger after MOST_STEPS steps.
     """
     adam = torch.optim.Adam(prior.parameters(), lr=rate, fused=True)
     error = float("inf")

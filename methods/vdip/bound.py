@@ -1,8 +1,9 @@
-"""The terms of VDIP's variational bound, each as an objective to be minimised, and what goes before it.
+"""The terms of VDIP's variational bound, and of its pre-training, as objectives to be minimised.
 
 D. Huo, A. Masoumzadeh, R. Kushol, Y.-H. Yang, "Blind Image Deconvolution Using Variational Deep Image
-Prior", TPAMI 2023, as their public code has it. Each entry of the latent image is a Gaussian with mean m and
-standard deviation s; the kernel is a point. Terms are normalised as in the code, so that weights carry over.
+Prior", TPAMI 2023, as in the authors' code. Each entry of the latent image is a Gaussian with mean m and
+standard deviation s; the kernel has no distribution. Each term is divided by the same number as in the code,
+so that its weights hold here.
 """
 
 import torch
@@ -10,20 +11,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.convolution import central_crop
-from methods.parts.losses import Estimate, Objective
+from methods.parts.objectives import Estimate, Objective
 
-TINY = 1e-45  # in float32 its smallest number, 1.4e-45
-IN_ROOTS = 1e-32
-IN_WEIGHTS = 1e-6  # of the half-quadratic weights of the gradients
-# Sigmoids start near 0.5. Beyond these means they are saturated: no gradient leads back.
+TINY = 1e-45  # rounds to the smallest float32, 1.4e-45
+IN_ROOTS = 1e-32  # added within square roots
+IN_WEIGHTS = 1e-6  # added in the denominators of the gradients' weights
+# Means of the standard deviations. They start near 0.5, the middle of their sigmoid; beyond these the sigmoid
+# is saturated, and no gradient leads back.
 COLLAPSED, EXPLODED = 1e-6, 0.95
 
 
 def expected_misfit(blurry: Tensor) -> Objective:
-    """-E, the data term, by one sample of the image: residuals and their first and second differences.
+    """Return -E, the data term: the residual of one sample of the image, and its differences.
 
-    Where the code also blurs the sample's gradients, that term equals the first differences (uniform blur),
-    which therefore count twice. Divided by the entries of the latent image, not of `blurry` (C, H, W).
+    The code has another term, the blurred gradients of the sample. For uniform blur it equals the first
+    differences, which therefore count twice. The sum is divided by the number of entries of the latent image,
+    not of `blurry` (C, H, W).
     """
 
     def objective(estimate: Estimate) -> Tensor:
@@ -35,21 +38,22 @@ def expected_misfit(blurry: Tensor) -> Objective:
 
 
 def misfit_by_order(residual: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """-E0, -E1, -E2 of a residual (C, H, W): its energy, that of its first and of its second differences."""
+    """Return -E0, -E1 and -E2 of a residual (C, H, W): the energy of it, its first and second differences."""
     down, right = _down(residual), _right(residual)
     second = _energy(_down(down)) + 2 * _energy(_right(down)) + _energy(_right(right))
     return _energy(residual) / 2, (_energy(down) + _energy(right)) / 4, second / 8
 
 
 def negative_entropy(estimate: Estimate) -> Tensor:
-    """-T1 / P: the mean of -log s over the P entries of the latent image."""
+    """Compute -T1 / P: the mean of -log s over the P entries of the latent image."""
     return -_deviation(estimate).clamp_min(TINY).log().mean()
 
 
 def sparse_gradients(estimate: Estimate) -> Tensor:
-    """VDIP-Sparse's T2: expected squared gradients over themselves, which makes them few.
+    """Compute T2 of VDIP-Sparse: expected squared gradients g, weighted by 1 / (g + 1e-6).
 
-    Its value hardly moves; only its gradient says anything.
+    The weights are constants for the gradient, which makes large gradients few. The value itself says
+    little: it is close to a constant.
     """
     mean, variance = estimate.image, _deviation(estimate) ** 2
     squares = (
@@ -62,10 +66,13 @@ def sparse_gradients(estimate: Estimate) -> Tensor:
 
 
 def extreme_channels(patch: int) -> Objective:
-    """VDIP-Extreme's T2: sampled dark and bright channel of the squared image, over themselves.
+    """Return T2 of VDIP-Extreme: samples of the dark and the bright channel of the squared image.
 
-    `patch` is the side of their window; the latent image must be at least as large. Its value is constant
-    but for signs; only its gradient says anything.
+    Each is divided by itself, but the denominators are constants for the gradient. The value itself says
+    nothing: it counts signs.
+
+    Args:
+        patch: Side of the channels' window in pixels; the latent image must be at least as large.
     """
 
     def objective(estimate: Estimate) -> Tensor:
@@ -79,31 +86,39 @@ def extreme_channels(patch: int) -> Objective:
 
 
 def squared_sample(mean: Tensor, deviation: Tensor, noise: Tensor) -> Tensor:
-    """x^2 for Gaussian x: its mean, and `noise` times its standard deviation."""
+    """Sample x^2 for Gaussian x: the mean of x^2, plus `noise` times its standard deviation."""
     variance = deviation**2
     return mean**2 + variance + noise * (4 * mean**2 * variance + 2 * variance**2 + IN_ROOTS).sqrt()
 
 
 def squared_complement_sample(mean: Tensor, deviation: Tensor, noise: Tensor) -> Tensor:
-    """(1 - x)^2 likewise, as in the code: its standard deviation lacks -8 m s^2 under the root."""
+    """Sample (1 - x)^2 likewise, as in the code, whose standard deviation lacks -8 m s^2 under the root."""
     variance = deviation**2
     spread = (4 * variance + 4 * mean**2 * variance + 2 * variance**2 + IN_ROOTS).sqrt()
     return (1 - mean) ** 2 + variance + noise * spread
 
 
 def least(values: Tensor, patch: int) -> Tensor:
-    """The least of (C, H, W) over all channels and `patch` x `patch` px: (H - patch + 1, W - patch + 1)."""
+    """Take the minimum over all channels and over windows of `patch` x `patch` px.
+
+    Args:
+        values: (C, H, W).
+        patch: Side of the window.
+
+    Returns:
+        (H - patch + 1, W - patch + 1).
+    """
     highest = functional.max_pool2d(-values.amin(0, keepdim=True), (patch, 1), stride=1)
     return -functional.max_pool2d(highest, (1, patch), stride=1)[0]
 
 
 def kernel_energy(estimate: Estimate) -> Tensor:
-    """T3: half the kernel's energy, the mean over the kernels of a non-uniform blur."""
+    """Compute T3: half the kernel's energy; for non-uniform blur the mean over the kernels."""
     return _energy(estimate.kernels) / 2 / len(estimate.kernels)
 
 
 def image_prefit(blurry: Tensor) -> Objective:
-    """Pre-training of the image: the means towards `blurry` (C, H, W) in its frame, the deviations to 0."""
+    """Return the image's objective in pre-training: within the frame of `blurry`, m like it, s at 0."""
 
     def objective(estimate: Estimate) -> Tensor:
         size = (blurry.shape[-2], blurry.shape[-1])
@@ -115,20 +130,20 @@ def image_prefit(blurry: Tensor) -> Objective:
 
 
 def flat_kernel(estimate: Estimate) -> Tensor:
-    """Pre-training of the kernels, towards the uniform one."""
+    """Compute the kernels' objective in pre-training: the distance to a uniform kernel."""
     h, w = estimate.kernels.shape[-2:]
     return ((estimate.kernels - 1 / (h * w)) ** 2).mean()
 
 
 @torch.no_grad()
 def collapsed(estimate: Estimate) -> Tensor:
-    """Whether the standard deviations have all but gone: a point, whatever the entropy says."""
+    """Say whether the standard deviations are all but 0 (a bool scalar)."""
     return _deviation(estimate).mean() < COLLAPSED
 
 
 @torch.no_grad()
 def exploded(estimate: Estimate) -> Tensor:
-    """Whether the standard deviations span the range of intensities: nothing is known of the image."""
+    """Say whether the standard deviations span the whole range of intensities (a bool scalar)."""
     return _deviation(estimate).mean() > EXPLODED
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from benchmark.core.types import NotSupportedError, Observation
 from methods.parts.limits import at_least
-from methods.parts.losses import Objective, weighted
+from methods.parts.objectives import Objective, weighted
 from methods.vdip.bound import extreme_channels, kernel_energy, negative_entropy, sparse_gradients
 
 

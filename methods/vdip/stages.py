@@ -12,7 +12,7 @@ from itertools import count, pairwise
 from torch import Tensor
 
 from methods.parts.limits import at_least, shares
-from methods.parts.losses import Objective, one_minus_ssim, weighted
+from methods.parts.objectives import Objective, one_minus_ssim, weighted
 from methods.parts.stages import Flaw, Stage
 from methods.vdip import bound
 

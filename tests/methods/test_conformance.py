@@ -15,7 +15,7 @@ from benchmark.runs.restore import restore_shard
 from benchmark.runs.settings import effective
 from benchmark.runs.store import Store, read_record
 from methods.parts import registry
-from methods.parts.settings import keys_of
+from methods.parts.settings import default_part, keys_of
 from methods.parts.solver import solve
 from tests.methods.tiny import (
     CPU,
@@ -198,6 +198,21 @@ def test_rates_weights_and_counts_that_cannot_be_are_refused(method, wrong):
         with pytest.raises(InputError, match=name) as caught:
             effective(method.settings, {name: wrong}, "methods.x")
         assert "has no effect" not in str(caught.value)
+
+
+def parts_of(settings):
+    """The class of settings and those of its parts."""
+    yield settings
+    for field in dataclasses.fields(settings):
+        part = default_part(field)
+        if part is not None:
+            yield from parts_of(type(part))
+
+
+def test_settings_are_frozen_and_inherit_once_at_most(method):
+    for part in parts_of(method.settings):
+        assert part.__dataclass_params__.frozen
+        assert len(part.__mro__) <= 3, f"{part} inherits from more than one class"  # itself, one, object
 
 
 def test_every_key_is_that_of_one_setting(method):

@@ -10,7 +10,7 @@ from methods.parts import solver
 from methods.parts.colour import luma
 from methods.parts.fit import Fit, middle
 from methods.parts.image_priors.skip import DeepImagePrior, SkipNetwork
-from methods.parts.losses import mse, one_minus_ssim
+from methods.parts.objectives import mse, one_minus_ssim
 from methods.parts.settings import change, compose
 from methods.parts.solver import LOG_EVERY, Task, solve
 from methods.parts.stages import Rates, Stage

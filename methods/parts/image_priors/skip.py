@@ -1,7 +1,7 @@
-"""Deep image prior: a skip encoder-decoder that maps a fixed random code to the latent image.
+"""Deep image prior: an encoder-decoder with skip connections makes the latent image of a fixed random code.
 
-The network of SelfDeblur (Ren et al., CVPR 2020) and VDIP, as their public code has it. Its batch norms
-always use the statistics of the current image, also when the result is read out: never call `.eval()`.
+The network is that of SelfDeblur (Ren et al., CVPR 2020) and VDIP, as in their public code. Its batch norms
+use the statistics of the current image, also for the result: never call `.eval()`.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ CODE_SCALE = 0.1  # codes are uniform on [0, 0.1)
 
 
 class PointwiseConv(nn.Conv2d):
-    """A 1x1 convolution as a matrix product over the channels: on CPU torch's own takes a slow path."""
+    """A 1 x 1 convolution as a matrix product over the channels, which is faster than torch's on a CPU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size=1)
@@ -31,7 +31,7 @@ class PointwiseConv(nn.Conv2d):
 
 
 def conv_block(in_channels: int, out_channels: int, size: int, stride: int = 1) -> nn.Sequential:
-    """Reflection-padded convolution, batch norm, LeakyReLU."""
+    """Build a convolution with reflection padding, batch norm and LeakyReLU."""
     conv: nn.Module
     if size == 1:
         conv = PointwiseConv(in_channels, out_channels)
@@ -41,9 +41,10 @@ def conv_block(in_channels: int, out_channels: int, size: int, stride: int = 1) 
 
 
 class NonLocalBlock(nn.Module):
-    """Residual dot-product attention without softmax; the identity at the start (zero batch-norm weight).
+    """Dot-product attention without a softmax, added to its input; the identity at the start.
 
-    A = theta^T phi / N is never built: without a softmax, (Q K^T) V = Q (K^T V), linear in the pixels.
+    X. Wang, R. Girshick, A. Gupta, K. He, "Non-local Neural Networks", CVPR 2018. The attention matrix
+    Q K^T / M is never built: without a softmax (Q K^T) V = Q (K^T V), which is linear in the pixels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -99,7 +100,7 @@ class Level(nn.Module):
 
 
 class SkipNetwork(nn.Module):
-    """The whole network: (N, in, H, W) -> (N, out, H, W) in (0, 1); with the defaults, the papers' one."""
+    """The whole network: (N, in, H, W) -> (N, out, H, W) in (0, 1). The defaults are the papers' sizes."""
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class SkipNetwork(nn.Module):
         non_local_from: int = 2,  # the first scale, 0 the finest, that has a non-local block
     ) -> None:
         super().__init__()
-        self.smallest_side = 2**scales + 1  # else the deepest map is a single pixel, and batch norm fails
+        self.smallest_side = 2**scales + 1  # in smaller images the deepest map is one pixel: no batch norm
         level: Level | None = None
         for scale in reversed(range(scales)):
             entering = in_channels if scale == 0 else channels
@@ -121,11 +122,15 @@ class SkipNetwork(nn.Module):
         self.head = PointwiseConv(channels, out_channels)
 
     def forward(self, code: Tensor) -> Tensor:
-        """Raises as `logits`."""
+        """Return the outputs. Raises as `logits`."""
         return torch.sigmoid(self.logits(code))
 
     def logits(self, code: Tensor) -> Tensor:
-        """The outputs before the sigmoid. Raises NotSupportedError for inputs below `smallest_side`."""
+        """Return the outputs before the sigmoid.
+
+        Raises:
+            NotSupportedError: A side of the input is below `smallest_side`.
+        """
         if min(code.shape[2:]) < self.smallest_side:
             raise NotSupportedError(
                 f"the image network needs at least {self.smallest_side} pixels a side, "
@@ -155,7 +160,7 @@ class DeepImagePrior(nn.Module):
             noise_scale: Standard deviation of the fresh perturbation of the code in each step.
         """
         super().__init__()
-        # In this layout the 1x1 convolutions are matrix products without a copy.
+        # In this layout the 1 x 1 convolutions are matrix products without a copy.
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.code: Tensor
         self.register_buffer("code", code.contiguous(memory_format=torch.channels_last))

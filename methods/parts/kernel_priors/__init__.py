@@ -1,1 +1,1 @@
-"""Parametrisations of the blur kernel."""
+"""Parametrisations of the blur kernels; `protocol.py` says what each offers."""

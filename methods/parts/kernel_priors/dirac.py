@@ -1,11 +1,15 @@
-"""No blur at all: the kernel of an observation that is only noisy."""
+"""No blur: the kernel of an observation that is noisy but sharp."""
 
 import torch
 from torch import Tensor, nn
 
 
 class DiracKernel(nn.Module):
-    """Kernel = 1, a single entry; nothing to optimise."""
+    """Kernel = 1, a single entry, with no parameters.
+
+    >>> DiracKernel()()
+    tensor([[[1.]]])
+    """
 
     size = (1, 1)
 
@@ -15,5 +19,5 @@ class DiracKernel(nn.Module):
         self.register_buffer("entries", torch.ones(1, 1, 1), persistent=False)
 
     def forward(self) -> Tensor:
-        """The kernel (1, 1, 1)."""
+        """Return the kernel (1, 1, 1)."""
         return self.entries

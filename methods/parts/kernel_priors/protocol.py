@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from methods.parts.losses import Objective
+from methods.parts.objectives import Objective
 from methods.parts.stages import Stage, with_first_kernels
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmark.figures.analyses import BANDS, _quasi_norm_ratio, _regulariser, band_errors, gradient_cdf
-from methods.parts.losses import gradient_sparsity, total_variation
+from methods.parts.objectives import gradient_sparsity, total_variation
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import torch
 
 from benchmark.blur.convolution import rotate_180, uniform_blur
 from benchmark.blur.svola import svola
-from methods.parts.losses import Estimate, one_minus_ssim, weighted
+from methods.parts.objectives import Estimate, one_minus_ssim, weighted
 from methods.vdip import bound
 
 SPARSE = ((1.0, bound.negative_entropy), (1.0, bound.sparse_gradients), (10.0, bound.kernel_energy))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods.parts.losses import (
+from methods.parts.objectives import (
     Estimate,
     gradient_sparsity,
     huber,

@@ -1,4 +1,14 @@
-"""Objectives of the optimisation. Scores live in `benchmark/scoring/metrics.py`: these two never mix."""
+"""Objectives that a fit minimises: data terms, regularisers, and sums of them.
+
+An objective is a function from an `Estimate` to a scalar. Scores are something else (see
+`benchmark/scoring/metrics.py`): no score is minimised, and no objective is reported as a score.
+
+>>> blurry = torch.zeros(1, 24, 28)
+>>> objective = weighted((1.0, mse(blurry)), (1e-5, total_variation))
+>>> estimate = Estimate(torch.ones(1, 28, 32), torch.ones(1, 1, 1), lambda image, kernels: blurry + 2)
+>>> objective(estimate).item()
+4.0
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,27 +23,28 @@ from torch.nn import functional
 
 from methods.parts.limits import at_least
 
-Operator = Callable[[Tensor, Tensor], Tensor]  # (image, kernels) -> re-blurred image
+# Blurs: latent image (C, H', W'), kernels (P, h, w) -> (C, H, W).
+Operator = Callable[[Tensor, Tensor], Tensor]
 
 
 def no_noise() -> Tensor:
-    """For objectives that draw nothing."""
+    """Raise RuntimeError: an objective asks for noise, and the estimate has none to give."""
     raise RuntimeError("this objective draws noise, and its estimate offers none")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the parts produce in one step. What an objective does not ask for is not computed."""
+    """Image and kernels of one step. The re-blurred image is computed when an objective first asks for it."""
 
-    image: Tensor  # latent image (C, H', W'); its mean, where the prior gives a distribution
+    image: Tensor  # latent image (C, H', W'); its mean where the image prior gives a distribution
     kernels: Tensor  # (P, h, w), true-convolution form
     operator: Operator
-    deviation: Tensor | None = None  # standard deviations (C, H', W'), where the prior gives a distribution
-    draw: Callable[[], Tensor] = no_noise  # fresh standard normal noise (C, H', W')
+    deviation: Tensor | None = None  # standard deviations (C, H', W') where the prior gives a distribution
+    draw: Callable[[], Tensor] = no_noise  # draws standard normal noise (C, H', W')
 
     @cached_property
     def reblurred(self) -> Tensor:
-        """operator(image, kernels), (C, H, W)."""
+        """The latent image, blurred by the kernels: (C, H, W)."""
         return self.operator(self.image, self.kernels)
 
 
@@ -41,7 +52,11 @@ Objective = Callable[[Estimate], Tensor]  # a scalar to be minimised
 
 
 def weighted(*parts: tuple[float, Objective]) -> Objective:
-    """The sum of objectives, each times its weight; they draw their noise in the order given."""
+    """Add up objectives.
+
+    Args:
+        parts: (weight, objective); they draw their noise in this order.
+    """
 
     def objective(estimate: Estimate) -> Tensor:
         return torch.stack([weight * part(estimate) for weight, part in parts]).sum()
@@ -50,7 +65,7 @@ def weighted(*parts: tuple[float, Objective]) -> Objective:
 
 
 def mse(blurry: Tensor) -> Objective:
-    """Mean squared residual over all pixels and channels of `blurry` (C, H, W)."""
+    """Return the mean squared residual over all pixels and channels of `blurry` (C, H, W)."""
 
     def objective(estimate: Estimate) -> Tensor:
         return functional.mse_loss(estimate.reblurred, blurry)
@@ -59,7 +74,10 @@ def mse(blurry: Tensor) -> Objective:
 
 
 def huber(blurry: Tensor, delta: float) -> Objective:
-    """Mean Huber loss of the residual: u^2 / 2 up to `delta`, delta (|u| - delta / 2) beyond."""
+    """Return the mean Huber loss of the residual u: u^2 / 2 up to `delta`, delta (|u| - delta / 2) beyond.
+
+    "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", equation (18).
+    """
 
     def objective(estimate: Estimate) -> Tensor:
         return functional.huber_loss(estimate.reblurred, blurry, delta=delta)
@@ -68,7 +86,7 @@ def huber(blurry: Tensor, delta: float) -> Objective:
 
 
 def mean_absolute(blurry: Tensor) -> Objective:
-    """Mean absolute residual."""
+    """Return the mean absolute residual over all pixels and channels of `blurry` (C, H, W)."""
 
     def objective(estimate: Estimate) -> Tensor:
         return functional.l1_loss(estimate.reblurred, blurry)
@@ -77,41 +95,44 @@ def mean_absolute(blurry: Tensor) -> Objective:
 
 
 def total_variation(estimate: Estimate) -> Tensor:
-    """Mean absolute difference between neighbours in the latent image, vertical and horizontal ones together.
+    """Compute the mean absolute difference between vertical and horizontal neighbours in the latent image.
 
-    A mean, as the data terms are: SelfDeblur's equation (7) has sums for both, of the same ratio. A sum
-    beside a mean residual smooths too much: at 1e-5 on a crop of 128 px with much noise, 23.05 dB instead
-    of 24.21.
+    A mean, like the data terms: SelfDeblur's equation (7) has sums for both, which is the same ratio. A sum
+    beside a mean residual smooths too much: 23.05 dB instead of 24.21 at 1e-5, on a crop of 128 px with much
+    noise.
     """
     vertical, horizontal = _differences(estimate.image)
     return torch.cat((vertical, horizontal)).abs().mean()
 
 
 def gradient_sparsity(estimate: Estimate) -> Tensor:
-    """|grad x|_1 / |grad x|_2 of the whole latent image, all channels in one ratio; 0 for a constant image.
+    """Compute |grad x|_1 / |grad x|_2 of the latent image x, all channels in one ratio.
 
-    "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", equation (19). Between 1 and the
-    root of the number of differences; scale-invariant; not divided by the number of pixels.
+    "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", equation (19). Does not depend on
+    the contrast; lies between 1 and the root of the number of differences; 0 for a constant image.
     """
     differences = torch.cat(_differences(estimate.image))
-    # Within the root, so that a constant image has the gradient 0 instead of none.
+    # The constant within the root gives a constant image the gradient 0 instead of NaN.
     ratio: Tensor = differences.abs().sum() / (differences.square().sum() + 1e-12).sqrt()
     return ratio
 
 
 def relative_gradient_sparsity(estimate: Estimate) -> Tensor:
-    """`gradient_sparsity` over the root of the number of differences: the mean of |grad x| over its rms."""
+    """Compute `gradient_sparsity` over the root of the number of differences: mean of |grad x| over its rms.
+
+    It lies in [0, 1] whatever the size of the image, so that its weight goes with a mean residual.
+    """
     count = sum(len(differences) for differences in _differences(estimate.image))
     return gradient_sparsity(estimate) / sqrt(count)
 
 
 def _differences(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Vertical and horizontal forward differences inside (C, H, W), flat."""
+    """Vertical and horizontal differences of neighbours in (C, H, W), flattened."""
     return image.diff(dim=1).flatten(), image.diff(dim=2).flatten()
 
 
 def one_minus_ssim(blurry: Tensor) -> Objective:
-    """1 - SSIM between the re-blurred and the blurry image (C, H, W): SelfDeblur's second stage."""
+    """Return 1 - SSIM between the re-blurred image and `blurry` (C, H, W): SelfDeblur's second stage."""
 
     def objective(estimate: Estimate) -> Tensor:
         return 1.0 - ssim_index(estimate.reblurred, blurry)
@@ -120,15 +141,22 @@ def one_minus_ssim(blurry: Tensor) -> Objective:
 
 
 def ssim_index(a: Tensor, b: Tensor, window: Tensor | None = None) -> Tensor:
-    """SSIM of the loss for images (C, H, W) in [0, 1]: zero padding of 5, mean over all pixels and channels.
+    """Compute SSIM as SelfDeblur's code has it for its loss: with 5 px of zeros around both images.
 
-    The padding darkens the statistics of border pixels. `window` (11, 11) defaults to `ssim_window()`.
+    The zeros darken the statistics of border pixels.
+
+    Args:
+        a, b: Images (C, H, W) in [0, 1].
+        window: (11, 11); `ssim_window()` if None.
+
+    Returns:
+        The mean over all pixels and channels, a scalar.
     """
     window = ssim_window() if window is None else window
     window = window.to(a)
     channels = a.shape[0]
-    # One call for all five maps. Not two separable passes: the published window is not exactly of rank one,
-    # and torch's depth-wise convolution is slower on them.
+    # One convolution for all five maps, and not one along each axis: the published window is not exactly a
+    # product of two vectors, and torch's depth-wise convolution is slower along one axis.
     maps = torch.cat((a, b, a * a, b * b, a * b))[None]
     weight = window.expand(len(maps[0]), 1, 11, 11)
     filtered = functional.conv2d(maps, weight, padding=5, groups=len(maps[0]))[0]
@@ -142,10 +170,11 @@ def ssim_index(a: Tensor, b: Tensor, window: Tensor | None = None) -> Tensor:
 
 
 def ssim_window() -> Tensor:
-    """The (11, 11) Gaussian window, sigma 1.5, bit for bit the float32 one of the published code.
+    """Return the Gaussian window (11, 11) with sigma 1.5, bit for bit as the published code has it (float32).
 
-    Exponentials in float64, rounded; divided in float32 by their float64 sum, rounded; outer product in
-    float32. A plain float32 sum is one unit lower in the last place and moves SSIM by 4.5e-6.
+    The exponentials are computed in float64 and rounded; divided, in float32, by their rounded float64 sum;
+    and their outer product is taken in float32. A plain float32 sum is lower by one unit in the last place,
+    which moves SSIM by 4.5e-6.
     """
     exponentials = np.exp(-((np.arange(11) - 5.0) ** 2) / 4.5)
     gaussian = exponentials.astype(np.float32) / np.float32(
