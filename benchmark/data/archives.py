@@ -1,7 +1,7 @@
-"""Unpacking archives that came from elsewhere: zip, tar (also compressed), rar and 7z.
+"""Unpack archives that others made: zip, tar (also compressed), rar and 7z.
 
-Every kind is read as a stream of members, and only plain files are written, under names that were checked. So
-no archive can write outside the folder, make links or devices, or fill the disk beyond the limits.
+Every kind is read member by member. Only plain files are written, and their names are checked first. So an
+archive cannot write outside its folder, make links or devices, or fill the disk.
 """
 
 import errno
@@ -24,7 +24,7 @@ from typing import IO, Literal
 
 from benchmark.core.types import InputError
 
-# What the libraries raise for damaged archives (NotImplementedError: packed in an unknown way).
+# The libraries raise these for damaged archives; NotImplementedError stands for an unknown compression.
 _DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -38,11 +38,11 @@ _JUNK = ("__MACOSX", ".DS_Store")  # what macOS adds to its archives
 
 @dataclass(frozen=True)
 class Limits:
-    """What lies beyond is taken for a bomb."""
+    """The largest archive that is unpacked: one beyond may have been made to fill the disk."""
 
-    bytes: int = 500 * 10**9  # the largest set of a source unpacks to some 20 GB
-    files: int = 1_000_000  # the largest has about 50 000
-    ratio: int = 100  # unpacked to packed; pictures hardly shrink
+    bytes: int = 500 * 10**9  # unpacked; the largest source has about 20 GB
+    files: int = 1_000_000  # the largest source has about 50 000
+    ratio: int = 100  # of unpacked to packed size; images hardly shrink when they are packed
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _Member:
     name: str
     size: int  # unpacked, in bytes
     kind: Literal["file", "folder", "other"]
-    open: Callable[[], IO[bytes]]  # before the next member is asked for
+    open: Callable[[], IO[bytes]]  # works until the next member is read
 
 
 def extract(
@@ -61,13 +61,24 @@ def extract(
     include: Sequence[str] = ("*",),
     limits: Limits = Limits(),
 ) -> int:
-    """Unpack `archive` into `folder` and return the number of files.
+    """Unpack an archive. Files are unpacked beside `folder` first and moved in when all are there.
 
-    `strip` names leading folders to drop, each wherever it leads; `include` are shell patterns of names as
-    they stand in the archive. Files are unpacked beside `folder` and moved in at the end, replacing old ones;
-    files of other names stay. The caller holds a lock: two calls for one folder disturb each other.
-    Raises InputError, and leaves nothing behind, when the archive is damaged, a member is no plain file or
-    points outside, a limit is passed, or the disk is full.
+    Files of the same name are replaced, others stay. Two calls for one folder at the same time disturb each
+    other: the caller must hold a lock.
+
+    Args:
+        archive: The file to unpack.
+        folder: Where its files go.
+        strip: Names of folders to leave out where a member's path begins with them.
+        include: Shell patterns of the members to unpack, by their names in the archive.
+        limits: The largest archive that is unpacked.
+
+    Returns:
+        The number of files.
+
+    Raises:
+        InputError: The archive is damaged or beyond a limit, a member is a link or a device or leads outside
+            the folder, no member matches, or the disk is full. Nothing is left behind.
     """
     folder = folder.resolve()  # a link to a larger disk is common, and files are moved within one disk only
     fresh = folder.with_name(f".{folder.name}.unpacking")
@@ -110,10 +121,10 @@ def _unpack(archive: Path, fresh: Path, strip: Sequence[str], include: Sequence[
 
 
 def _place(archive: Path, name: str, strip: Sequence[str]) -> PurePosixPath:
-    """Where a member goes, relative to the folder."""
+    """The path of a member below the folder, without the folders in `strip`."""
     parts = PurePosixPath(name).parts
     if ".." in parts or name.startswith("/") or re.match("[A-Za-z]:", name):
-        raise InputError(f"{archive}: '{name}' points outside the folder; nothing was unpacked")
+        raise InputError(f"{archive}: '{name}' leads outside the folder; nothing was unpacked")
     while len(parts) > 1 and parts[0] in strip:
         parts = parts[1:]
     return PurePosixPath(*parts)
@@ -129,7 +140,7 @@ def _sentence(error: Exception, archive: Path, folder: Path) -> str:
 
 
 def _move_into(fresh: Path, folder: Path) -> None:
-    """Move what is in `fresh` to `folder`, into folders that are already there."""
+    """Move the content of `fresh` to `folder`; folders that exist in both are merged."""
     if not folder.is_dir():
         fresh.replace(folder)
         return
@@ -172,11 +183,11 @@ def _tar_members(file: tarfile.TarFile) -> Generator[_Member]:
                 "folder" if info.isdir() else "file" if info.isreg() else "other"
             )
             yield _Member(info.name, info.size, kind, partial(_open, file, info))
-        # tarfile takes a damaged header for the end; the real one is two blocks of zeros, one of them read.
+        # tarfile also stops at a damaged header. The real end is two blocks of zeros, of which it read one.
         assert file.fileobj is not None
         if file.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("no end mark after the last member")
-        while file.fileobj.read(2**20):  # to the checksum at the end of a compressed file
+        while file.fileobj.read(2**20):  # up to the checksum at the end of a compressed file
             pass
 
 
@@ -187,9 +198,9 @@ def _open(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _converted_members(archive: Path) -> Generator[_Member]:
-    """Members of a rar or 7z file, which bsdtar turns into a tar stream; it writes no file itself.
+    """The members of a rar or 7z file, which bsdtar converts to a tar stream.
 
-    Of rar members that are stored and not packed, libarchive 3.6 does not check the checksum.
+    libarchive 3.6 does not verify the checksum of rar members that are stored without compression.
     """
     bsdtar = shutil.which("bsdtar")
     if bsdtar is None:

@@ -1,6 +1,6 @@
-"""Which cases a dataset has: the four ways in which a descriptor says it, all turned into `Entry`s.
+"""The list of a dataset's cases, from any of the four forms in which a descriptor gives it.
 
-No pixels are read here. File names are relative to a folder of data: `datasets/` or `<mirror>/data/`.
+No image is read here. Paths of files are relative to a folder of data: `datasets/` or `<mirror>/data/`.
 """
 
 import csv
@@ -15,48 +15,48 @@ from benchmark.core.types import InputError
 
 @dataclass(frozen=True)
 class Entry:
-    """One case by its names; empty where it has no such file."""
+    """One case: its names, and the paths of its files; a path is empty where there is no such file."""
 
     id: str
-    group: str
+    group: str  # averages are taken by group, such as an image or a category
     blurry: str = ""
     sharp: str = ""
-    frames: tuple[str, ...] = ()  # sharp frames along a shake
+    frames: tuple[str, ...] = ()  # sharp frames along a camera shake
     kernel_file: str = ""
-    kernel_form: str = ""  # of that file: convolution or correlation
-    kernel: Mapping[str, Any] | None = None  # the recipe of a synthesised one
-    declared_size: int | None = None
-    photograph: str = ""  # of skimage.data
-    crop: Mapping[str, int] | None = None
-    side: int | None = None  # that the crop is resized to
+    kernel_form: str = ""  # of the kernel file: convolution or correlation
+    kernel: Mapping[str, Any] | None = None  # how the kernel is synthesised
+    declared_size: int | None = None  # kernel size that methods are told, px
+    photograph: str = ""  # name in skimage.data
+    crop: Mapping[str, int] | None = None  # top, left, height and width in the photograph, px
+    side: int | None = None  # the crop is resized to a square of this side, px
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All files that the case is read from."""
+        """The paths of all files of the case."""
         return tuple(name for name in (self.blurry, self.sharp, *self.frames, self.kernel_file) if name)
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a dataset's files may lie."""
+    """Where to look for the files of a dataset."""
 
     source: str  # the folder below each root
-    roots: Sequence[Path]  # the first that has a file wins
-    lists: Path  # of ids, beside the descriptors
-    frozen: str  # a file of the source's folder: the paths that were found when the data were complete
+    roots: Sequence[Path]  # looked in one after the other
+    lists: Path  # the folder of lists of ids, beside the descriptors
+    frozen: str  # a file in the source's folder: the paths of all cases, listed when the data were complete
 
     def find(self, name: str) -> Path | None:
-        """The first root's file called `name`."""
+        """The file of that path in the first root that has it; None where no root has."""
         return next((root / name for root in self.roots if (root / name).is_file()), None)
 
     @property
     def folder(self) -> Path | None:
-        """The first root's folder of the source."""
+        """The source's folder in the first root that has it; None where no root has."""
         return next((root / self.source for root in self.roots if (root / self.source).is_dir()), None)
 
 
 def count_of(content: Mapping[str, Any], folders: Folders) -> int:
-    """How many cases the descriptor promises, whether its files are here or not."""
+    """Count the cases of a descriptor, whether its files are here or not."""
     if "files" in content and "find" in content["files"]:
         count: int = content["files"].get("first") or content["files"]["count"]
         return count
@@ -66,7 +66,15 @@ def count_of(content: Mapping[str, Any], folders: Folders) -> int:
 
 
 def entries_of(content: Mapping[str, Any], folders: Folders) -> list[Entry]:
-    """All cases, in the descriptor's order. Raises InputError where the files decide and are not there."""
+    """List all cases, in the descriptor's order.
+
+    Args:
+        content: The descriptor; one of the keys `cases`, `grid`, `files` and `manifest` holds the cases.
+        folders: Where to look for the files.
+
+    Raises:
+        InputError: The cases depend on files that are missing or wrong.
+    """
     form = next(form for form in _FORMS if form in content)
     entries = _FORMS[form](content[form], folders)
     if "kernel" in content:
@@ -75,54 +83,58 @@ def entries_of(content: Mapping[str, Any], folders: Folders) -> list[Entry]:
 
 
 def _with_kernel(entry: Entry, recipe: Mapping[str, Any], index: int) -> Entry:
-    """The entry with its part of the recipe: sizes are dealt out in turn, each comes equally often."""
-    dealt = {
+    """Add the recipe of the kernel. Where a value is a list, the cases take its entries in turn."""
+    chosen = {
         key: value[index % len(value)] if isinstance(value, list) and key != "extent" else value
         for key, value in recipe.items()
     }
-    return replace(entry, kernel=dealt)
+    return replace(entry, kernel=chosen)
 
 
 def _photographs(cases: Sequence[Mapping[str, Any]], folders: Folders) -> list[Entry]:
+    """Photographs of scikit-image."""
     del folders
     return [Entry(group=case["id"], **case) for case in cases]
 
 
 def _grid(grid: Mapping[str, Any], folders: Folders) -> list[Entry]:
-    """Every image through every kernel."""
-    entries = []
-    for group, images in grid["images"].items():
-        for image in images:
-            for name, kernel in grid["kernels"].items():
+    """Every image with every kernel."""
+    return [
+        _grid_entry(grid, group, image, kernel, folders)
+        for group, images in grid["images"].items()
+        for image in images
+        for kernel in grid["kernels"]
+    ]
 
-                def filled(template: str, below: str = f"{folders.source}/", **names: Any) -> str:
-                    return below * bool(template) + template.format(**names)
 
-                names = {"image": image, "kernel": name}
-                case_id = filled(grid["id"], "", **names)
-                frames = grid.get("frames", {"file": "", "count": 0})
-                count = frames.get("except", {}).get(case_id, frames["count"])
-                entries.append(
-                    Entry(
-                        id=case_id,
-                        group=group,
-                        blurry=filled(grid.get("blurry", ""), **names),
-                        sharp=filled(grid.get("sharp", ""), **names),
-                        frames=tuple(
-                            filled(frames["file"], frame=frame, **names)
-                            for frame in range(1, count + 1)
-                            if frame not in frames.get("skip", {}).get(case_id, [])
-                        ),
-                        kernel_file=filled(kernel.get("file", ""), **names),
-                        kernel_form=kernel.get("form", ""),
-                        declared_size=kernel["declared_size"],
-                    )
-                )
-    return entries
+def _grid_entry(grid: Mapping[str, Any], group: str, image: str, kernel: str, folders: Folders) -> Entry:
+    """The case of one image and one kernel; templates such as `gt/{image}.png` give the paths."""
+    case_id = grid["id"].format(image=image, kernel=kernel)
+
+    def path(template: str, **names: Any) -> str:
+        name = template.format(image=image, kernel=kernel, **names)
+        return name and f"{folders.source}/{name}"
+
+    frames = grid.get("frames", {"file": "", "count": 0})
+    count = frames.get("except", {}).get(case_id, frames["count"])
+    skipped = frames.get("skip", {}).get(case_id, [])
+    about = grid["kernels"][kernel]
+    return Entry(
+        id=case_id,
+        group=group,
+        blurry=path(grid.get("blurry", "")),
+        sharp=path(grid.get("sharp", "")),
+        frames=tuple(
+            path(frames["file"], frame=frame) for frame in range(1, count + 1) if frame not in skipped
+        ),
+        kernel_file=path(about.get("file", "")),
+        kernel_form=about.get("form", ""),
+        declared_size=about["declared_size"],
+    )
 
 
 def _files(files: Mapping[str, Any], folders: Folders) -> list[Entry]:
-    """Listed or found files."""
+    """Files that a list names or a pattern matches."""
     sizes: Mapping[str, Sequence[str]] = files.get("declared_sizes", {})
     size_of = {name: int(size) for size, names in sizes.items() for name in names}
     if "ids" in files:
@@ -130,7 +142,7 @@ def _files(files: Mapping[str, Any], folders: Folders) -> list[Entry]:
     elif sizes:
         matches = [{"id": name} for name in sorted(size_of)]
     else:
-        matches = _found(files, folders)
+        matches = _matching_files(files, folders)
     entries = []
     for names in matches:
         blurry, sharp = (
@@ -144,8 +156,11 @@ def _files(files: Mapping[str, Any], folders: Folders) -> list[Entry]:
     return entries
 
 
-def _found(files: Mapping[str, Any], folders: Folders) -> list[dict[str, str]]:
-    """The named groups of each path that matches. Raises InputError for a wrong count."""
+def _matching_files(files: Mapping[str, Any], folders: Folders) -> list[dict[str, str]]:
+    """The named groups of the pattern for each file that it matches, ordered by the case's id.
+
+    Raises InputError where too many or too few files match.
+    """
     folder = folders.folder
     if folder is None:
         raise InputError(f"there is no folder {folders.source} in {' or '.join(map(str, folders.roots))}")
@@ -163,13 +178,13 @@ def _found(files: Mapping[str, Any], folders: Folders) -> list[dict[str, str]]:
             f"{folder}: {count} files match {files['find']}, not {wanted}; "
             + ("some are missing" if count < wanted else "some are too many")
         )
-    # By id, for the folders above a file may sort otherwise.
+    # Not by path: folders may sort differently.
     names = sorted((match.groupdict() for match in matches.values()), key=lambda n: files["id"].format(**n))
     return names[:wanted]
 
 
 def _listed(matches: Mapping[str, re.Match[str]], path: Path) -> dict[str, re.Match[str]]:
-    """Those whose path a list names. Raises InputError naming listed files that are not there."""
+    """The matches that the list at `path` names. Raises InputError where a listed file is missing."""
     try:
         names = path.read_text(encoding="utf-8").split()
     except FileNotFoundError as error:
@@ -177,12 +192,14 @@ def _listed(matches: Mapping[str, re.Match[str]], path: Path) -> dict[str, re.Ma
     wanted = {name: matches[name] for name in names if name in matches}
     missing = [name for name in names if not (path.parent / name).is_file()]
     if missing:
-        raise InputError(f"{path.parent}: {len(missing)} of {len(names)} files are missing, as {missing[0]}")
+        raise InputError(
+            f"{path.parent}: {len(missing)} of {len(names)} files are missing, such as {missing[0]}"
+        )
     return dict(sorted(wanted.items()))
 
 
 def _manifest(manifest: Mapping[str, Any], folders: Folders) -> list[Entry]:
-    """Pairs that a CSV file of the user lists."""
+    """Pairs of images that a CSV file of the user lists."""
     path = folders.find(f"{folders.source}/{manifest['file']}")
     if path is None:
         expected = folders.roots[-1] / folders.source / manifest["file"]

@@ -1,4 +1,4 @@
-"""From a descriptor's entry to a case: its pixels and its kernels, still unblurred."""
+"""Make a case: read or synthesise the images and kernels that a descriptor names. Blurring comes later."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,31 +25,31 @@ from benchmark.data.case_lists import Entry
 from benchmark.data.descriptors import Dataset
 from benchmark.data.images import read_image
 
-LEVELS = 4  # steps between the true kernel size and half the image
+LEVELS = 4  # steps from the true kernel size to half the image
 
 
 @dataclass(frozen=True)
 class Case:
-    """One item of a dataset, with all that is known about it.
+    """One case of a dataset, with all that is known about it.
 
-    Synthesised cases have a `scene` with `kernels`, and a `shake` when the blur is non-uniform; the others a
-    `photograph`, and what else was measured or taken.
+    Cases that are blurred here have a `scene` and `kernels`, and a `shake` if the blur is non-uniform. Others
+    have a blurry `photograph`.
     """
 
     dataset: str
-    group: str  # what averages are grouped by: an image, a category
+    group: str  # averages are taken by group, such as an image or a category
     id: str
-    kernel_size: tuple[int, int] | None  # declared to the methods, (h, w)
+    kernel_size: tuple[int, int] | None  # (h, w) that methods are told
     blur_model: BlurModel = "uniform"
     boundary: Boundary = "valid"
-    grid: tuple[int, int] = (1, 1)  # nodes of the kernels
+    grid: tuple[int, int] = (1, 1)  # rows and columns of nodes at which a non-uniform blur has kernels
     kernels: Array | None = None  # (P, h, w), at the nodes
-    scene: Array | None = None  # sharp image, with the margin that a 'valid' blur consumes
-    shake: CameraShake | None = None  # of the camera that sees the scene
+    scene: Array | None = None  # (C, H, W), sharp, with the margin that 'valid' blur takes away
+    shake: CameraShake | None = None  # the motion of the camera
     noise: tuple[Noise, ...] = ()
-    photograph: Array | None = None  # the blurry image, where it was not synthesised
-    sharp: Array | None = None  # the photograph's sharp counterpart in the same frame, where one was taken
-    frames: tuple[Path, ...] = ()  # or the files of the sharp frames along the shake
+    photograph: Array | None = None  # (C, H, W), the blurry image of a case that is not blurred here
+    sharp: Array | None = None  # (C, H, W), the sharp image that belongs to the photograph
+    frames: tuple[Path, ...] = ()  # or files of several sharp images, taken along the camera's path
 
     def __post_init__(self) -> None:
         if self.sharp is None or self.photograph is None:
@@ -62,9 +62,15 @@ class Case:
 
 
 def make_case(dataset: Dataset, case_id: str, experiment_seed: int) -> Case:
-    """The case with its pixels; synthetic kernels are drawn from a generator of their own.
+    """Read the images of a case; read its kernels or draw them.
 
-    Raises InputError for files that are missing, damaged or do not fit together.
+    Args:
+        dataset: The dataset, perhaps under a condition.
+        case_id: One of its cases.
+        experiment_seed: Seeds kernels that are drawn, together with the names of dataset and case.
+
+    Raises:
+        InputError: A file is missing or damaged, or the files do not fit together.
     """
     entry = dataset.entries[case_id]
     if entry.kernel is None and not (entry.sharp and not entry.blurry):
@@ -73,7 +79,7 @@ def make_case(dataset: Dataset, case_id: str, experiment_seed: int) -> Case:
 
 
 def _photographed(dataset: Dataset, entry: Entry) -> Case:
-    """A blurry file, or a photograph that is blurry by itself."""
+    """A case whose blurry image is a file or a photograph of scikit-image."""
     if entry.photograph:
         photograph = _cropped(_shipped(entry.photograph), entry, (1, 1), dataset.path)
     else:
@@ -94,7 +100,7 @@ def _photographed(dataset: Dataset, entry: Entry) -> Case:
 
 
 def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case:
-    """A sharp image and the kernels that will blur it."""
+    """A case that is blurred here: its sharp image, and its kernels or camera shake."""
     recipe = entry.kernel or {}
     kernels = _kernel_file(dataset, entry)
     if kernels is None and "shake" not in recipe:
@@ -127,7 +133,7 @@ def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case
 
 
 def _drawn_kernel(recipe: Mapping[str, Any], rng: np.random.Generator) -> Array:
-    """One kernel (h, w) for the whole image."""
+    """Draw one kernel (h, w) for the whole image."""
     if "dirac" in recipe:
         return np.ones((1, 1), np.float32)
     if "trajectory" in recipe:
@@ -140,7 +146,7 @@ def _drawn_kernel(recipe: Mapping[str, Any], rng: np.random.Generator) -> Array:
 def _shaken(
     recipe: Mapping[str, Any], scene: Array, grid: tuple[int, int], rng: np.random.Generator
 ) -> tuple[CameraShake, Array]:
-    """A camera's motion before the scene, and the kernels (P, h, w) at the nodes of the observed frame."""
+    """Draw a camera shake, and compute its kernels (P, h, w) at the nodes of the observed frame."""
     size, margin = recipe["size"], (recipe["size"] - 1) // 2
     frame = (scene.shape[1] - 2 * margin, scene.shape[2] - 2 * margin)
     shake = simulate_shake(
@@ -156,7 +162,7 @@ def _shaken(
 
 
 def _kernel_file(dataset: Dataset, entry: Entry) -> Array | None:
-    """The measured kernel (1, h, w); files hold values up to 255."""
+    """Read the kernel (1, h, w) of a file, in true-convolution form with sum 1; None without a file."""
     if not entry.kernel_file:
         return None
     weights = read_image(dataset.file(entry.kernel_file))[:1]
@@ -169,10 +175,18 @@ def _kernel_file(dataset: Dataset, entry: Entry) -> Array | None:
 
 
 def declared_kernel_size(size: int, level: int, scene: tuple[int, int]) -> tuple[int, int]:
-    """The declared size (h, w) of a level of over-specification, in equal steps up to half the sharp image.
+    """The kernel size (h, w) that methods are told at a level of over-specification.
 
-    "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", section 4.2.1; rounded up, as its
-    example (13 px in 256: 13, 42, 71, 100, 128) is.
+    Levels go in equal steps from the true size (level 1) to half the sharp image (level 5), rounded up, as in
+    "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", section 4.2.1, and its example.
+
+    Args:
+        size: The true size, px.
+        level: 1 to 5.
+        scene: (H, W) of the sharp image.
+
+    >>> [declared_kernel_size(13, level, (256, 256))[0] for level in range(1, 6)]
+    [13, 42, 71, 100, 128]
     """
     height, width = (ceil(size + (level - 1) / LEVELS * (ceil(side / 2) - size)) for side in scene)
     return height, width
@@ -202,7 +216,7 @@ def _shipped(name: str) -> Array:
 
 
 def _cropped(photograph: Array, entry: Entry, kernel_size: tuple[int, int], path: Path) -> Array:
-    """The observed frame with the margin that a 'valid' blur by `kernel_size` consumes."""
+    """The crop of a photograph, with the margin that 'valid' blur by `kernel_size` takes away."""
     assert entry.crop is not None
     crop, (h, w) = entry.crop, kernel_size
     top, left = crop["top"] - (h - 1) // 2, crop["left"] - (w - 1) // 2
@@ -216,7 +230,7 @@ def _cropped(photograph: Array, entry: Entry, kernel_size: tuple[int, int], path
 
 
 def _square(image: Array, side: int | None) -> Array:
-    """`image` with its shorter side resized to `side`, bicubic and antialiased, cut to the central square."""
+    """The central square of `image`, resized (bicubic, antialiased) to `side`; without a side, `image`."""
     if side is None:
         return image
     scale = side / min(image.shape[1:])

@@ -1,4 +1,4 @@
-"""Dataset descriptors, `datasets/<name>.yaml`: checked, and their files found."""
+"""Descriptors of datasets, `datasets/<name>.yaml`: read and check them, and find the files they name."""
 
 import fnmatch
 import hashlib
@@ -16,49 +16,51 @@ from benchmark.core.types import InputError
 from benchmark.data.case_lists import Entry, Folders, count_of, entries_of
 
 FOLDER = shipped("datasets")
-MIRROR = "BLINDBENCH_MIRROR"  # environment variable: a folder whose data/ and weights/ come first
+MIRROR = "BLINDBENCH_MIRROR"  # environment variable: its folder's data/ and weights/ are looked in first
 OTHERS = ("sources", "conditions")  # YAML files beside the descriptors
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A checked descriptor, with the changes of its conditions."""
+    """A checked descriptor, changed by its conditions."""
 
     name: str  # <dataset>, or <dataset>@<condition>
     path: Path  # of the descriptor; lists of cases and checksums lie beside it
-    data: Path  # the folder that holds the folders of data, after the mirror
-    content: Mapping[str, Any]  # as `workflow/schemas/dataset.schema.yaml` has it
-    size_level: int = 1  # how far the declared kernel size exceeds the true one; 5 is half the image
+    data: Path  # holds a folder of data per source; looked in after the mirror
+    content: Mapping[str, Any]  # see `workflow/schemas/dataset.schema.yaml`
+    size_level: int = 1  # 1 declares the true kernel size, 5 half the image; see `declared_kernel_size`
 
     @property
     def base(self) -> str:
-        """The name without conditions: what seeds kernels and noise, so that conditions can be compared."""
+        """The name without conditions. It seeds kernels and noise, so that conditions can be compared."""
         return self.name.partition("@")[0]
 
     @property
     def case_count(self) -> int:
-        """How many cases the descriptor promises, whether the files are here or not."""
+        """The number of cases, whether their files are here or not."""
         return count_of(self.content, self._folders)
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        """Id to case, in the descriptor's order. Raises InputError where files decide that are not there."""
-        entries = entries_of(self.content, self._folders)
-        found: dict[str, Entry] = {}
-        for index, entry in enumerate(entries):
-            if entry.id in found:
+        """Id to case, in the descriptor's order.
+
+        Raises InputError where the list of cases depends on files that are missing.
+        """
+        entries: dict[str, Entry] = {}
+        for index, entry in enumerate(entries_of(self.content, self._folders)):
+            if entry.id in entries:
                 raise InputError(f"{self.path}: cases[{index}].id: '{entry.id}' is there twice")
-            found[entry.id] = entry
-        return found
+            entries[entry.id] = entry
+        return entries
 
     @property
     def case_ids(self) -> list[str]:
-        """The names of all cases."""
+        """The ids of all cases."""
         return list(self.entries)
 
     @property
     def synthesised(self) -> bool:
-        """Whether its blurry images are made here, from sharp ones."""
+        """Whether its blurry images are made here from sharp ones."""
         if "cases" in self.content:
             return all("kernel" in case for case in self.content["cases"])
         form = self.content.get("grid") or self.content.get("files") or {}
@@ -66,14 +68,14 @@ class Dataset:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """All of the descriptor that decides the observations."""
-        shown = ("title", "caption", "table", "protocol")
-        content = {key: value for key, value in self.content.items() if key not in shown}
+        """All that the blurry images depend on: the descriptor without texts and scoring, and checksums."""
+        irrelevant = ("title", "caption", "table", "protocol")
+        content = {key: value for key, value in self.content.items() if key not in irrelevant}
         return {**content, "size_level": self.size_level, "sha256": self.checksums}
 
     @cached_property
     def checksums(self) -> dict[str, str]:
-        """File name to SHA-256, from `<source>.sha256` beside the descriptor; empty when there is none."""
+        """Path to SHA-256, from `<source>.sha256` beside the descriptor; empty without such a list."""
         path = self.path.with_name(f"{self.content['source']}.sha256")
         if not path.exists():
             return {}
@@ -81,48 +83,54 @@ class Dataset:
         return {f"{self.content['source']}/{name}": digest for digest, name in lines}
 
     def file(self, name: str) -> Path:
-        """A data file that is there and has the right checksum. Raises InputError naming it otherwise."""
-        found = self._folders.find(name)
-        if found is None:
+        """Find a file of data and verify its checksum, if one is listed.
+
+        Raises InputError when the file is missing or another.
+        """
+        path = self._folders.find(name)
+        if path is None:
             looked = " nor ".join(str(root) for root in self._folders.roots)
             raise InputError(
                 f"{self.name}: {name} is not in {looked}; put it there, or set {MIRROR} to a folder that has "
-                f"data/{name}, or see `blindbench datasets`"
+                f"data/{name}, or see `blindbench datasets {self.base}`"
             )
         if name in self.checksums:
-            actual = hashlib.sha256(found.read_bytes()).hexdigest()
+            actual = hashlib.sha256(path.read_bytes()).hexdigest()
             if actual != self.checksums[name]:
                 raise InputError(
-                    f"{found}: damaged or another file (sha256 {actual[:12]}..., not "
+                    f"{path}: damaged or another file (sha256 {actual[:12]}..., not "
                     f"{self.checksums[name][:12]}...); get it again"
                 )
-        return found
+        return path
 
     def selected(self, patterns: Sequence[str]) -> list[str]:
-        """The cases that match any of the shell patterns. Raises InputError for one that matches none."""
+        """List the cases that match any of the shell patterns.
+
+        Raises InputError for a pattern that matches no case.
+        """
         for pattern in patterns:
             if not fnmatch.filter(self.case_ids, pattern):
                 raise InputError(
-                    f"{self.name}: no case matches '{pattern}'; they are called as {self.case_ids[0]}"
+                    f"{self.name}: no case matches '{pattern}'; its first case is {self.case_ids[0]}"
                 )
         return [case for case in self.case_ids if any(fnmatch.fnmatchcase(case, p) for p in patterns)]
 
     def files(self, cases: Sequence[str]) -> list[str]:
-        """The files that `cases` are read from, each once."""
+        """List the files of `cases`, each once."""
         return list(dict.fromkeys(name for case in cases for name in self.entries[case].files))
 
     def missing(self, cases: Sequence[str]) -> list[str]:
-        """Those of them that are nowhere."""
+        """List the files of `cases` that are missing."""
         return [name for name in self.files(cases) if self._folders.find(name) is None]
 
     def freeze(self) -> None:
-        """Write down which files were found, beside them, so that a later loss can be named."""
+        """List the files of all cases in a file beside them, so that one that is lost later can be named."""
         folder = self.data / self.content["source"]
         if "find" in self.content.get("files", {}) and folder.is_dir():
             below = len(self.content["source"]) + 1
             key = "blurry" if "blurry" in self.content["files"] else "sharp"
-            found = [getattr(entry, key)[below:] for entry in self.entries.values()]
-            write_text(folder / self._folders.frozen, "\n".join(found) + "\n")
+            paths = [getattr(entry, key)[below:] for entry in self.entries.values()]
+            write_text(folder / self._folders.frozen, "\n".join(paths) + "\n")
 
     @property
     def _folders(self) -> Folders:
@@ -137,9 +145,17 @@ def dataset_names(folder: Path = FOLDER) -> list[str]:
 
 
 def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
-    """The dataset called `name`, which may carry conditions.
+    """Read a dataset's descriptor.
 
-    Raises InputError when there is none or its descriptor is wrong.
+    Args:
+        name: `<dataset>`, or `<dataset>@<condition>` with one or more conditions.
+        folder: Holds the descriptors; another one than the shipped also holds the data.
+
+    Raises:
+        InputError: There is no such dataset or condition, or the descriptor is wrong.
+
+    >>> find_dataset("levin-synth@size-level-5").size_level
+    5
     """
     base, *conditions = name.split("@")
     path, data = folder / f"{base}.yaml", data_folder() if folder == FOLDER else folder
@@ -148,12 +164,12 @@ def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
     content = checked(read_yaml(path), "dataset", str(path))
     dataset = _with_conditions(Dataset(name, path, data, content), conditions)
     if "cases" in content or "grid" in content:
-        _ = dataset.entries  # refuses an id that is there twice
+        _ = dataset.entries  # raises for an id that is there twice
     return dataset
 
 
 def freeze_lists(source: str, folder: Path = FOLDER) -> None:
-    """Write down which files each dataset of `source` found. Raises InputError for a wrong number of them."""
+    """Call `Dataset.freeze` for each dataset of `source`. Raises InputError for a wrong number of files."""
     for name in dataset_names(folder):
         dataset = find_dataset(name, folder)
         if dataset.content["source"] == source:
@@ -161,7 +177,7 @@ def freeze_lists(source: str, folder: Path = FOLDER) -> None:
 
 
 def presence(dataset: Dataset) -> str:
-    """'yes', 'no', or how many of its cases have all their files."""
+    """Tell which cases have all their files: 'yes' for all, 'no' for none, else how many."""
     try:
         cases = dataset.case_ids
     except InputError:

@@ -1,12 +1,12 @@
-"""The data of one source into `datasets/<source>/`: fetched or put there by hand, checked, unpacked, counted.
+"""Bring the data of a source into `datasets/<source>/`: download, check, unpack and count its files.
 
-What happened is kept in files, so that every step is done once and a killed run continues:
+Files remember what was done, so that no step is done twice and a killed run continues:
 
-- `datasets/.downloads/<source>/` is the cache of archives; a record `<archive>.sha256` there is what a file
-  without a published checksum is compared with.
-- `datasets/<source>/.downloaded.json` says that all is there, and from which archives; until then
-  `.unpacked.json` says which ones were unpacked.
-- `datasets/<source>/.download-failed` holds the reason of the last failure, until it succeeds.
+- `datasets/.downloads/<source>/` holds the archives, those of a person too. Where no checksum is published,
+  `<archive>.sha256` there holds that of the first archive that could be unpacked.
+- `datasets/<source>/.unpacked.json` lists the archives that were unpacked. Once all files are there,
+  `.downloaded.json` takes its place.
+- `datasets/<source>/.download-failed` holds the reason of the last failure, until a download succeeds.
 """
 
 import json
@@ -32,10 +32,17 @@ Say = Callable[[str], None]
 
 
 def download(source: Source, say: Say, *, accept_terms: bool = False, folder: Path | None = None) -> None:
-    """Bring the data of `source` into `<folder>/<name>/`; what is there already is not touched.
+    """Bring the data of a source into its folder; files that are there already are left alone.
 
-    `say` is told what a person should read. Raises InputError when the user must do something (accept terms,
-    get a file by hand, free the disk), TransferError when the network failed.
+    Args:
+        source: See `benchmark.data.sources.find_source`.
+        say: Called with each line that a person should read.
+        accept_terms: Whether the user accepts the terms of the source.
+        folder: Holds the folders of all sources; by default `data_folder()`.
+
+    Raises:
+        InputError: The user must do something: accept terms, get a file by hand, free the disk.
+        TransferError: The network failed; the same call continues.
     """
     if source.access == "packaged":
         say(f"{source.name}: nothing to download, its files come with that package")
@@ -44,7 +51,7 @@ def download(source: Source, say: Say, *, accept_terms: bool = False, folder: Pa
     target, cache = folder / source.name, folder / CACHE / source.name
     lock = try_lock(cache / ".lock")
     if lock is None:
-        say(f"{source.name}: another download of it is at work; waiting")
+        say(f"{source.name}: waiting for another download of it to end")
     with lock or locked(cache / ".lock"):
         try:
             _complete(source, target, cache, say, accept_terms)
@@ -57,7 +64,7 @@ def download(source: Source, say: Say, *, accept_terms: bool = False, folder: Pa
 
 def _complete(source: Source, target: Path, cache: Path, say: Say, accept_terms: bool) -> None:
     marker = target / MARKER
-    # A person may have put the files there.
+    # Without the marker the files may be there all the same: a person may have put them there.
     if not marker.exists() and (not source.counts or _miscount(source, target)):
         _get_archives(source, target, cache, say, accept_terms)
     if miscount := _miscount(source, target):
@@ -72,7 +79,7 @@ def _complete(source: Source, target: Path, cache: Path, say: Say, accept_terms:
 def _get_archives(source: Source, target: Path, cache: Path, say: Say, accept_terms: bool) -> None:
     unpacked = _unpacked(target)
     say(f"{source.name}: {source.title}; licence: {source.licence}; {source.page}")
-    for_a_person = []
+    by_hand = []
     for archive in source.archives:
         if archive.file in unpacked:
             continue
@@ -80,7 +87,7 @@ def _get_archives(source: Source, target: Path, cache: Path, say: Say, accept_te
         if path.exists():
             _check(path, expected, FILE if archive.checksum else _record(archive, cache))
         elif archive.url is None:
-            for_a_person.append(source.by_hand(archive, cache))
+            by_hand.append(source.by_hand(archive, cache))
             continue
         elif source.access == "terms" and not accept_terms:
             raise InputError(
@@ -97,27 +104,27 @@ def _get_archives(source: Source, target: Path, cache: Path, say: Say, accept_te
         unpacked[archive.file] = sha256 = pooch.file_hash(str(path))
         if expected is None:
             write_text(_record(archive, cache), f"{sha256}  {archive.file}\n")
-            say(f"{path}: unverified, no checksum is published; from now on sha256 {sha256} is expected")
+            say(f"{path}: unverified, as no checksum is published; sha256 {sha256} is expected from now on")
         write_text(target / UNPACKED, json.dumps(unpacked, indent=2) + "\n")
-    if for_a_person:
-        raise InputError(f"{source.name}: {'; '.join(for_a_person)}; then give the same command again")
+    if by_hand:
+        raise InputError(f"{source.name}: {'; '.join(by_hand)}; then give the same command again")
 
 
 def _check(path: Path, expected: str | None, origin: Path) -> None:
-    """Refuse a file in the cache with another checksum than `origin` has for it."""
+    """Raise InputError unless the file has the expected checksum, which comes from the file `origin`."""
     if expected is None:
         return
     algorithm, _, checksum = expected.partition(":")
-    found = pooch.file_hash(str(path), alg=algorithm)
-    if found != checksum:
+    actual = pooch.file_hash(str(path), alg=algorithm)
+    if actual != checksum:
         raise InputError(
-            f"{path}: damaged or another file (expected {expected}, found {found}); delete it and get it "
-            f"again, or correct {origin}"
+            f"{path}: damaged or another file (its {algorithm} is {actual}, not {checksum}); delete it and "
+            f"get it again, or correct {origin}"
         )
 
 
 def _unpacked(target: Path) -> dict[str, str]:
-    """Archive to SHA-256, of those that were unpacked into `target`."""
+    """The archives that were unpacked into `target`, each with its SHA-256."""
     try:
         archives: dict[str, str] = json.loads((target / UNPACKED).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -126,7 +133,7 @@ def _unpacked(target: Path) -> dict[str, str]:
 
 
 def _expected(archive: Archive, cache: Path) -> str | None:
-    """The published checksum, else that of the first good file."""
+    """The published checksum, else the recorded one, else None."""
     record = _record(archive, cache)
     if archive.checksum or not record.exists():
         return archive.checksum
@@ -138,9 +145,9 @@ def _record(archive: Archive, cache: Path) -> Path:
 
 
 def _miscount(source: Source, target: Path) -> str:
-    """What the first pattern is that too few or too many files match; empty when all are right."""
+    """Name the first pattern of `counts` that too few or too many files match; empty when all are right."""
     for pattern, expected in (source.counts or {}).items():
-        found = sum(1 for _ in target.glob(pattern))
-        if found != expected:
-            return f"{found} files match {pattern} in {target}, but {expected} belong there"
+        count = sum(1 for _ in target.glob(pattern))
+        if count != expected:
+            return f"{count} files match {pattern} in {target}, but {expected} belong there"
     return ""

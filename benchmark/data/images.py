@@ -1,4 +1,4 @@
-"""Reading and writing image files."""
+"""Read and write image files, and convert arrays."""
 
 import warnings
 from dataclasses import dataclass
@@ -12,29 +12,34 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from benchmark.core.files import replacing
 from benchmark.core.types import Array, InputError
 
-KEEPS_ALL = (".png", ".tif", ".tiff")  # formats that have alpha and, for grey images, 16 bits
+KEEPS_ALL = (".png", ".tif", ".tiff")  # formats with alpha and, for grey images, 16 bits
 
 
 @dataclass(frozen=True)
 class Photo:
-    """An image file with what `read_image` leaves out."""
+    """An image with the transparency and the depth of its file."""
 
-    image: Array  # (C, H, W)
+    image: Array  # (C, H, W) in [0, 1]
     alpha: Array | None = None  # (1, H, W) in [0, 1]
     bits: int = 8  # per channel; 16 for some grey files
 
 
 def read_image(path: Path) -> Array:
-    """The image at `path` as (C, H, W), float32 in [0, 1], C = 1 for grey files and 3 for all others.
+    """Read an image file, turned as its EXIF tag says.
 
-    Turned as its EXIF tag says; alpha is dropped, palettes and CMYK become RGB, 16-bit grey keeps its depth.
-    Raises InputError when the file is missing, truncated or no image.
+    Palettes and CMYK become RGB; alpha is dropped.
+
+    Returns:
+        (C, H, W), float32 in [0, 1], C = 1 for grey files and 3 for all others.
+
+    Raises:
+        InputError: The file is missing, damaged or no image.
     """
     return read_photo(path).image
 
 
 def read_photo(path: Path) -> Photo:
-    """`read_image` with alpha and depth. Raises InputError as it does."""
+    """Read an image file as `read_image` does, and keep its alpha and depth."""
     file = _opened(path)
     if file.mode.startswith("I") or file.mode == "F":
         bits, largest = (16, 65535) if file.mode.startswith("I") else (8, 1)
@@ -50,15 +55,24 @@ def can_write(path: Path) -> bool:
 
 
 def write_image(path: Path, image: Array) -> None:
-    """Write (C, H, W) in [0, 1] as 8-bit values round(255 clip(x, 0, 1)); the suffix chooses the format.
+    """Write an image as 8-bit values round(255 x), in the format that the suffix names.
 
-    C = 1 is grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+    Args:
+        path: The file.
+        image: (C, H, W), clipped to [0, 1]. C = 1 is grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+
+    Raises:
+        InputError: The suffix is unknown, or the folder cannot be written.
     """
     _write(path, np.round(255 * np.clip(image, 0, 1)).astype(np.uint8))
 
 
 def write_photo(path: Path, photo: Photo) -> str:
-    """`write_image` with alpha and depth; returns what the format could not keep, as a sentence, or ''."""
+    """Write an image with its alpha and depth.
+
+    Returns:
+        A sentence on what the format cannot keep; empty where it keeps all.
+    """
     lost = ["its transparency"] * (photo.alpha is not None) + ["16 bits per pixel"] * (photo.bits == 16)
     if lost and path.suffix.lower() not in KEEPS_ALL:
         write_image(path, photo.image)
@@ -72,12 +86,12 @@ def write_photo(path: Path, photo: Photo) -> str:
 
 
 def write_kernel_image(path: Path, kernel: NDArray[np.floating[Any]]) -> None:
-    """Write a kernel (h, w) as an 8-bit picture scaled to its largest entry."""
+    """Write a kernel (h, w) as an 8-bit picture in which its largest entry is white."""
     write_image(path, (kernel / kernel.max()).astype(np.float32)[None])
 
 
 def _opened(path: Path) -> Image.Image:
-    """The file's pixels, upright."""
+    """The file's pixels, turned as its EXIF tag says."""
     try:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -90,6 +104,8 @@ def _opened(path: Path) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{path}: too large to open ({error}); reduce it first") from error
     except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno:  # a folder, or a file of another user
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
         raise InputError(f"{path}: damaged or truncated ({error}); get the file again") from error
 
 

@@ -1,4 +1,4 @@
-"""From a case to what is observed of it, and what is kept back for scoring."""
+"""Blur a case and add noise: what methods may see, and what scoring keeps."""
 
 import numpy as np
 import torch
@@ -13,10 +13,17 @@ from benchmark.data.cases import Case
 
 
 def observe(case: Case, experiment_seed: int) -> tuple[Observation, Truth]:
-    """Blur, clip, add noise, clip. Photographs pass unchanged.
+    """Blur the sharp image of a case, clip to [0, 1], add noise and clip again.
 
-    The noise has a generator of its own, so another noise level leaves the kernels as they are. The result
-    stays in float: rounding to 8 bits would add noise of its own.
+    Blurry photographs pass unchanged. Noise has a random generator of its own, so another noise level leaves
+    the kernels as they are. Values are not rounded to 8 bits, which would add noise.
+
+    Args:
+        case: See `benchmark.data.cases.make_case`.
+        experiment_seed: Seeds the noise, together with the names of dataset and case.
+
+    Returns:
+        What methods may see, and the truth that scoring needs.
     """
     if case.photograph is not None:
         return _observation(case, case.photograph), Truth(case.group, case.sharp, case.kernels, case.frames)
@@ -31,11 +38,11 @@ def observe(case: Case, experiment_seed: int) -> tuple[Observation, Truth]:
 
 
 def _blurred(scene: Tensor, case: Case) -> Tensor:
-    """The scene through its kernel, or as the shaken camera sees it."""
+    """The scene convolved with its kernel, or averaged over the poses of the shaken camera."""
     assert case.kernels is not None
     if case.shake is None:
         return blur(scene, torch.from_numpy(case.kernels[0]).double(), case.boundary)
-    # The margin of the scene is more than any pose sees, so the border's rule does not matter.
+    # No pose sees beyond the margin of the scene, so the rule for its border does not matter.
     warped = warp_average(scene, torch.from_numpy(case.shake.homographies), "replicate")
     (h, w), (height, width) = case.kernels.shape[-2:], scene.shape[-2:]
     return central_crop(warped, (height - h + 1, width - w + 1))

@@ -1,4 +1,4 @@
-"""One file from one address: resumed where it broke off, checked, and moved into place by pooch."""
+"""Download one file: continue where the last attempt broke off, verify the checksum, move it into place."""
 
 import itertools
 import json
@@ -21,41 +21,48 @@ from rich.progress import TransferSpeedColumn as SpeedColumn
 from benchmark.core.files import write_text
 from benchmark.core.types import InputError
 
-TIMEOUT = (20, 60)  # seconds without a connection, without a byte
-CHUNK = 2**20
+TIMEOUT = (20, 60)  # seconds to wait for a connection, and for the next byte
+CHUNK = 2**20  # bytes read at once
 
 
 class TransferError(Exception):
-    """The network or the server failed; the same command later may succeed. The message is one line."""
+    """The network or the server failed, and the same command may succeed later. The message is one line."""
 
 
 def fetch(url: str, target: Path, checksum: str | None, by_hand: str) -> None:
-    """Download `url` to `target`; what arrives before a failure stays in `<target>.part` and is continued.
+    """Download a file. What arrived before a failure stays in `<target>.part`; the next call continues it.
 
-    `checksum` is "md5:..." or "sha256:..."; a file with another one is deleted. `by_hand` says what a person
-    can do instead. Raises TransferError, and InputError when only a person can help.
+    Args:
+        url: Its address.
+        target: Where it goes.
+        checksum: "md5:..." or "sha256:..."; a file with another one is deleted.
+        by_hand: Tells a person what to do instead.
+
+    Raises:
+        TransferError: The network or the server failed, or the checksum is another.
+        InputError: Only a person can help, such as behind a login or with a full disk.
     """
-    pooch.get_logger().setLevel(logging.WARNING)  # it would advise on its own arguments
+    pooch.get_logger().setLevel(logging.WARNING)  # its advice is for programmers
     resume = _Resume(target.with_name(f"{target.name}.part"), by_hand)
     try:
         pooch.retrieve(url, known_hash=checksum, fname=target.name, path=target.parent, downloader=resume)
     except InputError:
         raise
-    except ValueError as error:  # pooch's: the checksum
+    except ValueError as error:  # pooch raises it for another checksum
         raise TransferError(f"{url}: {error}") from error
 
 
 @dataclass(frozen=True)
 class _Version:
-    """What tells one state of a file on a server from another."""
+    """Identifies a version of a file on a server."""
 
     url: str
-    validator: str = ""  # a strong ETag, else the date of its last change
-    size: int | None = None  # bytes of the whole file
+    validator: str = ""  # a strong ETag, else the date of the last change
+    size: int | None = None  # of the whole file, in bytes
 
     @staticmethod
     def of(url: str, response: requests.Response) -> "_Version":
-        """What the headers say of the whole file."""
+        """Read it from the headers of a response."""
         headers = response.headers
         tag = headers.get("ETag", "")
         validator = tag if tag.startswith('"') else headers.get("Last-Modified", "")
@@ -68,7 +75,7 @@ class _Version:
 
 @dataclass(frozen=True)
 class _Resume:
-    """A pooch downloader that continues a partial file where the server can and still has the same file."""
+    """A downloader for pooch: it continues a partial file if the server can and has the same version."""
 
     part: Path
     by_hand: str
@@ -76,7 +83,7 @@ class _Resume:
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
         try:
             known = self._known(url)
-            if known is None or known.size != self.part.stat().st_size:  # else killed after the last byte
+            if known is None or known.size != self.part.stat().st_size:  # otherwise it is whole already
                 self._receive(url, known)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise TransferError(self._broken(url, error)) from error
@@ -93,7 +100,7 @@ class _Resume:
         return self.part.with_name(f"{self.part.name}.json")
 
     def _known(self, url: str) -> _Version | None:
-        """The version that the partial file belongs to; None when there is nothing to continue."""
+        """The version that the partial file is of; None when there is nothing to continue."""
         try:
             known = _Version(**json.loads(self._notes.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
@@ -113,7 +120,7 @@ class _Resume:
             if (known is not None and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) or (
                 continues and not (is_rest and version == known)
             ):
-                return self._receive(url, None)  # another file by now: from the start
+                return self._receive(url, None)  # the server has another version now: start again
             if status >= HTTPStatus.BAD_REQUEST:
                 raise TransferError(
                     f"{url}: the server answers {status} {response.reason}; try again later, or "
@@ -123,11 +130,11 @@ class _Resume:
             chunks = response.raw.stream(CHUNK, decode_content=False)
             if not continues:
                 first = next(chunks, b"")
-                if _is_page(response, first):  # perhaps for a moment only: what is here already stays
+                if _is_page(response, first):  # perhaps only now, so the partial file is kept
                     raise InputError(
                         f"{url}: leads to a web page, perhaps a login, and not to a file; {self.by_hand}"
                     )
-                self.part.unlink(missing_ok=True)  # before the notes: they must never speak of older bytes
+                self.part.unlink(missing_ok=True)  # first, for the notes must never describe older bytes
                 write_text(self._notes, json.dumps(asdict(version)))
                 chunks, offset = itertools.chain([first], chunks), 0
             return self._write(chunks, offset, version.size)
@@ -163,7 +170,7 @@ def _is_page(response: requests.Response, start: bytes) -> bool:
 
 @contextmanager
 def _progress(name: str, done: int, size: int | None) -> Iterator[Callable[[int], None]]:
-    """Shows how many bytes are there: a bar on a terminal, a line every tenth of the way elsewhere."""
+    """Show how many bytes have arrived: a bar on a terminal, elsewhere a line for each tenth."""
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), SpeedColumn())
@@ -171,13 +178,13 @@ def _progress(name: str, done: int, size: int | None) -> Iterator[Callable[[int]
             task = bars.add_task(name, total=size, completed=done)
             yield lambda bytes_: bars.update(task, completed=bytes_)
     else:
-        shown = -1
+        last_tenth = -1
 
         def in_lines(bytes_: int) -> None:
-            nonlocal shown
+            nonlocal last_tenth
             tenth = 10 * bytes_ // size if size else 0
-            if tenth > shown:
-                shown = tenth
+            if tenth > last_tenth:
+                last_tenth = tenth
                 of = f" of {decimal(size)}" if size else ""
                 console.print(f"{name}: {decimal(bytes_)}{of}", highlight=False, soft_wrap=True)
 

@@ -169,7 +169,7 @@ def test_only_the_listed_pairs_of_an_archive_count(tmp_path):
     dataset = find_dataset("realblur-j", tmp_path)
     assert dataset.case_ids == ["scene002-1", "scene002-10", "scene244_reflect-1", "scene244_reflect-10"]
     (tmp_path / "realblur" / pairs[0][1]).unlink()
-    with pytest.raises(InputError, match=r"1 of 8 files are missing, as .*blur_1\.png"):
+    with pytest.raises(InputError, match=r"1 of 8 files are missing, such as .*blur_1\.png"):
         _ = find_dataset("realblur-j", tmp_path).case_ids
 
 

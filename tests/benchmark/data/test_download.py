@@ -361,7 +361,7 @@ def test_a_flipped_bit_is_named_and_the_file_is_gone(site, source, get, tmp_path
 
 def test_without_a_published_checksum_the_first_good_file_is_the_reference(site, source, get, tmp_path):
     sha256 = hashlib.sha256(GOOD).hexdigest()
-    assert f"unverified, no checksum is published; from now on sha256 {sha256}" in get(unverified(source))
+    assert f"unverified, as no checksum is published; sha256 {sha256} is expected" in get(unverified(source))
     shutil.rmtree(tmp_path / "x")
     (tmp_path / ".downloads/x/x.zip").unlink()
     site.files["x.zip"] = OTHER
