@@ -64,7 +64,7 @@ def contact_sheet_command(
     from benchmark.data.cases import make_case
     from benchmark.data.descriptors import find_dataset
     from benchmark.data.synthesis import observe
-    from benchmark.figures.images import contact_sheet
+    from benchmark.figures.image_grids import contact_sheet
 
     descriptors = [find_dataset(name) for name in datasets]
     contact_sheet(

@@ -31,7 +31,7 @@ def figures(
     seed: Seed = 0,
 ) -> None:
     """Draw figures/<name>.png and .pdf: each method's image and kernel."""
-    from benchmark.figures.images import qualitative
+    from benchmark.figures.image_grids import method_grid
     from benchmark.runs.names import labelled
     from benchmark.runs.store import Store
 
@@ -39,7 +39,7 @@ def figures(
     shown, columns = cases.split(","), methods.split(",")
     weights = store.weights_behind({dataset: shown}, columns, seed)
     words = labelled(json_object(titles, "--titles"), weights)
-    qualitative(store, dataset, shown, columns, seed, out, words)
+    method_grid(store, dataset, shown, columns, seed, out, words)
 
 
 @app.command("score-plot")
@@ -50,7 +50,7 @@ def score_plot_command(
     results: Results = DEMO,
 ) -> None:
     """Draw figures/<name>-scores.png and .pdf: the scores behind a table, case by case."""
-    from benchmark.figures.images import score_plot
+    from benchmark.figures.score_plots import score_plot
 
     definition, table, scores = summarised(name, datasets, results, titles)
     score_plot(definition, table, scores, results / "figures" / f"{name}-scores", weights_of(results))
@@ -72,15 +72,16 @@ def paper_figure_command(
     results: Results = DEMO,
 ) -> None:
     """Draw a figure of a paper, figures/<name>.png and .pdf, as far as its methods and data are here."""
-    from benchmark.figures.definition import paper_figure
-    from benchmark.figures.paper import Shown, draw
+    from benchmark.figures.definition import Content
+    from benchmark.figures.drawing import draw
+    from benchmark.figures.paper_figures import paper_figure
     from benchmark.runs.names import labelled
     from benchmark.runs.store import Store
 
     store, named = Store(results), json_object(cases, "--cases")
     columns, repetitions = methods.split(",") if methods else [], [int(seed) for seed in seeds.split(",")]
     weights = store.weights_behind(named, columns, repetitions[0]) if named else weights_of(results)
-    shown = Shown(
+    shown = Content(
         cases=named,
         methods=columns,
         seeds=repetitions,

@@ -71,7 +71,7 @@ def convergence(
 
     Writes tables/convergence.csv, .md and .tex and figures/convergence.png and .pdf too.
     """
-    from benchmark.figures.scores import convergence_plot
+    from benchmark.figures.iteration_plots import convergence_plot
     from benchmark.runs.names import labelled
     from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, read_frame, write_frame
     from benchmark.tables.convergence import curves, reach, reach_sections
@@ -97,7 +97,7 @@ def sensitivity(
 
     Writes tables/sensitivity.csv, .md and .tex and figures/sensitivity.png and .pdf.
     """
-    from benchmark.figures.scores import few_cases, sensitivity_plot
+    from benchmark.figures.score_plots import few_cases, sensitivity_plot
     from benchmark.runs.names import labelled
     from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame
     from benchmark.tables.page import Page

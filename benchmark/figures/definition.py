@@ -1,121 +1,99 @@
-"""What a figure of a paper shows: its cases, its methods, and how."""
+"""What a figure of a paper shows: its kind, its cases or conditions, its methods, and its caption."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.core.schema import checked, did_you_mean, read_yaml
-from benchmark.core.types import InputError
-from benchmark.tables.paper_tables import paper_table
-from benchmark.tables.published import require_known
-from methods.parts.weight_files import SHIPPED
+from benchmark.runs.names import Titles
+from benchmark.runs.store import Store
+
+FIGURE_CASES = 6  # at most, in a figure of images
+
+# What a kind of figure is drawn from: restored images of some cases, the scores of some conditions in one of
+# two files, the sheets of pre-trained networks, or formulas alone.
+Reads = Literal["cases", "scores.csv", "convergence.csv", "sheets", "nothing"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure: what it needs, and the function that draws it."""
+
+    name: str  # as in papers.yaml
+    reads: Reads
+    draw: "Callable[[Drawing], None]"
+    # Whether it is drawn without any of its methods ('optional'), or shows none at all ('none').
+    methods: Literal["required", "optional", "none"] = "required"
+    all_seeds: bool = False  # or the first one only
+    names_protocol: bool = False  # whether it shows PSNR, so that its caption names seed and protocol
+    options: tuple[str, ...] = ()  # keys that its definitions must have under `options`
+
+    @property
+    def shows_conditions(self) -> bool:
+        """Whether it compares whole datasets by their scores."""
+        return self.reads in ("scores.csv", "convergence.csv")
 
 
 @dataclass(frozen=True)
 class First:
-    """Cases by their place, where their names are a user's."""
+    """Cases chosen by their place, where the user's own list names them."""
 
     count: int
-    groups: tuple[str, ...] = ()  # of each; without any, of all cases together
+    groups: tuple[str, ...] = ()  # take so many of each; empty means of all cases together
 
     def of(self, groups: Mapping[str, str]) -> list[str]:
-        """The first of the cases, which are given with their groups."""
+        """Choose from cases, which are given with their groups."""
         if not self.groups:
             return list(groups)[: self.count]
         by_group = [[case for case, group in groups.items() if group == name] for name in self.groups]
         return [case for cases in by_group for case in cases[: self.count]]
 
 
-Kind = Literal[
-    "comparison", "fields", "sensitivity", "pretraining", "conditions", "success", "gaps", "runs",
-    "gradients", "landscape", "kernel-models",
-]  # fmt: skip
-
-
-WITHOUT_METHODS = ("pretraining", "gradients", "landscape", "kernel-models")
-
-
-FIGURE_CASES = 6  # at most, in a figure of images
-PRETRAINED = "pretrain"  # folder of pre-trained networks, in a profile's results or beside them
-
-
 @dataclass(frozen=True)
 class PaperFigure:
-    """A figure of a paper: which cases and methods it shows, and how."""
+    """The definition of a figure of a paper."""
 
     name: str
     title: str
     kind: Kind
-    # Dataset to its cases; the first of these sets of which a profile has any is shown.
-    cases: Sequence[Mapping[str, Sequence[str] | First]]
-    # Words to dataset; the first of these sets of which a profile has any is shown. Of kinds with scores.
-    conditions: Sequence[Mapping[str, str]]
-    metrics: Sequence[str]  # as in scores.csv; of the same kinds
-    methods: Sequence[str]  # ours, as far as they run
-    sheets: str  # of a pre-training: the names of its sheets, as a shell pattern
+    # Alternatives: the first of which a profile has anything is shown.
+    cases: Sequence[Mapping[str, Sequence[str] | First]]  # dataset to its cases
+    conditions: Sequence[Mapping[str, str]]  # label to dataset
+    metrics: Sequence[str]  # of figures of conditions, as in scores.csv
+    methods: Sequence[str]
+    sheets: str  # a shell pattern of the sheets' names
+    options: Mapping[str, Any]  # of this kind alone
     caption: str
-    steps: int = 0  # of the fits of kernel priors
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a profile can show of a figure; neither cases nor conditions means no dataset."""
+
+    cases: Mapping[str, Sequence[str]]  # dataset to its cases
+    methods: Sequence[str]
+    seeds: Sequence[int]
+    protocol: str
+    titles: Titles
+    conditions: Mapping[str, str] = field(default_factory=dict)  # label to dataset
 
     @property
-    def reads(self) -> str:
-        """The table of a profile's results that it shows; empty where it shows something else."""
-        tables = {"conditions": "scores", "success": "scores", "gaps": "convergence", "runs": "convergence"}
-        return f"{tables[self.kind]}.csv" if self.kind in tables else ""
-
-    def found_sheets(self, results: Path) -> list[Path]:
-        """The sheets of finished pre-trainings: of the profile's `results`, else those that profiles share.
-
-        Else those of the networks that ship. None for a figure of another kind.
-        """
-        if not self.sheets:
-            return []
-        for folder in (results / PRETRAINED, results.parent / PRETRAINED, SHIPPED):
-            found = [path for path in folder.glob(self.sheets) if path.with_suffix(".json").is_file()]
-            if found:
-                return sorted(found)
-        return []
+    def datasets(self) -> list[str]:
+        """All datasets, each once."""
+        return list(dict.fromkeys([*self.cases, *self.conditions.values()]))
 
 
-def paper_figures() -> list[str]:
-    """The names of the papers' figures."""
-    return list(_figures()["figures"])
+@dataclass(frozen=True)
+class Drawing:
+    """All that the function of a kind draws from."""
 
+    figure: PaperFigure
+    store: Store
+    content: Content
+    text: str  # the caption
+    out: Path  # the files without their suffix
 
-def paper_figure(name: str) -> PaperFigure:
-    """The paper's figure called `name`. Raises InputError when there is none."""
-    document = _figures()
-    if name not in document["figures"]:
-        raise InputError(f"unknown figure '{name}'. {did_you_mean(name, paper_figures())}")
-    figure = document["figures"][name]
-    table = paper_table(figure["table"])
-    wanted = figure.get("rows", [row.title for row in table.rows])
-    require_known(name, "rows", wanted, [row.title for row in table.rows])
-    of_table = [row.method for row in table.rows if row.method and row.title in wanted]
-    methods = figure.get("methods", of_table)
-    return PaperFigure(
-        name=name,
-        title=f"{table.title.partition(', Table')[0]}, Figure {figure['number']}: {figure['title']}",
-        kind=figure["kind"],
-        cases=[
-            {dataset: _cases(chosen) for dataset, chosen in wanted.items()}
-            for wanted in figure.get("cases", [])
-        ],
-        conditions=figure.get("conditions", []),
-        metrics=figure.get("metrics", []),
-        methods=[] if figure["kind"] in WITHOUT_METHODS else list(dict.fromkeys(methods)),
-        sheets=figure.get("sheets", ""),
-        caption=figure["caption"],
-        steps=figure.get("steps", 0),
-    )
-
-
-def _cases(chosen: Sequence[str] | Mapping[str, Any]) -> Sequence[str] | First:
-    return First(chosen["first"], tuple(chosen.get("of_each", ()))) if isinstance(chosen, Mapping) else chosen
-
-
-@cache
-def _figures() -> dict[str, Any]:
-    path = Path(__file__).parent / "papers.yaml"
-    return checked(read_yaml(path), "figures", str(path))
+    @property
+    def seed(self) -> int:
+        """The first seed."""
+        return self.content.seeds[0]

@@ -10,7 +10,8 @@ from benchmark.core.schema import checked, did_you_mean
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, Dataset, find_dataset
 from benchmark.data.sources import find_source
-from benchmark.figures.definition import FIGURE_CASES, First, PaperFigure, paper_figure
+from benchmark.figures.definition import FIGURE_CASES, First, PaperFigure
+from benchmark.figures.paper_figures import paper_figure
 from benchmark.runs import provenance
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective, kept_snapshots
@@ -174,7 +175,7 @@ class Plan:
     def paper_figure(self, name: str) -> FigurePlan:
         """What this profile can show of a paper's figure, and why not more."""
         figure = paper_figure(name)
-        if figure.kind in ("pretraining", "landscape"):  # shows no dataset
+        if figure.kind.reads in ("sheets", "nothing"):  # shows no dataset
             return FigurePlan({}, [], [], [])
         if figure.conditions:
             return self._figure_of_conditions(figure)
@@ -195,14 +196,14 @@ class Plan:
         methods = self._running(figure.methods, shown)
         notes += _without(figure.methods, methods)
         seeds = list(self.config["seeds"])
-        if figure.kind != "sensitivity":
+        if not figure.kind.all_seeds:
             seeds = seeds[:1]
         elif not self.has_several_seeds:
             notes.append("One seed has no spread: put config/three-seeds.yaml on top")
         return FigurePlan(shown, methods, seeds, notes)
 
     def _figure_of_conditions(self, figure: PaperFigure) -> FigurePlan:
-        here = self.converging if figure.reads == "convergence.csv" else list(self.methods)
+        here = self.converging if figure.kind.reads == "convergence.csv" else list(self.methods)
         if not here:
             notes = [
                 *_without(figure.methods, []),

@@ -9,7 +9,8 @@ from benchmark.data.download import MARKER
 from benchmark.core.files import try_lock
 from benchmark.core.resources import data_folder
 from benchmark.tables.paper_tables import paper_table, paper_tables
-from benchmark.figures.definition import paper_figure, paper_figures
+from benchmark.figures.paper_figures import paper_figure, paper_figures
+from benchmark.figures.training_sheets import find_sheets
 from benchmark.planning.plan import Plan
 from benchmark.scoring.protocols import PROTOCOLS
 from benchmark.data.sources import all_sources
@@ -181,9 +182,9 @@ def paper_figure_manifests(wildcards):
     """Of the shards that hold its cases, and no others; or all scores, or the sheets of a pre-training."""
     shown = PLAN.paper_figure(wildcards.paper_figure)
     if shown.conditions:
-        return [f"{RESULTS}/{paper_figure(wildcards.paper_figure).reads}"]
+        return [f"{RESULTS}/{paper_figure(wildcards.paper_figure).kind.reads}"]
     if not shown.cases:  # some read the sheets of a pre-training, some nothing
-        return paper_figure(wildcards.paper_figure).found_sheets(PLAN.results)
+        return find_sheets(paper_figure(wildcards.paper_figure).sheets, PLAN.results)
     observed = [
         f"{RESULTS}/observations/{dataset}/manifest.json" for dataset in shown.cases
     ]

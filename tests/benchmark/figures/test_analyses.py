@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmark.figures.analyses import BANDS, _quasi_norm_ratio, _regulariser, band_errors, gradient_cdf
+from benchmark.figures.gradients import gradient_cdf
+from benchmark.figures.kernel_frequencies import BANDS, band_errors
+from benchmark.figures.landscape import quasi_norm_ratio, regulariser
 from methods.parts.objectives import gradient_sparsity, total_variation
 
 
@@ -34,8 +36,8 @@ def test_a_constant_image_has_no_gradient():
 
 
 def test_ratios_do_not_depend_on_contrast_and_prefer_one_step_to_two():
-    for ratio in (_regulariser(gradient_sparsity), _quasi_norm_ratio):
+    for ratio in (regulariser(gradient_sparsity), quasi_norm_ratio):
         assert ratio(0.2, 0.1) == pytest.approx(ratio(0.6, 0.3))
         assert ratio(0.3, 0.0) < ratio(0.2, 0.1)
-    l1 = _regulariser(total_variation)
+    l1 = regulariser(total_variation)
     assert l1(0.6, 0.3) == pytest.approx(3 * l1(0.2, 0.1))

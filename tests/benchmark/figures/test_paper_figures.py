@@ -14,13 +14,17 @@ from benchmark.core.types import InputError, Restoration, Status
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import MIRROR, find_dataset
 from benchmark.data.synthesis import observe
-from benchmark.figures import definition
-from benchmark.figures.comparisons import BORDER, detail_window
-from benchmark.figures.definition import First, paper_figure, paper_figures
-from benchmark.figures.paper import Shown, _collected, draw
-from benchmark.figures.scores import caption
+from benchmark.figures import training_sheets
+from benchmark.figures.comparisons import detail_window
+from benchmark.figures.definition import Content, Drawing, First
+from benchmark.figures.drawing import draw
+from benchmark.figures.kinds import read_scores
+from benchmark.figures.layout import caption
+from benchmark.figures.paper_figures import paper_figure, paper_figures
+from benchmark.figures.training_sheets import find_sheets
 from benchmark.planning.plan import Plan
 from benchmark.runs.store import Store, write_restoration
+from benchmark.scoring.alignment import BORDER
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
 from benchmark.scoring.metrics import METRICS
 from benchmark.tables.paper_tables import paper_table
@@ -112,9 +116,9 @@ def test_without_such_a_list_the_demos_photograph_stands_in_and_the_reason_is_sa
 
 @pytest.mark.parametrize("name", WITHOUT_METHODS)
 def test_figures_that_need_no_restoration_are_drawn(store, tmp_path, name):
-    figure = replace(paper_figure(name), steps=4)
-    cases = {} if figure.kind == "landscape" else {"demo-uniform": ["astronaut"]}
-    assert draw(figure, store, Shown(cases, [], [0], "", {}), ["A note."], tmp_path / "x") == []
+    figure = replace(paper_figure(name), options={"steps": 4})
+    cases = {} if figure.kind.name == "landscape" else {"demo-uniform": ["astronaut"]}
+    assert draw(figure, store, Content(cases, [], [0], "", {}), ["A note."], tmp_path / "x") == []
     assert pixels(tmp_path / "x.png").std() > 5
 
 
@@ -154,12 +158,12 @@ def test_scores_are_drawn_as_the_profile_has_them(store, tmp_path, name):
     scores = pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
     scores.loc[3, "value"] = np.nan
     write_frame(scores, store.root / "scores.csv")
-    drawn = Shown({}, ["blurry", "selfdeblur"], [0, 1], "", {}, {"1": "one", "5": "two"})
+    drawn = Content({}, ["blurry", "selfdeblur"], [0, 1], "", {}, {"1": "one", "5": "two"})
     for out in ("one", "two"):
         assert draw(figure, store, drawn, [], tmp_path / out) == []
     assert pixels(tmp_path / "one.png").std() > 5
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-    collected = _collected(figure, store, drawn)
+    collected = read_scores(Drawing(figure, store, drawn, "", tmp_path))
     assert list(collected.metric.unique()) == ["psnr", "lpips-alex"]
     assert list(collected.method.unique()) == ["blurry", "selfdeblur"]
     said = draw(figure, store, replace(drawn, methods=[]), [], tmp_path / "x")
@@ -201,7 +205,7 @@ def test_runs_are_drawn_with_what_stopping_returned(store, tmp_path, name):
         for iteration in (10, 20, 30)
     ]
     write_frame(pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS)), store.root / "convergence.csv")
-    drawn = Shown({}, [method], [0], "", {}, {"noise": "one"})
+    drawn = Content({}, [method], [0], "", {}, {"noise": "one"})
     assert draw(figure, store, drawn, [], tmp_path / "x") == []
     assert pixels(tmp_path / "x.png").std() > 5
     said = draw(figure, store, replace(drawn, conditions={"noise": "two"}), [], tmp_path / "y")
@@ -278,7 +282,7 @@ def store(tmp_path_factory):
 
 def shown(dataset="demo-uniform", cases=("astronaut",), methods=("l0-grad", "selfdeblur"), seeds=(0,)):
     protocol = "plain" if dataset == "demo-real" else "shift-rgb"
-    return Shown({dataset: list(cases)} if cases else {}, list(methods), list(seeds), protocol, {})
+    return Content({dataset: list(cases)} if cases else {}, list(methods), list(seeds), protocol, {})
 
 
 def pixels(path):
@@ -350,16 +354,22 @@ def test_a_figure_without_anything_to_show_says_why(store, tmp_path):
 def test_the_sheets_of_a_pre_training_are_drawn_the_profiles_own_first(store, tmp_path, monkeypatch):
     figure = paper_figure("glkm-fig3")
     shipped = tmp_path / "shipped"
-    monkeypatch.setattr(definition, "SHIPPED", shipped)
+    monkeypatch.setattr(training_sheets, "SHIPPED", shipped)
     said = draw(figure, store, shown("", [], []), [], tmp_path / "x")
     assert said[0].startswith("there is no initializer-*.png in ")
+
+    def folders():
+        return [path.parent for path in find_sheets(figure.sheets, store.root)]
+
     for folder in (shipped, store.root.parent / "pretrain", store.root / "pretrain"):
         folder.mkdir()
         noise = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / "initializer-31.png")
-        assert folder not in [path.parent for path in figure.found_sheets(store.root)]  # not finished yet
+        assert folder not in [
+            path.parent for path in find_sheets(figure.sheets, store.root)
+        ]  # not finished yet
         (folder / "initializer-31.json").write_text('{"label": "glkm-fast-31 demo"}')
-        assert [path.parent for path in figure.found_sheets(store.root)] == [folder]
+        assert folders() == [folder]
     assert draw(figure, store, shown("", [], []), [], tmp_path / "x") == []
     assert pixels(tmp_path / "x.png").std() > 20
 

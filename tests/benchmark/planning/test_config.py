@@ -11,7 +11,7 @@ from benchmark.core.types import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
 from benchmark.data.synthesis import observe
-from benchmark.figures.definition import paper_figure, paper_figures
+from benchmark.figures.paper_figures import paper_figure, paper_figures
 from benchmark.planning.overview import plan_overview
 from benchmark.planning.plan import Plan
 from benchmark.runs import provenance

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe
-from benchmark.figures.scores import convergence_plot
+from benchmark.figures.iteration_plots import convergence_plot
 from benchmark.runs import restore as restoring
 from benchmark.runs.restore import restore_shard
 from benchmark.runs.store import Store, read_record, read_restored_image, read_snapshots

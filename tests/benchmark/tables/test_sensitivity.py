@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.figures.scores import few_cases, sensitivity_plot
+from benchmark.figures.score_plots import few_cases, sensitivity_plot
 from benchmark.scoring.csv_files import SCORE_COLUMNS
 from benchmark.tables.sensitivity import (
     SPREAD_COLUMNS,

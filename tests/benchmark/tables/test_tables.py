@@ -11,7 +11,8 @@ from scipy.stats import bootstrap
 from benchmark.core.seeds import generator
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
-from benchmark.figures.images import CONTROL, method_colour, score_plot
+from benchmark.figures.score_plots import score_plot
+from benchmark.figures.style import CONTROL, method_colour
 from benchmark.runs.names import labelled, weights_behind
 from benchmark.scoring.csv_files import SCORE_COLUMNS
 from benchmark.tables.coverage import coverage_notes

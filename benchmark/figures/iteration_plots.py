@@ -1,0 +1,121 @@
+"""Plots over iterations: how methods converge, single runs, and what early stopping costs."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.figures.layout import HEIGHT, WIDTH, caption, legend, line_axes, plot_axes, save
+from benchmark.figures.style import COLOURS, line_style, method_colour, plain, say
+from benchmark.runs.names import NO_TITLES, Titles, method_title
+from benchmark.scoring.metrics import METRICS
+
+BINS = 30  # of a histogram
+FEWEST_RUNS = 3  # that a dataset must have to get a histogram of its own
+OTHERS = "all datasets together"  # the title of the histogram of the datasets with fewer runs
+
+
+def convergence_plot(curves: pd.DataFrame, reference: str, out: Path, titles: Titles = NO_TITLES) -> None:
+    """Write `out`.png and `out`.pdf: PSNR over iterations, a panel per dataset.
+
+    A line is the mean over cases and seeds, its band reaches from the lowest seed to the highest. A dotted
+    line marks the final value of the reference.
+
+    Args:
+        curves: from `benchmark.tables.convergence.curves`.
+        reference: a method.
+        out: the files without their suffix.
+        titles: method to its title, for those that the config names.
+    """
+    datasets = list(curves.dataset.unique())
+    methods = list(curves.method.unique())
+    figure, axes = line_axes(max(len(datasets), 1), len(methods))
+    for axis, dataset in zip(axes, datasets, strict=False):
+        of_dataset = curves[curves.dataset == dataset]
+        for method in methods:
+            curve = of_dataset[of_dataset.method == method].sort_values("iteration")
+            if curve.empty:
+                continue
+            colour, style = method_colour(method), line_style(method, methods)
+            title = method_title(method, titles)
+            axis.plot(
+                curve.iteration, curve["mean"], color=colour, linestyle=style, linewidth=1.3, label=title
+            )
+            axis.fill_between(curve.iteration, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
+            if method == reference:
+                axis.axhline(curve["mean"].iloc[-1], color=colour, linestyle=":", linewidth=0.8)
+        axis.set_title(dataset, fontsize=8, loc="left")
+        axis.set_xlabel("Iteration", fontsize=7)
+        axis.set_ylabel(METRICS[of_dataset.metric.iloc[0]].heading, fontsize=7)
+        plain(axis)
+    if datasets:
+        legend(figure, axes)
+        caption(
+            figure,
+            "Mean over cases; the band reaches from the lowest seed to the highest. The dotted line is the "
+            f"final value of {method_title(reference, titles)}.",
+        )
+    else:
+        say(axes[0], "no scores")
+        axes[0].set_axis_off()
+    save(figure, out)
+
+
+def runs_plot(frame: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TITLES) -> None:
+    """Write `out`.png and `out`.pdf: PSNR over the iterations of single runs, with a dot on the result.
+
+    A panel per dataset and case, a line per method and seed.
+
+    Args:
+        frame: as in convergence.csv, of one metric.
+        out: the files without their suffix.
+        text: the caption.
+        titles: method to its title, for those that the config names.
+    """
+    methods = list(frame.method.unique())
+    panels = list(frame.groupby(["dataset", "case"], sort=False))
+    figure, axes = line_axes(len(panels), len(methods))
+    for axis, ((dataset, case), of_case) in zip(axes, panels, strict=True):
+        for (method, _), run in of_case.sort_values("iteration").groupby(["method", "seed"], sort=False):
+            name, result = str(method), run[run.is_result]
+            colour = COLOURS[methods.index(name) % len(COLOURS)]
+            label = method_title(name, titles)
+            axis.plot(run.iteration, run.value, color=colour, linewidth=1.2, label=label)
+            axis.plot(result.iteration, result.value, "o", color=colour, markersize=4)
+        plain(axis)
+        axis.set_title(f"{dataset} / {case}", fontsize=7, loc="left")
+        axis.set_xlabel("Iteration", fontsize=7)
+        axis.set_ylabel(METRICS[of_case.metric.iloc[0]].heading, fontsize=7)
+    legend(figure, axes)
+    caption(figure, text)
+    save(figure, out)
+
+
+def stopping_plot(losses: pd.DataFrame, out: Path, text: str) -> None:
+    """Write `out`.png and `out`.pdf: histograms of what results and last iterations lack to the best one.
+
+    A panel per dataset and metric; datasets with fewer than `FEWEST_RUNS` runs share one.
+
+    Args:
+        losses: from `benchmark.tables.convergence.stopping_losses`.
+        out: the files without their suffix.
+        text: the caption.
+    """
+    runs = losses.groupby(["dataset", "metric"]).metric.transform("size")
+    shared = losses.assign(dataset=losses.dataset.where(runs >= FEWEST_RUNS, OTHERS))
+    panels = list(shared.groupby(["dataset", "metric"], sort=False))
+    figure, axes = plot_axes(len(panels), WIDTH, HEIGHT)
+    for axis, ((dataset, name), of_panel) in zip(axes, panels, strict=True):
+        metric = METRICS[str(name)]
+        values = {"the result of early stopping": of_panel.of_result, "the last iteration": of_panel.of_last}
+        widest = max(*(column.max() for column in values.values()), 10**-metric.digits)
+        bins = np.linspace(0, widest, BINS + 1).tolist()
+        axis.hist(list(values.values()), bins, label=list(values), color=COLOURS[:2])
+        plain(axis)
+        axis.set_title(str(dataset), fontsize=7, loc="left")
+        what = f"{metric.unit} of {metric.title}" if metric.unit else metric.title
+        axis.set_xlabel(f"{what} below the best iteration", fontsize=7)
+        axis.set_ylabel("Runs", fontsize=7)
+    legend(figure, axes)
+    caption(figure, text)
+    save(figure, out)
