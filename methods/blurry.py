@@ -1,4 +1,4 @@
-"""The floor of every table: the blurry image itself."""
+"""The lower bound of every table: the blurry image itself."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from methods.parts.solver import Result
 
 @dataclass(frozen=True)
 class Settings:
-    """Nothing to set."""
+    """There is nothing to set."""
 
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
-    """The observation as its own restoration."""
+    """Return the blurry image as its own restoration."""
     del settings, rng, device
     return Direct(lambda: Result(torch.from_numpy(observation.blurry)))
 

@@ -1,11 +1,11 @@
-"""Images restored elsewhere, by other programs, scored like those of every method: one file per case."""
+"""Images that other programs restored, one file per case, to be scored like those of every method."""
 
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
 import numpy as np
-import skimage  # loads its parts when they are used; some take a second
+import skimage  # loads a part when it is first used; some take a second
 import torch
 
 from benchmark.core.types import Array, InputError, NotSupportedError, Observation
@@ -18,9 +18,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the images lie. Raises ValueError when nothing there can be an image."""
+    """Where the images lie. Raises ValueError when the folder cannot be read or holds no image."""
 
-    path: str  # relative to the working directory; holds <case>.png, or another of SUFFIXES
+    path: str  # of the folder, from the working directory on; it holds <case>.png, or another of SUFFIXES
 
     def __post_init__(self) -> None:
         try:
@@ -32,33 +32,33 @@ class Settings:
 
 
 def files(case: str, settings: Settings) -> list[Path]:
-    """All files that may be the case's image; one, if all is well."""
-    found = Path(settings.path).glob(f"{escape(case)}.*")
-    images = (file for file in found if file.stem == case and file.suffix.lower() in SUFFIXES)
+    """List the files that may be the case's image: there should be one."""
+    matches = Path(settings.path).glob(f"{escape(case)}.*")
+    images = (file for file in matches if file.stem == case and file.suffix.lower() in SUFFIXES)
     return sorted(file for file in images if file.is_file())
 
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
-    """The case's image. Raises NotSupportedError when there is none, InputError when it cannot be used."""
+    """Return the case's image. Raises NotSupportedError without one, InputError when it cannot be used."""
     del rng, device
-    found = files(observation.case, settings)
-    if not found:
+    matches = files(observation.case, settings)
+    if not matches:
         raise NotSupportedError(f"{settings.path}: no image {observation.case} ({', '.join(SUFFIXES)})")
-    if len(found) > 1:
-        names = " and ".join(file.name for file in found)
+    if len(matches) > 1:
+        names = " and ".join(file.name for file in matches)
         raise InputError(f"{settings.path}: {names} may both be this case; remove one")
-    image = _read(found[0])
+    image = _read(matches[0])
     if image.shape != observation.blurry.shape:
         raise InputError(
-            f"{found[0]}: {_described(image)}, but the blurry image has {_described(observation.blurry)}"
+            f"{matches[0]}: {_described(image)}, but the blurry image has {_described(observation.blurry)}"
         )
     return Direct(lambda: Result(torch.from_numpy(image)))
 
 
 def _read(file: Path) -> Array:
-    """Grey (H, W) or (H, W, C) as (C, H, W) in [0, 1]."""
+    """Read an image, grey (H, W) or (H, W, C), as (C, H, W) in [0, 1]."""
     try:
         pixels = skimage.util.img_as_float32(skimage.io.imread(file))
     except (OSError, SyntaxError, ValueError) as error:

@@ -7,35 +7,32 @@ own final step is another one.
 from dataclasses import dataclass
 
 from benchmark.blur.nonblind import LAMBDA, Image, Kernel, hyper_laplacian
-from methods.classical.alternation import ALTERNATIONS, GRADIENT_WEIGHT, estimate_kernel
+from methods.classical.alternation import TurnSettings, estimate_kernel
 from methods.classical.dark_channel import sparse_dark_channel
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
+from methods.parts.limits import positive
 
 
 @dataclass(frozen=True)
 class Settings:
     """The values of the authors' code."""
 
-    gradient_weight: float = GRADIENT_WEIGHT  # mu of |grad S|_0
+    turns: TurnSettings = TurnSettings()
     dark_weight: float = 4e-3  # lambda of |dark(S)|_0; it falls in step with the gradient weight
-    alternations: int = ALTERNATIONS  # per scale
     final_weight: float = LAMBDA  # of the data term of the final step
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        positive(self, "dark_weight", "final_weight")
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
     """Estimate the kernel, both penalties on the latent image."""
-    dark_share = settings.dark_weight / settings.gradient_weight
+    dark_share = settings.dark_weight / settings.turns.gradient_weight
 
     def latent(blurry: Image, kernel: Kernel, weight: float) -> Image:
         return sparse_dark_channel(blurry, kernel, weight, dark_share * weight)
 
-    return estimate_kernel(
-        blurry, size, latent, weight=settings.gradient_weight, alternations=settings.alternations
-    )
+    return estimate_kernel(blurry, size, settings.turns, latent=latent)
 
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:

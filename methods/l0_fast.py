@@ -9,11 +9,11 @@ image is always reduced from its full size; and borders are extended, not tapere
 from dataclasses import dataclass
 
 from benchmark.blur.nonblind import Image, Kernel
-from methods.classical.alternation import ALTERNATIONS, GRADIENT_WEIGHT, estimate_kernel
-from methods.classical.deconvolution import total_variation
+from methods.classical.alternation import TurnSettings, estimate_kernel
+from methods.classical.deconvolution import TotalVariationSettings, total_variation
 from methods.classical.kernel import in_fourier_space
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
+from methods.parts.limits import positive
 
 RATIO = 0.5  # between the sides of neighbouring scales
 
@@ -22,15 +22,12 @@ RATIO = 0.5  # between the sides of neighbouring scales
 class Settings:
     """The values of the authors' code."""
 
-    gradient_weight: float = GRADIENT_WEIGHT  # lambda of |grad S|_0
+    turns: TurnSettings = TurnSettings()
     kernel_weight: float = 20.0  # of |k|^2
-    alternations: int = ALTERNATIONS  # per scale
-    final_weight: float = 3000.0  # of the data term of the final step, total variation
-    final_penalty: float = 30.0  # of the splitting in it
-    final_iterations: int = 7
+    final: TotalVariationSettings = TotalVariationSettings(final_penalty=30.0, final_iterations=7)
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        positive(self, "kernel_weight")
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
@@ -38,19 +35,16 @@ def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel
     return estimate_kernel(
         blurry,
         size,
+        settings.turns,
         solve=in_fourier_space,
-        weight=settings.gradient_weight,
         kernel_weight=settings.kernel_weight,
-        alternations=settings.alternations,
         ratio=RATIO,
     )
 
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
     """Restore the image with the kernel."""
-    return total_variation(
-        blurry, kernel, settings.final_weight, settings.final_penalty, settings.final_iterations
-    )
+    return total_variation(blurry, kernel, settings.final)
 
 
 METHOD = classical_method(

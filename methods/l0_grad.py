@@ -9,26 +9,25 @@ of 9 images changes by at most 0.4 dB, up or down.
 from dataclasses import dataclass
 
 from benchmark.blur.nonblind import LAMBDA, Image, Kernel, hyper_laplacian
-from methods.classical.alternation import ALTERNATIONS, GRADIENT_WEIGHT, estimate_kernel
+from methods.classical.alternation import TurnSettings, estimate_kernel
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
+from methods.parts.limits import positive
 
 
 @dataclass(frozen=True)
 class Settings:
     """The values of the authors' code."""
 
-    gradient_weight: float = GRADIENT_WEIGHT  # lambda of |grad S|_0
-    alternations: int = ALTERNATIONS  # per scale
+    turns: TurnSettings = TurnSettings()
     final_weight: float = LAMBDA  # of the data term of the final step
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        positive(self, "final_weight")
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
     """Estimate the kernel."""
-    return estimate_kernel(blurry, size, weight=settings.gradient_weight, alternations=settings.alternations)
+    return estimate_kernel(blurry, size, settings.turns)
 
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:

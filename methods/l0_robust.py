@@ -12,24 +12,23 @@ import numpy as np
 
 from benchmark.blur.noise_level import noise_sigma, without_impulses
 from benchmark.blur.nonblind import Image, Kernel, hyper_laplacian
-from methods.classical.alternation import ALTERNATIONS, GRADIENT_WEIGHT, estimate_kernel
+from methods.classical.alternation import TurnSettings, estimate_kernel
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
+from methods.parts.limits import positive
 
 
 @dataclass(frozen=True)
 class Settings:
     """The values of the authors' code where it has one; the others were chosen by measurement."""
 
-    gradient_weight: float = GRADIENT_WEIGHT  # lambda of |grad S|_0
-    alternations: int = ALTERNATIONS  # per scale
+    turns: TurnSettings = TurnSettings()
     # The weight of the final step's data term is noise_factor / sigma^2, sigma^2 the variance of the noise,
     noise_factor: float = 0.2
     smallest_final_weight: float = 50.0  # but at least this,
     largest_final_weight: float = 2000.0  # and at most this
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        positive(self, "noise_factor", "smallest_final_weight", "largest_final_weight")
         if not self.smallest_final_weight <= self.largest_final_weight:
             raise ValueError(
                 f"smallest_final_weight must be at most largest_final_weight, "
@@ -39,7 +38,7 @@ class Settings:
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
     """Estimate the kernel as `l0-grad` does."""
-    return estimate_kernel(blurry, size, weight=settings.gradient_weight, alternations=settings.alternations)
+    return estimate_kernel(blurry, size, settings.turns)
 
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:

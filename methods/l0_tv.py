@@ -10,7 +10,7 @@ from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.alternation import estimate_kernel
 from methods.classical.deconvolution import ringing_suppressed
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
+from methods.parts.limits import positive
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Settings:
     ring_strength: float = 1.0  # w: how much of the rings is removed
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        positive(self, "tv_weight", "sparsity", "ring_strength")
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:

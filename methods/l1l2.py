@@ -13,11 +13,11 @@ gradients gain more than 0.1 dB.
 from dataclasses import dataclass
 
 from benchmark.blur.nonblind import Image, Kernel
-from methods.classical.deconvolution import total_variation
+from methods.classical.deconvolution import TotalVariationSettings, total_variation
 from methods.classical.kernel import conjugate_gradients
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
 from methods.classical.sparse_ratio import ImageStep, Turn, estimate_kernel, normal_equations
+from methods.parts.limits import at_least, positive
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,11 @@ class Settings:
     weight: float = 100.0  # lambda of the data term; the demo: 200 for some images, less for noisy ones
     delta: float = 1e-3  # length of an ISTA step
     alternations: int = 21  # per scale
-    final_weight: float = 3000.0  # of the data term of the final step, total variation
-    final_penalty: float = 400.0  # of the splitting in it
-    final_iterations: int = 50
+    final: TotalVariationSettings = TotalVariationSettings()
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        positive(self, "weight", "delta")
+        at_least(1, self, "alternations")
 
 
 GROWTH = 3.0  # factor of the cost that an image step may reach
@@ -60,9 +59,7 @@ def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
     """Restore the image with the kernel."""
-    return total_variation(
-        blurry, kernel, settings.final_weight, settings.final_penalty, settings.final_iterations
-    )
+    return total_variation(blurry, kernel, settings.final)
 
 
 METHOD = classical_method(

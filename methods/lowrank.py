@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.blur.nonblind import Image, Kernel
-from methods.classical.deconvolution import total_variation
+from methods.classical.deconvolution import TotalVariationSettings, total_variation
 from methods.classical.kernel import THRESHOLD
 from methods.classical.low_rank_kernel import low_rank_kernel
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
 from methods.classical.sparse_ratio import ImageStep, Turn, estimate_kernel
+from methods.parts.limits import at_least, positive
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,11 @@ class Settings:
     delta: float = 1e-2  # length of an ISTA step
     alternations: int = 5  # per scale
     rank_weight: float = 1e-5  # tau at the finest scale; a comment in the code: 3e-4 for small kernels
-    final_weight: float = 3000.0  # of the data term of the final step, total variation
-    final_penalty: float = 400.0  # of the splitting in it
-    final_iterations: int = 50
+    final: TotalVariationSettings = TotalVariationSettings()
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        positive(self, "weight", "delta", "rank_weight")
+        at_least(1, self, "alternations")
 
 
 GROWTH = 2.0  # factor of the cost that an image step may reach
@@ -58,9 +57,7 @@ def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
     """Restore the image with the kernel."""
-    return total_variation(
-        blurry, kernel, settings.final_weight, settings.final_penalty, settings.final_iterations
-    )
+    return total_variation(blurry, kernel, settings.final)
 
 
 METHOD = classical_method(

@@ -1,4 +1,4 @@
-"""NAFNet, the network that UFPNet adds kernels to: its baseline.
+"""NAFNet: the network to which UFPNet adds kernels, and its baseline.
 
 L. Chen, X. Chu, X. Zhang, J. Sun, "Simple Baselines for Image Restoration", ECCV 2022.
 """
@@ -19,16 +19,16 @@ from methods.ufp.restoration import NetworkRestoration
 
 @dataclass(frozen=True)
 class Settings:
-    """All else comes with the weights."""
+    """Where the weights lie; the sizes of the network come with them."""
 
-    # A folder with the authors' NAFNet-GoPro-width64.pth or a nafnet.safetensors; the package's if empty.
+    # A folder with the authors' NAFNet-GoPro-width64.pth or a nafnet.safetensors; empty: the package's own.
     weights: str = ""
 
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
-    """One pass through the network. Raises WeightsMissingError without weights."""
+    """Restore by one pass through the network. Raises WeightsMissingError without weights."""
     del rng
     network, label = weights.load_network(weights_folder(settings.weights), "nafnet")
     return NetworkRestoration(observation, network, device, 0, [None]).as_problem(label)

@@ -1,4 +1,4 @@
-"""The ceiling of every table: non-blind restoration with the true kernels.
+"""The upper bound of every table: deconvolution with the true kernels.
 
 D. Krishnan, R. Fergus, "Fast Image Deconvolution using Hyper-Laplacian Priors", NIPS 2009.
 """
@@ -18,6 +18,7 @@ from benchmark.blur.nonblind import (
 from benchmark.blur.operators import SvolaBlur
 from benchmark.core.types import KnownBlur, NotSupportedError, Observation
 from methods.parts.direct import Direct
+from methods.parts.limits import positive
 from methods.parts.registry import Method
 from methods.parts.solver import Result
 
@@ -26,12 +27,11 @@ from methods.parts.solver import Result
 class Settings:
     """The paper's values."""
 
-    weight: float = LAMBDA  # lambda of the data term; the paper chose it for noise of about 0.01
-    alpha: float = ALPHA  # exponent of the prior
+    weight: float = LAMBDA  # lambda of the data term, for noise with a standard deviation of about 0.01
+    alpha: float = ALPHA  # exponent of the prior, in (0, 1]
 
     def __post_init__(self) -> None:
-        if not self.weight > 0:
-            raise ValueError(f"weight must be positive, not {self.weight}")
+        positive(self, "weight")
         if not 0 < self.alpha <= 1:
             raise ValueError(f"alpha must lie in (0, 1], not {self.alpha}")
 
@@ -39,10 +39,13 @@ class Settings:
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
-    """The observation restored with its true kernels; the CPU is fast enough for it.
+    """Deconvolve with the true kernels, on the CPU, which is fast enough.
 
-    A uniform blur, 'valid' or 'circular': the paper's algorithm, padding the observation if 'valid'. Another
-    boundary, or kernels at SVOLA nodes: the same objective by conjugate gradients, under just that operator.
+    A uniform blur with the boundary 'valid' or 'circular' goes the paper's way, by FFT; 'valid' images are
+    padded first. All other blurs have the same objective, minimised by conjugate gradients under their own
+    operator.
+
+    Raises NotSupportedError where the true kernels are not known.
     """
     del rng, device
     if not isinstance(observation, KnownBlur) or observation.kernels is None:

@@ -9,7 +9,7 @@ from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.alternation import estimate_kernel
 from methods.classical.deconvolution import richardson_lucy
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
+from methods.parts.limits import at_least
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Settings:
     passes: int = 30  # more sharpen and ring more
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        at_least(1, self, "passes")
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:

@@ -9,7 +9,7 @@ from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.alternation import estimate_kernel
 from methods.classical.deconvolution import richardson_lucy_saturated
 from methods.classical.method import classical_method
-from methods.classical.settings import require_positive
+from methods.parts.limits import at_least, positive
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Settings:
     gamma: float = 2.2  # pixel values to this power are linear light; 1 where they are linear already
 
     def __post_init__(self) -> None:
-        require_positive(self)
+        at_least(1, self, "passes")
+        positive(self, "gamma")
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:

@@ -1,4 +1,4 @@
-"""UFPNet: a kernel for every pixel from a normalizing flow, and a network that attends to them.
+"""UFPNet: a normalizing flow gives a kernel for every pixel, and a restoring network attends to these.
 
 Z. Fang, F. Wu, W. Dong, X. Li, J. Wu, G. Shi, "Self-supervised Non-uniform Kernel Estimation with Flow-based
 Motion Prior for Blind Image Deblurring", CVPR 2023.
@@ -22,15 +22,15 @@ from methods.ufp.restoration import NetworkRestoration, draws
 
 @dataclass(frozen=True)
 class Settings:
-    """What may vary at test time; all else comes with the weights."""
+    """What may vary at test time; the sizes of the network come with its weights."""
 
-    # A folder with the authors' net_g_latest.pth or a ufpnet-<k>.safetensors; the package's if empty.
+    # A folder with the authors' net_g_latest.pth or a ufpnet-<k>.safetensors; empty: the package's own.
     weights: str = ""
-    # Of the kernels' codes: 'zero' is none, 'sample' draws as the authors' code does (equations (5), (6); the
-    # paper speaks of it in training only), 'mean' is the mean image of several samples.
+    # Noise on the kernels' codes, equations (5) and (6). 'zero': none. 'sample': one draw, as in the authors'
+    # code; the paper speaks of it for training only. 'mean': the mean image of several draws.
     noise: Literal["zero", "sample", "mean"] = "zero"
-    samples: int = 8  # of 'mean'
-    field_stride: int = 0  # between the kernels that are kept, in pixels; 0: as it makes 4,096 at most
+    samples: int = 8  # how many draws noise: mean takes
+    field_stride: int = 0  # px between the kernels that are kept; 0: so many that at most 4,096 are kept
 
     def __post_init__(self) -> None:
         at_least(1, self, "samples")
@@ -44,7 +44,7 @@ class Settings:
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
-    """One pass through the network, or several. Raises WeightsMissingError without weights."""
+    """Restore by one pass through the network, or by several. Raises WeightsMissingError without weights."""
     network, label = weights.load_network(weights_folder(settings.weights), "ufpnet")
     count = {"zero": 0, "sample": 1, "mean": settings.samples}[settings.noise]
     generators = draws(count, rng, device) or [None]

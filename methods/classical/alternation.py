@@ -6,33 +6,47 @@ Prior", CVPR 2014, Algorithm 1, and the methods that replace one of its parts.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.kernel import Gradients, centred, cleaned, gradients, on_support
 from methods.classical.latent_image import extended, sparse_gradients
 from methods.classical.pyramid import RATIO, enlarged, pyramid, two_tap
+from methods.parts.limits import at_least, positive
 
 # All values are those of Pan's code.
-GRADIENT_WEIGHT = 4e-3  # lambda of |grad S|_0 at the first turn
-SMALLEST_WEIGHT = 1e-4
-DECAY = 1.1  # divides the weight after every turn, through all scales
+SMALLEST_WEIGHT = 1e-4  # of |grad S|_0
+DECAY = 1.1  # divides that weight after every turn, through all scales
 KERNEL_WEIGHT = 2.0  # of |k|^2
-ALTERNATIONS = 5  # turns per scale
 
 Latent = Callable[[Image, Kernel, float], Image]  # periodic blurry image, kernel, weight -> periodic image
 # Gradients of the latent and of the blurry image, the kernel's size, the weight of |k|^2 -> kernel
 Solve = Callable[[Gradients, Gradients, tuple[int, int], float], Kernel]
 
 
+@dataclass(frozen=True)
+class TurnSettings:
+    """Settings: the turns in which latent image and kernel are updated."""
+
+    gradient_weight: float = 4e-3  # of |grad S|_0 at the first turn
+    alternations: int = 5  # turns per scale
+
+    def __post_init__(self) -> None:
+        positive(self, "gradient_weight")
+        at_least(1, self, "alternations")
+
+
+DEFAULT = TurnSettings()
+
+
 def estimate_kernel(
     blurry: Image,
     size: tuple[int, int],
+    settings: TurnSettings = DEFAULT,
+    *,
     latent: Latent = sparse_gradients,
     solve: Solve = on_support,
-    *,
-    weight: float = GRADIENT_WEIGHT,
     kernel_weight: float = KERNEL_WEIGHT,
-    alternations: int = ALTERNATIONS,
     ratio: float = RATIO,
 ) -> Kernel:
     """Estimate the kernel of a blurry image: Algorithm 1 of Pan et al. without its gradient thresholds.
@@ -40,22 +54,22 @@ def estimate_kernel(
     Args:
         blurry: luma (H, W) in [0, 1].
         size: of the kernel, (h, w), both odd.
+        settings: of the turns.
         latent: the step that updates the latent image.
         solve: the step that updates the kernel; its result may have negative entries.
-        weight: of the gradient penalty at the first turn.
         kernel_weight: of |k|^2.
-        alternations: turns per scale.
         ratio: between the sides of neighbouring scales.
 
     Returns:
         The kernel (h, w), its centre of mass in the middle.
     """
     kernel: Kernel | None = None
+    weight = settings.gradient_weight
     for scale in pyramid(blurry, size, ratio):
         kernel = two_tap(scale.size) if kernel is None else enlarged(kernel, scale.size, ratio)
         height, width = scale.blurry.shape
         periodic, observed = extended(scale.blurry, scale.size), gradients(scale.blurry)
-        for _ in range(alternations):
+        for _ in range(settings.alternations):
             image = latent(periodic, kernel, weight)[:height, :width]
             solution = cleaned(solve(gradients(image), observed, scale.size, kernel_weight))
             kernel = kernel if solution is None else solution

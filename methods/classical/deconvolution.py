@@ -6,6 +6,7 @@ other.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import skimage  # loads a part when it is first used; `restoration` takes a second
@@ -16,6 +17,7 @@ from skimage.morphology import disk
 
 from benchmark.blur.nonblind import Image, Kernel, difference_power, in_tapered_frame, transfer_function
 from methods.classical.latent_image import extended, sparse_gradients
+from methods.parts.limits import at_least, positive
 
 BLURRED_FLOOR = 1e-8  # the least value that is divided by in a Richardson-Lucy step
 REACH_FLOOR = 1e-2  # the least share of a latent pixel's light that counts as reaching the frame
@@ -30,7 +32,20 @@ RING_CONTRAST = 0.1  # sigma_r of the bilateral filter, for intensities in [0, 1
 RING_RADIUS = 3.0  # sigma_s of the bilateral filter, px
 
 
-def total_variation(blurry: Image, kernel: Kernel, weight: float, penalty: float, iterations: int) -> Image:
+@dataclass(frozen=True)
+class TotalVariationSettings:
+    """Settings: the final step `total_variation`, as in the code of Krishnan et al., CVPR 2011."""
+
+    final_weight: float = 3000.0  # of the data term
+    final_penalty: float = 400.0  # weight of the splitting
+    final_iterations: int = 50
+
+    def __post_init__(self) -> None:
+        positive(self, "final_weight", "final_penalty")
+        at_least(1, self, "final_iterations")
+
+
+def total_variation(blurry: Image, kernel: Kernel, settings: TotalVariationSettings) -> Image:
     """Deconvolve under total variation: min_x weight/2 |k * x - y|^2 + sum |dx x| + |dy x|, by split Bregman.
 
     T. Goldstein, S. Osher, "The Split Bregman Method for L1-Regularized Problems", SIIMS 2009. The border is
@@ -39,10 +54,9 @@ def total_variation(blurry: Image, kernel: Kernel, weight: float, penalty: float
     Args:
         blurry: y, (C, H, W).
         kernel: k, (h, w).
-        weight: of the data term.
-        penalty: weight of the splitting.
-        iterations: of split Bregman.
+        settings: weights and iterations.
     """
+    weight, penalty = settings.final_weight, settings.final_penalty
 
     def deconvolve(periodic: Image, k: Kernel) -> Image:
         size = (periodic.shape[-2], periodic.shape[-1])
@@ -51,7 +65,7 @@ def total_variation(blurry: Image, kernel: Kernel, weight: float, penalty: float
         matched = weight * transfer.conj() * rfft2(periodic)
         x = periodic
         b_x, b_y = np.zeros_like(x), np.zeros_like(x)
-        for _ in range(iterations):
+        for _ in range(settings.final_iterations):
             v_x, v_y = np.roll(x, -1, -1) - x + b_x, np.roll(x, -1, -2) - x + b_y
             d_x, d_y = soft(v_x, 1 / penalty), soft(v_y, 1 / penalty)
             b_x, b_y = v_x - d_x, v_y - d_y

@@ -11,6 +11,14 @@ def at_least(least: int, settings: object, *names: str) -> None:
             )
 
 
+def positive(settings: object, *names: str) -> None:
+    """Raise ValueError naming the first of the settings that is not above 0."""
+    for name in names:
+        value = getattr(settings, name)
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, not {value}")
+
+
 def shares(settings: object, *names: str) -> None:
     """Raise ValueError naming the first of the settings that is not within [0, 1]."""
     for name in names:

@@ -11,6 +11,7 @@ from benchmark.blur.noise_level import noise_sigma, without_impulses
 from benchmark.blur.nonblind import hyper_laplacian, transfer_function
 from methods.classical import deconvolution, kernel, pyramid
 from methods.classical.dark_channel import dark_channel, sparse_dark_channel
+from methods.classical.deconvolution import TotalVariationSettings
 from methods.classical.latent_image import extended, sparse_gradients
 from methods.classical.low_rank_kernel import shrunk_spectrum
 from methods.classical.sparse_ratio import ImageStep, estimate_kernel, normal_equations
@@ -182,7 +183,7 @@ def test_total_variation_restores_piecewise_constant_images():
     latent = 0.1 + 0.4 * (np.add.outer(np.arange(60) // 9, np.arange(64) // 7) % 2)
     k = random_kernel((5, 7))
     blurry = convolve2d(latent, k, mode="valid")[None]
-    restored = deconvolution.total_variation(blurry, k, 3000.0, 30.0, 7)[0]
+    restored = deconvolution.total_variation(blurry, k, TotalVariationSettings(3000.0, 30.0, 7))[0]
     sharp, inner = latent[2:-2, 3:-3], np.s_[8:-8, 8:-8]
     assert np.abs(restored - sharp)[inner].mean() < np.abs(blurry[0] - sharp)[inner].mean() / 3
 
@@ -195,7 +196,7 @@ def test_total_variation_at_its_fixed_point_minimises_the_objective():
         variation = np.abs(np.roll(x, -1, -1) - x).sum() + np.abs(np.roll(x, -1, -2) - x).sum()
         return 5.0 / 2 * ((x - blurry) ** 2).sum() + variation
 
-    found = deconvolution.total_variation(blurry, delta, 5.0, 5.0, 400)
+    found = deconvolution.total_variation(blurry, delta, TotalVariationSettings(5.0, 5.0, 400))
     least = objective(found)
     for _ in range(20):
         assert objective(found + 1e-2 * rng.standard_normal(found.shape)) > least

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmark.core.types import InputError, Observation, Status, WeightsMissingError
+from benchmark.runs.settings import effective
 from methods import nafnet, ufpnet
 from methods.parts.solver import Task, solve
 from methods.ufp import weights
@@ -148,3 +149,9 @@ def test_tiny_images_are_declined_with_a_sentence(folder):
     declined = restored(ufpnet, image(3, 6, 6), folder)
     assert declined.status is Status.NOT_SUPPORTED
     assert "multiples of 16 px a side, this one has 6 x 6" in declined.reason
+
+
+def test_a_number_of_samples_is_refused_where_their_mean_is_not_taken():
+    with pytest.raises(InputError, match="'samples' has no effect with noise: zero"):
+        effective(ufpnet.Settings, {"samples": 4}, "ufpnet")
+    assert effective(ufpnet.Settings, {"samples": 4, "noise": "mean"}, "ufpnet").samples == 4
