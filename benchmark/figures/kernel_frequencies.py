@@ -33,7 +33,7 @@ def band_errors(kernel: Array | Floats, true: Array | Floats) -> Floats:
     Returns:
         (5,), from the lowest band to the highest.
 
-    >>> band_errors(np.eye(5) / 5, np.eye(5) / 5)
+    >>> band_errors(np.eye(9) / 9, np.eye(9) / 9)
     array([0., 0., 0., 0., 0.])
     """
     estimated_spectrum, true_spectrum = (np.fft.fftshift(np.fft.fft2(values)) for values in (kernel, true))
