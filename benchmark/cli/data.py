@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def download(
     sources: Annotated[list[str], typer.Argument(help="Sources; `blindbench datasets` lists them.")],
-    accept_terms: Annotated[bool, typer.Option(help="Accept the terms that are shown.")] = False,
+    accept_terms: Annotated[bool, typer.Option(help="Accept the terms of the sources.")] = False,
 ) -> None:
     """Download data into datasets/, or say how you can get them.
 
@@ -56,7 +56,7 @@ def show_datasets(
 @app.command("sheet")
 def contact_sheet_command(
     datasets: Annotated[list[str], typer.Argument(help="Datasets, or <dataset>@<condition>.")],
-    out: Annotated[Path, typer.Option(help="The picture to write; a PDF goes beside it.")],
+    out: Annotated[Path, typer.Option(help="The image file to write; a PDF goes beside it.")],
     cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
     experiment_seed: ExperimentSeed = 0,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Verbs that train, measure and investigate."""
+"""Verbs about methods and numbers: list, train, time, check."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from tabulate import tabulate
 
-from benchmark.cli.options import Device, json_object, key_value, page
+from benchmark.cli.options import Device, key_value, page
 from benchmark.core.types import InputError
 
 app = typer.Typer()
@@ -34,7 +34,7 @@ def show_methods(
 
 @app.command()
 def pretrain(
-    name: Annotated[str, typer.Argument(help="A training, such as decoder; a wrong one lists all.")],
+    name: Annotated[str, typer.Argument(help="A training, such as decoder. A wrong name lists all.")],
     kernel_size: Annotated[int | None, typer.Option(help="Side of the kernels, in pixels.")] = None,
     images: Annotated[
         list[str] | None,
@@ -47,38 +47,34 @@ def pretrain(
         ),
     ] = None,
     data_terms: Annotated[
-        str, typer.Option(help="Terms of the photographs, for the model card; known of sources.")
+        str, typer.Option(help="Terms of the photographs, for the model card. Those of sources are known.")
     ] = "",
     out: Annotated[
-        Path, typer.Option(help="Where the results go, and where earlier trainings' weights are.")
+        Path, typer.Option(help="Folder of the results, and of the weights of earlier trainings.")
     ] = Path("results/pretrain"),
     max_minutes: Annotated[
-        float | None, typer.Option(help="The training ends then, its learning rates fitted to it.")
+        float | None,
+        typer.Option(help="The training ends after this time; its learning rates fall with it."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="The default is the training's own number.")] = None,
-    settings: Annotated[
-        str, typer.Option(help="JSON object of settings that differ from the training's own.")
-    ] = "{}",
+    steps: Annotated[int | None, typer.Option(help="Steps; the default is the training's own.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, over --settings.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the training.")
     ] = None,
-    remark: Annotated[str, typer.Option(help="Goes into the label of the weights, such as demo.")] = "",
+    remark: Annotated[str, typer.Option(help="Added to the label of the weights, such as demo.")] = "",
     half: Annotated[bool, typer.Option(help="Store the weights in half precision.")] = False,
     seed: Annotated[int, typer.Option(help="Seeds weights, kernels and crops.")] = 0,
     device: Device = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; torch's choice by default.")
-    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default torch chooses.")] = None,
 ) -> None:
     """Train a network that methods start from: its weights, losses, quality and a model card.
 
-    A training that was stopped or killed continues with the same command; a finished one is left alone.
+    The same command continues a training that was stopped or killed. It leaves a finished one alone.
     """
     from benchmark.core.console import reporting
     from benchmark.pretraining.job import Job, Order, pretrain
     from benchmark.runs.machine import claimed_device, prepare
 
-    overrides = json_object(settings) | dict(key_value(text) for text in set_ or [])
+    overrides = dict(key_value(text) for text in set_ or [])
     if kernel_size is not None:
         overrides["kernel_size"] = kernel_size
     order = Order(
@@ -89,40 +85,40 @@ def pretrain(
     prepare(threads)
     with claimed_device(device) as target, reporting("pretrain ·") as report:
         trained = pretrain(job, target, threads or os.cpu_count() or 1, report)
-    typer.echo(f"{job.record_path.with_suffix('.md')}: " + ("trained" if trained else "is finished already"))
+    typer.echo(f"{job.record_path.with_suffix('.md')}: " + ("trained" if trained else "was trained before"))
 
 
 @app.command()
 def detective(
     restored: Annotated[Path, typer.Option(help="A folder of restored images.")],
     sharp: Annotated[Path, typer.Option(help="A folder of sharp images, paired with them by name.")],
-    published: Annotated[str, typer.Option(help="The average as printed, such as 24.97.")],
-    metric: Annotated[Literal["psnr", "ssim"], typer.Option(help="What it is an average of.")] = "psnr",
-    rows: Annotated[int, typer.Option(min=1, help="How many protocols are shown.")] = 15,
+    published: Annotated[str, typer.Option(help="The average as it is printed, such as 24.97.")],
+    metric: Annotated[Literal["psnr", "ssim"], typer.Option(help="The metric that was averaged.")] = "psnr",
+    rows: Annotated[int, typer.Option(min=1, help="How many protocols to show.")] = 15,
 ) -> None:
-    """Find the protocols (border, alignment, colour, rounding, average) that give a published number."""
+    """Find which border, alignment, colour, rounding and average give a published number."""
     from benchmark.core.console import reporting
     from benchmark.runs.machine import prepare
     from benchmark.tools.detective import conclusion, investigate, paired, tolerance
 
-    tolerance(published)  # refused before the work
-    found = paired(restored, sharp)
-    if found.unpaired:
-        names = ", ".join(path.name for path in found.unpaired)
-        typer.echo(f"left out, without a sharp partner ({len(found.unpaired)}): {names}", err=True)
+    tolerance(published)  # refuses what is no number before the work begins
+    pairing = paired(restored, sharp)
+    if pairing.unpaired:
+        names = ", ".join(path.name for path in pairing.unpaired)
+        typer.echo(f"left out, without a sharp partner ({len(pairing.unpaired)}): {names}", err=True)
     prepare(threads=None)
     with reporting("detective ·") as report:
-        table = investigate(found.pairs, float(published), metric, report)
-    shown = table.head(rows).round({"value": 4, "difference": 4}).to_dict("records")
-    typer.echo(tabulate(shown, headers="keys", tablefmt="simple"))
+        table = investigate(pairing.pairs, float(published), metric, report)
+    nearest = table.head(rows).round({"value": 4, "difference": 4}).to_dict("records")
+    typer.echo(tabulate(nearest, headers="keys", tablefmt="simple"))
     typer.echo(conclusion(table, published))
 
 
 @app.command()
 def doctor(
-    sharp: Annotated[list[Path], typer.Option(help="The sharp image; again for more images of one kernel.")],
-    kernel: Annotated[Path, typer.Option(help="The kernel's image file.")],
-    blurry: Annotated[list[Path], typer.Option(help="The blurry image, one for each sharp one, in order.")],
+    sharp: Annotated[list[Path], typer.Option(help="A sharp image; again for more with this kernel.")],
+    kernel: Annotated[Path, typer.Option(help="The image file of the kernel.")],
+    blurry: Annotated[list[Path], typer.Option(help="A blurry image for each sharp one, in order.")],
 ) -> None:
     """Find how an image was blurred: kernel orientation, light, shift, intensities, boundary, noise."""
     from benchmark.data.images import read_image
@@ -135,13 +131,13 @@ def doctor(
     pairs = [
         tuple(read_image(path).astype(float) for path in pair) for pair in zip(sharp, blurry, strict=True)
     ]
-    found = diagnose_together([(x, y) for x, y in pairs], read_image(kernel).astype(float).mean(0))
-    rows = [(entry.orientation, entry.light, f"{entry.residual:.4f}") for entry in found.candidates]
-    typer.echo(tabulate(rows, headers=["kernel file", "light", "residual inside"], tablefmt="simple"))
-    borders = sorted(found.borders.items(), key=lambda entry: entry[1])
+    diagnosis = diagnose_together([(x, y) for x, y in pairs], read_image(kernel).astype(float).mean(0))
+    rows = [(entry.orientation, entry.light, f"{entry.residual:.4f}") for entry in diagnosis.candidates]
+    typer.echo(tabulate(rows, headers=["kernel file", "light", "residual"], tablefmt="simple"))
+    borders = sorted(diagnosis.borders.items(), key=lambda entry: entry[1])
     if borders:
-        typer.echo("\n" + tabulate(borders, headers=["boundary", "residual there"], floatfmt=".4f"))
-    typer.echo("\n" + "\n".join(conclusions(found)))
+        typer.echo("\n" + tabulate(borders, headers=["boundary", "residual at the border"], floatfmt=".4f"))
+    typer.echo("\n" + "\n".join(conclusions(diagnosis)))
 
 
 @app.command()

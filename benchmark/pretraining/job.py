@@ -126,15 +126,16 @@ class Job:
 
     @property
     def command(self) -> str:
-        """That gives the same."""
+        """The command line of this order."""
         order = self.order
         words = ["blindbench", "pretrain", order.training]
+        for key, value in sorted(order.settings.items()):
+            words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
         for image in order.images:
             words += ["--images", image]
         for folder in order.pairs:
             words += ["--pairs", folder]
         options = {
-            "settings": json.dumps(dict(order.settings), sort_keys=True) if order.settings else None,
             "max-minutes": order.minutes and f"{order.minutes:g}",
             "steps": order.steps,
             "seed": order.seed or None,

@@ -1,4 +1,4 @@
-"""Speed, as ratios measured side by side in one run."""
+"""Measure speed. Two ways are timed in the same run and compared, for times of different runs differ."""
 
 import statistics
 import subprocess
@@ -20,7 +20,16 @@ from benchmark.runs.names import base_method
 
 
 def bench_blur(image_sizes: tuple[int, ...] = (64, 128, 256, 512), repeats: int = 5) -> pd.DataFrame:
-    """Direct sum against FFT, forward and backward in image and kernel, one thread: milliseconds."""
+    """Time the uniform blur by direct sum and by FFT, on one thread.
+
+    Args:
+        image_sizes: Sides of the blurry image, in px.
+        repeats: How often each is timed; the median counts.
+
+    Returns:
+        A row for each size of image and kernel: milliseconds for the blur and its gradients with respect to
+        both, and the ratio.
+    """
     torch.set_num_threads(1)
     keep_freed_memory()
     rows = []
@@ -45,9 +54,10 @@ def _forward_and_backward(
 
 
 def bench_method(name: str, size: int, kernel_size: int, steps: int) -> pd.DataFrame:
-    """One step of a method at its own settings, with and without keeping freed memory.
+    """Time one step of a method at its default settings, when freed memory is kept and when it is returned.
 
-    The switch lasts for a whole process, so each row is a process of its own.
+    See `benchmark.runs.machine.keep_freed_memory`, which changes a whole process: each row is timed in a
+    process of its own.
     """
     rows = []
     for keep in (False, True):
@@ -65,7 +75,7 @@ def bench_method(name: str, size: int, kernel_size: int, steps: int) -> pd.DataF
 
 
 def time_steps(name: str, size: int, kernel_size: int, steps: int, keep: bool) -> float:
-    """Median milliseconds of one step on a noise image (1, size, size), one thread."""
+    """Time one step on a random image (1, size, size), on one thread: the median in milliseconds."""
     torch.set_num_threads(1)
     if keep:
         keep_freed_memory()
@@ -80,7 +90,7 @@ def time_steps(name: str, size: int, kernel_size: int, steps: int, keep: bool) -
 
 
 def _milliseconds(work: Callable[[], object], repeats: int) -> float:
-    """Median over `repeats`, after two runs to warm up."""
+    """The median time over `repeats`, after two runs to warm up."""
     times = []
     for _ in range(repeats + 2):
         started = time.perf_counter()

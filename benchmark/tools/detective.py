@@ -1,8 +1,8 @@
-"""Which protocol reproduces a published number, given the restored images that it was computed from.
+"""Find the protocols that reproduce a published number from the restored images behind it.
 
-Every combination of the choices that papers leave open is scored: the border that is cropped, the
-alignment, the grey image, rounding it to 8 bits, averaging over images or over their squared errors, the
-variant of SSIM. Agreement is a hint and no proof: several protocols often agree.
+Papers leave choices open. Every combination of them is tried: the border that is cropped, the alignment, the
+conversion to grey, rounding it to 8 bits, averaging PSNRs or squared errors, the variant of SSIM. A match is
+a hint, not a proof: several protocols often give the same number.
 """
 
 import itertools
@@ -24,10 +24,10 @@ from benchmark.scoring.colour import full_range_luma, studio_range_luma
 from benchmark.scoring.metrics import METRICS
 
 BORDERS = (0, 5, 10, 15, 20)  # px cropped on each side
-REACH = 10  # px, of the shift search; smaller borders are scored without one
+REACH = 10  # px, the largest shift that is searched; smaller borders are scored without a shift
 STEPS = {"whole-pixel shift": 1, "quarter-pixel shift": 4}  # per pixel
 SSIM_VARIANTS = ("ssim", "ssim-wang", "ssim-3d", "ssim-pyiqa")
-# What may be made of a colour image; its stored values are "RGB", those of a grey one "grey".
+# How a colour image is converted to grey. Images as they are stored are called "RGB" or "grey".
 GREY_PLANES = {
     "full-range luma": full_range_luma,
     "studio-range luma": studio_range_luma,
@@ -41,18 +41,21 @@ Choice = tuple[str, str, str, int, str]  # CHOICES without the average
 
 @dataclass(frozen=True)
 class Pairing:
-    """The (restored, sharp) files that belong together by name, and the restored ones without a partner."""
+    """Files that belong together, (restored, sharp), and restored ones without a sharp partner."""
 
     pairs: tuple[tuple[Path, Path], ...]
     unpaired: tuple[Path, ...]
 
 
 def paired(restored: Path, sharp: Path) -> Pairing:
-    """Pair the images of two folders by their names without suffix.
+    """Pair the images of two folders by their names.
 
-    A restored image belongs to the sharp one of its name, or else to the one with the longest name that
-    begins its own before a `_`, `-` or `.`: `text_01_kernel_02` to `text_01`. Each sharp image may serve
-    several. Raises InputError when a folder is missing or no image finds a partner.
+    A restored image belongs to the sharp one whose name, without suffix, it has or begins with before a `_`,
+    `-` or `.`; of several the longest name counts. So `text_01_kernel_02.png` belongs to `text_01.png`. A
+    sharp image may have several restored ones.
+
+    Raises:
+        InputError: A folder is missing, or no image has a partner.
     """
     sharp_by_stem = {path.stem: path for path in _images(sharp)}
     pairs, unpaired = [], []
@@ -84,11 +87,21 @@ def _images(folder: Path) -> list[Path]:
 def investigate(
     pairs: Sequence[tuple[Path, Path]], published: float, metric: Literal["psnr", "ssim"], report: Report
 ) -> pd.DataFrame:
-    """Every protocol with its value over `pairs` of files, that nearest to `published` first.
+    """Compute the average by every protocol.
 
-    Columns are `COLUMNS`; `pairs` counts the images that the protocol has a value for: not those that are
-    too small for its border, nor grey ones where it takes RGB. Raises InputError for a pair that differs in
-    size, and for files that cannot be read.
+    Args:
+        pairs: (restored, sharp) image files.
+        published: The number to find.
+        metric: What it is an average of.
+        report: Called before each pair and at the end.
+
+    Returns:
+        A row per protocol, the nearest to `published` first, with `COLUMNS`. `pairs` is the number of images
+        that the protocol has a value for: it has none for images too small for its border, and none for grey
+        images where it compares RGB.
+
+    Raises:
+        InputError: A file cannot be read, or the images of a pair differ in size.
     """
     values: dict[Choice, list[float]] = {}
     for index, (restored, sharp) in enumerate(pairs):
@@ -101,9 +114,9 @@ def investigate(
             values.setdefault(choice, []).append(value)
     report(Progress("pairs", len(pairs), len(pairs)))
     rows = [
-        (*choice, average, len(found), value, value - published)
-        for choice, found in values.items()
-        for average, value in _averages(found, metric).items()
+        (*choice, average, len(own), value, value - published)
+        for choice, own in values.items()
+        for average, value in _averages(own, metric).items()
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     order = table.assign(distance=table.difference.abs().round(9)).sort_values("distance", kind="stable")
@@ -111,34 +124,37 @@ def investigate(
 
 
 def tolerance(published: str) -> float:
-    """Half of the last printed digit: 0.005 for 24.97. Raises InputError when it is no number."""
+    """How far a number may lie from one that is printed: half of its last digit.
+
+    Raises InputError when `published` is no number.
+
+    >>> tolerance("24.97")
+    0.005
+    """
     if not re.fullmatch(r"\d+(\.\d*)?", published):
         raise InputError(f"--published {published}: a number as printed is needed, such as 24.97")
     return 0.5 * 10.0 ** -len(published.partition(".")[2])
 
 
 def conclusion(table: pd.DataFrame, published: str) -> str:
-    """What the table of `investigate` allows to say, in one or two sentences."""
+    """Say in one or two sentences which protocols of `investigate`'s table reproduce the number."""
     within = tolerance(published) * (1 + 1e-9)
     agreeing = table[table.difference.abs() <= within]
     nearest = table.iloc[0]
     if agreeing.empty:
         return (
             f"No protocol reproduces {published}; the nearest gives {nearest.value:.4f}, "
-            f"{nearest.difference:+.4f} away. The images or the protocol are others."
+            f"{nearest.difference:+.4f} away. It comes from other images or by another protocol."
         )
     if len(agreeing) == 1:
         return f"One protocol reproduces {published}: {describe(nearest)}."
     shared = [f"{name} {agreeing[name].iloc[0]}" for name in CHOICES if agreeing[name].nunique() == 1]
-    common = f" They share: {', '.join(shared)}." if shared else ""
-    return (
-        f"{len(agreeing)} protocols reproduce {published} to its last digit and cannot be told apart by this "
-        f"number.{common}"
-    )
+    common = f" All of them have: {', '.join(shared)}." if shared else ""
+    return f"{len(agreeing)} protocols reproduce {published} to its last digit.{common}"
 
 
 def describe(row: "pd.Series[Any]") -> str:
-    """One protocol of the table in words."""
+    """Put one protocol of the table into words."""
     return (
         f"{row.metric} of {row.channels}, rounding {row.rounding}, {row.border} px cropped, {row.alignment}, "
         f"averaged over {row.average}"
@@ -146,7 +162,7 @@ def describe(row: "pd.Series[Any]") -> str:
 
 
 def _averages(values: Sequence[float], metric: str) -> dict[str, float]:
-    """The average by each way of averaging, of the images' SSIM or, for PSNR, of their squared errors."""
+    """Average the images' SSIM or, for PSNR, their mean squared errors, in each way."""
     if metric == "ssim":
         return {"images": float(np.mean(values))}
     return {
@@ -160,9 +176,9 @@ def _decibels(squared_error: float) -> float:
 
 
 def _scores(estimate: Image, reference: Image, metric: str) -> Iterator[tuple[Choice, float]]:
-    """Each choice with the mean squared error or the SSIM of one pair."""
+    """The mean squared error or the SSIM of one pair by each choice."""
     luma_starts = _starts(full_range_luma(estimate), full_range_luma(reference))
-    # What rounding does to SSIM is too little to tell protocols apart.
+    # Rounding changes SSIM too little to tell protocols apart.
     roundings = ("none", "8 bit") if metric == "psnr" else ("none",)
     for (channels, rounding), (x, y) in _planes(estimate, reference, roundings).items():
         starts = _starts(x, y) if channels == "RGB" else luma_starts
@@ -171,7 +187,7 @@ def _scores(estimate: Image, reference: Image, metric: str) -> Iterator[tuple[Ch
                 yield ("psnr", channels, rounding, border, alignment), float(((moved - inner) ** 2).mean())
                 continue
             for variant in SSIM_VARIANTS:
-                # pyiqa's takes the luma itself and is slow: only of whole frames, as a library is given them.
+                # pyiqa converts to luma itself, and is slow: whole frames only, as people call a library.
                 if variant == "ssim-pyiqa" and (channels not in ("RGB", "grey") or border):
                     continue
                 try:
@@ -184,7 +200,7 @@ def _scores(estimate: Image, reference: Image, metric: str) -> Iterator[tuple[Ch
 def _planes(
     estimate: Image, reference: Image, roundings: Sequence[str]
 ) -> dict[tuple[str, str], tuple[Image, Image]]:
-    """What may be compared, by channels and rounding; files hold 8 bits already."""
+    """The images to compare by channels and rounding. Stored images are rounded already."""
     if len(estimate) == len(reference) == 1:
         return {("grey", "none"): (estimate, reference)}
     planes = {}
@@ -202,7 +218,7 @@ def _rounded(*images: Image) -> tuple[Image, Image]:
 
 
 def _starts(estimate: Image, reference: Image) -> Mapping[str, tuple[float, float]]:
-    """The best shift of each alignment, 15 px inside the border; none for images below 31 px."""
+    """The best shift of each alignment, measured 15 px inside the frame; none for images below 31 px."""
     if min(reference.shape[1:]) <= 2 * 15:
         return {}
     return {
@@ -214,10 +230,10 @@ def _starts(estimate: Image, reference: Image) -> Mapping[str, tuple[float, floa
 def _geometries(
     x: Image, y: Image, starts: Mapping[str, tuple[float, float]]
 ) -> Iterator[tuple[int, str, tuple[Image, Image]]]:
-    """(border, alignment, images) of one plane.
+    """(border, alignment, images) for each border and alignment.
 
-    The best shift depends little on the border and the kind of luma: it is looked for within a step of the
-    start.
+    The best shift depends little on the border and the kind of luma, so only the steps next to `starts` are
+    tried.
     """
 
     def crop(image: Image, border: int) -> Image:

@@ -1,9 +1,11 @@
-"""Which convention of blurring reproduces a blurry image, given the sharp image and the kernel file.
+"""Find how an image was blurred, from the sharp image, the kernel file and the blurry image.
 
-Files of kernels come in true-convolution or correlation form and transposed; images are blurred as stored
-or in linear light, shifted, scaled, continued past their edges in one of several ways, and noisy. A wrong
-choice shows in the residual, so each can be measured. Images are (C, H, W) in [0, 1], kernels (h, w) in any
-scale; a blurry image may be smaller than the sharp one and then lies in its middle.
+Datasets differ: their kernel files are in true-convolution or in correlation form, perhaps transposed. Their
+images were blurred as stored or in linear light, shifted, scaled, continued beyond their edges in one of
+several ways, and noisy. Each choice is tried; a wrong one leaves a larger residual.
+
+Images are (C, H, W) in [0, 1], kernels (h, w) of any sum. A blurry image that is smaller than the sharp one
+lies in its middle.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,18 +22,18 @@ from benchmark.scoring.alignment import Image, best_shift
 
 Kernel = NDArray[np.float64]  # (h, w)
 
-REACH = 14  # px, of the search for a shift between prediction and blurry image
-# One answer is told from another where the residuals (root mean square) differ by this factor or more.
+REACH = 14  # px, the largest shift between prediction and blurry image that is searched
+# An answer is decided where all others have residuals (root mean square) larger by this factor.
 DECISIVE = 1.05
-# What a kernel file may hold, and what turns it into true-convolution form.
+# The forms of kernel files, and how each is converted to true-convolution form.
 ORIENTATIONS: Mapping[str, Callable[[Kernel], Kernel]] = {
     "convolution": lambda kernel: kernel,
     "correlation": lambda kernel: kernel[::-1, ::-1],
     "transposed convolution": lambda kernel: kernel.T,
     "transposed correlation": lambda kernel: kernel[::-1, ::-1].T,
 }
-LIGHTS = {"stored values": 1.0, "linear light": 2.2}  # to the exponent
-# How the sharp image continues past its edges, and `numpy.pad`'s word for it.
+LIGHTS = {"stored values": 1.0, "linear light": 2.2}  # exponent of stored values before the blur
+# How the sharp image continues beyond its edges, and the mode of `numpy.pad` for it.
 BOUNDARIES = {
     "zero": "constant",
     "replicate": "edge",
@@ -44,35 +46,35 @@ ROUNDING = 1 / 255 / np.sqrt(12)  # standard deviation of rounding to 8 bits
 
 @dataclass(frozen=True)
 class Candidate:
-    """One reading of the kernel file and of the light, and how well it predicts the blurry pixels."""
+    """A form of the kernel file and a light, and how well they predict the blurry image."""
 
     orientation: str  # of `ORIENTATIONS`
     light: str  # of `LIGHTS`
-    residual: float  # root mean square, inside the borders; the geometric mean over images
+    residual: float  # root mean square inside the borders; geometric mean over images
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found. An answer is None where several fit equally well."""
+    """How the images were blurred. An answer is None where several fit equally well."""
 
     candidates: tuple[Candidate, ...]  # best first
-    unblurred: float  # residual of the sharp image itself, as that of a candidate
-    contrast: float  # standard deviation of the same blurry pixels: the residual of predicting nothing
+    unblurred: float  # residual of the sharp image without blur, to compare with
+    contrast: float  # standard deviation of the blurry image: the residual of a constant prediction
     orientation: str | None  # of `ORIENTATIONS`
     light: str | None  # of `LIGHTS`
-    shifts: tuple[tuple[float, float], ...]  # by image: blurry(i) = prediction(i + shift), rows and columns
-    gain: float  # blurry = gain * prediction + offset, means over images
+    shifts: tuple[tuple[float, float], ...]  # of each image: blurry(i) = prediction(i + shift); rows, columns
+    gain: float  # blurry = gain * prediction + offset; means over images
     offset: float
-    borders: Mapping[str, float]  # of `BOUNDARIES`, the residual where they matter; empty where none does
-    boundary: str | None  # of `BOUNDARIES`, or "valid": none, real scene lies outside
+    borders: Mapping[str, float]  # boundary to the residual near the edges; empty where no edge is reached
+    boundary: str | None  # of `BOUNDARIES`, or "valid" where real scene continues beyond the edges
     noise: float  # standard deviation of the residual inside the borders
     noise_kind: str
 
     @property
     def is_explained(self) -> bool:
-        """Whether the kernel predicts half the variance, and more than the sharp image itself does.
+        """Whether the kernel predicts the blurry image better than the sharp image and half its variance.
 
-        Blurring makes any image more like any other, for it takes contrast away.
+        The second condition is needed because any strong blur takes away contrast and so lowers the residual.
         """
         residual = self.candidates[0].residual
         return residual * DECISIVE < self.unblurred and residual**2 < self.contrast**2 / 2
@@ -80,10 +82,10 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class _Fit:
-    """How a prediction is brought onto a blurry image: moved by whole pixels, then weighed."""
+    """How a prediction is matched to a blurry image: moved by whole pixels, then weighted."""
 
     move: tuple[int, int]
-    weights: NDArray[np.float64]  # of the prediction, 1, and its differences along rows and columns
+    weights: NDArray[np.float64]  # of the prediction, of a constant, of its gradients along rows and columns
     residual: Image  # (C, h, w) inside the borders
     blurry: Image  # the same pixels
 
@@ -98,16 +100,25 @@ class _Fit:
 
 
 def diagnose(sharp: Image, kernel: Kernel, blurry: Image) -> Diagnosis:
-    """`diagnose_together` of one image."""
+    """Find how one image was blurred; see `diagnose_together`."""
     return diagnose_together([(sharp, blurry)], kernel)
 
 
 def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> Diagnosis:
-    """Find how each (sharp, blurry) of `pairs` was blurred by `kernel`; one answer for all, a shift for each.
+    """Find how images were blurred by one kernel.
 
-    Orientation and light are judged on the middle channel, where no boundary is involved; boundary and noise
-    on all channels, by the best candidate. The kernel is divided by its sum.
-    Raises InputError for images that do not fit each other, are flat, or too small for the kernel.
+    Orientation and light are judged on the middle channel, away from the edges. Boundary and noise are judged
+    on all channels, with the best orientation and light.
+
+    Args:
+        pairs: (sharp, blurry) images.
+        kernel: (h, w); it is divided by its sum.
+
+    Returns:
+        One answer for all images, and a shift for each.
+
+    Raises:
+        InputError: Images do not fit each other, are flat, or are too small for the kernel.
     """
     if not pairs:
         raise InputError("no pair of a sharp and a blurry image was given")
@@ -138,11 +149,11 @@ def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> D
     fits = [_fit(_blurred(x, turned, gamma), y, margin) for x, y in pairs]
     borders = {}
     for name, mode in BOUNDARIES.items():
-        found = [
+        residuals = [
             _border_rms(_blurred(x, turned, gamma, mode), y, turned.shape, fit)
             for (x, y), fit in zip(pairs, fits, strict=True)
         ]
-        known = [rms for rms in found if rms is not None]
+        known = [rms for rms in residuals if rms is not None]
         if known:
             borders[name] = _geometric_mean(known)
     noise, kind = _noise(fits)
@@ -163,12 +174,12 @@ def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> D
 
 
 def conclusions(diagnosis: Diagnosis) -> list[str]:
-    """What was found, in plain sentences; also what could not be decided."""
+    """Put a diagnosis into sentences, also what could not be decided."""
     best = diagnosis.candidates[0]
     if not diagnosis.is_explained:
         return [
-            f"The kernel does not explain the blur: its best reading leaves {best.residual:.4f}, the sharp "
-            f"image itself {diagnosis.unblurred:.4f}, a constant {diagnosis.contrast:.4f}. "
+            f"The kernel does not explain the blur: its best form leaves a residual of {best.residual:.4f}, "
+            f"the sharp image without blur {diagnosis.unblurred:.4f}, a constant {diagnosis.contrast:.4f}. "
             "Do the files belong together?"
         ]
     said = []
@@ -194,7 +205,7 @@ def conclusions(diagnosis: Diagnosis) -> list[str]:
 
 
 def _equally_good(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Of candidates in order, those that are not told from the best."""
+    """The first of the ordered candidates, and those whose residual is not decisively larger."""
     return [entry for entry in candidates if entry.residual <= DECISIVE * candidates[0].residual]
 
 
@@ -202,7 +213,7 @@ def _boundary_sentence(diagnosis: Diagnosis) -> str:
     if not diagnosis.borders:
         return "Boundary: valid; the blurry image ends where the kernel would leave the sharp one."
     if diagnosis.boundary == "valid":
-        return "Boundary: no continuation of the sharp image gives the border; real scene lies outside."
+        return "Boundary: valid; no continuation explains the border: the scene goes on outside."
     if diagnosis.boundary is None:
         least = min(diagnosis.borders.values())
         names = " and ".join(name for name, rms in diagnosis.borders.items() if rms <= DECISIVE * least)
@@ -230,7 +241,7 @@ def _check(sharp: Image, blurry: Image, kernel: Kernel) -> None:
             f"({kernel.shape[0]} x {kernel.shape[1]}) and a search of {REACH} px; take a larger one"
         )
     if sharp.std() == 0 or blurry.std() == 0:
-        raise InputError("an image without structure tells nothing of its blur")
+        raise InputError("an image of one value does not show its blur; take another")
 
 
 def _middle_channel(image: Image) -> Image:
@@ -239,12 +250,12 @@ def _middle_channel(image: Image) -> Image:
 
 
 def _geometric_mean(values: Sequence[float]) -> float:
-    """So that the images count alike, however large their residuals are."""
+    """The geometric mean, in which all images count alike however large their residuals are."""
     return float(np.exp(np.mean(np.log(np.maximum(values, 1e-12)))))
 
 
 def _blurred(sharp: Image, kernel: Kernel, gamma: float, mode: str = "constant") -> Image:
-    """`sharp` blurred, in its frame and REACH px more on every side, continued by `mode` of `numpy.pad`."""
+    """Blur `sharp`, continued by `mode` of `numpy.pad`, in its frame and `REACH` px more on each side."""
     pad = [(0, 0), *((REACH + side // 2, REACH + (side - 1) // 2) for side in kernel.shape)]
     padded = np.pad(sharp**gamma, pad, mode=mode)  # type: ignore[call-overload]
     blurred = convolve_valid(torch.from_numpy(padded), torch.from_numpy(kernel.copy()))
@@ -262,9 +273,10 @@ def _residual(predictions: Sequence[Image], pairs: Sequence[tuple[Image, Image]]
 
 
 def _fit(prediction: Image, blurry: Image, margin: int) -> _Fit:
-    """Bring `prediction` (of `_blurred`) onto `blurry`, judged where no boundary is involved.
+    """Match a prediction of `_blurred` to `blurry`, away from the edges.
 
-    Whole pixels by search; gain, offset and the rest of the shift by least squares, the shift to first order.
+    The shift in whole pixels is searched. Gain, offset and the rest of the shift (by its first-order Taylor
+    term) follow from least squares.
     """
     start = _start(prediction, blurry)
     rows, columns = (
@@ -273,7 +285,7 @@ def _fit(prediction: Image, blurry: Image, margin: int) -> _Fit:
     )
     known = blurry[:, rows, columns]
     guess = _window(prediction, start, (0, 0), blurry.shape)[:, rows, columns]
-    # Gain and offset first, roughly, so that they do not pull on the shift.
+    # A rough gain and offset first, so that they do not bias the shift.
     scale = guess.std() / max(float(known.std()), 1e-12)
     scaled = (known - known.mean()) * scale + guess.mean()
     shift = best_shift(guess, scaled, border=REACH, max_shift=REACH).shift
@@ -288,7 +300,7 @@ def _fit(prediction: Image, blurry: Image, margin: int) -> _Fit:
 
 
 def _start(prediction: Image, blurry: Image) -> tuple[int, int]:
-    """Where the blurry image's first pixel lies in the prediction: both have one middle."""
+    """The first pixel of the blurry image in the prediction: their centres coincide."""
     rows, columns = (
         (side - part) // 2 for side, part in zip(prediction.shape[1:], blurry.shape[1:], strict=True)
     )
@@ -303,13 +315,13 @@ def _window(image: Image, start: tuple[int, int], move: tuple[int, int], shape: 
 def _design(
     prediction: Image, start: tuple[int, int], move: tuple[int, int], shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """(4, C, H, W): what `_Fit.weights` weigh, moved, in the frame of a blurry image of `shape`."""
+    """The planes (4, C, H, W) that `_Fit.weights` weigh, in the frame of a blurry image of `shape`."""
     planes = [prediction, np.ones_like(prediction), *np.gradient(prediction, axis=(1, 2))]
     return np.stack([_window(plane, start, move, shape) for plane in planes])
 
 
 def _border_rms(prediction: Image, blurry: Image, kernel: tuple[int, ...], fit: _Fit) -> float | None:
-    """Residual of the pixels for which a kernel of this size leaves the sharp image; None without any."""
+    """Residual of the pixels where a kernel of this size reaches beyond the sharp image; None without any."""
     start = _start(prediction, blurry)
     inside = np.zeros(prediction.shape[1:], dtype=bool)
     rows, columns = (slice(REACH + side // 2, -REACH - (side - 1) // 2) for side in kernel)
@@ -323,7 +335,7 @@ def _border_rms(prediction: Image, blurry: Image, kernel: tuple[int, ...], fit: 
 
 
 def _boundary(borders: Mapping[str, float], inside: float) -> str | None:
-    """The continuation that predicts the border as well as the inside is predicted."""
+    """The continuation that predicts the border about as well as the inside; None if undecided."""
     if not borders or min(borders.values()) > 2 * max(inside, ROUNDING):
         return "valid"
     least = min(borders, key=lambda name: borders[name])
@@ -332,7 +344,7 @@ def _boundary(borders: Mapping[str, float], inside: float) -> str | None:
 
 
 def _noise(fits: Sequence[_Fit]) -> tuple[float, str]:
-    """Standard deviation and kind of the residuals inside the borders, of pixels that are not clipped."""
+    """Standard deviation and kind of the residuals inside the borders, without clipped pixels."""
     values, products = [], []
     for fit in fits:
         clipped = (fit.blurry < 0.5 / 255) | (fit.blurry > 254.5 / 255)
@@ -346,8 +358,8 @@ def _noise(fits: Sequence[_Fit]) -> tuple[float, str]:
     if sigma < 1.2 * ROUNDING:
         return sigma, "the rounding to 8 bits alone"
     if agreement > 0.2:
-        return sigma, "a misfit more than noise, for neighbouring pixels agree"
-    # Excess over a Gaussian: -1.2 for uniform noise, still -0.9 for that of 1 % after rounding to 8 bits.
+        return sigma, "a misfit rather than noise, for neighbouring pixels are correlated"
+    # Excess kurtosis: 0 for Gaussian noise, -1.2 for uniform noise, -0.9 for 1 % of it rounded to 8 bits.
     if tails < -0.6:
         return sigma, "uniform noise"
     if tails < 0.6:

@@ -94,7 +94,8 @@ def test_another_order_trains_again(quick, tmp_path):
 
 
 def test_a_killed_process_is_continued_to_the_same_weights(tmp_path):
-    settings = json.dumps(DECODER | {"kernels": 40, "batch": 8})
+    overrides = DECODER | {"kernels": 40, "batch": 8}
+    settings = [word for key, value in overrides.items() for word in ("--set", f"{key}={value}")]
     program = (
         "import sys; from benchmark.cli import main; from benchmark.pretraining import job;"
         "from methods.training import generator, loop;"
@@ -104,7 +105,7 @@ def test_a_killed_process_is_continued_to_the_same_weights(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
     def command(folder):
-        arguments = ("pretrain", "decoder", "--settings", settings, "--steps", "100", "--threads", "1")
+        arguments = ("pretrain", "decoder", *settings, "--steps", "100", "--threads", "1")
         return [sys.executable, "-c", program, *arguments, "--out", str(folder)]
 
     halved, whole = tmp_path / "halved", tmp_path / "whole"
@@ -200,6 +201,5 @@ def test_the_command_of_the_card_gives_the_same_order(tmp_path):
     order = Order("decoder", {"width": 8}, steps=3, minutes=0.5, seed=2, remark="demo", half=True)
     command = Job.checked(order, tmp_path).command
     assert command == (
-        "blindbench pretrain decoder --settings '{\"width\": 8}' --max-minutes 0.5 --steps 3 --seed 2"
-        " --remark demo --half"
+        "blindbench pretrain decoder --set width=8 --max-minutes 0.5 --steps 3 --seed 2 --remark demo --half"
     )

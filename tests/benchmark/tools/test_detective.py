@@ -108,7 +108,7 @@ def test_ssim_names_its_variants_and_admits_a_tie(pictures):
     }
     published = f"{average('shift-rgb', ssim, pictures):.4f}"
     said = conclusion(table, published)
-    assert "cannot be told apart" in said
+    assert "protocols reproduce" in said
     assert "channels RGB" in said
     by_variant = table[
         (table.channels == "RGB") & (table.border == 15) & (table.alignment == "whole-pixel shift")
