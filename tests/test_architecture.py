@@ -27,6 +27,7 @@ FLOORS = [
     {"benchmark.figures", "benchmark.pretraining", "benchmark.tools"},
     {"benchmark.planning"},
     {"benchmark.cli"},
+    {"blindbench"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # What of `methods` the rooms of `benchmark` may know: no method, no family.
@@ -34,7 +35,7 @@ DOORS = ("methods.parts", "methods.training.registry", "methods.training.loop", 
 # Pillow comes with scikit-image; the released motion blur generator draws its strokes with it.
 NUMERICAL = {"torch", "safetensors", "numpy", "scipy", "skimage", "PIL"}
 OPTIONAL = {"methods/diffusion/hub.py": "diffusers"}
-FILES = [*(ROOT / "benchmark").rglob("*.py"), *(ROOT / "methods").rglob("*.py")]
+FILES = [path for name in ("benchmark", "blindbench", "methods") for path in (ROOT / name).rglob("*.py")]
 
 
 def module_of(path):

@@ -12,9 +12,26 @@ from benchmark.core.types import InputError
 app = typer.Typer()
 
 
+def complete_dataset(incomplete: str) -> list[str]:
+    """The datasets whose names begin so, for the shell."""
+    from benchmark.data.descriptors import dataset_names
+
+    return [name for name in dataset_names() if name.startswith(incomplete)]
+
+
+def complete_source(incomplete: str) -> list[str]:
+    """The sources whose names begin so, for the shell."""
+    from benchmark.data.sources import all_sources
+
+    return [name for name in all_sources() if name.startswith(incomplete)]
+
+
 @app.command()
 def download(
-    sources: Annotated[list[str], typer.Argument(help="Sources; `blindbench datasets` lists them.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Sources; `blindbench datasets` lists them.", autocompletion=complete_source),
+    ],
     accept_terms: Annotated[bool, typer.Option(help="Accept the terms of the sources.")] = False,
 ) -> None:
     """Download data into datasets/, or say how you can get them.
@@ -39,7 +56,9 @@ def download(
 
 @app.command("datasets")
 def show_datasets(
-    name: Annotated[str | None, typer.Argument(help="A dataset, to see all about it.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A dataset, to see all about it.", autocompletion=complete_dataset)
+    ] = None,
 ) -> None:
     """List the datasets, or describe one: cases, files here, how to get them, licence, protocol."""
     from benchmark.data.overview import describe_dataset, list_datasets, list_sources
@@ -55,7 +74,10 @@ def show_datasets(
 
 @app.command("sheet")
 def contact_sheet_command(
-    datasets: Annotated[list[str], typer.Argument(help="Datasets, or <dataset>@<condition>.")],
+    datasets: Annotated[
+        list[str],
+        typer.Argument(help="Datasets, or <dataset>@<condition>.", autocompletion=complete_dataset),
+    ],
     out: Annotated[Path, typer.Option(help="The image file to write; a PDF goes beside it.")],
     cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
     experiment_seed: ExperimentSeed = 0,

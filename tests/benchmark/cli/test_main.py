@@ -42,7 +42,16 @@ def test_the_version_is_that_of_the_version_control(blindbench):
     assert re.search(r"\d|unknown", version())
 
 
-def test_completion_can_be_installed(blindbench):
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("de", ["deblur", "detective"]), ("deblur --ke", ["--kernel-size"]), ("datasets lai-s", ["lai-synth"])],
+)
+def test_the_shell_completes_verbs_options_and_names(blindbench, monkeypatch, line, words):
+    monkeypatch.setenv("_BLINDBENCH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"blindbench {line}")
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split())))
+    assert blindbench()[1].split() == words
+    monkeypatch.delenv("_BLINDBENCH_COMPLETE")
     assert "--install-completion" in blindbench("--help")[1]
 
 
