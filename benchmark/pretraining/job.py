@@ -1,4 +1,4 @@
-"""Pre-train networks: from an order to weights, losses, a sheet, quality and a model card in one folder."""
+"""Train a network as a job: from an order to weights, losses, a sheet, quality and a model card."""
 
 import json
 import platform
@@ -11,37 +11,38 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tabulate import tabulate
 
 from benchmark.core.files import locked, remove_leftovers, write_text
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
 from benchmark.core.types import InputError
-from benchmark.pretraining.photographs import Collection, collected, collected_pairs, read, read_pairs
-from benchmark.pretraining.quality import draw, quality
+from benchmark.pretraining.card import model_card
+from benchmark.pretraining.photographs import Collection, collect, collect_pairs, read, read_pairs
+from benchmark.pretraining.quality import quality
+from benchmark.pretraining.sheet import draw
 from benchmark.runs import provenance
 from benchmark.runs.settings import effective
 from methods.parts.solver import device_name
 from methods.training import registry
 from methods.training.loop import History, Materials, Trainee, train
 
-HELD_OUT = 500  # items that the trained networks are examined with
+HELD_OUT = 500  # kernels or photographs that quality is measured on
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be trained, on what, and for how long; the keys are those of `pretrain` in a config."""
+    """What to train, on what, and for how long: an entry of `pretrain` in a config."""
 
-    training: str
-    settings: Mapping[str, Any] = field(default_factory=dict)  # that differ from the training's own
+    training: str  # its name
+    settings: Mapping[str, Any] = field(default_factory=dict)  # those that differ from the defaults
     images: tuple[str, ...] = ()  # folders of photographs, or sources
     pairs: tuple[str, ...] = ()  # folders of blurry and sharp photographs, or sources
-    terms: str = ""  # of the photographs; those that their sources state by default
-    steps: int | None = None  # the training's own number by default
-    minutes: float | None = None  # after which it ends, too, rates and all
+    terms: str = ""  # of the photographs; empty means those that their sources state
+    steps: int | None = None  # None means the training's own number
+    minutes: float | None = None  # ends the training too; its learning rates fall within this time
     seed: int = 0
-    remark: str = ""  # goes into the weights' label, such as 'demo'
-    half: bool = False  # store float16
+    remark: str = ""  # a part of the weights' label, such as 'demo'
+    half: bool = False  # whether weights are stored in half precision
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Job:
 
     @classmethod
     def checked(cls, order: Order, folder: Path) -> "Job":
-        """Raises InputError for whatever can be told before the work."""
+        """Check an order before any work. Raises InputError saying what is wrong with it."""
         job = cls(order, folder)
-        _ = job.settings
+        _ = job.settings  # checks name and settings
         if order.minutes is not None and not order.minutes > 0:
             raise InputError(f"max-minutes must be positive, not {order.minutes:g}")
         if order.steps is not None and order.steps < 1:
@@ -76,12 +77,12 @@ class Job:
 
     @cached_property
     def training(self) -> registry.Training:
-        """Raises InputError when there is none of the name."""
+        """The training that the order names. Raises InputError when there is none."""
         return registry.find(self.order.training)
 
     @cached_property
     def settings(self) -> Any:
-        """The effective ones. Raises InputError for one that does not exist or cannot be."""
+        """All settings of the training. Raises InputError for one that does not exist or is out of range."""
         name, overrides = self.order.training, dict(self.order.settings)
         if "kernel_size" in overrides and "kernel_size" not in _names(self.training.settings):
             raise InputError(f"{name} takes no kernel size")
@@ -89,18 +90,18 @@ class Job:
 
     @property
     def stem(self) -> str:
-        """Of the files' names: `<training>-<kernel size>`, or the training alone when it has none."""
+        """The start of the files' names: `<training>-<kernel size>`, or `<training>` where it has no size."""
         size = getattr(self.settings, "kernel_size", None)
         return self.order.training if size is None else f"{self.order.training}-{size}"
 
     @property
     def record_path(self) -> Path:
-        """The last file that is written."""
+        """The record, written last: a job with a record is finished."""
         return self.folder / f"{self.stem}.json"
 
     @property
     def inputs(self) -> list[Path]:
-        """Earlier trainings' weights that it reads."""
+        """The weights of earlier trainings that it reads."""
         return list(self.training.inputs(self.settings, self.folder))
 
     @property
@@ -110,31 +111,31 @@ class Job:
 
     @cached_property
     def photographs(self) -> Collection:
-        """Raises InputError as `collected` and `collected_pairs` do."""
+        """The photographs to train on. Raises InputError as `collect` and `collect_pairs` do."""
         if self.order.pairs:
-            return collected_pairs(self.order.pairs, self.order.terms)
-        return collected(self.order.images, self.order.terms)
+            return collect_pairs(self.order.pairs, self.order.terms)
+        return collect(self.order.images, self.order.terms)
 
     def recipe(self) -> str:
-        """Changes with the order, what the training's own settings add to it, and the photographs."""
+        """Return a hash of the order, all settings, and the photographs."""
         order = asdict(self.order) | {"settings": asdict(self.settings), "images": [], "pairs": []}
         return provenance.digest(order, self.photographs.identity)
 
     def identity(self) -> str:
-        """Decides whether finished weights are the ordered ones: code may change without training anew."""
+        """Return a hash that finished weights are recognised by; a change of code trains nothing again."""
         return provenance.digest(self.recipe(), provenance.files_hash(self.inputs))
 
     @property
     def command(self) -> str:
-        """The command line of this order."""
+        """The command line that does the same job."""
         order = self.order
-        words = ["blindbench", "pretrain", order.training]
+        arguments = ["blindbench", "pretrain", order.training]
         for key, value in sorted(order.settings.items()):
-            words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
-        for image in order.images:
-            words += ["--images", image]
+            arguments += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+        for folder in order.images:
+            arguments += ["--images", folder]
         for folder in order.pairs:
-            words += ["--pairs", folder]
+            arguments += ["--pairs", folder]
         options = {
             "max-minutes": order.minutes and f"{order.minutes:g}",
             "steps": order.steps,
@@ -142,14 +143,20 @@ class Job:
             "data-terms": order.terms or None,
             "remark": order.remark or None,
         }
-        words += [word for key, value in options.items() if value for word in (f"--{key}", str(value))]
-        return shlex.join(words + ["--half"] * order.half)
+        for key, value in options.items():
+            if value:
+                arguments += [f"--{key}", str(value)]
+        return shlex.join(arguments + ["--half"] * order.half)
 
 
 def jobs(orders: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Job]:
-    """The jobs of a config's `pretrain`, by stem. Raises InputError where two write the same weights."""
-    found: dict[str, Job] = {}
-    makers: dict[Path, str] = {}
+    """Make the jobs of a config's `pretrain`, by stem.
+
+    Raises:
+        InputError: for a wrong order, and when two jobs write the same file.
+    """
+    by_stem: dict[str, Job] = {}
+    writers: dict[Path, str] = {}
     for number, entry in enumerate(orders):
         of_order: dict[str, Any] = {key: value for key, value in entry.items() if key != "threads"}
         of_order |= {key: tuple(entry.get(key, ())) for key in ("images", "pairs")}
@@ -158,32 +165,34 @@ def jobs(orders: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Job]:
         except InputError as error:
             raise InputError(f"pretrain[{number}]: {error}") from error
         for path in (job.record_path, *job.outputs):
-            if path in makers:
-                raise InputError(f"pretrain: {makers[path]} and {job.stem} both write {path.name}")
-            makers[path] = job.stem
-        found[job.stem] = job
-    return found
+            if path in writers:
+                raise InputError(f"pretrain: {writers[path]} and {job.stem} both write {path.name}")
+            writers[path] = job.stem
+        by_stem[job.stem] = job
+    return by_stem
 
 
 def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> bool:
-    """Do the job, or go on where a killed one stopped; False when it was finished before.
+    """Do a job, or continue a killed one from its checkpoint.
 
-    Writes into its folder: the weights; `<stem>.csv`, the losses; `<stem>.png`, what the networks make of
-    held-out data; `<stem>.md`, the model card; at last `<stem>.json`, the record with the quality.
+    Writes into the job's folder the weights; `<stem>.csv`, the losses; `<stem>.png`, the sheet; `<stem>.md`,
+    the model card; and last `<stem>.json`, the record with the quality.
+
+    Args:
+        job: the checked job.
+        device: where to train.
+        processes: how many may prepare data at once.
+        report: takes the progress.
+
+    Returns:
+        False when the job was finished before.
     """
     with locked(job.folder / f".{job.stem}.lock"):
         identity = job.identity()
-        if _finished(job, identity):
+        if _is_finished(job, identity):
             return False
         remove_leftovers(job.folder)
-        training_files, held_out_files = job.photographs.split()
-        materials = Materials(weights=job.folder, processes=processes)
-        if job.order.pairs:
-            chosen, held_out = read_pairs(training_files), read_pairs(held_out_files)
-            materials = replace(materials, pairs=chosen, held_out_pairs=held_out)
-        else:
-            sharp, unseen = read(training_files), read(held_out_files)
-            materials = replace(materials, photographs=sharp, held_out=unseen)
+        materials = _materials(job, processes)
         trainee = job.training.start(job.settings, materials, job.order.seed, device, report)
         saved = job.folder / f".{job.stem}.checkpoint.pt"
         history = train(
@@ -200,7 +209,17 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
     return True
 
 
-def _finished(job: Job, identity: str) -> bool:
+def _materials(job: Job, processes: int) -> Materials:
+    """Read the photographs of a job."""
+    training, held_out = job.photographs.split()
+    materials = Materials(weights=job.folder, processes=processes)
+    if job.order.pairs:
+        return replace(materials, pairs=read_pairs(training), held_out_pairs=read_pairs(held_out))
+    return replace(materials, photographs=read(training), held_out=read(held_out))
+
+
+def _is_finished(job: Job, identity: str) -> bool:
+    """Whether the record is that of this job and all weights are there."""
     try:
         record = json.loads(job.record_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -211,6 +230,7 @@ def _finished(job: Job, identity: str) -> bool:
 def _write(
     job: Job, trainee: Trainee, history: History, identity: str, device: torch.device, report: Report
 ) -> None:
+    """Write the weights, and all that tells how good they are."""
     evidence = trainee.examine(HELD_OUT, report)
     trainee.save(job.folder, history.step, job.order.remark, job.order.half)
     write_text(job.folder / f"{job.stem}.csv", pd.DataFrame(history.rows).to_csv(index=False))
@@ -233,63 +253,19 @@ def _write(
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    write_text(job.folder / f"{job.stem}.md", model_card(job, record))
+    card = model_card(record, paper=job.training.paper, data=_data(job), half=job.order.half)
+    write_text(job.folder / f"{job.stem}.md", card)
     write_text(job.record_path, json.dumps(record, indent=2) + "\n")
 
 
-CARD = """\
-# {title}
-
-Results made with these weights are labelled `{label}`.
-
-- Paper: {paper}
-- Weights: {files}
-- Data: {data}
-- Trained for {steps} steps in {minutes:g} minutes on {device}, threads: {threads}
-- Seed: {seed}
-- Code: {code_version}
-
-    {command}
-
-## Quality
-
-On held-out kernels and photographs. `similarity`: median of the largest normalised cross-correlation over
-shifts, 1 is perfect, `similarity_low` its 10 % quantile; `misplaced`: share of the kernel's mass in the wrong
-place; `ratio`, `success`: median error ratio of restored crops, and the share of them with at most 3;
-`correlation`: mean between pairs of samples; `noise loss`: mean squared error of the noise that a diffusion
-model tells, 1 where it tells none.
-
-{quality_table}
-
-## Settings
-
-{settings_table}
-"""
-
-
-def model_card(job: Job, record: Mapping[str, Any]) -> str:
-    """What a person has to know of the weights, in Markdown; `record` is that of `pretrain`."""
+def _data(job: Job) -> str:
+    """Say what a job trains on, and under which terms."""
     training, held_out = job.photographs.split()
+    if not training:
+        return "synthetic kernels, no photographs"
     folders = ", ".join([*job.order.images, *job.order.pairs])
-    data = f"{len(training)} photographs ({folders}), {len(held_out)} more held out"
-    return CARD.format(
-        **record,
-        paper=job.training.paper,
-        files=", ".join(f"`{name}`" + " (float16)" * job.order.half for name in record["weights"]),
-        data=f"{data}; their terms: {record['terms']}" if training else "synthetic kernels, no photographs",
-        quality_table=_table([{"": name, **row} for name, row in record["quality"].items()]),
-        settings_table=_table([{"setting": k, "value": str(v)} for k, v in record["settings"].items()]),
-    )
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[_cell(row.get(key, "")) for key in keys] for row in rows]
-    return tabulate(cells, headers=keys, tablefmt="github", disable_numparse=True)
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    counts = f"{len(training)} photographs ({folders}), {len(held_out)} more held out"
+    return f"{counts}; their terms: {job.photographs.terms}"
 
 
 def _names(settings: type) -> list[str]:

@@ -1,8 +1,8 @@
-"""Photographs to train on, from folders: which files, under which terms, and which are held out."""
+"""Collect photographs to train on: which files, under which terms, and which are held out."""
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from benchmark.data.images import read_image
 from benchmark.data.sources import all_sources
 from benchmark.runs import provenance
 
-Photograph = NDArray[np.uint8]  # (C, H, W), C = 1 or 3
+Photograph = NDArray[np.uint8]  # (C, H, W), C = 1 (grey) or 3 (RGB)
 
-MOST = 4000  # photographs, evenly picked from more
-LARGEST = 512  # pixels a side; of larger ones the middle is used
-HELD_OUT_EVERY = 10  # the first and every tenth by name is never trained on
+MOST = 4000  # photographs; of more, evenly spread ones are taken
+LARGEST = 512  # pixels a side; larger photographs are cut to their middle
+HELD_OUT_EVERY = 10  # the first photograph and every tenth after it, by name, are never trained on
 
 
 @dataclass(frozen=True)
@@ -33,64 +33,79 @@ class Collection:
 
     @property
     def identity(self) -> str:
-        """Changes with every name and every content."""
+        """A hash of all names and contents."""
         contents = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in self.files]
         return provenance.digest(contents) if contents else ""
 
     def split(self) -> tuple[list[Path], list[Path]]:
-        """What to train on, and what is held out."""
+        """Split the files into those to train on and those held out."""
         held_out = self.files[::HELD_OUT_EVERY]
         return [path for index, path in enumerate(self.files) if index % HELD_OUT_EVERY], list(held_out)
 
 
-def collected(folders: Sequence[str], terms: str = "") -> Collection:
-    """The image files in `folders`, one after the other, sorted by name in each.
+def collect(folders: Sequence[str], terms: str = "") -> Collection:
+    """Collect the images of folders, one folder after the other, sorted by name in each.
 
-    A folder is a path, or `<source>` or `<source>/<folder>` of a known source (`datasets/sources.yaml`);
-    `terms` default to those that the sources state.
-    Raises InputError for a folder that is missing or holds no image, and when all hold fewer than two.
+    Args:
+        folders: paths, or `<source>` or `<source>/<folder>` of a source in `datasets/sources.yaml`.
+        terms: of use; those that the sources state if empty.
+
+    Raises:
+        InputError: for a folder that is missing or has no image, and when all have fewer than two.
     """
+
+    def images(folder: Path) -> Iterable[Path]:
+        return (path for path in folder.iterdir() if path.suffix.lower() in Image.registered_extensions())
+
+    return _collection(folders, terms, images, "image", "no images in this folder; give the one they lie in")
+
+
+def collect_pairs(folders: Sequence[str], terms: str = "") -> Collection:
+    """Collect the blurry photographs in and below folders that have a sharp counterpart, sorted by path.
+
+    The pairs are `.../blur/<name>` and `.../sharp/<name>`, as GoPro has them, or `.../blur/blur_<name>` and
+    `.../gt/gt_<name>`, as RealBlur has them.
+
+    Args:
+        folders: as for `collect`.
+        terms: as for `collect`.
+
+    Raises:
+        InputError: for a folder that is missing or has no pair, and when all have fewer than two.
+    """
+
+    def blurry(folder: Path) -> Iterable[Path]:
+        return (path for path in folder.rglob("blur/*") if sharp_of(path).is_file())
+
+    no_pairs = "no pairs in this folder: blur/ beside sharp/, or blur/ beside gt/"
+    return _collection(folders, terms, blurry, "pair", no_pairs)
+
+
+def _collection(
+    folders: Sequence[str],
+    terms: str,
+    list_files: Callable[[Path], Iterable[Path]],
+    item: str,
+    nothing_here: str,
+) -> Collection:
+    """Collect the files that `list_files` lists in each folder; `nothing_here` is the message for none."""
     files: list[Path] = []
     stated: list[str] = []
     for name in folders:
-        folder = _folder(name)
-        found = [path for path in folder.iterdir() if path.suffix.lower() in Image.registered_extensions()]
-        if not found:
-            raise InputError(f"{name}: no images in this folder; give the one they lie in")
-        files += sorted(found)
+        in_folder = sorted(list_files(_folder(name)))
+        if not in_folder:
+            raise InputError(f"{name}: {nothing_here}")
+        files += in_folder
         source = all_sources().get(Path(name).parts[0])
-        stated += [f"{source.title}: {source.licence}" if source else f"{name}: not stated"]
+        stated.append(f"{source.title}: {source.licence}" if source else f"{name}: not stated")
     if folders and len(files) < 2:
-        raise InputError(f"{files[0]}: the only image; at least 2 are needed, one to train on, one held out")
-    picked = np.linspace(0, len(files) - 1, min(len(files), MOST)).round().astype(int)
-    return Collection(tuple(files[index] for index in picked), terms or "; ".join(dict.fromkeys(stated)))
-
-
-def collected_pairs(folders: Sequence[str], terms: str = "") -> Collection:
-    """The blurry photographs in `folders` and below that have a sharp one, sorted by path.
-
-    Either `.../blur/<name>` beside `.../sharp/<name>`, as GoPro has it, or `.../blur/blur_<name>` beside
-    `.../gt/gt_<name>`, as RealBlur has it. Folders and terms as of `collected`.
-    Raises InputError for a folder that is missing or has no pair, and when all have fewer than two.
-    """
-    files: list[Path] = []
-    stated: list[str] = []
-    for name in folders:
-        folder = _folder(name)
-        found = [path for path in sorted(folder.rglob("blur/*")) if sharp_of(path).is_file()]
-        if not found:
-            raise InputError(f"{name}: no pairs in this folder: blur/ beside sharp/, or blur/ beside gt/")
-        files += found
-        source = all_sources().get(Path(name).parts[0])
-        stated += [f"{source.title}: {source.licence}" if source else f"{name}: not stated"]
-    if len(files) < 2:
-        raise InputError(f"{files[0]}: the only pair; at least 2 are needed, one to train on, one held out")
-    picked = np.linspace(0, len(files) - 1, min(len(files), MOST)).round().astype(int)
-    return Collection(tuple(files[index] for index in picked), terms or "; ".join(dict.fromkeys(stated)))
+        raise InputError(f"{files[0]}: the only {item}; at least 2 are needed, one to train on, one held out")
+    chosen = np.linspace(0, len(files) - 1, min(len(files), MOST)).round().astype(int)
+    return Collection(tuple(files[index] for index in chosen), terms or "; ".join(dict.fromkeys(stated)))
 
 
 def sharp_of(blurry: Path) -> Path:
-    """Where the sharp photograph of a pair lies, see `collected_pairs`."""
+    """Return where the sharp photograph of a pair lies, see `collect_pairs`."""
     scene, name = blurry.parent.parent, blurry.name
     if name.startswith("blur_"):
         return scene / "gt" / f"gt_{name.removeprefix('blur_')}"
@@ -98,9 +113,10 @@ def sharp_of(blurry: Path) -> Path:
 
 
 def read_pairs(files: Sequence[Path]) -> list[tuple[Photograph, Photograph]]:
-    """(blurry, sharp) of blurry photographs' files.
+    """Read the pairs (blurry, sharp) of blurry photographs' files.
 
-    Raises InputError naming the file that cannot be read, or whose sizes differ.
+    Raises:
+        InputError: naming the file that cannot be read, or whose size differs.
     """
     pairs = []
     for path in files:
@@ -112,7 +128,7 @@ def read_pairs(files: Sequence[Path]) -> list[tuple[Photograph, Photograph]]:
 
 
 def read(files: Sequence[Path]) -> list[Photograph]:
-    """Raises InputError naming the file that cannot be read."""
+    """Read photographs, the middle of large ones. Raises InputError naming a file that cannot be read."""
     return [_middle(np.round(255 * read_image(path)).astype(np.uint8)) for path in files]
 
 
@@ -123,6 +139,7 @@ def _middle(photograph: Photograph) -> Photograph:
 
 
 def _folder(name: str) -> Path:
+    """Find a folder by its path, or by its source in the mirror and beside the descriptors."""
     mirror = os.environ.get(MIRROR)
     roots = [Path(mirror) / "data"] if mirror else []
     candidates = [Path(name)]
@@ -131,5 +148,5 @@ def _folder(name: str) -> Path:
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
-    looked = " nor ".join(str(candidate) for candidate in candidates)
-    raise InputError(f"no folder {looked}; give one that holds photographs, or the name of a source")
+    looked_in = " nor ".join(str(candidate) for candidate in candidates)
+    raise InputError(f"no folder {looked_in}; give one that holds photographs, or the name of a source")

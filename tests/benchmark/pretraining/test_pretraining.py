@@ -18,8 +18,9 @@ from benchmark.core.types import InputError
 from benchmark.pretraining import job as pretraining
 from benchmark.pretraining import photographs as training_photographs
 from benchmark.pretraining import quality as training_quality
+from benchmark.pretraining import sheet as training_sheet
 from benchmark.pretraining.job import Job, Order, jobs, pretrain
-from benchmark.pretraining.photographs import collected, read
+from benchmark.pretraining.photographs import collect, read
 from methods.glkm import weights
 from methods.training import generator as generator_module
 from methods.training.kernels import silent
@@ -48,7 +49,7 @@ def quick(monkeypatch):
     """Few held-out items."""
     monkeypatch.setattr(pretraining, "HELD_OUT", 20)
     monkeypatch.setattr(training_quality, "RATIOS", 2)
-    monkeypatch.setattr(training_quality, "SHOWN", 3)
+    monkeypatch.setattr(training_sheet, "MOST", 3)
     monkeypatch.setattr(generator_module, "INVERSION_STEPS", 20)
 
 
@@ -124,7 +125,7 @@ def test_a_killed_process_is_continued_to_the_same_weights(tmp_path):
 
 
 def test_every_tenth_photograph_is_held_out_and_large_ones_are_cropped(photographs, monkeypatch):
-    found = collected([str(photographs)])
+    found = collect([str(photographs)])
     training, held_out = found.split()
     assert [path.stem for path in held_out] == ["astronaut"]
     assert [path.stem for path in training] == ["camera", "coffee", "rocket"]
@@ -133,7 +134,7 @@ def test_every_tenth_photograph_is_held_out_and_large_ones_are_cropped(photograp
     colour = data.coffee().transpose(2, 0, 1)
     assert np.array_equal(read(training)[1], colour[:, :, 44:556])
     monkeypatch.setattr(training_photographs, "MOST", 3)
-    assert [path.stem for path in collected([str(photographs)]).files] == ["astronaut", "coffee", "rocket"]
+    assert [path.stem for path in collect([str(photographs)]).files] == ["astronaut", "coffee", "rocket"]
 
 
 def test_the_terms_of_a_source_are_known(tmp_path, monkeypatch, photographs):
@@ -142,7 +143,7 @@ def test_the_terms_of_a_source_are_known(tmp_path, monkeypatch, photographs):
     folder.mkdir(parents=True)
     for path in photographs.glob("*.png"):
         (folder / path.name).symlink_to(path)
-    assert "non-commercial" in collected(["bsds500/train"]).terms
+    assert "non-commercial" in collect(["bsds500/train"]).terms
 
 
 def test_pairs_are_found_as_gopro_and_realblur_have_them(tmp_path, photographs):
@@ -153,7 +154,7 @@ def test_pairs_are_found_as_gopro_and_realblur_have_them(tmp_path, photographs):
     ):  # fmt: skip
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(picture)
-    found = training_photographs.collected_pairs([str(tmp_path)], "mine")
+    found = training_photographs.collect_pairs([str(tmp_path)], "mine")
     names = [str(path.relative_to(tmp_path)) for path in found.files]
     assert names == ["scene1/blur/blur_3.png", "train/GOPR1/blur/1.png"]
     (blurry, sharp), _ = training_photographs.read_pairs(found.files)
@@ -165,7 +166,7 @@ def test_pairs_are_found_as_gopro_and_realblur_have_them(tmp_path, photographs):
 
 def test_folders_without_pairs_are_one_line(tmp_path, photographs):
     with pytest.raises(InputError, match="no pairs in this folder"):
-        training_photographs.collected_pairs([str(photographs)])
+        training_photographs.collect_pairs([str(photographs)])
     order = Order("decoder", pairs=(str(photographs),))
     with pytest.raises(InputError, match="learns from no pairs"):
         Job.checked(order, tmp_path)
@@ -177,9 +178,9 @@ def test_folders_without_pairs_are_one_line(tmp_path, photographs):
 def test_the_identity_follows_names_and_contents(photographs, tmp_path):
     for path in photographs.glob("*.png"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert collected([str(tmp_path)]).identity == collected([str(photographs)]).identity
+    assert collect([str(tmp_path)]).identity == collect([str(photographs)]).identity
     (tmp_path / "rocket.png").write_bytes((tmp_path / "coffee.png").read_bytes())
-    assert collected([str(tmp_path)]).identity != collected([str(photographs)]).identity
+    assert collect([str(tmp_path)]).identity != collect([str(photographs)]).identity
 
 
 def test_a_collapsed_generator_shows_in_the_correlation():
