@@ -7,6 +7,7 @@ to (10), Algorithm 3). `bird-nonuniform` is BIRD's way with non-uniform blur: it
 noise behind the blurry image itself, and stops early, which leaves the model's sharpness.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from methods.diffusion.inversion import Inversion, InversionSettings
 from methods.diffusion.view import View, ViewSettings, image_prior, joined, prior_files
 from methods.glkm.start import LatentSettings, latent_kernel
 from methods.parts.kernel_priors.fcn import FcnSettings
+from methods.parts.kernel_priors.protocol import KernelSetup
 from methods.parts.limits import at_least
 from methods.parts.registry import Method
 
@@ -30,7 +32,7 @@ class Settings:
     view: ViewSettings = ViewSettings()
     inversion: InversionSettings = InversionSettings()
     kernel: FcnSettings = FcnSettings()
-    kernel_rate: float = 2e-4
+    kernel_rate: float = 2e-4  # learning rate of the kernel network
 
     def __post_init__(self) -> None:
         at_least(0, self, "kernel_rate")
@@ -65,19 +67,15 @@ def problem(
         NotSupportedError: No kernel size is declared, or as `View`.
         WeightsMissingError: There is no diffusion model.
     """
-    if observation.kernel_size is None:
+    size = observation.kernel_size
+    if size is None:
         raise NotSupportedError("bird needs a declared kernel size")
-    prior = image_prior(settings.view)
-    view = View(observation, settings.view, device, prior)
-    kernel = settings.kernel.draw(1, observation.kernel_size, rng)
-    noise = torch.randn(1, 3, *view.size, generator=rng)
-    return Inversion(
-        view=view,
-        kernel=kernel.to(device),
-        noise=noise.to(device),
-        settings=settings.inversion,
-        kernel_rate=settings.kernel_rate,
-        weights=prior.label,
+    return _invert(
+        observation,
+        settings,
+        rng,
+        device,
+        lambda: KernelSetup(settings.kernel.draw(1, size, rng), settings.kernel_rate),
     )
 
 
@@ -90,29 +88,40 @@ def glkm_problem(
         NotSupportedError: As `View` and `latent_kernel`.
         WeightsMissingError: One of the networks is not there.
     """
-    prior = image_prior(settings.view)
-    view = View(observation, settings.view, device, prior)
-    kernel, label = latent_kernel(observation, settings.kernel, rng, device)
-    noise = torch.randn(1, 3, *view.size, generator=rng)
-    return Inversion(
-        view=view,
-        kernel=kernel.to(device),
-        noise=noise.to(device),
-        settings=settings.inversion,
-        kernel_rate=settings.kernel.latent_rate,
-        weights=joined(prior.label, label),
-    )
+
+    def kernel() -> KernelSetup:
+        prior, weights = latent_kernel(observation, settings.kernel, rng, device)
+        return KernelSetup(prior, settings.kernel.latent_rate, weights)
+
+    return _invert(observation, settings, rng, device, kernel)
 
 
 def nonuniform_problem(
     observation: Observation, settings: NonuniformSettings, rng: torch.Generator, device: torch.device
 ) -> Inversion:
     """Build the fit of the noise alone. Raises as `problem`, but needs no kernel size."""
+    return _invert(observation, settings, rng, device)
+
+
+def _invert(
+    observation: Observation,
+    settings: Settings | GlkmSettings | NonuniformSettings,
+    rng: torch.Generator,
+    device: torch.device,
+    draw_kernel: Callable[[], KernelSetup] | None = None,  # None: no blur
+) -> Inversion:
+    """Draw the kernel, then the noise."""
     prior = image_prior(settings.view)
     view = View(observation, settings.view, device, prior)
+    kernel = None if draw_kernel is None else draw_kernel()
     noise = torch.randn(1, 3, *view.size, generator=rng)
     return Inversion(
-        view=view, kernel=None, noise=noise.to(device), settings=settings.inversion, weights=prior.label
+        view=view,
+        kernel=None if kernel is None else kernel.prior.to(device),
+        noise=noise.to(device),
+        settings=settings.inversion,
+        kernel_rate=0.0 if kernel is None else kernel.rate,
+        weights=joined(prior.label, "" if kernel is None else kernel.weights),
     )
 
 

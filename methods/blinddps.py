@@ -35,11 +35,10 @@ class Settings:
     view: ViewSettings = ViewSettings()
     sampling: SamplingSettings = SamplingSettings()
     kernel_prior: str = ""  # file of the kernel model; the shipped one, of demo size, if empty
-    # The paper's sparsity: order and weight of a norm of the kernel. The released code takes the norm of the
-    # normalised kernel, whose l1 norm is 1 and whose l0 norm has no gradient: it changes nothing. The l1 norm
-    # of the unnormalised kernel, before the division by its sum, does (ours).
-    penalty_order: Literal[0, 1] = 1  # the released script for motion blur
-    penalty_weight: float = 1.0
+    penalty_order: Literal[0, 1] = 1  # of the norm of the kernel that is penalised; the script: 1
+    penalty_weight: float = 1.0  # of that norm
+    # Which kernel that is. normalised: as in the released code, where it changes nothing, as the l1 norm is 1
+    # and the l0 norm has no gradient. unnormalised: before the division by its sum (ours).
     penalty_on: Literal["normalised", "unnormalised"] = "normalised"
 
     def __post_init__(self) -> None:
@@ -59,7 +58,7 @@ class GlkmSettings:
     # Early estimates of the image are smooth, and draw any kernel towards a point. growing: the rate times
     # sqrt(A_t), like the image's correction. late: w rests until `late_share` of the time is left.
     latent_schedule: Literal["growing", "late"] = "growing"
-    late_share: float = 0.6
+    late_share: float = 0.6  # of the time, for latent_schedule: late
 
     def __post_init__(self) -> None:
         shares(self, "late_share")

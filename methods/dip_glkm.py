@@ -30,7 +30,7 @@ class Settings:
     schedule: Schedule = Schedule()
     image: PerturbedSkipSettings = PerturbedSkipSettings()
     kernel: LatentSettings = LatentSettings()
-    # For non-uniform blur: during so many first iterations all nodes share one w. The paper is silent: 0.
+    # Of non-uniform blur: so many first iterations, during which all nodes share one w. The paper is silent.
     global_steps: int = 0
 
     def __post_init__(self) -> None:

@@ -40,7 +40,9 @@ BOUNDS = ("std", "sparse", "extreme")  # objectives that begin with VDIP's varia
 class Settings:
     """Where the methods disagree, defaults are SelfDeblur's; those of the bound are VDIP-Sparse's."""
 
+    # skip: the image network of SelfDeblur. variational: that of VDIP, which gives standard deviations, too.
     image_prior: Literal["skip", "variational"] = "skip"
+    # network: SelfDeblur's. siren, convolutional: those of Robust BID. generator: GLKM's.
     kernel_prior: Literal["network", "siren", "convolutional", "generator"] = "network"
     # mse-ssim: the two stages of SelfDeblur. residual: one stage, a data term and a regulariser. The others:
     # the stages of VDIP-Std, -Sparse and -Extreme.
@@ -50,7 +52,7 @@ class Settings:
     network: FcnSettings = FcnSettings()
     siren: SirenSettings = SirenSettings()
     generator: LatentSettings = LatentSettings()
-    kernel_rate: float = KERNEL_RATE  # of all kernel priors but the generator
+    kernel_rate: float = KERNEL_RATE  # learning rate of the kernel prior, unless it is a generator
     mse_ssim: MseThenSsim = MseThenSsim()
     residual: ResidualSettings = ResidualSettings()
     bound: BoundSettings = BoundSettings()

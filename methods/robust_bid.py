@@ -39,7 +39,7 @@ LICENCE = "the authors released no code; this is our own"
 class ImageSettings:
     """The paper's values for synthetic blur; real photographs take a tenth of the rates (section 4.1)."""
 
-    # Rates are halved after iterations 2000, 3000, 5000 and 8000.
+    # Section 4: up to 10,000 iterations; rates are halved after 2000, 3000, 5000 and 8000.
     schedule: Schedule = Schedule(iterations=10_000, milestones=(0.2, 0.3, 0.5, 0.8))
     image: SkipSettings = SkipSettings()
     residual: ResidualSettings = ResidualSettings()
@@ -55,8 +55,9 @@ class Settings(ImageSettings):
 
     network: FcnSettings = FcnSettings()
     siren: SirenSettings = SirenSettings()
-    kernel_rate: float = KERNEL_RATE
-    # The paper's, SelfDeblur's, or a deep prior like the image's (sections 3.4 and 4.3).
+    kernel_rate: float = KERNEL_RATE  # learning rate of the kernel prior
+    # siren: the paper's sine network. network: SelfDeblur's. convolutional: like the image's network
+    # (sections 3.4 and 4.3).
     kernel_prior: Literal["siren", "network", "convolutional"] = "siren"
     # Where the result lies in the latent image (section 3.6, Figs. 8 and 9). located: at the window most
     # similar to the blurry image. middle: in the middle, as SelfDeblur has it. all: the latent image is no

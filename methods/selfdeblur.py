@@ -38,7 +38,7 @@ class Settings:
     schedule: Schedule = Schedule()
     image: PerturbedSkipSettings = PerturbedSkipSettings()
     kernel: FcnSettings = FcnSettings()
-    # None: the paper's 1e-4, or 5e-4 in runs of fewer than 2000 iterations.
+    # Learning rate of the kernel network; null: the paper's 1e-4, in runs below 2000 iterations 5e-4.
     kernel_rate: float | None = None
     # joint: one network with three outputs and one kernel. luma: the way of the YCbCr script, which restores
     # the luma alone and keeps the chroma of the blurry image. For grey images both are the same.

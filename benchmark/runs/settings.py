@@ -1,14 +1,14 @@
 """Turn a config's overrides into a method's settings."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from benchmark.core.schema import did_you_mean
 from benchmark.core.types import InputError
-from methods.parts.settings import default_part, flat, keys_of, without_effect
+from methods.parts.settings import default_part, flat, is_part, keys_of, without_effect
 
 
 def effective(settings: type, overrides: Mapping[str, Any], where: str) -> Any:
@@ -62,7 +62,7 @@ def _overridden(part: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     for field in fields(part):
         value = getattr(part, field.name)
-        if is_dataclass(value):
+        if is_part(value):
             arguments[field.name] = _overridden(value, values)
         else:
             arguments[field.name] = values.get(field.name, value)

@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from methods.diffusion.schedule import STEPS, ddim_chain, strided_steps
 from methods.diffusion.view import View, odd
+from methods.parts.kernel_priors.protocol import KernelPrior
 from methods.parts.limits import at_least
 from methods.parts.solver import Result, Step
 
@@ -28,14 +29,13 @@ from methods.parts.solver import Result, Step
 class InversionSettings:
     """Settings: how BIRD looks for the noise; defaults are those of the released code."""
 
-    iterations: int = 100
-    image_rate: float = 3e-3  # of x_T
+    iterations: int = 100  # steps of the fit
+    image_rate: float = 3e-3  # learning rate of the noise x_T
     stride: int = 100  # of the diffusion's 1000 steps: 10 calls of the network in each iteration
-    # stop: the network is a constant for the gradient, as in the released code, which passes the explicit
-    # terms of each step only; full: the gradient of the whole map, as in the paper, in some three times the
-    # time and the memory of one network's gradient.
+    # stop: the network's output is a constant for the gradient, as in the released code. full: the gradient
+    # of the whole map, as in the paper, in about three times the time and with the memory of one network's.
     gradient: Literal["stop", "full"] = "stop"
-    bfloat16: bool = False  # the network in half the memory (ours)
+    bfloat16: bool = False  # whether the network runs in half the memory (ours)
 
     def __post_init__(self) -> None:
         at_least(1, self, "iterations")
@@ -58,7 +58,7 @@ class Inversion:
         self,
         *,
         view: View,
-        kernel: nn.Module | None,  # forward() -> kernels (1, h, w); None: no blur
+        kernel: KernelPrior | None,  # of one kernel; None: no blur
         noise: Tensor,  # (1, 3, H, W)
         settings: InversionSettings,
         kernel_rate: float = 0.0,

@@ -32,11 +32,12 @@ class SamplingSettings:
     """Settings: the steps of BlindDPS; defaults are those of the released code."""
 
     iterations: int = STEPS  # of the diffusion's 1000 steps; fewer are spread evenly
-    # growing: zeta = sqrt(A_t), the released code; constant: `constant_step`, which the paper states.
+    # Length of the correction, zeta. growing: sqrt(A_t), as in the released code. constant: constant_step, as
+    # in the paper.
     step_size: Literal["growing", "constant"] = "growing"
-    constant_step: float = 0.3  # section 5
-    step_factor: float = 1.0  # on zeta, for fewer steps or smaller images (ours)
-    checkpointing: bool = False  # activations are computed again instead of kept (ours; changes no result)
+    constant_step: float = 0.3  # zeta of step_size: constant (section 5)
+    step_factor: float = 1.0  # times zeta, for fewer steps or smaller images (ours)
+    checkpointing: bool = False  # less memory, more time: activations are computed again (same result; ours)
 
     def __post_init__(self) -> None:
         if not 1 <= self.iterations <= STEPS:

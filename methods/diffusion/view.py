@@ -20,20 +20,20 @@ from methods.diffusion import prior as priors
 from methods.diffusion.prior import Prior
 from methods.parts.colour import luma
 
-# grey: outside of the image all is mid-grey, and the blurry image has its size; as published.
-# interior: residuals whose kernel reaches outside do not count (ours, for blurs of another boundary).
 Border = Literal["grey", "interior"]
 
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """What a method with a diffusion model lets a config say of it."""
+    """Settings: the diffusion model of the image, and what it is given."""
 
     prior: str = ""  # file or folder of the image model; the shipped one, of demo size, if empty
-    # Images of another size than the model's are declined by default; if true, the model runs on them as it
-    # is, for convolutions have no size, on sides rounded up to what its levels divide. What it makes of a
-    # size that it was not trained on is not what was published.
+    # Whether to take images of another size than the model's. The model runs on them as it is, since
+    # convolutions have no size, with sides rounded up to what its levels divide. It was not trained on them,
+    # and the papers do not do so.
     other_sizes: bool = False
+    # grey: all is mid-grey outside the image, which is as large as the blurry one; as published. interior:
+    # residuals whose kernel reaches outside do not count (ours, for blurs of another boundary).
     border: Border = "grey"
 
 

@@ -31,16 +31,18 @@ FEATURES_RATE, ENOUGH = 1e-2, 0.1
 class LatentSettings:
     """Settings: the kernel prior of GLKM."""
 
-    latent_rate: float = 5e-4  # of w; section VI-A of the paper, without its number there
+    latent_rate: float = 5e-4  # learning rate of the latent variables (our copy of the paper lacks the number)
     weights: str = ""  # folder of generators and initializers; the package's own if empty
-    variable: Variable = "features"  # what is optimised: section IV-B compares all three
-    # Where the kernel starts: 'initializer'; 'random', z ~ N(0, I); or the name of a method, such as l0-grad,
-    # whose kernel is inverted into the latent variables (not in the paper).
+    # What is optimised (section IV-B). features: those of the generator's first layer, w. code: its input z.
+    # generator: w and the layers behind it.
+    variable: Variable = "features"
+    # Where the kernel starts. initializer: where that network puts it. random: z ~ N(0, I). Or the name of a
+    # method, such as l0-grad, whose kernel is inverted into the latent variables (not in the paper).
     start: str = INITIALIZER
-    # For kernels larger than any generator's (not in the paper). When the image is fitted in its own size,
-    # the kernel rests for 500 of 5000 iterations, then its logits move. Their rates add up to 0.24, so the
-    # kernel's entries change by about a quarter.
+    # Of kernels larger than any generator's (not in the paper): share of the iterations in full size during
+    # which the kernel rests at its enlarged start.
     frozen_share: float = 0.1
+    # Learning rate of such a kernel after that; in 5000 iterations its entries change by about a quarter.
     logit_rate: float = 1e-4
 
     def __post_init__(self) -> None:

@@ -1,14 +1,16 @@
 """Check settings that a config may get wrong."""
 
+from math import inf
+
 
 def at_least(least: int, settings: object, *names: str) -> None:
-    """Raise ValueError naming the first of the settings that is below `least`, or not a number."""
+    """Raise ValueError naming the first of the settings that is below `least`, infinite or not a number."""
     for name in names:
         value = getattr(settings, name)
         if not value >= least:
-            raise ValueError(
-                f"{name} must {f'be at least {least}' if least else 'not be negative'}, not {value}"
-            )
+            raise ValueError(f"{name} must be at least {least}, not {value}")
+        if value == inf:
+            raise ValueError(f"{name} must be finite, not {value}")
 
 
 def positive(settings: object, *names: str) -> None:
@@ -20,7 +22,7 @@ def positive(settings: object, *names: str) -> None:
 
 
 def shares(settings: object, *names: str) -> None:
-    """Raise ValueError naming the first of the settings that is not within [0, 1]."""
+    """Raise ValueError naming the first of the settings that does not lie within [0, 1]."""
     for name in names:
         value = getattr(settings, name)
         if not 0 <= value <= 1:

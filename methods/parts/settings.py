@@ -18,9 +18,17 @@ this: for them each setting is one key of a flat list, and keys are unique withi
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-Settings = TypeVar("Settings")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
+
+
+def is_part(value: object) -> bool:
+    """Say whether a field's value is a part, and not a plain value."""
+    return is_dataclass(value) and not isinstance(value, type)
 
 
 def flat(settings: Any) -> dict[str, Any]:
@@ -28,7 +36,7 @@ def flat(settings: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in fields(settings):
         value = getattr(settings, field.name)
-        values |= flat(value) if is_dataclass(value) else {field.name: value}
+        values |= flat(value) if is_part(value) else {field.name: value}
     return values
 
 
@@ -44,7 +52,7 @@ def keys_of(settings: type) -> list[str]:
 def default_part(field: Field[Any]) -> Any:
     """Return the part that a field holds by default; None if the field is a plain value."""
     value = field.default if field.default_factory is MISSING else field.default_factory()
-    return value if is_dataclass(value) else None
+    return value if is_part(value) else None
 
 
 def compose(settings: type[Settings], **values: Any) -> Settings:
@@ -60,7 +68,7 @@ def compose(settings: type[Settings], **values: Any) -> Settings:
     """
     _refuse_unknown(values, keys_of(settings))
     arguments: dict[str, Any] = {}
-    for field in fields(settings):  # type: ignore[arg-type]
+    for field in fields(settings):
         part = default_part(field)
         if part is not None:
             arguments[field.name] = change(part, **_own(part, values))
@@ -73,14 +81,13 @@ def change(settings: Settings, **values: Any) -> Settings:
     """Return a copy of `settings` with other values, given by their keys. Raises as `compose`."""
     _refuse_unknown(values, flat(settings))
     changes: dict[str, Any] = {}
-    for field in fields(settings):  # type: ignore[arg-type]
-        value = getattr(settings, field.name)
-        if not is_dataclass(value):
+    for field in fields(settings):
+        part: Any = getattr(settings, field.name)
+        if not is_part(part):
             changes |= {field.name: values[field.name]} if field.name in values else {}
-        elif own := _own(value, values):
-            changes[field.name] = change(value, **own)
-    changed: Settings = replace(settings, **changes)  # type: ignore[type-var]
-    return changed
+        elif own := _own(part, values):
+            changes[field.name] = change(part, **own)
+    return replace(settings, **changes)
 
 
 def without_effect(settings: Any) -> dict[str, str]:
@@ -94,7 +101,7 @@ def without_effect(settings: Any) -> dict[str, str]:
     own = settings.without_effect() if hasattr(settings, "without_effect") else {}
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if is_dataclass(value):
+        if is_part(value):
             own = without_effect(value) | own
     return own
 

@@ -80,12 +80,13 @@ class Rates:
 class Schedule:
     """Settings: how long a fit runs, and how fast its image network learns.
 
-    Milestones are shares of the iterations, so that the schedule scales with their number.
+    Defaults are those of SelfDeblur's scripts for the images of Levin and Lai: 5000 iterations, both rates
+    halved after 2000, 3000 and 4000.
     """
 
-    iterations: int = 5000  # Levin and Lai scripts
-    milestones: tuple[float, ...] = (0.4, 0.6, 0.8)  # at 2000, 3000 and 4000 of 5000 both rates are halved
-    image_rate: float = 1e-2
+    iterations: int = 5000  # steps of the fit
+    milestones: tuple[float, ...] = (0.4, 0.6, 0.8)  # shares of the iterations after which rates are halved
+    image_rate: float = 1e-2  # learning rate of the image network
 
     def __post_init__(self) -> None:
         at_least(1, self, "iterations")
@@ -111,7 +112,7 @@ class MseThenSsim:
     The published code has them; the paper has the first one alone, with a TV term.
     """
 
-    mse_share: float = 0.1  # of the iterations: 500 of 5000 (Lai script; the Levin script has 0.2)
+    mse_share: float = 0.1  # of the iterations, with MSE: 500 of 5000 (Lai script; the Levin script has 0.2)
 
     def __post_init__(self) -> None:
         shares(self, "mse_share")

@@ -31,8 +31,8 @@ class StopSettings:
     # fixed: after its iterations. wmv: `patience` iterations after the smallest variance, if not over before.
     # watched: after its iterations, but with the image that wmv returns, to see what stopping is worth.
     stop: Literal["fixed", "wmv", "watched"] = "fixed"
-    window: int = 100  # W: section 4 of the paper
-    patience: int = 500  # P: the paper's for real photographs and low noise; 200 for high noise
+    window: int = 100  # W: images whose variance is watched (section 4 of the paper)
+    patience: int = 500  # P: iterations without a smaller variance; the paper: 500, with high noise 200
 
     def __post_init__(self) -> None:
         at_least(2, self, "window")

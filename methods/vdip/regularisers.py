@@ -26,8 +26,8 @@ class NoRegulariser:
 class RegulariserWeights:
     """Settings: how much the regulariser counts; defaults are those of VDIP-Sparse's scripts."""
 
-    # In equally long parts of the bound: the scripts go on with a tenth of the first weight (their sigma_n)
-    # after 1000 iterations.
+    # Weights of the regulariser, in equally long parts of the bound: the scripts go on with a tenth of their
+    # sigma_n after 1000 iterations.
     prior_weights: tuple[float, ...] = (0.1, 0.01)
     kernel_penalty: float = 10.0  # weight of the kernel's energy within the regulariser
 
@@ -63,7 +63,7 @@ class ExtremeRegulariser:
     """
 
     weights: RegulariserWeights = RegulariserWeights(prior_weights=(1e-4, 1e-5))
-    patch: int = 35  # side of the window of both channels, in pixels
+    patch: int = 35  # side of the window of the dark and bright channel, in pixels
 
     def __post_init__(self) -> None:
         at_least(1, self, "patch")

@@ -42,7 +42,7 @@ class NetworkKernel:
     """Settings: VDIP's own kernel prior, the network of SelfDeblur."""
 
     network: FcnSettings = FcnSettings()
-    kernel_rate: float = KERNEL_RATE
+    kernel_rate: float = KERNEL_RATE  # learning rate of the kernel network
 
     def __post_init__(self) -> None:
         at_least(0, self, "kernel_rate")

@@ -14,6 +14,7 @@ from benchmark.core.types import InputError, KnownBlur, NotSupportedError, Obser
 from benchmark.runs.restore import restore_shard
 from benchmark.runs.settings import effective
 from benchmark.runs.store import Store, read_record
+from benchmark.tools.method_pages import list_settings
 from methods.parts import registry
 from methods.parts.settings import default_part, keys_of
 from methods.parts.solver import solve
@@ -213,6 +214,11 @@ def test_settings_are_frozen_and_inherit_once_at_most(method):
     for part in parts_of(method.settings):
         assert part.__dataclass_params__.frozen
         assert len(part.__mro__) <= 3, f"{part} inherits from more than one class"  # itself, one, object
+
+
+def test_every_setting_has_a_comment_that_says_what_it_is(method):
+    for row in list_settings(method.name):
+        assert len(row["meaning"]) > 5, row["setting"]
 
 
 def test_every_key_is_that_of_one_setting(method):

@@ -102,7 +102,7 @@ def test_the_result_is_the_window_that_looks_like_the_blurry_image():
         ({"delta": 0.0}, "delta must be positive"),
         ({"siren_layers": 0}, "siren_layers must be at least 1"),
         ({"window": 31}, "window must be at most the 30 iterations"),
-        ({"regulariser_weight": -1.0}, "regulariser_weight must not be negative"),
+        ({"regulariser_weight": -1.0}, "regulariser_weight must be at least 0, not -1.0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(changes, message):

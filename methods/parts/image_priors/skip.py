@@ -203,10 +203,10 @@ class VariationalImagePrior(DeepImagePrior):
 class SkipSettings:
     """Settings: the sizes of the image network; defaults are those of SelfDeblur's published scripts."""
 
-    code_channels: int = 8  # of the random input
-    channels: int = 128
-    skip_channels: int = 16
-    scales: int = 5
+    code_channels: int = 8  # channels of the image network's random input
+    channels: int = 128  # feature maps of each scale of the image network
+    skip_channels: int = 16  # feature maps of each of its skip connections
+    scales: int = 5  # of the image network, each with half the resolution of the one before
 
     def __post_init__(self) -> None:
         at_least(1, self, "code_channels", "skip_channels", "scales")
@@ -273,7 +273,7 @@ class SkipSettings:
 class PerturbedSkipSettings(SkipSettings):
     """Settings: the image network of methods that perturb its code."""
 
-    code_noise: float = 1e-3  # standard deviation of the fresh Gaussian noise on the code in each iteration
+    code_noise: float = 1e-3  # standard deviation of the Gaussian noise on the input in each iteration
 
     def __post_init__(self) -> None:
         super().__post_init__()

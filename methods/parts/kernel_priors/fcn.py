@@ -87,8 +87,8 @@ def fcn_kernels(codes: Tensor, size: tuple[int, int], hidden: int = 1000) -> Fcn
 class FcnSettings:
     """Settings: the sizes of SelfDeblur's kernel network, which other methods use, too."""
 
-    kernel_code: int = 200  # entries of the random input
-    kernel_hidden: int = 1000  # units of the hidden layer
+    kernel_code: int = 200  # entries of the kernel network's random input
+    kernel_hidden: int = 1000  # units of the kernel network's hidden layer
 
     def __post_init__(self) -> None:
         at_least(1, self, "kernel_code", "kernel_hidden")

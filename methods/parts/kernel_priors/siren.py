@@ -91,9 +91,10 @@ class SirenKernel(nn.Module):
 class SirenSettings:
     """Settings: the sine network of the kernel. The paper says "2-layer", and gives no width."""
 
-    siren_width: int = 256
+    siren_width: int = 256  # units of each sine layer
     siren_layers: int = 2  # sine layers; with one of 256 units a motion kernel of 21 px is not fitted at all
-    # sigmoid is the paper's; it leaves blobs in kernels that are declared too large (see `SirenKernel`).
+    # What makes kernel entries of the sine network's output: softmax, or the paper's sigmoid, which leaves
+    # blobs in kernels that are declared too large.
     siren_entries: Entries = "softmax"
 
     def __post_init__(self) -> None:
