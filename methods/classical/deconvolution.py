@@ -38,7 +38,7 @@ class TotalVariationSettings:
 
     final_weight: float = 3000.0  # of the data term
     final_penalty: float = 400.0  # weight of the splitting
-    final_iterations: int = 50
+    final_iterations: int = 50  # of the final step
 
     def __post_init__(self) -> None:
         positive(self, "final_weight", "final_penalty")

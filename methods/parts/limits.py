@@ -14,11 +14,13 @@ def at_least(least: int, settings: object, *names: str) -> None:
 
 
 def positive(settings: object, *names: str) -> None:
-    """Raise ValueError naming the first of the settings that is not above 0."""
+    """Raise ValueError naming the first of the settings that is not above 0, infinite or not a number."""
     for name in names:
         value = getattr(settings, name)
         if not value > 0:
             raise ValueError(f"{name} must be positive, not {value}")
+        if value == inf:
+            raise ValueError(f"{name} must be finite, not {value}")
 
 
 def shares(settings: object, *names: str) -> None:

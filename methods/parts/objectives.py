@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from methods.parts.limits import at_least
+from methods.parts.limits import at_least, positive
 
 # Blurs: latent image (C, H', W'), kernels (P, h, w) -> (C, H, W).
 Operator = Callable[[Tensor, Tensor], Tensor]
@@ -202,8 +202,7 @@ class ResidualSettings:
 
     def __post_init__(self) -> None:
         at_least(0, self, "regulariser_weight")
-        if not self.delta > 0:
-            raise ValueError(f"delta must be positive, not {self.delta}")
+        positive(self, "delta")
 
     def without_effect(self) -> dict[str, str]:
         """Find the settings that the chosen terms do not use: see `methods.parts.settings.without_effect`."""

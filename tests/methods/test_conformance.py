@@ -189,7 +189,7 @@ def test_settings_of_another_type_are_refused(method):
                 effective(method.settings, {name: "much"}, "methods.x")
 
 
-@pytest.mark.parametrize("wrong", [-1, float("nan")])
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf")])
 def test_rates_weights_and_counts_that_cannot_be_are_refused(method, wrong):
     """Every number that a method can be given is one of these, and the message names it."""
     for name, value in defaults(method.settings).items():
