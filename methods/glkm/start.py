@@ -31,9 +31,7 @@ FEATURES_RATE, ENOUGH = 1e-2, 0.1
 class LatentSettings:
     """Settings: the kernel prior of GLKM."""
 
-    latent_rate: float = (
-        5e-4  # learning rate of the latent variables (our copy of the paper lacks the number)
-    )
+    latent_rate: float = 5e-4  # learning rate of the latent variables; our copy of the paper lacks the number
     weights: str = ""  # folder of generators and initializers; the package's own if empty
     # What is optimised (section IV-B). features: those of the generator's first layer, w. code: its input z.
     # generator: w and the layers behind it.
