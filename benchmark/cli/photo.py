@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.options import Device, Seed, key_value
-from benchmark.core.types import InputError
+from benchmark.core.types import Array, InputError, Restoration
 
 app = typer.Typer()
 
@@ -38,8 +38,7 @@ def deblur(
     from benchmark.data.images import Photo, read_photo, write_kernel_image, write_photo
     from benchmark.runs.machine import claimed_device, prepare
     from benchmark.tools.deblur import KERNEL_METHOD, deblur_photo
-    from benchmark.tools.one_image import OneImage, RestorationError, require_image
-    from benchmark.tools.verdict import reblur_sentence
+    from benchmark.tools.one_image import OneImage, describe
 
     given = read_photo(photo)
     overrides = dict(key_value(text) for text in set_ or [])
@@ -49,24 +48,14 @@ def deblur(
     with claimed_device(device) as target, reporting(f"{method or photo.name} ·") as report:
         run = OneImage(method or KERNEL_METHOD, overrides, photo.name, seed, target)
         if method is None:
-            deblurred = deblur_photo(given.image, run, () if kernel_size is None else (kernel_size,), report)
-            image, kernel = deblurred.image, deblurred.kernel
-            lines = [deblurred.verdict.sentence, deblurred.verdict.numbers]
+            result = deblur_photo(given.image, run, () if kernel_size is None else (kernel_size,), report)
+            image, kernel = result.image, result.kernel
+            lines = [result.verdict.sentence, result.verdict.numbers]
         else:
             restoration = run(given.image, kernel_size, report)
-            try:
-                image = require_image(restoration, str(photo))
-            except RestorationError as error:
-                typer.echo(f"blindbench: {error}", err=True)
-                raise typer.Exit(1) from error
-            steps = f"{restoration.iterations} iterations, " * bool(restoration.iterations)
-            lines, kernel = [f"restored in {steps}{restoration.seconds:.0f} s"], None
-            if restoration.weights:
-                lines.append(f"with the weights {restoration.weights}")
-            if restoration.kernels is not None:
-                kernel = restoration.kernels[0].astype(float)
-                if len(restoration.kernels) == 1:
-                    lines.append(reblur_sentence(given.image, image, kernel))
+            image = _image_of(restoration, str(photo))
+            kernel = None if restoration.kernels is None else restoration.kernels[0].astype(float)
+            lines = describe(restoration, given.image)
     lines.append(write_photo(out, Photo(image, given.alpha, given.bits)))
     for line in filter(None, lines):
         typer.echo(f"{out}: {line}")
@@ -74,6 +63,17 @@ def deblur(
         kernel_path = out.with_name(f"{out.stem}_kernel.png")
         write_kernel_image(kernel_path, kernel)
         typer.echo(f"{kernel_path}: the estimated kernel, white is its largest entry")
+
+
+def _image_of(restoration: Restoration, name: str) -> Array:
+    """The image; exit code 1 and one line where the method failed."""
+    from benchmark.tools.one_image import RestorationError, require_image
+
+    try:
+        return require_image(restoration, name)
+    except RestorationError as error:
+        typer.echo(f"blindbench: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 def _check_output(out: Path, photo: Path) -> None:

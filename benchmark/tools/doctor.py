@@ -147,15 +147,7 @@ def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> D
     equal = _equally_good(candidates)
     turned, gamma = ORIENTATIONS[best.orientation](kernel), LIGHTS[best.light]
     fits = [_fit(_blurred(x, turned, gamma), y, margin) for x, y in pairs]
-    borders = {}
-    for name, mode in BOUNDARIES.items():
-        residuals = [
-            _border_rms(_blurred(x, turned, gamma, mode), y, turned.shape, fit)
-            for (x, y), fit in zip(pairs, fits, strict=True)
-        ]
-        known = [rms for rms in residuals if rms is not None]
-        if known:
-            borders[name] = _geometric_mean(known)
+    borders = _border_residuals(pairs, turned, gamma, fits)
     noise, kind = _noise(fits)
     return Diagnosis(
         candidates=tuple(candidates),
@@ -332,6 +324,22 @@ def _border_rms(prediction: Image, blurry: Image, kernel: tuple[int, ...], fit: 
     design = _design(prediction, start, fit.move, blurry.shape)[:, :, border]
     residual = blurry[:, border] - np.tensordot(fit.weights, design, axes=1)
     return float(np.sqrt((residual**2).mean()))
+
+
+def _border_residuals(
+    pairs: Sequence[tuple[Image, Image]], kernel: Kernel, gamma: float, fits: Sequence[_Fit]
+) -> dict[str, float]:
+    """Boundary to the residual near the edges, a geometric mean over the images whose edges are reached."""
+    borders = {}
+    for name, mode in BOUNDARIES.items():
+        residuals = [
+            _border_rms(_blurred(x, kernel, gamma, mode), y, kernel.shape, fit)
+            for (x, y), fit in zip(pairs, fits, strict=True)
+        ]
+        known = [rms for rms in residuals if rms is not None]
+        if known:
+            borders[name] = _geometric_mean(known)
+    return borders
 
 
 def _boundary(borders: Mapping[str, float], inside: float) -> str | None:

@@ -1,4 +1,4 @@
-"""Which methods there are, and what each can be told: the pages of `blindbench methods`."""
+"""Which methods there are, and the settings of each: the pages of `blindbench methods`."""
 
 import inspect
 import re

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmark.core.progress import Report
@@ -10,6 +11,7 @@ from benchmark.core.seeds import seed_from
 from benchmark.core.types import Array, InputError, Observation, Restoration, Status
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective
+from benchmark.tools.verdict import reblur_sentence
 from methods.parts.solver import Task, solve
 
 
@@ -75,3 +77,15 @@ def require_image(restoration: Restoration, name: str) -> Array:
     if restoration.status in (Status.NOT_SUPPORTED, Status.WEIGHTS_MISSING):
         raise InputError(message)
     raise RestorationError(message)
+
+
+def describe(restoration: Restoration, blurry: Array) -> list[str]:
+    """Say what a restoration took, and how well it gives the blurry image (C, H, W) when blurred again."""
+    steps = f"{restoration.iterations} iterations, " * bool(restoration.iterations)
+    lines = [f"restored in {steps}{restoration.seconds:.0f} s"]
+    if restoration.weights:
+        lines.append(f"with the weights {restoration.weights}")
+    if restoration.image is not None and restoration.kernels is not None and len(restoration.kernels) == 1:
+        kernel = restoration.kernels[0].astype(np.float64)
+        lines.append(reblur_sentence(blurry, restoration.image, kernel))
+    return lines

@@ -85,10 +85,13 @@ def test_deblur_names_the_wrong_option(blindbench, photo, more, message):
     assert_refused(blindbench(*deblur(photo, *more)), message)
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "text", "one pixel"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "text", "one pixel", "folder"])
 def test_deblur_names_a_bad_photo(blindbench, photo, damage):
     if damage == "missing":
         photo.unlink()
+    elif damage == "folder":
+        photo.unlink()
+        photo.mkdir()
     elif damage == "one pixel":
         Image.new("RGB", (1, 1)).save(photo)
     else:
@@ -156,6 +159,15 @@ def test_deblur_keeps_alpha_and_depth_where_the_format_can(blindbench, textured)
     restored = np.asarray(Image.open("x.png"))
     assert restored.dtype == np.uint16
     assert len(np.unique(restored)) > 256
+
+
+def test_a_method_that_fails_is_one_line_and_exit_code_1(blindbench, monkeypatch, photo, tmp_path):
+    monkeypatch.setattr("methods.parts.fit.Fit.step", lambda self, step: 1 / 0)
+    code, output, error = blindbench(*deblur(photo))
+    assert (code, output) == (1, "")
+    (line,) = [line for line in error.splitlines() if line.startswith("blindbench: ")]
+    assert "a photo.png: failed: " in line
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_ctrl_c_says_how_to_continue(blindbench, monkeypatch, photo):
