@@ -1,94 +1,114 @@
-"""Verbs that draw figures from results."""
+"""The verb that draws figures from results."""
 
-from typing import Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import (
-    DEMO,
-    Caption,
-    Cases,
-    Results,
-    Seed,
-    TableDatasets,
-    Titles,
-    json_object,
-    weights_of,
-)
-from benchmark.cli.tables import summarised
+from benchmark.cli.options import DEMO, Results
+from benchmark.cli.tables import read_convergence, read_runs, read_scores, summarised, titles_with_weights
+
+if TYPE_CHECKING:
+    from benchmark.planning.plan import Plan
 
 app = typer.Typer()
 
 
 @app.command()
-def figures(
-    name: Annotated[str, typer.Argument(help="The figure's name, such as uniform.")],
-    dataset: Annotated[str, typer.Option(help="The dataset it shows.")],
-    cases: Cases,
-    methods: Annotated[str, typer.Option(help="Comma-separated, in the order of the columns.")],
-    titles: Titles = "{}",
+def figure(
+    name: Annotated[
+        str, typer.Argument(help="Such as uniform, uniform-scores, convergence, or glkm-fig4 of a paper.")
+    ],
     results: Results = DEMO,
-    seed: Seed = 0,
 ) -> None:
-    """Draw figures/<name>.png and .pdf: each method's image and kernel."""
+    """Draw a figure from results: figures/<name>.png and .pdf."""
+    from benchmark.planning.plan import Plan
+
+    plan = Plan.read(results)
+    DRAW[plan.find_figure(name).kind](plan, name, results)
+
+
+def _images(plan: "Plan", name: str, results: Path) -> None:
+    """Each method's image and kernel."""
     from benchmark.figures.image_grids import method_grid
-    from benchmark.runs.names import labelled
     from benchmark.runs.store import Store
 
-    out, store = results / "figures" / name, Store(results)
-    shown, columns = cases.split(","), methods.split(",")
-    weights = store.weights_behind({dataset: shown}, columns, seed)
-    words = labelled(json_object(titles, "--titles"), weights)
-    method_grid(store, dataset, shown, columns, seed, out, words)
+    shown, store = plan.figures[name], Store(results)
+    ((dataset, cases),) = shown.cases.items()
+    titles = _titles_of_cases(plan, name, results)
+    method_grid(store, dataset, cases, shown.methods, shown.seeds[0], store.figure(name), titles)
 
 
-@app.command("score-plot")
-def score_plot_command(
-    name: Annotated[str, typer.Argument(help="The table's name, such as uniform or glkm-table1.")],
-    datasets: TableDatasets = "",
-    titles: Titles = "{}",
-    results: Results = DEMO,
-) -> None:
-    """Draw figures/<name>-scores.png and .pdf: the scores behind a table, case by case."""
+def _scores(plan: "Plan", name: str, results: Path) -> None:
+    """The scores behind a table, case by case."""
     from benchmark.figures.score_plots import score_plot
+    from benchmark.runs.names import weights_behind
+    from benchmark.runs.store import Store
 
-    definition, table, scores = summarised(name, datasets, results, titles)
-    score_plot(definition, table, scores, results / "figures" / f"{name}-scores", weights_of(results))
+    definition, numbers, scores = summarised(plan, plan.figures[name].table, results)
+    weights = weights_behind(read_runs(results))
+    score_plot(definition, numbers, scores, Store(results).figure(name), weights)
 
 
-@app.command("paper-figure")
-def paper_figure_command(
-    name: Annotated[str, typer.Argument(help="The figure's name, such as glkm-fig4.")],
-    cases: Annotated[str, typer.Option(help="JSON object: dataset to the names of its cases.")] = "{}",
-    methods: Annotated[str, typer.Option(help="Comma-separated, in the order of the columns.")] = "",
-    seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0",
-    protocol: Annotated[str, typer.Option(help="As for `score`.")] = "shift-rgb",
-    conditions: Annotated[
-        str, typer.Option(help="JSON object: words to dataset, all of its cases; in place of --cases.")
-    ] = "{}",
-    note: Annotated[str, typer.Option(help="What is left out, and why.")] = "",
-    caption: Caption = "",
-    titles: Titles = "{}",
-    results: Results = DEMO,
-) -> None:
-    """Draw a figure of a paper, figures/<name>.png and .pdf, as far as its methods and data are here."""
+def _convergence(plan: "Plan", name: str, results: Path) -> None:
+    """PSNR over iterations and over seconds."""
+    from benchmark.figures.iteration_plots import convergence_plot
+    from benchmark.runs.store import Store
+    from benchmark.tables.convergence import curves
+
+    lines, titles = curves(read_convergence(results)), titles_with_weights(plan, results)
+    convergence_plot(lines, plan.reference, Store(results).figure(name), titles)
+
+
+def _sensitivity(plan: "Plan", name: str, results: Path) -> None:
+    """PSNR of every seed, for a few cases."""
+    from benchmark.figures.score_plots import few_cases, sensitivity_plot
+    from benchmark.runs.store import Store
+    from benchmark.tables.sensitivity import psnr_of_methods
+
+    scores = psnr_of_methods(read_scores(results), plan.tables[name].datasets)
+    shown, text = few_cases(scores)
+    sensitivity_plot(shown, Store(results).figure(name), text, titles_with_weights(plan, results))
+
+
+def _of_paper(plan: "Plan", name: str, results: Path) -> None:
+    """A figure of a paper, as far as its methods and data are here."""
     from benchmark.figures.definition import Content
     from benchmark.figures.drawing import draw
     from benchmark.figures.paper_figures import paper_figure
+    from benchmark.runs.store import Store
+
+    planned, store = plan.figures[name], Store(results)
+    protocols = [plan.datasets[dataset].protocol for dataset in planned.cases]
+    titles = titles_with_weights(plan, results) if planned.reads else _titles_of_cases(plan, name, results)
+    content = Content(
+        cases=planned.cases,
+        methods=planned.methods,
+        seeds=planned.seeds,
+        protocol=next(iter(protocols), ""),
+        titles=titles,
+        conditions=planned.conditions,
+    )
+    texts = [plan.config["caption"], " ".join(f"{note}." for note in planned.notes)]
+    for line in draw(paper_figure(name), store, content, texts, store.figure(name)):
+        typer.echo(f"{name}: {line}", err=True)
+
+
+def _titles_of_cases(plan: "Plan", name: str, results: Path) -> dict[str, str]:
+    """The titles of the config, and with each method the weights behind the restorations that are shown."""
     from benchmark.runs.names import labelled
     from benchmark.runs.store import Store
 
-    store, named = Store(results), json_object(cases, "--cases")
-    columns, repetitions = methods.split(",") if methods else [], [int(seed) for seed in seeds.split(",")]
-    weights = store.weights_behind(named, columns, repetitions[0]) if named else weights_of(results)
-    shown = Content(
-        cases=named,
-        methods=columns,
-        seeds=repetitions,
-        protocol=protocol,
-        titles=labelled(json_object(titles, "--titles"), weights),
-        conditions=json_object(conditions, "--conditions"),
-    )
-    out = results / "figures" / name
-    for line in draw(paper_figure(name), store, shown, [caption, note], out):
-        typer.echo(f"{name}: {line}", err=True)
+    shown = plan.figures[name]
+    weights = Store(results).weights_behind(shown.cases, shown.methods, shown.seeds[0]) if shown.cases else {}
+    return dict(labelled(plan.config["titles"], weights))
+
+
+DRAW: dict[str, Callable[["Plan", str, Path], None]] = {  # by the kind of figure
+    "images": _images,
+    "scores": _scores,
+    "paper": _of_paper,
+    "convergence": _convergence,
+    "sensitivity": _sensitivity,
+}

@@ -11,19 +11,13 @@ from tabulate import tabulate
 
 from benchmark.core.types import InputError
 
-Results = Annotated[Path, typer.Option(help="The results folder, results/<profile>.")]
+Results = Annotated[
+    Path, typer.Option(help="The results folder, results/<profile>; its plan.json says what names mean.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Which repetition: seeds the method's initial weights.")]
 ExperimentSeed = Annotated[int, typer.Option(min=0, help="Seeds kernels and noise.")]
-Cases = Annotated[str, typer.Option(help="Case names, comma-separated.")]
-TableDatasets = Annotated[
-    str,
-    typer.Option("--datasets", help="The datasets it shows, comma-separated; a paper's table has its own."),
-]
-Snapshots = Annotated[str, typer.Option(help="Iterations, comma-separated.")]
-Titles = Annotated[str, typer.Option(help="JSON object: method to the words for it, as in a config.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
-Caption = Annotated[str, typer.Option(help="What it says of the profile.")]
 DEMO = Path("results/demo")
 
 
@@ -37,28 +31,12 @@ def json_object(text: str, option: str = "--settings") -> dict[str, Any]:
     return value
 
 
-def iterations(text: str) -> list[int]:
-    words = text.split(",") if text else []
-    for word in words:
-        if not word.isdecimal() or int(word) < 1:
-            raise InputError(f"--snapshots: '{word}' is no number of iterations; write such as 50,100")
-    return [int(word) for word in words]
-
-
 def key_value(text: str) -> tuple[str, Any]:
+    """Read KEY=VALUE, the value as in YAML. Raises InputError when there is no equals sign."""
     key, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--set {text}: write KEY=VALUE, such as --set channels=32")
     return key, yaml.safe_load(value)
-
-
-def weights_of(results: Path) -> dict[str, str]:
-    """The pre-trained weights behind the results of each method that has any."""
-    from benchmark.runs.names import weights_behind
-    from benchmark.scoring.csv_files import RUN_COLUMNS, read_frame
-
-    path = results / "runs.csv"
-    return weights_behind(read_frame(path, RUN_COLUMNS)) if path.exists() else {}
 
 
 def page(lines: Sequence[tuple[str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""Verbs that run: a whole config, or one step of the workflow."""
+"""Verbs that run a whole config, and the steps of the workflow."""
 
 import json
 import logging
@@ -12,200 +12,202 @@ import pandas as pd
 import typer
 from tabulate import tabulate
 
-from benchmark.cli.options import (
-    DEMO,
-    Cases,
-    Device,
-    ExperimentSeed,
-    Results,
-    Seed,
-    Snapshots,
-    Threads,
-    iterations,
-    json_object,
-)
+from benchmark.cli.options import DEMO, Results, Seed, Threads
 from benchmark.core.types import InputError, Status
 
 if TYPE_CHECKING:
-    pass
+    from benchmark.planning.plan import Plan
 
 app = typer.Typer()
 
+Dataset = Annotated[str, typer.Argument(help="A dataset of the plan: <dataset> or <dataset>@<condition>.")]
+Method = Annotated[str, typer.Argument(help="A method of the plan: <method> or <method>@<setting>.")]
+DEMO_CONFIG = Path("config/demo.yaml")
+
 
 @app.command()
-def synthesize(
-    dataset: Annotated[str, typer.Argument(help="A dataset, or <dataset>@<condition>; see datasets/.")],
-    cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
-    results: Results = DEMO,
-    experiment_seed: ExperimentSeed = 0,
+def run(
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="What to make; the default is all tables.")
+    ] = None,
+    configfile: Annotated[
+        list[Path] | None,
+        typer.Option(help="A config, by default config/demo.yaml; again for one on top of it."),
+    ] = None,
+    cores: Annotated[int, typer.Option(min=1, help="CPU cores to use.")] = os.cpu_count() or 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only show what would run.")] = False,
+    retry_failed: Annotated[bool, typer.Option(help="Run cases again that ended without an image.")] = False,
 ) -> None:
-    """Blur the sharp images of a dataset and add noise: what the methods will see."""
+    """Run the workflow: the same as `snakemake`, with the targets checked and failed cases retried."""
+    from benchmark.core.resources import shipped
+    from benchmark.planning.targets import check_targets
+    from benchmark.runs.store import forget_failed
+
+    plan, configs = _plan(configfile)
+    plan.require_data()
+    check_targets(plan, targets or [])
+    if retry_failed:
+        with plan.claim_results():
+            typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(shipped("workflow/Snakefile"))]
+    command += ["--cores", str(cores), *["--dry-run"] * dry_run, *(targets or [])]
+    command += ["--configfile", *map(str, configs)]  # last, as it takes all words that follow it
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command("plan")
+def show_plan(
+    configfiles: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[CONFIG]...", help="A config, by default config/demo.yaml, and others on top of it."
+        ),
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write plan.json, for steps by hand.")] = False,
+) -> None:
+    """Show which tables a config fills: how many cases they have, how many run, and why not all."""
+    from benchmark.planning.overview import plan_overview
+
+    plan, _ = _plan(configfiles)
+    widths = [None] * 4 + [80]
+    typer.echo(tabulate(plan_overview(plan), headers="keys", tablefmt="simple", maxcolwidths=widths))
+    if write:
+        with plan.claim_results():
+            typer.echo(f"{plan.write()}: written", err=True)
+
+
+@app.command()
+def synthesize(dataset: Dataset, results: Results = DEMO) -> None:
+    """Make the observations of a dataset: blur its sharp images and add noise."""
     from benchmark.core.console import counted
     from benchmark.core.files import write_text
     from benchmark.data.cases import make_case
     from benchmark.data.descriptors import find_dataset
     from benchmark.data.synthesis import observe
+    from benchmark.planning.plan import Plan
     from benchmark.runs.store import Store, observation_hash
 
-    store, descriptor, hashes = Store(results), find_dataset(dataset), {}
-    selected = descriptor.selected(cases.split(","))
-    for case_id in counted(selected, f"{dataset}: making observations"):
-        observation, truth = observe(make_case(descriptor, case_id, experiment_seed), experiment_seed)
+    plan, store, hashes = Plan.read(results), Store(results), {}
+    seed = plan.config["experiment_seed"]
+    cases = list(plan.find_dataset(dataset).cases)
+    descriptor = find_dataset(dataset)
+    for case in counted(cases, f"{dataset}: making observations"):
+        observation, truth = observe(make_case(descriptor, case, seed), seed)
         store.write_observation(observation, truth)
-        hashes[case_id] = observation_hash(observation)
+        hashes[case] = observation_hash(observation)
     write_text(store.observations_manifest(dataset), json.dumps(hashes, indent=2) + "\n")
     typer.echo(f"{dataset}: {len(hashes)} observations in {results}", err=True)
 
 
 @app.command()
 def restore(
-    dataset: Annotated[str, typer.Argument(help="A synthesised dataset.")],
-    method: Annotated[str, typer.Argument(help="A method, or <method>@<setting>.")],
-    cases: Cases,
+    dataset: Dataset,
+    method: Method,
     results: Results = DEMO,
     seed: Seed = 0,
-    shard: Annotated[int, typer.Option(min=0, help="Number of the manifest to write.")] = 0,
-    settings: Annotated[
-        str, typer.Option(help="JSON object of settings that differ from the paper's.")
-    ] = "{}",
-    experiment_seed: ExperimentSeed = 0,
-    snapshots: Snapshots = "",
-    device: Device = "auto",
-    jobs_per_gpu: Annotated[int, typer.Option(min=1, help="How many such commands share one GPU.")] = 1,
+    shard: Annotated[
+        int | None, typer.Option(min=0, help="Only this part of the cases; the default is all of them.")
+    ] = None,
     threads: Threads = 1,
 ) -> None:
-    """Run a method on cases of a dataset; finished cases are kept, unfinished ones continue.
-
-    With --snapshots the estimates after so many iterations are kept too, to be scored.
-    """
+    """Run a method on a dataset: finished cases are kept, unfinished ones continue."""
     from benchmark.core.console import reporting
+    from benchmark.planning.plan import Plan
     from benchmark.runs.machine import claimed_device, prepare
     from benchmark.runs.restore import restore_shard
     from benchmark.runs.store import Store
 
+    plan = Plan.read(results)
+    plan.find_run(dataset, method, seed)
+    shards = dict(enumerate(plan.shards(dataset)))
+    if shard is not None and shard not in shards:
+        raise InputError(f"--shard {shard}: {dataset} has {len(shards)}, numbered from 0")
     logging.basicConfig(level=logging.INFO)  # a case that crashes leaves its traceback in the job's log
     prepare(threads)
-    with claimed_device(device, jobs_per_gpu) as target, reporting(f"{method} · {dataset}") as report:
-        restore_shard(
-            Store(results),
-            dataset,
-            method,
-            cases.split(","),
-            seed=seed,
-            shard=shard,
-            overrides=json_object(settings),
-            snapshots=iterations(snapshots),
-            experiment_seed=experiment_seed,
-            device=target,
-            report=report,
-        )
+    device, jobs = plan.config["device"], plan.config["jobs_per_gpu"]
+    with claimed_device(device, jobs) as target, reporting(f"{method} · {dataset}") as report:
+        for number in shards if shard is None else [shard]:
+            restore_shard(
+                Store(results),
+                dataset,
+                method,
+                shards[number],
+                seed=seed,
+                shard=number,
+                overrides=plan.methods[method].given,
+                snapshots=plan.methods[method].snapshots,
+                experiment_seed=plan.config["experiment_seed"],
+                device=target,
+                report=report,
+            )
 
 
 @app.command()
 def score(
-    dataset: Annotated[str, typer.Argument(help="A dataset that was restored.")],
-    method: Annotated[str, typer.Argument(help="A method, or <method>@<setting>.")],
-    cases: Cases,
-    out: Annotated[Path, typer.Option(help="The CSV file to write.")],
-    protocol: Annotated[
-        str, typer.Option(help="plain, shift-rgb, ...: see docs/protocols.md.")
-    ] = "shift-rgb",
-    metrics: Annotated[str, typer.Option(help="Comma-separated, named as in a config.")] = "psnr,ssim",
-    results: Results = DEMO,
-    seed: Seed = 0,
-    snapshots: Snapshots = "",
-    convergence: Annotated[Path | None, typer.Option(help="The CSV file for --snapshots.")] = None,
-    threads: Threads = 1,
+    dataset: Dataset, method: Method, results: Results = DEMO, seed: Seed = 0, threads: Threads = 1
 ) -> None:
-    """Compare restorations with the sharp images; with --snapshots also PSNR and SSIM on the way to them.
+    """Compare a method's restorations with the sharp images.
 
     LPIPS, NIQE and BRISQUE read their weights below BLINDBENCH_MIRROR or TORCH_HOME; nothing is downloaded.
     """
+    from benchmark.planning.plan import Plan
     from benchmark.runs.machine import prepare
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import write_frame
     from benchmark.scoring.scores import score_method, score_snapshots
 
-    if bool(snapshots) != (convergence is not None):
-        raise InputError("--snapshots and --convergence go together: which iterations, and the file for them")
-    kept = iterations(snapshots)
+    plan, store = Plan.read(results), Store(results)
+    run = plan.find_run(dataset, method, seed)
     prepare(threads)
-    where = (Store(results), dataset, method, cases.split(","))
-    write_frame(score_method(*where, seed=seed, protocol=protocol, metrics=metrics.split(",")), out)
-    if convergence is not None:
-        on_the_way = score_snapshots(*where, seed=seed, protocol=protocol, snapshots=kept)
-        write_frame(on_the_way, convergence)
+    protocol, metrics = plan.datasets[dataset].protocol, plan.config["metrics"]
+    where = (store, dataset, method, list(plan.datasets[dataset].cases))
+    frame = score_method(*where, seed=seed, protocol=protocol, metrics=metrics)
+    if snapshots := plan.methods[method].snapshots:
+        on_the_way = score_snapshots(*where, seed=seed, protocol=protocol, snapshots=snapshots)
+        write_frame(on_the_way, store.convergence_of(*run))
+    write_frame(frame, store.scores_of(*run))
 
 
 @app.command()
-def collect(
-    files: Annotated[list[Path], typer.Argument(help="Score tables (.csv) and shard manifests (.json).")],
-    results: Results = DEMO,
-) -> None:
-    """Join all scores in scores.csv and all runs in runs.csv."""
-    from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame, runs_frame, write_frame
+def collect(results: Results = DEMO) -> None:
+    """Join the scores and the runs of all methods in scores.csv, convergence.csv and runs.csv."""
+    from benchmark.planning.plan import Plan
+    from benchmark.runs.store import Store
+    from benchmark.scoring.csv_files import (
+        CONVERGENCE_COLUMNS,
+        SCORE_COLUMNS,
+        read_frame,
+        runs_frame,
+        write_frame,
+    )
 
-    scores = [read_frame(path, SCORE_COLUMNS) for path in files if path.suffix == ".csv"]
-    records = [record for path in files if path.suffix == ".json" for record in _json_list(path)]
-    write_frame(runs_frame(records), results / "runs.csv")
-    write_frame(pd.concat(scores, ignore_index=True), results / "scores.csv")
+    plan, store = Plan.read(results), Store(results)
+    runs = list(plan.runs())
+    records = [record for run in runs for path in plan.manifests(run) for record in _json_list(path)]
+    scores = [read_frame(store.scores_of(*run), SCORE_COLUMNS) for run in runs]
+    write_frame(runs_frame(records), store.runs)
+    write_frame(pd.concat(scores, ignore_index=True), store.scores)
+    if converging := [run for run in runs if run.method in plan.converging]:
+        frames = [read_frame(store.convergence_of(*run), CONVERGENCE_COLUMNS) for run in converging]
+        filled = [frame for frame in frames if len(frame)] or frames[:1]
+        write_frame(pd.concat(filled, ignore_index=True), store.convergence)
     _warn_of_failures(records)
 
 
-@app.command("plan")
-def show_plan(
-    configfile: Annotated[Path, typer.Argument(help="A config, yours or one that ships.")] = Path(
-        "config/demo.yaml"
-    ),
-) -> None:
-    """Show which tables a config fills: how many cases they have, how many of them run, and why not all."""
+def _plan(configs: list[Path] | None) -> "tuple[Plan, list[Path]]":
+    """The plan of configs, by default of the demo, and the paths of their files."""
     from benchmark.core.resources import here_or_shipped
-    from benchmark.core.schema import read_yaml
-    from benchmark.planning.overview import plan_overview
-    from benchmark.planning.plan import Plan
+    from benchmark.planning.config import make_plan, read_configs
 
-    path = here_or_shipped(configfile)
-    overview = plan_overview(Plan.from_config(read_yaml(path), str(path)))
-    widths = [None] * 4 + [80]
-    typer.echo(tabulate(overview, headers="keys", tablefmt="simple", maxcolwidths=widths))
-
-
-@app.command()
-def run(
-    targets: Annotated[list[str] | None, typer.Argument(help="Targets; the default is all tables.")] = None,
-    configfile: Annotated[
-        Path | None, typer.Option(help="A config, yours or one that ships; the default is config/demo.yaml.")
-    ] = None,
-    cores: Annotated[int, typer.Option(min=1, help="CPU cores to use.")] = os.cpu_count() or 1,
-    retry_failed: Annotated[bool, typer.Option(help="Run cases again that ended without an image.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="List the jobs that would run, and run none.")] = False,
-) -> None:
-    """Run the workflow (the same as `snakemake`), if wanted with another try for failed cases."""
-    from benchmark.core.files import try_lock
-    from benchmark.core.resources import here_or_shipped, shipped
-    from benchmark.core.schema import read_yaml
-    from benchmark.planning.plan import Plan
-    from benchmark.runs.store import forget_failed
-
-    path = here_or_shipped(configfile or Path("config/demo.yaml"))
-    plan = Plan.from_config(read_yaml(path), str(path))
-    if retry_failed:
-        lock = try_lock(plan.results / ".lock")  # the Snakefile's
-        if lock is None:
-            raise InputError(f"another run is working in {plan.results}; wait for it or stop it")
-        with lock:
-            typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(shipped("workflow/Snakefile"))]
-    command += ["--cores", str(cores), *["--dry-run"] * dry_run, *(targets or [])]
-    command += ["--configfile", str(path)] if configfile else []  # takes all words that follow it
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    paths = [here_or_shipped(path) for path in configs or [DEMO_CONFIG]]
+    return make_plan(read_configs(paths), ", ".join(map(str, paths))), paths
 
 
 def _json_list(path: Path) -> list[dict[str, Any]]:
     try:
         value: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
+        raise InputError(f"{path}: no such file; run `blindbench restore` first") from error
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}); delete it and run again") from error
     return value

@@ -1,142 +1,149 @@
-"""Verbs that compile tables from scores."""
+"""The verb that compiles tables from scores."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
 
-from benchmark.cli.options import DEMO, Caption, Results, TableDatasets, Titles, json_object, weights_of
+from benchmark.cli.options import DEMO, Results
 
 if TYPE_CHECKING:
+    from benchmark.planning.plan import Plan
     from benchmark.tables.definition import Definition
     from benchmark.tables.page import Page
+
+    Compiled = tuple[pd.DataFrame, Page]  # a table's numbers, and the page that shows them
 
 app = typer.Typer()
 
 
 @app.command()
-def tables(
-    name: Annotated[str, typer.Argument(help="The table's name, such as uniform or glkm-table1.")],
-    datasets: TableDatasets = "",
-    caption: Caption = "",
-    titles: Titles = "{}",
+def table(
+    name: Annotated[str, typer.Argument(help="Such as uniform, convergence, or glkm-table1 of a paper.")],
     results: Results = DEMO,
 ) -> None:
-    """Write tables/<name>.csv, .md and .tex from scores.csv and runs.csv."""
+    """Compile a table from scores: tables/<name>.csv, .md and .tex."""
+    from benchmark.core.files import write_text
+    from benchmark.planning.plan import Plan
+    from benchmark.runs.store import Store
+    from benchmark.scoring.csv_files import write_frame
+
+    plan = Plan.read(results)
+    numbers, page = COMPILE[plan.find_table(name).kind](plan, name, results)
+    csv, md, tex = Store(results).table_files(name)
+    write_frame(numbers, csv)
+    write_text(tex, page.latex())
+    write_text(md, page.markdown())
+    typer.echo(page.markdown(), err=True)
+
+
+def summarised(plan: "Plan", name: str, results: Path) -> tuple["Definition", pd.DataFrame, pd.DataFrame]:
+    """Compute one of the profile's own tables or of the papers'.
+
+    Returns:
+        The definition of the table, its numbers, and all scores of the profile.
+    """
+    from benchmark.data.descriptors import find_dataset
+    from benchmark.tables.paper_tables import paper_table
+    from benchmark.tables.profile_tables import own_table
+    from benchmark.tables.summary import summary
+
+    shown = plan.find_table(name)
+    scores, runs = read_scores(results), read_runs(results)
+    if shown.kind == "own":
+        descriptors = {dataset: find_dataset(dataset) for dataset in shown.datasets}
+        definition = own_table(name, descriptors, scores, plan.config["titles"])
+    else:
+        definition = paper_table(name)
+    return definition, summary(definition, scores, runs), scores
+
+
+def read_scores(results: Path) -> pd.DataFrame:
+    """All scores of a profile."""
+    from benchmark.runs.store import Store
+    from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame
+
+    return read_frame(Store(results).scores, SCORE_COLUMNS)
+
+
+def read_convergence(results: Path) -> pd.DataFrame:
+    """All scores of snapshots of a profile."""
+    from benchmark.runs.store import Store
+    from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, read_frame
+
+    return read_frame(Store(results).convergence, CONVERGENCE_COLUMNS)
+
+
+def read_runs(results: Path) -> pd.DataFrame:
+    """How each run of a profile ended."""
+    from benchmark.runs.store import Store
+    from benchmark.scoring.csv_files import RUN_COLUMNS, read_frame
+
+    return read_frame(Store(results).runs, RUN_COLUMNS)
+
+
+def titles_with_weights(plan: "Plan", results: Path) -> dict[str, str]:
+    """The titles of the config, and with each method the pre-trained weights behind its results."""
+    from benchmark.runs.names import labelled, weights_behind
+
+    return dict(labelled(plan.config["titles"], weights_behind(read_runs(results))))
+
+
+def _scores(plan: "Plan", name: str, results: Path) -> "Compiled":
+    """One of the profile's own tables or of the papers'."""
     from benchmark.tables.controls import control_notes
     from benchmark.tables.coverage import coverage_notes
     from benchmark.tables.sections import table_page
 
-    definition, table, scores = summarised(name, datasets, results, titles)
-    shown = datasets.split(",") if datasets else definition.datasets
+    definition, numbers, scores = summarised(plan, name, results)
     of_table = scores[scores.dataset.isin(definition.datasets)]
-    notes = [*coverage_notes(shown, scores), *control_notes(of_table)]
-    _write(name, table, table_page(table, definition, caption=caption, notes=notes), results)
+    notes = [*coverage_notes(plan.tables[name].datasets, scores), *control_notes(of_table)]
+    return numbers, table_page(numbers, definition, caption=plan.config["caption"], notes=notes)
 
 
-@app.command()
-def grid(
-    name: Annotated[str, typer.Argument(help="The table's name, such as robustness.")],
-    definition: Annotated[str, typer.Option(help="JSON object: an entry of a config's `grids`.")],
-    caption: Caption = "",
-    titles: Titles = "{}",
-    results: Results = DEMO,
-) -> None:
-    """Write tables/<name>.csv, .md and .tex: one score over two sets of conditions, for each method."""
-    from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS, read_frame
+def _grid(plan: "Plan", name: str, results: Path) -> "Compiled":
+    """A table of one score over two sets of conditions."""
     from benchmark.tables.coverage import coverage_notes
     from benchmark.tables.definition import Grid
     from benchmark.tables.profile_tables import grid_table
     from benchmark.tables.sections import grid_page
     from benchmark.tables.summary import summary
 
-    shown = Grid(**json_object(definition, "--definition"))
-    scores = read_frame(results / "scores.csv", SCORE_COLUMNS)
-    table_of = grid_table(name, shown, scores, json_object(titles, "--titles"))
-    table = summary(table_of, scores, read_frame(results / "runs.csv", RUN_COLUMNS))
-    notes = coverage_notes(table_of.datasets, scores)
-    _write(name, table, grid_page(table, shown, caption=caption, notes=notes), results)
+    grid, scores = Grid(**plan.config["grids"][name]), read_scores(results)
+    definition = grid_table(name, grid, scores, plan.config["titles"])
+    numbers = summary(definition, scores, read_runs(results))
+    notes = coverage_notes(definition.datasets, scores)
+    return numbers, grid_page(numbers, grid, caption=plan.config["caption"], notes=notes)
 
 
-@app.command()
-def convergence(
-    files: Annotated[list[Path], typer.Argument(help="Tables that `blindbench score --convergence` wrote.")],
-    reference: Annotated[str, typer.Option(help="The method whose final PSNR the others are to reach.")],
-    caption: Caption = "",
-    titles: Titles = "{}",
-    results: Results = DEMO,
-) -> None:
-    """Join the scores of snapshots in convergence.csv; draw them, and tell when a reference is reached.
-
-    Writes tables/convergence.csv, .md and .tex and figures/convergence.png and .pdf too.
-    """
-    from benchmark.figures.iteration_plots import convergence_plot
-    from benchmark.runs.names import labelled
-    from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, read_frame, write_frame
-    from benchmark.tables.convergence import curves, reach, reach_sections
+def _convergence(plan: "Plan", name: str, results: Path) -> "Compiled":
+    """When each method reaches the final PSNR of the reference."""
+    from benchmark.tables.convergence import reach, reach_sections
     from benchmark.tables.page import Page
 
-    words = labelled(json_object(titles, "--titles"), weights_of(results))
-    frames = [read_frame(path, CONVERGENCE_COLUMNS) for path in files]
-    frame = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
-    write_frame(frame, results / "convergence.csv")
-    table = reach(frame, reference)
-    _write("convergence", table, Page("", reach_sections(table, words), caption), results)
-    convergence_plot(curves(frame), reference, results / "figures" / "convergence", words)
+    del name
+    numbers = reach(read_convergence(results), plan.reference)
+    sections = reach_sections(numbers, titles_with_weights(plan, results))
+    return numbers, Page("", sections, plan.config["caption"])
 
 
-@app.command()
-def sensitivity(
-    datasets: Annotated[str, typer.Option(help="The datasets it shows, comma-separated.")],
-    caption: Caption = "",
-    titles: Titles = "{}",
-    results: Results = DEMO,
-) -> None:
-    """Tell from scores.csv how much PSNR depends on the seed, case by case.
-
-    Writes tables/sensitivity.csv, .md and .tex and figures/sensitivity.png and .pdf.
-    """
-    from benchmark.figures.score_plots import few_cases, sensitivity_plot
-    from benchmark.runs.names import labelled
-    from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame
+def _sensitivity(plan: "Plan", name: str, results: Path) -> "Compiled":
+    """How much PSNR depends on the seed, case by case."""
     from benchmark.tables.page import Page
     from benchmark.tables.sensitivity import psnr_of_methods, spread, spread_sections
 
-    words = labelled(json_object(titles, "--titles"), weights_of(results))
-    scores = psnr_of_methods(read_frame(results / "scores.csv", SCORE_COLUMNS), datasets.split(","))
-    table = spread(scores)
-    _write("sensitivity", table, Page("", spread_sections(table, words), caption), results)
-    shown, text = few_cases(scores)
-    sensitivity_plot(shown, results / "figures" / "sensitivity", text, words)
+    numbers = spread(psnr_of_methods(read_scores(results), plan.tables[name].datasets))
+    sections = spread_sections(numbers, titles_with_weights(plan, results))
+    return numbers, Page("", sections, plan.config["caption"])
 
 
-def summarised(
-    name: str, datasets: str, results: Path, titles: str
-) -> tuple["Definition", pd.DataFrame, pd.DataFrame]:
-    """A table's definition, its numbers, and all scores. Without datasets it is a paper's table."""
-    from benchmark.data.descriptors import find_dataset
-    from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS, read_frame
-    from benchmark.tables.paper_tables import paper_table
-    from benchmark.tables.profile_tables import own_table
-    from benchmark.tables.summary import summary
-
-    definition = None if datasets else paper_table(name)
-    scores = read_frame(results / "scores.csv", SCORE_COLUMNS)
-    runs = read_frame(results / "runs.csv", RUN_COLUMNS)
-    if definition is None:
-        descriptors = {dataset: find_dataset(dataset) for dataset in datasets.split(",")}
-        definition = own_table(name, descriptors, scores, json_object(titles, "--titles"))
-    return definition, summary(definition, scores, runs), scores
-
-
-def _write(name: str, table: pd.DataFrame, page: "Page", results: Path) -> None:
-    """Write tables/<name>.csv, .md and .tex."""
-    from benchmark.core.files import write_text
-    from benchmark.scoring.csv_files import write_frame
-
-    out = results / "tables"
-    write_frame(table, out / f"{name}.csv")
-    write_text(out / f"{name}.tex", page.latex())
-    write_text(out / f"{name}.md", page.markdown())
-    typer.echo(page.markdown(), err=True)
+# By the kind of table.
+COMPILE: dict[str, Callable[["Plan", str, Path], "Compiled"]] = {
+    "own": _scores,
+    "paper": _scores,
+    "grid": _grid,
+    "convergence": _convergence,
+    "sensitivity": _sensitivity,
+}

@@ -1,7 +1,7 @@
 """YAML files checked against a JSON schema; what is wrong becomes one line that names file and key."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,37 @@ SCHEMAS = shipped("workflow/schemas")
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file. Raises InputError when it is missing or no YAML."""
+    """Read a YAML file.
+
+    Raises:
+        InputError: it is missing, cannot be read, or is not YAML; the message names the line.
+    """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = " ".join(filter(None, [error.problem, error.context]))
+        raise InputError(f"{path}: {place}not valid YAML ({problem})") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
 
 
 def checked(document: Any, schema_name: str, where: str) -> dict[str, Any]:
-    """`document` with the schema's top-level defaults. Raises InputError naming `where` and the key."""
+    """Check the content of a YAML file and add the defaults of its top-level keys.
+
+    Args:
+        document: the content.
+        schema_name: the name of the schema, such as 'config'.
+        where: how to name the file in messages.
+
+    Raises:
+        InputError: something is wrong; the message names `where` and the key.
+    """
     schema = _schema(schema_name)
     errors = sorted(Draft202012Validator(schema).iter_errors(document), key=lambda error: list(error.path))
     if errors:
@@ -51,20 +69,59 @@ def _schema(name: str) -> Mapping[str, Any]:
     return schema
 
 
+KINDS = {
+    "object": "a mapping of keys to values",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
 def _sentence(error: ValidationError) -> str:
+    """What is wrong, in plain words, with the place in the document first."""
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.path).lstrip(".")
-    prefix = f"{place}: " if place else ""
-    rule = error.validator
-    value: Any = error.validator_value
-    instance: Any = error.instance
-    if rule == "additionalProperties" and isinstance(error.schema, Mapping) and value is False:
-        known = list(error.schema.get("properties", {}))
-        unknown = next(key for key in instance if key not in known)
-        return f"{prefix}unknown key '{unknown}'. {did_you_mean(str(unknown), known)}"
-    if rule == "required":
-        missing = next(key for key in value if key not in instance)
-        return f"{prefix}the key '{missing}' is missing"
-    if rule == "enum":
-        hint = did_you_mean(str(instance), [str(known) for known in value])
-        return f"{prefix}unknown value '{instance}'. {hint}"
-    return f"{prefix}{error.message}"
+    rule: Any = error.validator_value
+    if error.validator == "additionalProperties" and isinstance(error.schema, Mapping):
+        rule = list(error.schema.get("properties", {}))
+    say = PROBLEMS.get(str(error.validator))
+    return (f"{place}: " if place else "") + (say(error.instance, rule) if say else error.message)
+
+
+def _unknown_key(given: Any, known: Any) -> str:
+    unknown = next(key for key in given if key not in known)
+    return f"unknown key '{unknown}'. {did_you_mean(str(unknown), known)}"
+
+
+def _wrong_kind(given: Any, wanted: Any) -> str:
+    kinds = [KINDS[kind] for kind in ([wanted] if isinstance(wanted, str) else wanted)]
+    return f"{' or '.join(kinds)} is needed, not {'nothing' if given is None else repr(given)}"
+
+
+def _too_few(given: Any, least: Any) -> str:
+    return f"at least {least} {'entry' if least == 1 else 'entries'} needed, not {len(given)}"
+
+
+def _twice(given: Any, rule: Any) -> str:
+    del rule
+    return f"'{next(entry for index, entry in enumerate(given) if entry in given[:index])}' is there twice"
+
+
+# A keyword of JSON schema to the sentence on what breaks it; others get the library's own sentence.
+PROBLEMS: Mapping[str, Callable[[Any, Any], str]] = {
+    "additionalProperties": _unknown_key,
+    "required": lambda given, keys: f"the key '{next(key for key in keys if key not in given)}' is missing",
+    "enum": lambda given, known: (
+        f"unknown value '{given}'. {did_you_mean(str(given), list(map(str, known)))}"
+    ),
+    "type": _wrong_kind,
+    "minItems": _too_few,
+    "minProperties": _too_few,
+    "uniqueItems": _twice,
+    "minimum": lambda given, least: f"{given} is too small: at least {least} is needed",
+    "exclusiveMinimum": lambda given, bound: f"{given} is too small: more than {bound} is needed",
+    "maximum": lambda given, most: f"{given} is too large: at most {most} is allowed",
+    "pattern": lambda given, pattern: f"'{given}' is not allowed as a name; it must match {pattern}",
+}

@@ -1,348 +1,244 @@
-"""What a config asks for: the jobs of the workflow, checked at the door."""
+"""The plan of a profile: a checked config and what follows from it, written once for all steps of a run."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple, TypeVar
 
-from benchmark.core.schema import checked, did_you_mean
+from pydantic import TypeAdapter, ValidationError
+
+from benchmark.core.files import try_lock, write_text
+from benchmark.core.schema import did_you_mean
 from benchmark.core.types import InputError
-from benchmark.data.descriptors import FOLDER, Dataset, find_dataset
-from benchmark.data.sources import find_source
-from benchmark.figures.definition import FIGURE_CASES, First, PaperFigure
-from benchmark.figures.paper_figures import paper_figure
-from benchmark.runs import provenance
-from benchmark.runs.names import base_method
-from benchmark.runs.settings import effective, kept_snapshots
-from benchmark.scoring.metrics import find_metric, variants
-from benchmark.scoring.protocols import find_protocol
-from benchmark.tables.definition import Grid
-from benchmark.tables.paper_tables import paper_table, paper_tables
-from methods.parts.settings import flat
+from benchmark.planning.parts import DatasetPlan, FigurePlan, MethodPlan, TablePlan, TrainingPlan
+from benchmark.runs.store import Store
+
+FILE = "plan.json"  # in the results folder
+Item = TypeVar("Item")
 
 
-@dataclass(frozen=True)
-class MethodPlan:
-    """A method with its effective settings; `name` may carry a setting, `<method>@<setting>`."""
-
-    name: str
-    settings: dict[str, Any]
-    code: str  # hash of the method's own modules
-    files: Callable[[str], Sequence[Path]]  # what it reads for a case beside the observation
-    snapshots: Sequence[int]  # the iterations whose estimates are kept
+def results_folder(config: Mapping[str, Any]) -> Path:
+    """The folder that a config's results go to, below the working directory."""
+    return Path("results") / str(config["profile"])
 
 
-@dataclass(frozen=True)
-class FigurePlan:
-    """What a profile can show of a paper's figure; without cases and conditions, nothing."""
+class Run(NamedTuple):
+    """One method on one dataset, for one repetition."""
 
-    cases: dict[str, list[str]]  # by dataset
-    methods: list[str]
-    seeds: list[int]
-    notes: list[str]  # a sentence on each thing that is left out
-    conditions: Mapping[str, str] = field(default_factory=dict)  # or words to dataset
+    dataset: str
+    method: str
+    seed: int
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked config."""
+    """What a profile runs, compiles and draws.
 
-    config: Mapping[str, Any]  # as `workflow/schemas/config.schema.yaml` has it
-    asked: Mapping[str, Dataset]  # all that the config names
-    datasets: Mapping[str, Dataset]  # those of them whose files are here, or can be downloaded
-    cases: Mapping[str, list[str]]  # of each of these datasets, all or those that the config selects
-    downloads: Mapping[str, str]  # dataset to the source that has to be downloaded for it
-    absent: Mapping[str, str]  # the others, and why they cannot run
-    methods: Mapping[str, MethodPlan]
+    The workflow checks a config, writes the plan into the results folder, and gives each step names, which
+    the step looks up in the plan. `benchmark.planning.config.make_plan` makes a plan, `Plan.read` reads it.
+    """
+
+    config: dict[str, Any]  # as `workflow/schemas/config.schema.yaml` describes it, with its defaults
+    datasets: dict[str, DatasetPlan]  # all that the config names, whether or not they can run
+    methods: dict[str, MethodPlan]
+    tables: dict[str, TablePlan]
+    figures: dict[str, FigurePlan]
+    trainings: dict[str, TrainingPlan]  # by the stem of the files that they write
 
     @classmethod
-    def from_config(cls, config: Any, where: str, descriptors: Path = FOLDER) -> "Plan":
-        """Raises InputError, naming `where` and the key, for anything that cannot run."""
-        config = checked(config, "config", where)
+    def read(cls, results: Path) -> "Plan":
+        """Read the plan of a results folder.
+
+        Raises:
+            InputError: there is no plan, or it is damaged or of another version.
+        """
+        path = results / FILE
+        again = "run the workflow, or `blindbench plan CONFIG --write`"
         try:
-            asked = {name: find_dataset(name, descriptors) for name in config["datasets"]}
-            for dataset in asked.values():
-                _at(f"{dataset.path}: protocol", find_protocol, dataset.content["protocol"])
-            for name in config["metrics"]:
-                _at("metrics", variants, name)
-            for name in config["cases"]:
-                if name not in asked:
-                    raise InputError(
-                        f"cases: '{name}' is none of the datasets. {did_you_mean(name, list(asked))}"
-                    )
-            for name in config["accept_terms"]:
-                find_source(name)
-            presence = {
-                name: _presence(dataset, config["cases"].get(name, ["*"]), config["accept_terms"])
-                for name, dataset in asked.items()
-            }
-            methods = {
-                name: _method_plan(name, overrides, config["snapshots"], where)
-                for name, overrides in config["methods"].items()
-            }
-            _check_names(config, methods)
-            for name, grid in config["grids"].items():
-                tables = [dataset.content["table"] for dataset in asked.values()]
-                _check_grid(name, Grid(**grid), tables, descriptors)
-            for name in config["paper_tables"]:
-                paper_table(name)
-            for name in config["paper_figures"]:
-                paper_figure(name)
-        except InputError as error:
-            message = str(error)
-            raise InputError(
-                message if message.startswith((where, str(descriptors))) else f"{where}: {message}"
-            ) from error
-        absent = {name: found.reason for name, found in presence.items() if found.reason}
-        return cls(
-            config=config,
-            asked=asked,
-            datasets={name: dataset for name, dataset in asked.items() if name not in absent},
-            cases={name: found.cases for name, found in presence.items() if name not in absent},
-            downloads={name: found.download for name, found in presence.items() if found.download},
-            absent=absent,
-            methods=methods,
-        )
+            return TypeAdapter(cls).validate_python(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: no such file; {again}, which writes it") from error
+        except (ValidationError, ValueError, OSError) as error:
+            raise InputError(f"{path}: damaged, or written by another version; {again} again") from error
+
+    def write(self) -> Path:
+        """Write the plan into the results folder and return its path."""
+        path = self.results / FILE
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
+        return path
+
+    def claim_results(self) -> IO[str]:
+        """Take the results folder for this process, until the returned file is closed.
+
+        Raises:
+            InputError: another process has it.
+        """
+        lock = try_lock(self.results / ".lock")
+        if lock is None:
+            raise InputError(f"another run is working in {self.results}; wait for it or stop it")
+        return lock
 
     def require_data(self) -> None:
-        """Raises InputError when no dataset can run."""
-        if not self.datasets:
-            name, reason = next(iter(self.absent.items()))
-            others = f" (and {len(self.absent) - 1} more, see `blindbench plan`)" * (len(self.absent) > 1)
-            raise InputError(f"{self.results}: no dataset can run: {name}: {reason}{others}")
-
-    def methods_on(self, dataset: str) -> list[str]:
-        """The methods that run on a dataset: all but those that the config keeps to others."""
-        kept: Mapping[str, Sequence[str]] = self.config["only"]
-        return [name for name in self.methods if dataset in kept.get(name, [dataset])]
-
-    @property
-    def grids(self) -> dict[str, Grid]:
-        """The config's tables over two sets of conditions."""
-        return {name: Grid(**grid) for name, grid in self.config["grids"].items()}
+        """Raise InputError when no dataset can run."""
+        if not self.running:
+            name, dataset = next(iter(self.datasets.items()))
+            count = len(self.datasets) - 1
+            others = f" (and {count} more, see `blindbench plan`)" if count else ""
+            raise InputError(f"{self.results}: no dataset can run: {name}: {dataset.absent}{others}")
 
     @property
     def results(self) -> Path:
-        """`results/<profile>`, relative to the working directory."""
-        profile: str = self.config["profile"]
-        return Path("results") / profile
+        """The results folder, `results/<profile>` below the working directory."""
+        return results_folder(self.config)
 
-    def shards(self, dataset: str) -> list[list[str]]:
-        """The dataset's cases, cut into the parts that one job each restores."""
-        ids, size = self.cases[dataset], self.config["shard_size"]
-        return [ids[start : start + size] for start in range(0, len(ids), size)]
+    @property
+    def store(self) -> Store:
+        """Where things lie in the results folder."""
+        return Store(self.results)
 
-    @cached_property
-    def tables(self) -> dict[str, list[str]]:
-        """Table name to the datasets it shows."""
-        tables: dict[str, list[str]] = {}
-        for name, dataset in self.datasets.items():
-            tables.setdefault(dataset.content["table"], []).append(name)
-        return tables
+    @property
+    def seeds(self) -> list[int]:
+        """The repetitions of every method."""
+        return list(self.config["seeds"])
 
-    def asked_for(self, table: str) -> list[str]:
-        """The datasets that the config names for one of its own tables, whether they can run or not."""
-        return [name for name, dataset in self.asked.items() if dataset.content["table"] == table]
+    @property
+    def running(self) -> list[str]:
+        """The datasets that can run."""
+        return [name for name, dataset in self.datasets.items() if dataset.runs]
 
-    def datasets_of(self, table: str) -> list[str]:
-        """Those of the profile's datasets that a table shows, its own table or a paper's."""
-        if table in self.tables:
-            return self.tables[table]
-        return [name for name in paper_table(table).datasets if name in self.datasets]
+    @property
+    def absent(self) -> dict[str, str]:
+        """The datasets that cannot run, and why."""
+        return {name: dataset.absent for name, dataset in self.datasets.items() if not dataset.runs}
 
     @property
     def converging(self) -> list[str]:
-        """The methods whose snapshots are scored."""
+        """The methods whose estimates on the way are kept and scored."""
         return [name for name, method in self.methods.items() if method.snapshots]
 
     @property
     def reference(self) -> str:
-        """The one of them whose final PSNR the others are asked to reach."""
-        name: str = self.config.get("reference", self.converging[0])
+        """The method whose final PSNR the others are asked to reach; empty where no method has snapshots."""
+        name: str = self.config.get("reference", next(iter(self.converging), ""))
         return name
 
     @property
-    def has_several_seeds(self) -> bool:
-        """Whether there is a spread over seeds to show."""
-        return len(self.config["seeds"]) > 1
+    def default_tables(self) -> list[Path]:
+        """The files of the target `tables`."""
+        names = [name for name, table in self.tables.items() if table.default]
+        return [*(file for name in names for file in self.store.table_files(name)), *self.joined]
 
-    def figure_cases(self, dataset: str) -> list[str]:
-        """A few of the dataset's cases, evenly spread."""
-        ids = self.cases[dataset]
-        return ids[:: -(-len(ids) // FIGURE_CASES)]
+    @property
+    def default_figures(self) -> list[Path]:
+        """The files of the target `figures`."""
+        names = [name for name, figure in self.figures.items() if figure.default]
+        return [file for name in names for file in self.store.figure_files(name)]
 
-    def paper_figure(self, name: str) -> FigurePlan:
-        """What this profile can show of a paper's figure, and why not more."""
-        figure = paper_figure(name)
-        if figure.kind.reads in ("sheets", "nothing"):  # shows no dataset
-            return FigurePlan({}, [], [], [])
-        if figure.conditions:
-            return self._figure_of_conditions(figure)
-        shown: dict[str, list[str]] = {}
-        notes = []
-        for wanted in figure.cases:
-            notes += self._without_datasets(wanted)
-            for dataset, cases in wanted.items():
-                selected = self.cases.get(dataset, [])
-                named = cases.of(self._groups(dataset)) if isinstance(cases, First) else cases
-                shown[dataset] = [case for case in named if case in selected]
-                absent = ", ".join(case for case in named if case not in selected)
-                if dataset in self.datasets and absent:
-                    notes.append(f"{dataset}: left out, as the config does not select them: {absent}")
-            shown = {dataset: cases for dataset, cases in shown.items() if cases}
-            if shown:
-                break
-        methods = self._running(figure.methods, shown)
-        notes += _without(figure.methods, methods)
-        seeds = list(self.config["seeds"])
-        if not figure.kind.all_seeds:
-            seeds = seeds[:1]
-        elif not self.has_several_seeds:
-            notes.append("One seed has no spread: put config/three-seeds.yaml on top")
-        return FigurePlan(shown, methods, seeds, notes)
+    @property
+    def targets(self) -> list[str]:
+        """The names that the workflow can be asked for, apart from paths of files."""
+        return ["tables", "figures", "pretrain", *self.named_figures, *self.named_tables]
 
-    def _figure_of_conditions(self, figure: PaperFigure) -> FigurePlan:
-        here = self.converging if figure.kind.reads == "convergence.csv" else list(self.methods)
-        if not here:
-            notes = [
-                *_without(figure.methods, []),
-                "It needs estimates on the way: put `snapshots` into the config",
-            ]
-            return FigurePlan({}, [], [], notes)
-        shown: dict[str, str] = {}
-        absent: list[str] = []
-        for wanted in figure.conditions:
-            shown = {words: name for words, name in wanted.items() if name in self.datasets}
-            absent += self._without_datasets(wanted.values())
-            if shown:
-                break
-        methods = [name for name in self._running(figure.methods, shown.values()) if name in here]
-        notes = [*_without(figure.methods, methods), *absent]
-        return FigurePlan({}, methods, list(self.config["seeds"]) if shown else [], notes, shown)
+    @property
+    def named_figures(self) -> list[str]:
+        """The figures that are targets by their name: those of the papers."""
+        return [name for name, figure in self.figures.items() if figure.kind == "paper"]
 
-    def _running(self, methods: Sequence[str], datasets: Iterable[str]) -> list[str]:
-        """Those of `methods` that run on any of `datasets`; without datasets, that run at all."""
-        running = [self.methods_on(name) for name in datasets] or [list(self.methods)]
-        return [method for method in methods if any(method in names for names in running)]
+    @property
+    def named_tables(self) -> list[str]:
+        """The tables that are targets by their name: those of the papers, and those over conditions."""
+        return [name for name, table in self.tables.items() if table.kind in ("paper", "grid")]
 
-    def _groups(self, dataset: str) -> dict[str, str]:
-        """The groups of the cases of a dataset that run."""
-        return {case: self.datasets[dataset].entries[case].group for case in self.cases.get(dataset, [])}
+    def methods_on(self, dataset: str) -> list[str]:
+        """The methods that run on a dataset."""
+        return [name for name, method in self.methods.items() if dataset in method.datasets]
 
-    def _without_datasets(self, wanted: Iterable[str]) -> list[str]:
-        """A sentence on the datasets that are not here, for each reason."""
-        found: dict[str, list[str]] = {}
-        for name in wanted:
-            if name not in self.datasets:
-                reason = self.absent.get(name, "not among the config's datasets").split("; ", maxsplit=1)[0]
-                found.setdefault(reason, []).append(name)
+    def runs(self) -> Iterator[Run]:
+        """Every method on every dataset that it runs on, for every seed."""
+        for dataset in self.running:
+            for method in self.methods_on(dataset):
+                for seed in self.seeds:
+                    yield Run(dataset, method, seed)
+
+    def shards(self, dataset: str) -> list[list[str]]:
+        """The dataset's cases, cut into the parts that one job each restores."""
+        cases, size = list(self.datasets[dataset].cases), self.config["shard_size"]
+        return [cases[start : start + size] for start in range(0, len(cases), size)]
+
+    def manifests(self, run: Run, cases: Sequence[str] | None = None) -> list[Path]:
+        """The manifests of a run's shards; with `cases`, only of the shards that hold any of them."""
         return [
-            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} left out: {reason}"
-            for reason, names in found.items()
+            self.store.shard_manifest(*run, number)
+            for number, shard in enumerate(self.shards(run.dataset))
+            if cases is None or set(shard) & set(cases)
         ]
 
-    def shards_of(self, dataset: str, cases: Sequence[str]) -> list[int]:
-        """The numbers of the shards that hold `cases`."""
-        return [number for number, ids in enumerate(self.shards(dataset)) if set(ids) & set(cases)]
+    def observation_inputs(self, dataset: str) -> list[Path]:
+        """The file that says a dataset's source was downloaded, where it was or has to be."""
+        marker = self.datasets[dataset].marker
+        return [Path(marker)] if marker else []
 
-    def observations_hash(self, dataset: str) -> str:
-        """Changes whenever the dataset would be synthesised differently."""
-        return provenance.digest(
-            self.datasets[dataset].recipe,
-            self.config["experiment_seed"],
-            provenance.code_hash("benchmark.data.synthesis"),
-            provenance.code_hash("benchmark.data.cases"),
-        )
+    def score_files(self, run: Run) -> list[Path]:
+        """The files with the scores of a run: of its results and, where it has any, of its snapshots."""
+        on_the_way = [self.store.convergence_of(*run)] if run.method in self.converging else []
+        return [self.store.scores_of(*run), *on_the_way]
 
-    def files_hash(self, method: str, cases: Sequence[str]) -> str:
-        """Changes with every file that the method reads for `cases` beside the observations."""
-        files = self.methods[method].files
-        return provenance.digest(*(provenance.files_hash(files(case)) for case in cases))
+    @property
+    def joined(self) -> list[Path]:
+        """The files that hold the scores and the runs of all methods."""
+        return [self.store.scores, self.store.runs, *[self.store.convergence] * bool(self.converging)]
 
+    def joined_inputs(self) -> list[Path]:
+        """The files that they are joined from."""
+        return [file for run in self.runs() for file in (*self.score_files(run), *self.manifests(run))]
 
-def _without(wanted: Sequence[str], methods: Sequence[str]) -> list[str]:
-    """A sentence on the methods that are not here; none when all are."""
-    absent = [method for method in wanted if method not in methods]
-    return [f"Methods that this profile does not run here: {', '.join(absent)}"] * bool(absent)
+    def table_inputs(self, name: str) -> list[Path]:
+        """The files that a table is compiled from."""
+        return [self.results / self.tables[name].reads, self.store.runs]
 
+    def figure_inputs(self, name: str) -> list[Path]:
+        """The files that a figure is drawn from."""
+        figure = self.figures[name]
+        if figure.reads:
+            return [self.results / figure.reads, self.store.runs]
+        observations = [self.store.observations_manifest(dataset) for dataset in figure.cases]
+        restorations = [
+            manifest
+            for dataset, cases in figure.cases.items()
+            for method in figure.methods
+            if method in self.methods_on(dataset)
+            for seed in figure.seeds
+            for manifest in self.manifests(Run(dataset, method, seed), cases)
+        ]
+        return [*observations, *restorations, *map(Path, figure.sheets)]
 
-@dataclass(frozen=True)
-class _Presence:
-    """Whether a dataset can run."""
+    def find_dataset(self, name: str) -> DatasetPlan:
+        """A dataset that runs. Raises InputError, with the closest name or the reason, when it does not."""
+        dataset = _find(self.datasets, name, "dataset")
+        if not dataset.runs:
+            raise InputError(f"{name} cannot run: {dataset.absent}")
+        return dataset
 
-    cases: list[str] = field(default_factory=list)
-    download: str = ""  # the source to get first
-    reason: str = ""  # why it cannot
+    def find_run(self, dataset: str, method: str, seed: int) -> Run:
+        """A run of the plan. Raises InputError, with the closest name, when the plan has no such run."""
+        self.find_dataset(dataset)
+        if dataset not in _find(self.methods, method, "method").datasets:
+            raise InputError(f"the plan keeps {method} to {', '.join(self.methods[method].datasets)}")
+        if seed not in self.seeds:
+            raise InputError(f"the plan has no seed {seed}; it has {', '.join(map(str, self.seeds))}")
+        return Run(dataset, method, seed)
 
+    def find_table(self, name: str) -> TablePlan:
+        """A table of the plan. Raises InputError, with the closest name, when there is none."""
+        return _find(self.tables, name, "table")
 
-def _presence(dataset: Dataset, patterns: Sequence[str], accepted: Sequence[str]) -> _Presence:
-    """Raises InputError for a pattern that matches no case."""
-    source = find_source(dataset.content["source"])
-    try:
-        dataset.case_ids  # noqa: B018 (needs the files, for some datasets)
-    except InputError as error:
-        return _Presence(reason="; ".join(filter(None, [str(error), source.how_to_get])))
-    cases = dataset.selected(patterns)
-    missing = dataset.missing(cases)
-    if not missing:
-        return _Presence(cases)
-    if source.name in accepted and source.downloadable:
-        return _Presence(cases, download=source.name)
-    count = len(dataset.files(cases))
-    return _Presence(
-        reason=f"{len(missing)} of {count} files are missing, as {missing[0]}; {source.how_to_get}"
-    )
-
-
-def _at(place: str, find: Callable[[str], object], name: str) -> None:
-    """Raise InputError that starts with `place` when `find` finds nothing called `name`."""
-    try:
-        find(name)
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from error
-
-
-def _check_names(config: Mapping[str, Any], methods: Mapping[str, MethodPlan]) -> None:
-    """Raises InputError for a snapshot that nothing reaches, and for words on methods that are not there."""
-    kept = {iteration for method in methods.values() for iteration in method.snapshots}
-    for iteration in config["snapshots"]:
-        if iteration not in kept:
-            raise InputError(f"snapshots: no method takes {iteration} iterations")
-    for key in ("titles", "only"):
-        for name in config[key]:
-            if name not in methods:
-                hint = did_you_mean(name, list(methods))
-                raise InputError(f"{key}: '{name}' is none of the methods. {hint}")
-    for name, kept in config["only"].items():
-        for dataset in kept:
-            if dataset not in config["datasets"]:
-                hint = did_you_mean(dataset, config["datasets"])
-                raise InputError(f"only.{name}: '{dataset}' is none of the datasets. {hint}")
-    converging = [name for name, method in methods.items() if method.snapshots]
-    reference = config.get("reference")
-    if reference is not None and reference not in converging:
-        hint = did_you_mean(reference, converging) if converging else "No method has any: see `snapshots`."
-        raise InputError(f"reference: '{reference}' is none of the methods with snapshots. {hint}")
+    def find_figure(self, name: str) -> FigurePlan:
+        """A figure of the plan. Raises InputError, with the closest name, when there is none."""
+        return _find(self.figures, name, "figure")
 
 
-def _check_grid(name: str, grid: Grid, tables: Sequence[str], descriptors: Path) -> None:
-    """Raises InputError for datasets or a metric that do not exist, or the name of one of `tables`."""
-    if name in (*tables, *paper_tables(), "convergence", "sensitivity"):
-        raise InputError(f"grids: '{name}' is the name of another table")
-    _at(f"grids.{name}.metric", find_metric, grid.metric)
-    for row in grid.rows:
-        for column in grid.columns:
-            find_dataset(grid.cell(row, column), descriptors)
-
-
-def _method_plan(name: str, overrides: Mapping[str, Any], snapshots: Sequence[int], where: str) -> MethodPlan:
-    method = base_method(name)
-    settings = effective(method.settings, overrides, f"{where}: methods.{name}")
-    return MethodPlan(
-        name,
-        flat(settings),
-        provenance.code_of(method, settings),
-        lambda case: provenance.files_of(method, settings, case),
-        kept_snapshots(settings, snapshots),
-    )
+def _find(known: Mapping[str, Item], name: str, what: str) -> Item:
+    if name not in known:
+        raise InputError(f"the plan has no {what} '{name}'. {did_you_mean(name, list(known))}")
+    return known[name]

@@ -2,8 +2,11 @@
 
     observations/<dataset>/<case>.npz, <case>.truth.npz, manifest.json
     restorations/<dataset>/<method>/seed<k>/<case>/{image.png, kernels.npz, trace.csv, run.json}
-        and kernel_field.npz, of methods that have one, and snapshots.npz, where snapshots were asked for
+        kernel_field.npz, of methods that estimate one; snapshots.npz, where the config asks for snapshots
     restorations/<dataset>/<method>/seed<k>/shard<n>.json
+    scores/<dataset>/<method>/seed<k>.csv, convergence/<dataset>/<method>/seed<k>.csv
+    scores.csv, convergence.csv, runs.csv: all of these together
+    tables/<name>.{csv, md, tex}, figures/<name>.{png, pdf}
 
 `run.json` is written last: a case without it, or whose provenance differs, is not finished.
 """
@@ -48,6 +51,11 @@ def observation_hash(observation: Observation) -> str:
     if isinstance(observation, KnownBlur) and observation.kernels is not None:
         parts.append(array_hash(observation.kernels))
     return provenance.digest(*parts)
+
+
+SCORES_FILE = "scores.csv"
+CONVERGENCE_FILE = "convergence.csv"
+RUNS_FILE = "runs.csv"
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,45 @@ class Store:
     def case_folder(self, dataset: str, method: str, seed: int, case: str) -> Path:
         """Where one restoration lies."""
         return self.method_folder(dataset, method, seed) / case
+
+    def shard_manifest(self, dataset: str, method: str, seed: int, shard: int) -> Path:
+        """Lists the runs of one job; the job writes it last."""
+        return self.method_folder(dataset, method, seed) / f"shard{shard}.json"
+
+    def scores_of(self, dataset: str, method: str, seed: int) -> Path:
+        """The scores of one method on one dataset, for one repetition."""
+        return self.root / "scores" / dataset / method / f"seed{seed}.csv"
+
+    def convergence_of(self, dataset: str, method: str, seed: int) -> Path:
+        """The scores of the snapshots of the same."""
+        return self.root / "convergence" / dataset / method / f"seed{seed}.csv"
+
+    @property
+    def scores(self) -> Path:
+        """All scores."""
+        return self.root / SCORES_FILE
+
+    @property
+    def convergence(self) -> Path:
+        """All scores of snapshots."""
+        return self.root / CONVERGENCE_FILE
+
+    @property
+    def runs(self) -> Path:
+        """How each run ended and what it cost."""
+        return self.root / RUNS_FILE
+
+    def table_files(self, name: str) -> list[Path]:
+        """The three files of a table: .csv, .md and .tex."""
+        return [self.root / "tables" / f"{name}.{suffix}" for suffix in ("csv", "md", "tex")]
+
+    def figure(self, name: str) -> Path:
+        """A figure, without the suffix of its files."""
+        return self.root / "figures" / name
+
+    def figure_files(self, name: str) -> list[Path]:
+        """The two files of a figure: .png and .pdf."""
+        return [self.root / "figures" / f"{name}.{suffix}" for suffix in ("png", "pdf")]
 
     def weights_behind(
         self, cases: Mapping[str, Sequence[str]], methods: Sequence[str], seed: int

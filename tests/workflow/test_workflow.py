@@ -142,7 +142,11 @@ def test_every_table_of_the_papers_can_be_asked_for_by_its_path(finished):
     )
     assert planned.returncode == 0, planned.stderr
     lines = (planned.stdout + planned.stderr).splitlines()
-    assert sorted(line for line in lines if line.startswith("rule ")) == ["rule score_plot:", "rule table:"]
+    jobs = [line for line in lines if line.startswith(("rule ", "Job "))]
+    assert sorted(line.partition(": ")[2] or line for line in jobs) == [
+        "Draw ufpnet-table1-scores. ",
+        "rule table:",
+    ]
 
 
 def test_figures_and_tables_of_papers_are_targets_by_name(finished):
@@ -155,21 +159,42 @@ def test_figures_and_tables_of_papers_are_targets_by_name(finished):
         "rule table:",
     ]
     messages = [line.partition(": ")[2] for line in lines if line.startswith("Job ")]
-    assert any(line.startswith("glkm-fig5: lai is left out: not among") for line in messages)
+    assert any(line.startswith("Draw glkm-fig5. lai is left out: not among") for line in messages)
     drawn = finished.run("glkm-fig6")  # neither its dataset nor the demo's is in the profile
     assert drawn.returncode == 0, drawn.stderr
     log = (finished.results / "logs" / "figures" / "glkm-fig6.log").read_text()
     assert "glkm-fig6: none of its datasets is here" in log
 
 
-def test_the_robust_experiments_are_a_target_that_brings_its_config(finished):
-    planned = finished.run("robust", "--dry-run", config=None)
+def test_a_config_that_is_given_stands_alone_and_the_demo_is_the_default(finished):
+    planned = finished.run("--dry-run", "tables", config="config/robust.yaml")
     assert planned.returncode == 0, planned.stderr
     assert "results/robust/tables/robustness.md" in planned.stdout + planned.stderr
     assert "results/demo" not in planned.stdout + planned.stderr
-    named = finished.run("robust", "--dry-run")  # a config that is given counts
-    assert named.returncode == 0, named.stderr
-    assert "results/robust" not in named.stdout + named.stderr
+    default = finished.run("--dry-run", config=None)
+    assert default.returncode == 0, default.stderr
+    assert "results/demo/tables/uniform.md" in default.stdout + default.stderr
+    assert not (finished.root / "results" / "demo").exists()  # a dry run writes no plan
+
+
+def test_a_changed_plan_alone_runs_nothing(copy):
+    (copy.results / "plan.json").write_text("{}")
+    again = copy.run("tables", "figures")
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_another_title_makes_tables_and_figures_again_and_restores_nothing(copy):
+    before = copy.restored()
+    copy.rewrite(titles={"selfdeblur": "Another title"})
+    planned = copy.run("--dry-run", "tables", "figures")
+    lines = (planned.stdout + planned.stderr).splitlines()
+    assert {line for line in lines if line.startswith("rule ")} == {"rule table:"}
+    assert any("Draw uniform. " in line for line in lines)
+    done = copy.run(TABLE)
+    assert done.returncode == 0, done.stderr
+    assert "| Another title" in (copy.root / TABLE).read_text()
+    assert copy.restored() == before
 
 
 def test_a_method_kept_to_other_datasets_has_no_job_and_a_table_of_conditions_says_so(copy):

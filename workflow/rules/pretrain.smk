@@ -1,31 +1,29 @@
-# From settings and photographs to the weights that methods start from; only what a config's `pretrain` lists.
+# From settings and photographs to the weights that methods start from: what a config lists under `pretrain`.
 
 
 rule pretrain:
     input:
-        expand(f"{TRAINED}/{{stem}}.json", stem=TRAININGS),
+        [training.record for training in PLAN.trainings.values()],
 
 
-# A killed one continues: its checkpoint lies beside the record, which is written last.
+# A killed training continues: its checkpoint lies beside the record, which it writes last.
 rule train:
     input:
-        training_inputs,
+        lambda wildcards: PLAN.trainings[wildcards.stem].inputs,
     output:
-        f"{TRAINED}/{{stem}}.json",
+        f"{RESULTS}/pretrain/{{stem}}.json",
     log:
         f"{RESULTS}/logs/pretrain/{{stem}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain/{{stem}}.tsv"
-    wildcard_constraints:
-        stem="|".join(TRAININGS),
-    threads: lambda wildcards: TRAINING_THREADS[wildcards.stem]
+    threads: lambda wildcards: PLAN.trainings[wildcards.stem].threads
     resources:
         gpu=int(PLAN.config["device"] != "cpu"),
     params:
-        command=lambda wildcards: TRAININGS[wildcards.stem].command,
-        recipe=training_recipe,
-        folder=training_folder,
+        results=results,
+        command=lambda wildcards: PLAN.trainings[wildcards.stem].command,
         device=PLAN.config["device"],
+        decides=lambda wildcards: or_stop(stale.training, PLAN, wildcards.stem),
     shell:
-        "{params.command} --out {params.folder} --device {params.device} --threads {threads}"
+        "{params.command} --out {params.results}/pretrain --device {params.device} --threads {threads}"
         " > {log} 2>&1"

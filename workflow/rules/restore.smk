@@ -1,4 +1,9 @@
 # From descriptors to observations to restorations to scores.
+#
+# A job looks up in plan.json what its names mean. What decides its result is its parameter `decides`: when that
+# changes, the job runs again; when plan.json alone changes, nothing does.
+from benchmark.core.resources import data_folder
+from benchmark.data.download import MARKER
 
 
 # Only for the sources whose terms the config accepts.
@@ -13,7 +18,7 @@ rule download:
 
 rule synthesize:
     input:
-        downloaded,
+        lambda wildcards: PLAN.observation_inputs(wildcards.dataset),
     output:
         f"{RESULTS}/observations/{{dataset}}/manifest.json",
     log:
@@ -21,16 +26,13 @@ rule synthesize:
     benchmark:
         f"{RESULTS}/benchmarks/synthesize/{{dataset}}.tsv"
     params:
-        results=results_folder,
-        experiment_seed=PLAN.config["experiment_seed"],
-        cases=all_cases,
-        observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
+        results=results,
+        decides=lambda wildcards: stale.observations(PLAN, wildcards.dataset),
     shell:
-        "blindbench synthesize {wildcards.dataset} --cases {params.cases:q} --results {params.results}"
-        " --experiment-seed {params.experiment_seed} > {log} 2>&1"
+        "blindbench synthesize {wildcards.dataset} --results {params.results} > {log} 2>&1"
 
 
-# One job per shard. Whatever decides a result is a parameter, so a change re-runs its cases and no others.
+# One job per shard: a few cases of a dataset.
 rule restore:
     input:
         f"{RESULTS}/observations/{{dataset}}/manifest.json",
@@ -44,32 +46,20 @@ rule restore:
     resources:
         gpu=int(PLAN.config["device"] != "cpu"),
     params:
-        results=results_folder,
-        cases=shard_cases,
-        settings=lambda wildcards: json.dumps(
-            PLAN.methods[wildcards.method].settings, sort_keys=True
+        results=results,
+        decides=lambda wildcards: stale.restorations(
+            PLAN, wildcards.dataset, wildcards.method, int(wildcards.shard)
         ),
-        code=lambda wildcards: PLAN.methods[wildcards.method].code,
-        files=lambda wildcards: PLAN.files_hash(
-            wildcards.method, shard_cases(wildcards).split(",")
-        ),
-        observations=lambda wildcards: PLAN.observations_hash(wildcards.dataset),
-        experiment_seed=PLAN.config["experiment_seed"],
-        snapshots=snapshots,
-        device=PLAN.config["device"],
-        jobs_per_gpu=PLAN.config["jobs_per_gpu"],
     shell:
-        "blindbench restore {wildcards.dataset} {wildcards.method} --cases {params.cases}"
-        " --results {params.results} --seed {wildcards.seed} --shard {wildcards.shard}"
-        " --settings {params.settings:q} --experiment-seed {params.experiment_seed}"
-        " {params.snapshots}"
-        " --device {params.device} --jobs-per-gpu {params.jobs_per_gpu}"
-        " --threads {threads} > {log} 2>&1"
+        "blindbench restore {wildcards.dataset} {wildcards.method} --seed {wildcards.seed}"
+        " --shard {wildcards.shard} --results {params.results} --threads {threads} > {log} 2>&1"
 
 
 rule score:
     input:
-        lambda wildcards: manifests(wildcards.dataset, wildcards.method, wildcards.seed),
+        lambda wildcards: PLAN.manifests(
+            Run(wildcards.dataset, wildcards.method, int(wildcards.seed))
+        ),
     output:
         scores=f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv",
     log:
@@ -77,29 +67,22 @@ rule score:
     benchmark:
         f"{RESULTS}/benchmarks/score/{{dataset}}/{{method}}/seed{{seed}}.tsv"
     wildcard_constraints:
-        method=one_of(
-            method for method in PLAN.methods if method not in PLAN.converging
-        ),
+        method=one_of([name for name in PLAN.methods if name not in PLAN.converging]),
     threads: 1
     params:
-        results=results_folder,
-        cases=all_cases,
-        protocol=protocol,
-        metrics=",".join(PLAN.config["metrics"]),
-        without_weights=metrics_without_weights,
-        snapshots="",
+        results=results,
+        decides=lambda wildcards: stale.scores(
+            PLAN, wildcards.dataset, wildcards.method
+        ),
     shell:
-        "blindbench score {wildcards.dataset} {wildcards.method} --cases {params.cases}"
-        " --results {params.results} --seed {wildcards.seed} --protocol {params.protocol}"
-        " --metrics {params.metrics} --threads {threads} --out {output.scores} {params.snapshots} > {log} 2>&1"
+        "blindbench score {wildcards.dataset} {wildcards.method} --seed {wildcards.seed}"
+        " --results {params.results} --threads {threads} > {log} 2>&1"
 
 
-# The same, and what the estimates on the way score.
+# The same for methods with snapshots, whose scores are a second file.
 use rule score as score_with_snapshots with:
     output:
         scores=rules.score.output.scores,
         convergence=f"{RESULTS}/convergence/{{dataset}}/{{method}}/seed{{seed}}.csv",
     wildcard_constraints:
         method=one_of(PLAN.converging),
-    params:
-        snapshots=lambda wildcards, output: f"{snapshots(wildcards)} --convergence {output.convergence}",

@@ -22,7 +22,8 @@ from benchmark.figures.kinds import read_scores
 from benchmark.figures.layout import caption
 from benchmark.figures.paper_figures import paper_figure, paper_figures
 from benchmark.figures.training_sheets import find_sheets
-from benchmark.planning.plan import Plan
+from benchmark.planning.config import make_plan
+from benchmark.planning.plan import Run
 from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring.alignment import BORDER
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, write_frame
@@ -96,18 +97,18 @@ def test_cases_of_a_users_list_are_taken_by_their_scenario(monkeypatch, tmp_path
     for name in ("blurry.png", "sharp.png"):
         (tmp_path / "data" / name).touch()
     monkeypatch.setenv(MIRROR, str(tmp_path))
-    plan = Plan.from_config({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
+    plan = make_plan({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
     first = {"reds125": [f"photo{number}" for number in range(5)]}
-    assert plan.paper_figure("bid-fig1").cases == first
-    assert plan.paper_figure("bid-fig29").cases == {
+    assert plan.figures["bid-fig1"].cases == first
+    assert plan.figures["bid-fig29"].cases == {
         "reds125": ["photo1", "photo6", "photo11", "photo16", "photo21"]
     }
 
 
 def test_without_such_a_list_the_demos_photograph_stands_in_and_the_reason_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv(MIRROR, str(tmp_path))
-    plan = Plan.from_config({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
-    shown = plan.paper_figure("bid-fig28")
+    plan = make_plan({**DEMO, "datasets": ["reds125", "demo-real"]}, "x.yaml")
+    shown = plan.figures["bid-fig28"]
     assert shown.cases == {"demo-real": ["clock"]}
     assert shown.notes[0].startswith("reds125 is left out: ")
     assert shown.notes[0].endswith("manifest.csv: no such file")
@@ -129,9 +130,7 @@ def test_a_figure_of_kernel_models_needs_a_true_kernel(store, tmp_path):
 
 def test_the_first_conditions_that_a_profile_has_are_shown():
     datasets = ["demo-uniform", "demo-uniform@size-level-3"]
-    shown = Plan.from_config({**DEMO, "datasets": datasets, "seeds": [1, 2]}, "x.yaml").paper_figure(
-        "bid-fig19"
-    )
+    shown = make_plan({**DEMO, "datasets": datasets, "seeds": [1, 2]}, "x.yaml").figures["bid-fig19"]
     assert shown.conditions == {"level 1": datasets[0], "level 3": datasets[1]}
     assert shown.seeds == [1, 2]
     why = "are left out: not among the config's datasets"
@@ -139,7 +138,7 @@ def test_the_first_conditions_that_a_profile_has_are_shown():
     assert f"levin-synth, {levels} {why}" in shown.notes
     assert any(note.endswith(f"demo-uniform@size-level-5 {why}") for note in shown.notes)
     assert shown.notes[0].startswith("Methods that this profile does not run here: l0-dark")
-    nothing = Plan.from_config({**DEMO, "datasets": ["demo-real"]}, "x.yaml").paper_figure("bid-fig19")
+    nothing = make_plan({**DEMO, "datasets": ["demo-real"]}, "x.yaml").figures["bid-fig19"]
     assert nothing.conditions == {}
 
 
@@ -213,9 +212,9 @@ def test_runs_are_drawn_with_what_stopping_returned(store, tmp_path, name):
 
 
 def test_runs_need_estimates_on_the_way():
-    shown = Plan.from_config(DEMO, "demo.yaml").paper_figure("bid-fig26")
+    shown = make_plan(DEMO, "demo.yaml").figures["bid-fig26"]
     assert shown.conditions == {}
-    assert "It needs estimates on the way: put `snapshots` into the config" in shown.notes
+    assert "It needs the estimates of some iterations: put `snapshots` into the config" in shown.notes
 
 
 def test_rows_of_a_figure_are_rows_of_its_table():
@@ -228,7 +227,7 @@ def test_unknown_names_get_a_hint():
     with pytest.raises(InputError, match=r"unknown figure 'glkm-fgi4'\. Did you mean 'glkm-fig4'\?"):
         paper_figure("glkm-fgi4")
     with pytest.raises(InputError, match=r"x.yaml: unknown figure 'glkm-fig2'\. Did you mean"):
-        Plan.from_config({**DEMO, "paper_figures": ["glkm-fig2"]}, "x.yaml")
+        make_plan({**DEMO, "paper_figures": ["glkm-fig2"]}, "x.yaml")
 
 
 def test_a_misspelt_key_of_a_definition_is_named():
@@ -239,7 +238,7 @@ def test_a_misspelt_key_of_a_definition_is_named():
 
 
 def test_the_demo_stands_in_and_says_what_is_left_out():
-    shown = Plan.from_config(DEMO, "demo.yaml").paper_figure("glkm-fig4")
+    shown = make_plan(DEMO, "demo.yaml").figures["glkm-fig4"]
     assert (shown.cases, shown.seeds) == ({"demo-uniform": ["camera", "astronaut"]}, [0])
     assert shown.methods == ["l0-grad", "selfdeblur", "dip-glkm"]
     assert shown.notes[0] == "coco80 is left out: not among the config's datasets"
@@ -248,18 +247,19 @@ def test_the_demo_stands_in_and_says_what_is_left_out():
 
 def test_only_the_shards_of_its_cases_and_the_seeds_of_a_spread_are_needed(monkeypatch, tmp_path):
     config = {**DEMO, "seeds": [3, 4], "shard_size": 1, "cases": {"demo-uniform": ["astronaut"]}}
-    plan = Plan.from_config(config, "x.yaml")
-    assert plan.paper_figure("glkm-fig4").seeds == [3]
-    assert plan.paper_figure("glkm-fig1").seeds == [3, 4]
-    assert plan.paper_figure("glkm-fig4").cases == {"demo-uniform": ["astronaut"]}
+    plan = make_plan(config, "x.yaml")
+    assert plan.figures["glkm-fig4"].seeds == [3]
+    assert plan.figures["glkm-fig1"].seeds == [3, 4]
+    assert plan.figures["glkm-fig4"].cases == {"demo-uniform": ["astronaut"]}
     assert (
         "demo-uniform: left out, as the config does not select them: camera"
-        in plan.paper_figure("glkm-fig4").notes
+        in plan.figures["glkm-fig4"].notes
     )
-    whole = Plan.from_config(DEMO, "demo.yaml")
-    assert whole.shards_of("demo-uniform", ["astronaut"]) == [1]
+    whole = make_plan(DEMO, "demo.yaml")
+    run = Run("demo-uniform", "selfdeblur", 0)
+    assert [path.name for path in whole.manifests(run, ["astronaut"])] == ["shard1.json"]
     monkeypatch.setenv(MIRROR, str(tmp_path))
-    nothing = Plan.from_config({**DEMO, "datasets": ["lai"]}, "x.yaml").paper_figure("glkm-fig5")
+    nothing = make_plan({**DEMO, "datasets": ["lai"]}, "x.yaml").figures["glkm-fig5"]
     assert nothing.cases == {}
     assert nothing.notes[0].startswith("lai is left out: 129 of 129 files are missing")
 

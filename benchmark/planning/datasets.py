@@ -1,0 +1,53 @@
+"""Which of a config's datasets can run here, and on which cases."""
+
+from collections.abc import Sequence
+
+from benchmark.core.resources import data_folder
+from benchmark.core.types import InputError
+from benchmark.data.descriptors import Dataset
+from benchmark.data.download import MARKER
+from benchmark.data.sources import Source
+from benchmark.planning.parts import DatasetPlan
+from benchmark.runs import provenance
+
+
+def planned_dataset(
+    dataset: Dataset, source: Source, patterns: Sequence[str], accepted: Sequence[str]
+) -> DatasetPlan:
+    """Find out whether a dataset can run.
+
+    Args:
+        dataset: the checked descriptor.
+        source: where its files come from.
+        patterns: shell patterns of the cases to run.
+        accepted: sources whose terms the user accepts; files that are missing of them may be downloaded.
+
+    Raises:
+        InputError: a pattern matches no case.
+    """
+    cases: list[str] = []
+    download, absent = False, ""
+    try:
+        _ = dataset.case_ids  # some datasets know their cases only from their files
+    except InputError as error:
+        absent = "; ".join(filter(None, [str(error), source.how_to_get]))
+    else:
+        cases = dataset.selected(patterns)
+        missing = dataset.missing(cases)
+        download = bool(missing) and source.downloadable and source.name in accepted
+        if missing and not download:
+            count = len(dataset.files(cases))
+            absent = f"{len(missing)} of {count} files are missing, as {missing[0]}; {source.how_to_get}"
+    marker = data_folder() / source.name / MARKER
+    return DatasetPlan(
+        title=dataset.content["title"],
+        caption=dataset.content["caption"],
+        table=dataset.content["table"],
+        protocol=dataset.content["protocol"],
+        source=source.name,
+        recipe=provenance.digest(dataset.recipe),
+        cases={} if absent else {case: dataset.entries[case].group for case in cases},
+        download=download,
+        marker=str(marker) if download or marker.exists() else "",
+        absent=absent,
+    )
