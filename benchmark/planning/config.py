@@ -61,6 +61,7 @@ def make_plan(config: Any, where: str, descriptors: Path = FOLDER) -> Plan:
         sources = all_sources()
         described = {name: find_dataset(name, descriptors) for name in config["datasets"]}
         check_descriptors(described.values(), list(sources))
+        methods = planned_methods(config)
         check_names(config)
         datasets = {
             name: planned_dataset(
@@ -71,7 +72,6 @@ def make_plan(config: Any, where: str, descriptors: Path = FOLDER) -> Plan:
             )
             for name, dataset in described.items()
         }
-        methods = planned_methods(config)
         check_snapshots(config, {name: method.snapshots for name, method in methods.items()})
         check_grids(config, [dataset.table for dataset in datasets.values()], descriptors)
         converging = [name for name, method in methods.items() if method.snapshots]

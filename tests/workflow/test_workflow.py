@@ -142,11 +142,9 @@ def test_every_table_of_the_papers_can_be_asked_for_by_its_path(finished):
     )
     assert planned.returncode == 0, planned.stderr
     lines = (planned.stdout + planned.stderr).splitlines()
-    jobs = [line for line in lines if line.startswith(("rule ", "Job "))]
-    assert sorted(line.partition(": ")[2] or line for line in jobs) == [
-        "Draw ufpnet-table1-scores. ",
-        "rule table:",
-    ]
+    assert [line for line in lines if line.startswith("rule ")] == ["rule table:"]
+    messages = [line.partition(": ")[2].strip() for line in lines if line.startswith("Job ")]
+    assert "Draw ufpnet-table1-scores." in messages
 
 
 def test_figures_and_tables_of_papers_are_targets_by_name(finished):
@@ -189,7 +187,8 @@ def test_another_title_makes_tables_and_figures_again_and_restores_nothing(copy)
     copy.rewrite(titles={"selfdeblur": "Another title"})
     planned = copy.run("--dry-run", "tables", "figures")
     lines = (planned.stdout + planned.stderr).splitlines()
-    assert {line for line in lines if line.startswith("rule ")} == {"rule table:"}
+    rules = {line for line in lines if line.startswith("rule ")}
+    assert rules == {"rule table:", "rule tables:", "rule figures:"}
     assert any("Draw uniform. " in line for line in lines)
     done = copy.run(TABLE)
     assert done.returncode == 0, done.stderr
