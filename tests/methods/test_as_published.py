@@ -113,6 +113,17 @@ def test_the_kernel_of_robust_bid_is_a_softmax_over_two_sine_layers(problem):
     np.testing.assert_allclose(kernel, entries / entries.sum(), rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["selfdeblur", "vdip-sparse", "bird"])
+def test_the_kernel_network_is_a_hidden_layer_of_relu6_and_a_softmax(name, problem):
+    """The published code correlates; kernels here are in true-convolution form, so the array is turned."""
+    kernel = problem(name, observe((3, 32, 34), kernel_size=(9, 7))).kernel
+    arrays = {key: value.double().numpy() for key, value in kernel.state_dict().items()}
+    hidden = np.clip(arrays["expand.weight"] @ arrays["code"] + arrays["expand.bias"], 0, 6)
+    entries = np.exp(arrays["entries.weight"] @ hidden + arrays["entries.bias"])
+    expected = (entries / entries.sum()).reshape(9, 7)[::-1, ::-1]
+    np.testing.assert_allclose(kernel()[0].detach().numpy(), expected, rtol=1e-5)
+
+
 def test_robust_bid_stops_500_iterations_after_the_least_variance_of_100_images(problem):
     stopper = problem("robust-bid", observe(), iterations=10_000, window=100).stopper
     image, kernels = torch.rand(1, 4, 4), torch.ones(1, 1, 1)
