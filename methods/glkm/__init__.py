@@ -1,1 +1,5 @@
-"""Generative latent kernels: the networks of GLKM and where their weights come from."""
+"""Generative latent kernels (GLKM): a kernel generator, its initializer, and the kernel prior made of them.
+
+"Generative Latent Kernel Modeling for Blind Motion Deblurring". Inside the networks kernels are in
+correlation form; `latent.LatentKernel` turns them.
+"""

@@ -1,7 +1,8 @@
-"""The encoder that the fast way of pre-training puts before the generator: kernels to latent codes.
+"""The kernel encoder: kernels to latent codes of the generator. Only the fast way of pre-training has one.
 
-Not in the paper: generator and encoder are trained as one variational autoencoder of kernels, which converges
-far sooner than the adversarial pair and gives the initializer its targets. Results made so are 'GLKM-fast'.
+Not in the paper: generator and encoder are trained together as a variational autoencoder of kernels. That
+takes far fewer steps than the adversarial training, and the encoder gives the initializer its targets.
+Results with such weights are called 'GLKM-fast'.
 """
 
 from torch import Tensor, nn
@@ -10,10 +11,10 @@ from methods.glkm.generator import LATENT
 
 
 class KernelEncoder(nn.Module):
-    """Kernels (B, 1, n, n), correlation form, sum 1, to a Gaussian over latent codes."""
+    """Maps kernels (B, 1, n, n), correlation form, sum 1, to a Gaussian over latent codes."""
 
     def __init__(self, size: int) -> None:
-        """`size` is the side n of the kernels."""
+        """Build the layers for kernels of `size` n."""
         super().__init__()
         self.size = size
         side = ((size + 1) // 2 + 1) // 2
@@ -32,7 +33,7 @@ class KernelEncoder(nn.Module):
         )
 
     def forward(self, kernels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and logarithm of the variance of the codes, each (B, 100, 1, 1)."""
-        # Entries near 1 / n^2 would leave batch norm nothing but its eps.
+        """Return mean and logarithm of the variance of the codes, each (B, 100, 1, 1)."""
+        # Without the factor, entries near 1 / n^2 would vanish beside the eps of the batch norms.
         mean, log_variance = self.layers(self.size * kernels)[:, :, None, None].chunk(2, dim=1)
         return mean, log_variance

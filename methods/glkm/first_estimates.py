@@ -1,11 +1,12 @@
-"""First estimates of a kernel, from edges that the scene of a blurry image may have: no learning, one pass.
+"""Estimate a kernel roughly from the edges of a blurry image, without training: input of an initializer.
 
 After S. Cho, S. Lee, "Fast Motion Deblurring", SIGGRAPH Asia 2009: sharpen the image by a shock filter, keep
-its strongest gradients, find the kernel that explains the blurry ones by least squares, deconvolve, repeat,
-from coarse to fine. In the few frequency-domain forms that a batch of images goes through at once, because an
-initializer is trained on what comes out (the classical methods' own estimates take seconds an image).
-Constants were chosen on the held-out photographs and on 192 of the 500 held-out kernels by which trained
-initializers are judged, on no case of a dataset.
+its strongest gradients, find the kernel that turns these into the blurry ones by least squares, deconvolve,
+and repeat, from coarse to fine. Whole batches go through the FFT at once, because an initializer is trained
+on these estimates; those of the classical methods take seconds per image.
+
+The constants were chosen on held-out photographs and 192 of the 500 held-out kernels that trained
+initializers are tested on, and on no case of a dataset.
 """
 
 import torch
@@ -14,25 +15,31 @@ from torch.nn import functional
 
 from benchmark.blur.convolution import central_crop, fast_length, rotate_180
 
-SCALES = (4, 2, 1)
-ROUNDS = (3, 3, 2)  # of sharpening, estimate and deconvolution, by scale
-MAPS = len(SCALES) + 2  # that `kernel_estimates` gives
-FINEST = slice(len(SCALES) - 1, len(SCALES))  # of the maps: the estimate in full resolution
-STRONGEST = 0.15  # share of the gradients that are edges
-RIDGE = 0.5  # of the least squares, in mean powers of the edges
-SPURIOUS = 0.1  # entries below this share of the largest are noise
-SMOOTHNESS = 0.02  # of the deconvolution
-MARGIN = 16  # replicated or mirrored pixels that keep a filter's wrap-around away
-FLAT_UNTIL = 0.25  # cycles per pixel; beyond are noise and the pixel grid
-FAINTEST = 0.003  # standard deviation: what is weaker is not raised to that of the others
+SCALES = (4, 2, 1)  # by which the image is reduced
+ROUNDS = (3, 3, 2)  # of sharpening, least squares and deconvolution, per scale
+MAPS = len(SCALES) + 2  # how many maps `kernel_estimates` returns
+FINEST = slice(len(SCALES) - 1, len(SCALES))  # the map with the estimate in full resolution
+STRONGEST = 0.15  # share of the gradients that count as edges
+RIDGE = 0.5  # of the least squares, in units of the mean power of the edges
+SPURIOUS = 0.1  # share of the largest entry below which an entry is noise
+SMOOTHNESS = 0.02  # weight of smooth gradients in the deconvolution
+MARGIN = 16  # px that are added around an image, so that filters do not wrap around into it
+FLAT_UNTIL = 0.25  # cycles per pixel; higher frequencies are noise and the pixel grid
+FAINTEST = 0.003  # a standard deviation; weaker images are not amplified to the contrast of the others
 
 
 @torch.no_grad()
 def kernel_estimates(images: Tensor, size: int) -> Tensor:
-    """What lumas (B, 1, H, W) in [0, 1], of any size, show of their kernels: (B, MAPS, size, size).
+    """Estimate kernels roughly.
 
-    An estimate from each of SCALES on, in the size of the finest, then the autocorrelation of the whitened
-    image, in full and at half the resolution. Correlation form, each map divided by its largest magnitude.
+    Args:
+        images: lumas (B, 1, H, W) in [0, 1], of any size.
+        size: side of the maps, odd.
+
+    Returns:
+        (B, MAPS, size, size), correlation form, each map divided by its largest magnitude: the estimate at
+        each of SCALES, brought to full resolution, then the autocorrelation of the whitened image, in full
+        and in half resolution.
     """
     estimates = _coarse_to_fine(images, size)
     near, far = _autocorrelation(whitened(images), size)
@@ -41,9 +48,9 @@ def kernel_estimates(images: Tensor, size: int) -> Tensor:
 
 
 def whitened(images: Tensor) -> Tensor:
-    """Images (B, 1, H, W) with the 1 / f spectrum of natural images flattened, at one contrast.
+    """Flatten the 1 / f spectrum of natural images (B, 1, H, W) and scale them to the same contrast.
 
-    What is left of a scene are its edges, each in the shape of the kernel.
+    The result shows the edges of the scene, each blurred by the kernel.
     """
     padded = _padded(images - images.mean((-2, -1), keepdim=True))
     rows, columns = padded.shape[-2:]
@@ -57,8 +64,8 @@ def whitened(images: Tensor) -> Tensor:
 
 
 def _coarse_to_fine(images: Tensor, size: int) -> list[Tensor]:
-    """The estimates (B, 1, size, size) of each scale, the coarsest first."""
-    found, latent = [], None
+    """Return the estimates (B, 1, size, size) of all scales, the coarsest first."""
+    estimates, latent = [], None
     for scale, rounds in zip(SCALES, ROUNDS, strict=True):
         blurry = functional.avg_pool2d(images, scale) if scale > 1 else images
         frame = blurry.shape[-2:]
@@ -74,12 +81,12 @@ def _coarse_to_fine(images: Tensor, size: int) -> list[Tensor]:
         spread = functional.interpolate(
             _moved(raw, shift), scale * (window - 1) + 1, mode="bilinear", align_corners=True
         )
-        found.append(rotate_180(central_crop(spread, (size, size))))
-    return found
+        estimates.append(rotate_180(central_crop(spread, (size, size))))
+    return estimates
 
 
 def _sharpened(images: Tensor) -> Tensor:
-    """By one step of a shock filter: steps where the second derivative along the gradient changes sign."""
+    """Sharpen by one step of a shock filter, on both sides of the zeros of the second derivative."""
     smooth = _smooth(_smooth(images))
     x, y = _central(smooth)
     xx, yy, xy = _second(smooth)
@@ -88,7 +95,7 @@ def _sharpened(images: Tensor) -> Tensor:
 
 
 def _smooth(images: Tensor) -> Tensor:
-    """By the binomial 3 x 3 filter, as two means of 2 x 2."""
+    """Smooth by the binomial 3 x 3 filter: twice by the mean of 2 x 2 px."""
     padded = functional.pad(images, (1, 1, 1, 1), mode="replicate")
     for _ in range(2):
         padded = padded[..., 1:, :] + padded[..., :-1, :]
@@ -97,13 +104,13 @@ def _smooth(images: Tensor) -> Tensor:
 
 
 def _central(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Central differences (along x, along y)."""
+    """Return the central differences along x and along y."""
     p = functional.pad(images, (1, 1, 1, 1), mode="replicate")
     return (p[..., 1:-1, 2:] - p[..., 1:-1, :-2]) / 2, (p[..., 2:, 1:-1] - p[..., :-2, 1:-1]) / 2
 
 
 def _second(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Second differences (xx, yy, xy)."""
+    """Return the second differences xx, yy and xy."""
     p = functional.pad(images, (1, 1, 1, 1), mode="replicate")
     xx = p[..., 1:-1, 2:] + p[..., 1:-1, :-2] - 2 * images
     yy = p[..., 2:, 1:-1] + p[..., :-2, 1:-1] - 2 * images
@@ -112,14 +119,14 @@ def _second(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _gradients(images: Tensor) -> Tensor:
-    """Forward differences (B, 2, H, W), 0 at the far borders."""
+    """Return the forward differences (B, 2, H, W), 0 in the last column and row."""
     right = functional.pad(images.diff(dim=-1), (0, 1))
     below = functional.pad(images.diff(dim=-2), (0, 0, 0, 1))
     return torch.cat((right, below), dim=1)
 
 
 def _edges(images: Tensor) -> Tensor:
-    """The strongest gradients (B, 2, H, W), 0 elsewhere."""
+    """Keep the strongest gradients (B, 2, H, W); all others are 0."""
     gradients = _gradients(images)
     strength = gradients.square().sum(1, keepdim=True)
     rank = max(1, int((1 - STRONGEST) * strength[0].numel()))
@@ -128,7 +135,7 @@ def _edges(images: Tensor) -> Tensor:
 
 
 def _faded(gradients: Tensor) -> Tensor:
-    """Down to 0 at the borders, across which a kernel moves what no edge inside explains."""
+    """Fade gradients to 0 towards the borders, over which the blur brings in edges from outside the image."""
     for axis in (-2, -1):
         along = torch.linspace(0, 1, gradients.shape[axis], device=gradients.device)
         window = (torch.minimum(along, 1 - along) / 0.1).clamp(max=1)
@@ -137,9 +144,16 @@ def _faded(gradients: Tensor) -> Tensor:
 
 
 def _least_squares(edges: Tensor, blurry: Tensor, transform: tuple[int, int], window: int) -> Tensor:
-    """The kernels (B, 1, window, window), true-convolution form, by which `edges` become `blurry`.
+    """Solve for the kernels that turn sharp gradients into blurry ones, by regularised least squares.
 
-    `blurry` are spectra; with a ridge of RIDGE mean powers.
+    Args:
+        edges: sharp gradients (B, 2, H, W).
+        blurry: half spectra of the blurry gradients.
+        transform: size of the FFT.
+        window: side of the kernels, odd.
+
+    Returns:
+        (B, 1, window, window), true-convolution form.
     """
     spectra = torch.fft.rfft2(edges, s=transform)
     power = spectra.abs().square().sum(1, keepdim=True)
@@ -151,13 +165,13 @@ def _least_squares(edges: Tensor, blurry: Tensor, transform: tuple[int, int], wi
 
 
 def cleaned(kernels: Tensor) -> Tensor:
-    """`kernels` (B, 1, n, n) without what is small or negative; sum 1 each."""
+    """Set small and negative entries of kernels (B, 1, n, n) to 0, and their sums to 1."""
     large = (kernels - SPURIOUS * kernels.amax((-2, -1), keepdim=True)).clamp_min(0)
     return large / (large.sum((-2, -1), keepdim=True) + 1e-12)
 
 
 def _off_centre(kernels: Tensor) -> Tensor:
-    """How far (B, 2) the centres of mass lie below and to the right of the middle, in whole entries."""
+    """Return by how many entries (B, 2) the centres of mass are below, and to the right of, the middle."""
     offsets = torch.arange(kernels.shape[-1], device=kernels.device) - kernels.shape[-1] // 2
     rows = (kernels.sum(-1) * offsets).sum((-2, -1))
     columns = (kernels.sum(-2) * offsets).sum((-2, -1))
@@ -165,7 +179,7 @@ def _off_centre(kernels: Tensor) -> Tensor:
 
 
 def _moved(kernels: Tensor, shift: Tensor) -> Tensor:
-    """`kernels` (B, 1, n, n) moved up and to the left by `shift` (B, 2), zeros behind."""
+    """Move kernels (B, 1, n, n) up and to the left by `shift` (B, 2), and fill up with zeros."""
     n = kernels.shape[-1]
     index = torch.arange(n, device=kernels.device)
     rows, columns = (index + shift[:, axis, None] for axis in (0, 1))
@@ -176,7 +190,7 @@ def _moved(kernels: Tensor, shift: Tensor) -> Tensor:
 
 
 def _deconvolved(blurry: Tensor, kernels: Tensor) -> Tensor:
-    """The images (B, 1, H, W) behind `blurry` by least squares with smooth gradients."""
+    """Deconvolve images (B, 1, H, W) by least squares, with smooth gradients as prior."""
     padded = _padded(blurry)
     rows, columns = padded.shape[-2:]
     n = kernels.shape[-1]
@@ -191,9 +205,9 @@ def _deconvolved(blurry: Tensor, kernels: Tensor) -> Tensor:
 
 
 def _autocorrelation(white: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Of whitened images, at lags of up to `size` / 2; and at each second of up to `size`, in means of 3 x 3.
+    """Return the autocorrelation of whitened images twice, each (B, 1, size, size), for an odd size.
 
-    Both (B, 1, size, size), for odd sizes.
+    First at lags up to size / 2; then at every second lag up to `size`, averaged over 3 x 3 lags.
     """
     transform = (fast_length(white.shape[-2] + 2 * size), fast_length(white.shape[-1] + 2 * size))
     powers = torch.fft.rfft2(white, s=transform).abs().square()
@@ -207,7 +221,7 @@ def _padded(images: Tensor) -> Tensor:
 
 
 def _frequencies(images: Tensor) -> tuple[Tensor, Tensor]:
-    """(H, 1) and (1, W / 2 + 1): cycles per pixel of a real transform."""
+    """Return the frequencies of a real FFT, in cycles per pixel: (H, 1) and (1, W / 2 + 1)."""
     rows, columns = images.shape[-2:]
     return (
         torch.fft.fftfreq(rows, device=images.device)[:, None],

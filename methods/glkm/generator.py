@@ -1,8 +1,9 @@
-"""The kernel generator G, its split G = G2 o G1 into first layer and truncated generator, and its mirror D.
+"""The kernel generator G and its discriminator D.
 
-"Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV; layers, names and constants as
-in the published code of its predecessor, "Blind Image Deconvolution by Generative-based Kernel Prior and
-Initializer via Latent Encoding", ECCV 2024, so that its weights load by name. Kernels inside are in
+G = G2 o G1: the first layer G1 maps a latent code z to feature maps w, the truncated generator G2 maps these
+to a kernel. "Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV. Layers, names and
+constants are those of the published code of its predecessor, "Blind Image Deconvolution by Generative-based
+Kernel Prior and Initializer via Latent Encoding", ECCV 2024, so that its weights load by name. Kernels are in
 correlation form.
 """
 
@@ -15,25 +16,24 @@ from benchmark.core.types import InputError
 from methods.parts.kernel_priors.softmax import softmax2d
 
 LATENT = 100  # entries of a latent code z
-SMALLEST = 13  # kernel size
-FIRST_CHANNELS = 4  # of the feature map w, in widths
-# The published code hands 0.8 to batch norm as its eps (it was surely meant as the momentum); its weights are
-# only right with it.
+SMALLEST = 13  # kernel size that there are layers for
+FIRST_CHANNELS = 4  # channels of the feature maps w, in widths
+# The eps of the batch norms in the published code, probably meant as their momentum. The published weights
+# need it.
 PUBLISHED_EPS = 0.8
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Sizes of the generator's layers: the side of the feature map w, then (kernel, padding) of three stages
-    that about double it.
-    """
+    """The sizes of the generator's layers."""
 
-    base: int
+    base: int  # side of the feature maps w
+    # (kernel, padding) of three stages, each of which about doubles the side.
     stages: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
     @property
     def size(self) -> int:
-        """Side of the kernels that these layers give."""
+        """The side of the kernels that these layers generate."""
         size = self.base
         for kernel, padding in self.stages:
             size = 2 * size + kernel - 2 - 2 * padding
@@ -47,14 +47,17 @@ OFFICIAL = {
     65: Layers(7, ((5, 1), (6, 1), (5, 1))),
     75: Layers(7, ((5, 0), (4, 0), (5, 0))),
 }
-# What a stage adds to twice its input's side, and the (kernel, padding) that adds it.
+# By how many pixels a stage's output exceeds twice its input, and the (kernel, padding) for it.
 _ADDING = {0: (4, 1), 1: (5, 1), 2: (6, 1), 3: (5, 0)}
 
 
 def layers_for(size: int) -> Layers:
-    """The layers of a generator of `size` x `size` kernels: the published ones, else by their pattern.
+    """Return the layers for kernels of `size`: the published ones, or others by their pattern.
 
     Raises InputError unless `size` is odd and at least 13.
+
+    >>> layers_for(31)
+    Layers(base=3, stages=((5, 1), (5, 1), (5, 1)))
     """
     if size in OFFICIAL:
         return OFFICIAL[size]
@@ -69,9 +72,12 @@ def layers_for(size: int) -> Layers:
 
 
 def serving(declared: int) -> int:
-    """The generator's size that serves a declared kernel size: the next published one, so 55 serves 51.
+    """Return the size of the generator for a declared kernel size: the next larger published one.
 
     Raises InputError above 75.
+
+    >>> serving(51)
+    55
     """
     for size in OFFICIAL:
         if declared <= size:
@@ -82,16 +88,34 @@ def serving(declared: int) -> int:
 
 
 def served_by(size: int) -> tuple[int, ...]:
-    """The odd declared kernel sizes that a generator of `size` is there for, down to 7."""
+    """Return the odd kernel sizes, from 7 on, for which `serving` chooses a generator of `size`.
+
+    >>> served_by(45)
+    (33, 35, 37, 39, 41, 43, 45)
+    """
     smaller = max((official for official in OFFICIAL if official < size), default=5)
     return tuple(range(smaller + 2, size + 1, 2))
 
 
 class Generator(nn.Module):
-    """Latent codes z (B, 100, 1, 1) to kernels (B, 1, n, n), correlation form, positive, sum 1."""
+    """Maps latent codes z (B, 100, 1, 1) to kernels (B, 1, n, n), correlation form, positive, sum 1 each.
+
+    >>> generator = Generator(31, width=2).eval()
+    >>> generator(torch.zeros(4, 100, 1, 1)).shape, generator.features(torch.zeros(4, 100, 1, 1)).shape
+    (torch.Size([4, 1, 31, 31]), torch.Size([4, 8, 3, 3]))
+    """
 
     def __init__(self, size: int, width: int = 64, bn_eps: float = PUBLISHED_EPS) -> None:
-        """Raises InputError for a `size` that has no layers."""
+        """Build the layers.
+
+        Args:
+            size: side n of the kernels.
+            width: channels of the last hidden layer; the published networks have 64.
+            bn_eps: eps of the batch norms.
+
+        Raises:
+            InputError: there are no layers for this size.
+        """
         super().__init__()
         self.size, self.width, self.bn_eps = size, width, bn_eps
         layers = layers_for(size)
@@ -106,29 +130,29 @@ class Generator(nn.Module):
         )
 
     def features(self, codes: Tensor) -> Tensor:
-        """G1: the first layer's feature maps w (B, 4 width, b, b), non-negative."""
+        """Apply G1: codes z to feature maps w (B, 4 width, b, b), non-negative."""
         features: Tensor = self.layer1(codes)
         return features
 
     def logits(self, features: Tensor) -> Tensor:
-        """What the softmax turns into kernels (B, 1, n, n)."""
+        """Map feature maps w to the logits (B, 1, n, n) of kernels."""
         logits: Tensor = self.layers(features)
         return logits
 
     def kernels(self, features: Tensor) -> Tensor:
-        """G2: the truncated generator, from feature maps w to kernels (B, 1, n, n)."""
+        """Apply G2: feature maps w to kernels (B, 1, n, n)."""
         return softmax2d(self.logits(features))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """G."""
+        """Apply G: codes z to kernels (B, 1, n, n)."""
         return self.kernels(self.features(codes))
 
 
 class Discriminator(nn.Module):
-    """D: kernels (B, 1, n, n), times any factor, to the probability (B, 1, 1, 1) that they are real."""
+    """Maps kernels (B, 1, n, n), times any factor, to the probability (B, 1, 1, 1) that they are real."""
 
     def __init__(self, size: int, width: int = 64, bn_eps: float = PUBLISHED_EPS) -> None:
-        """Raises InputError for a `size` that has no layers."""
+        """Build the mirrored layers of a `Generator` with the same arguments."""
         super().__init__()
         layers = layers_for(size)
         (last, second, first) = layers.stages
@@ -140,12 +164,12 @@ class Discriminator(nn.Module):
         )
 
     def logits(self, kernels: Tensor) -> Tensor:
-        """Before the sigmoid."""
+        """Return the logits of the probabilities."""
         logits: Tensor = self.layers(kernels)
         return logits
 
     def forward(self, kernels: Tensor) -> Tensor:
-        """The probabilities."""
+        """Return the probabilities."""
         return torch.sigmoid(self.logits(kernels))
 
 

@@ -1,8 +1,8 @@
-"""The kernel initializer E: a ResNet-18 from a blurry image's luma to the latent code of its kernel.
+"""The kernel initializer E: from the luma of a blurry image to the latent code of its kernel.
 
-"Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV; K. He, X. Zhang, S. Ren, J. Sun,
-"Deep Residual Learning for Image Recognition", CVPR 2016. Names as in the published weights of the
-predecessor, which are torchvision's under `model.`.
+The paper's is a ResNet-18: "Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV; K.
+He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR 2016. Layers are named as
+in the published weights of the predecessor: as in torchvision, under `model.`.
 """
 
 import torch
@@ -14,31 +14,31 @@ from methods.glkm.generator import LATENT
 
 
 class Initializer(nn.Module):
-    """Luma images (B, 1, H, W) in [0, 1], of any size, to latent codes (B, 100, 1, 1)."""
+    """Maps lumas (B, 1, H, W) in [0, 1], of any size, to latent codes (B, 100, 1, 1)."""
 
     def __init__(self, width: int = 64) -> None:
-        """`width` channels after the stem; the published network's are 64."""
+        """Build the network with `width` channels after its first layer; the published one has 64."""
         super().__init__()
         self.width = width
         self.model = ResNet18(width, LATENT)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The codes."""
+        """Return the codes."""
         codes: Tensor = self.model(images)
         return codes[:, :, None, None]
 
 
 class FastInitializer(nn.Module):
-    """The same from what a classical method sees at a glance, `kernel_estimates`; not in the paper.
+    """Maps the same lumas to codes by way of rough classical estimates of the kernel; not in the paper.
 
-    The code of the finest estimate, by the generator's encoder, plus what a network finds in all of them. Two
-    CPU cores train it in an hour. The residual network learns the extent of a kernel in that time and
-    little of its shape: half as wide, on crops of 96 px, 16,000 steps of 32 brought it to a median similarity
-    of 0.66 on held-out data, where the mean kernel has 0.65.
+    The code is that of the finest of `kernel_estimates`, by the generator's encoder, plus a correction that a
+    network computes from all of them. Two CPU cores train it in an hour. In that time the ResNet learns how
+    far a kernel extends, but little of its shape: half as wide, on crops of 96 px, 16,000 steps of 32 images
+    brought it to a median similarity of 0.66 on held-out data, where the mean kernel has 0.65.
     """
 
     def __init__(self, size: int, width: int = 32) -> None:
-        """`size` is the side of the generator's kernels; `width` channels in the full size of the maps."""
+        """Build the network for kernels of `size`, with `width` channels in its first layers."""
         super().__init__()
         self.size, self.width = size, width
         self.encoder = KernelEncoder(size)
@@ -60,14 +60,14 @@ class FastInitializer(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """The codes."""
+        """Return the codes."""
         maps = kernel_estimates(images, self.size)
         codes: Tensor = self.encoder(cleaned(maps[:, FINEST]))[0] + self.layers(maps)[:, :, None, None]
         return codes
 
     @torch.no_grad()
     def start_at(self, encoder: KernelEncoder) -> None:
-        """Give the codes that `encoder` gives, from now on."""
+        """Take over an encoder, and set the correction to 0."""
         self.encoder.load_state_dict(encoder.state_dict())
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
@@ -81,10 +81,10 @@ def _convolution(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
 
 
 class ResNet18(nn.Module):
-    """Residual network of 18 layers for one input channel; (B, 1, H, W) to (B, outputs)."""
+    """The residual network of 18 layers, for one input channel: (B, 1, H, W) to (B, outputs)."""
 
     def __init__(self, width: int, outputs: int) -> None:
-        """`width` channels after the stem, doubled from stage to stage."""
+        """Build the network with `width` channels after its first layer, doubled from stage to stage."""
         super().__init__()
         self.conv1 = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -96,12 +96,12 @@ class ResNet18(nn.Module):
         self.layer4 = _stage(4 * width, 8 * width, stride=2)
         self.fc = nn.Linear(8 * width, outputs)
         for name, module in self.named_modules():
-            # The stem keeps PyTorch's own start: the published code replaces it after the usual one.
+            # The first layer keeps PyTorch's own initial weights: the published code replaces it afterwards.
             if isinstance(module, nn.Conv2d) and name != "conv1":
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features of the last stage, averaged over the image, through the linear layer."""
+        """Average the features of the last stage over the image, and apply the linear layer."""
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
         outputs: Tensor = self.fc(features.mean((-2, -1)))
@@ -109,7 +109,7 @@ class ResNet18(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two 3 x 3 convolutions around which the input is carried."""
+    """Two 3 x 3 convolutions, to whose output the input is added."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
-"""Kernels larger than any generator's: found on the shrunken image, enlarged, refined pixel by pixel.
+"""Kernels larger than any generator's: fit a reduced image first, then refine the enlarged kernel.
 
-Not in the paper, whose real photographs have kernels of up to 151 px. A method fits the shrunken observation
-as any other, then the observation itself with a `LogitKernel` in place of the generator.
+Not in the paper, though its real photographs have kernels of up to 151 px. A method fits the reduced
+observation like any other, then the observation in its own size with a `LogitKernel` in place of the
+generator.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,15 +27,15 @@ LARGEST = max(OFFICIAL)
 
 
 def is_large(observation: Observation) -> bool:
-    """Whether its declared kernel size exceeds every generator's."""
+    """Tell whether the declared kernel size is larger than every generator's."""
     return observation.kernel_size is not None and max(observation.kernel_size) > LARGEST
 
 
 def full_size(observation: Observation) -> int:
-    """Side of the kernels of an observation that `is_large`.
+    """Return the side of the kernels of an observation that `is_large`.
 
-    Odd, so that the middle of a generator's kernel stays the middle; square, as those are.
-    Raises NotSupportedError for images smaller than that.
+    It is odd, so that the middle of a generator's kernel stays the middle. Kernels are square, as the
+    generator's. Raises NotSupportedError when the image is smaller.
     """
     assert observation.kernel_size is not None
     size = pyramid.odd(max(observation.kernel_size))
@@ -47,23 +48,20 @@ def full_size(observation: Observation) -> int:
 
 
 def shrunken(observation: Observation) -> Observation:
-    """An observation that `is_large` by 75 / `full_size`, with anti-aliasing: a generator serves it.
-
-    Raises as `full_size`.
-    """
+    """Reduce a large observation to the kernel size of the largest generator. Raises as `full_size`."""
     factor = LARGEST / full_size(observation)
     channels = [pyramid.shrunk(channel, factor) for channel in observation.blurry]
     return replace(observation, blurry=np.stack(channels).astype(np.float32), kernel_size=(LARGEST, LARGEST))
 
 
 def enlarged(kernels: Tensor, size: int) -> Tensor:
-    """`kernels` (P, n, n) at (P, size, size): bicubic, clipped at 0, sum 1 each. Middles stay middles."""
+    """Enlarge kernels (P, n, n) to (P, size, size) about their middles: bicubic, clipped at 0, sum 1 each."""
     larger = functional.interpolate(kernels[:, None], (size, size), mode="bicubic")[:, 0].clamp_min(0)
     return larger / larger.sum((-2, -1), keepdim=True)
 
 
 def free_kernel(observation: Observation) -> LogitKernel:
-    """The kernel prior of an observation that `is_large`, before its start. Raises as `full_size`."""
+    """Build the kernel prior of an observation that `is_large`, not yet started. Raises as `full_size`."""
     size = full_size(observation)
     return LogitKernel(kernel_count(observation), (size, size))
 
@@ -121,19 +119,25 @@ def fit_latent(
 
 
 class SmallFirst:
-    """A `Problem` of `parts.solver`: one fit, then another whose `LogitKernel` starts at its kernels.
+    """A `Problem` of `parts.solver`: one fit, then a second one that starts at the kernels of the first.
 
-    Until then the estimate is that of the second as it was built.
+    The estimate is always the second fit's; during the first fit it is that of the start.
     """
 
     def __init__(self, small: Fit, full: Fit, kernel: LogitKernel) -> None:
-        """`kernel` is the kernel prior of `full`, the fit of the image in its own size."""
+        """Put two fits after each other.
+
+        Args:
+            small: the fit of the reduced image.
+            full: the fit of the image in its own size.
+            kernel: the kernel prior of `full`.
+        """
         self.small, self.full, self.kernel = small, full, kernel
         self.iterations = small.iterations + full.iterations
         self.device, self.weights = full.device, small.weights
 
     def step(self, iteration: int) -> Step:
-        """A step of either; the names of the first one's stages begin with 'small'."""
+        """Do a step of the first fit or of the second; stage names of the first begin with 'small'."""
         if iteration < self.small.iterations:
             step = self.small.step(iteration)
             return replace(step, stage=f"small {step.stage}", ended=None)
@@ -144,7 +148,7 @@ class SmallFirst:
         return self.full.step(iteration - self.small.iterations)
 
     def slow_down(self) -> None:
-        """Halve the rates of both."""
+        """Halve the rates of both fits."""
         self.small.slow_down()
         self.full.slow_down()
 
@@ -156,10 +160,10 @@ class SmallFirst:
         return replace(result, iteration=self.small.iterations + result.iteration)
 
     def state_dict(self) -> dict[str, Any]:
-        """Both."""
+        """Return the states of both fits."""
         return {"small": self.small.state_dict(), "full": self.full.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.small.load_state_dict(state["small"])
         self.full.load_state_dict(state["full"])

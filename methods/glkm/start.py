@@ -1,4 +1,4 @@
-"""The kernel prior of GLKM for an observation: which generator serves it, and where its latents start."""
+"""Start the kernel prior of GLKM for an observation: choose its generator and the first latent variables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +19,20 @@ from methods.parts.limits import at_least, shares
 from methods.parts.warm_start import estimated_kernel, estimator, fit_to, resized
 from methods.parts.weight_files import weights_folder
 
-INITIALIZER, RANDOM = "initializer", "random"  # other starts are names of methods
-# Inversion, measured on motion kernels of 31 px: wherever z starts, it ends at correlations of 0.95 to 0.997,
-# relative errors of 8 to 20 %; from there w comes to 10 % in at most 50 steps and to 2 % in at most 350.
-RESTARTS, CODE_STEPS, CODE_RATE = 4, 300, 0.05
-# Narrow generators stay 5 to 10 % away; the kernels of two methods differ by more.
-FEATURES_RATE, ENOUGH = 1e-2, 0.1
+INITIALIZER, RANDOM = "initializer", "random"  # all other starts are names of methods
+# Inversion of a given kernel. Measured on motion kernels of 31 px: from any start z ends at correlations of
+# 0.95 to 0.997 and relative errors of 8 to 20 %; from there w comes to 10 % in at most 50 steps, to 2 % in at
+# most 350.
+RESTARTS, CODE_STEPS, CODE_RATE = 4, 300, 0.05  # starts of z, steps of Adam, its rate
+# Narrow generators only come to 5 or 10 %; the kernels of two methods differ by more than that.
+FEATURES_RATE, ENOUGH = 1e-2, 0.1  # the rate for w, and the relative error at which to stop
 
 
 @dataclass(frozen=True)
 class LatentSettings:
     """Settings: the kernel prior of GLKM."""
 
-    latent_rate: float = 5e-4  # learning rate of the latent variables; our copy of the paper lacks the number
+    latent_rate: float = 5e-4  # learning rate of the latent variables; section VI-A gives no number
     weights: str = ""  # folder of generators and initializers; the package's own if empty
     # What is optimised (section IV-B). features: those of the generator's first layer, w. code: its input z.
     # generator: w and the layers behind it.
@@ -63,12 +64,24 @@ class LatentSettings:
 def latent_kernel(
     observation: Observation, settings: LatentSettings, rng: torch.Generator, device: torch.device
 ) -> tuple[LatentKernel, str]:
-    """The kernel prior at its start, and the label of the weights behind it.
+    """Start the kernel prior of an observation.
 
-    Its kernels have the generator's size, which may be larger than the declared one. Where the blur is not
-    uniform, there is one for each node of the grid, all started alike.
-    Raises NotSupportedError for cases without a kernel size or structure, for images smaller than the
-    kernels, and when another method gives no start; WeightsMissingError without a generator or initializer.
+    Args:
+        observation: the case, with a declared kernel size.
+        settings: of the prior.
+        rng: where random starts come from, on the CPU.
+        device: where the prior lives.
+
+    Returns:
+        The prior, and the label of its weights. Kernels have the generator's size, which may be larger than
+        the declared one. For non-uniform blur there is one kernel for each node of the grid, all started
+        alike.
+
+    Raises:
+        NotSupportedError: there is no kernel size, the image is blank or smaller than the kernels, or the
+        method
+            to start from gives no kernel.
+        WeightsMissingError: there is no generator or no initializer.
     """
     if observation.kernel_size is None:
         raise NotSupportedError("GLKM needs a declared kernel size")
@@ -101,16 +114,25 @@ def latent_kernel(
     if count > 1:
         raise NotSupportedError("there is no start at another method's kernel for non-uniform blur")
     kernels = resized(estimated_kernel(start, observation, rng, device), support).to(device)
-    return inverted(generator, codes, kernels, settings.variable), label(*origins)
+    return starting_at(generator, codes, kernels, settings.variable), label(*origins)
 
 
-def inverted(
+def starting_at(
     generator: Generator, codes: Tensor, kernels: Tensor, variable: Variable = "features"
 ) -> LatentKernel:
-    """A kernel prior that gives `kernels` (1, h, w): GAN inversion, first of the codes, then of the features.
+    """Build a kernel prior that starts at a given kernel, by generator inversion.
 
-    Starts at each of `codes` and goes on from the nearest. With the codes as variable it stays that near.
-    Raises NotSupportedError when the features do not get there.
+    First the codes are inverted, from several starts; from the best of them the features, unless the codes
+    are the variable.
+
+    Args:
+        generator: frozen, in eval mode.
+        codes: the starts, (S, 100, 1, 1).
+        kernels: the given kernel, (1, h, w), true-convolution form.
+        variable: what the prior optimises.
+
+    Raises:
+        NotSupportedError: the features do not reach the kernel.
     """
     size = (kernels.shape[-2], kernels.shape[-1])
     by_code = LatentKernel(generator, codes, "code", size)
@@ -128,5 +150,5 @@ def inverted(
 
 
 def eight_bit_luma(image: Tensor) -> Tensor:
-    """What initializers see: the luma (1, H, W) of (C, H, W), rounded to 8 bits as published."""
+    """Return the luma (1, H, W) of an image (C, H, W) in 8 bits, as the published initializers see it."""
     return torch.round(255 * luma(image)) / 255

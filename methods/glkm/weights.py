@@ -1,8 +1,9 @@
-"""The weights folder of the kernel networks, and how its files become networks.
+"""The files of the kernel networks, and how they become networks.
 
-For kernels of size n it holds `generator-<n>.safetensors`, `initializer-<n>.safetensors` and, for training
-only, `encoder-<n>.safetensors`; or the predecessor's published files `netG_<n>.pth` and `netE_<n>.pth`,
-whose names are ours. A pair `...-any.safetensors` serves every size by the middle of its logits.
+For kernels of size n a folder holds `generator-<n>.safetensors`, `initializer-<n>.safetensors` and, for
+training only, `encoder-<n>.safetensors`; or the published files of the predecessor, under the names
+`netG_<n>.pth` and `netE_<n>.pth`. A pair `...-any.safetensors` serves every size: smaller kernels are cut out
+of the middle of its logits.
 """
 
 from collections.abc import Sequence
@@ -26,13 +27,13 @@ from methods.parts.weight_files import (
 )
 
 Kind = Literal["generator", "initializer", "encoder"]
-Way = Literal["adversarial", "GLKM-fast"]  # how the generator was trained: as published, or as a decoder
+Way = Literal["adversarial", "GLKM-fast"]  # how a generator was trained: as published, or as a decoder
 Size = int | Literal["any"]
 
 PUBLISHED_WIDTH = 64
 _PUBLISHED_FILES = {"generator": "netG_{}.pth", "initializer": "netE_{}.pth"}
 _SEES = {Initializer: "images", FastInitializer: "kernel estimates"}
-_NAMES = {"adversarial": "glkm", "GLKM-fast": "glkm-fast"}  # in labels
+_NAMES = {"adversarial": "glkm", "GLKM-fast": "glkm-fast"}  # of these ways in labels
 
 
 @dataclass(frozen=True)
@@ -45,30 +46,34 @@ class Origin:
 
     @property
     def way(self) -> Way:
-        """How the generator behind it was trained."""
+        """How the generator was trained that the network belongs to."""
         return "GLKM-fast" if self.name == _NAMES["GLKM-fast"] else "adversarial"
 
 
 def trained(way: Way, size: Size) -> Origin:
-    """A network that a training is about to give."""
+    """Return the origin of a network that is being trained."""
     return Origin(_NAMES[way], size, "")
 
 
 def label(*origins: Origin) -> str:
-    """What tables call the weights: 'glkm-fast-31 demo'. One demo part makes them demo weights."""
+    """Return what tables call the weights, each word once.
+
+    >>> label(Origin("glkm-fast", 31, "demo"), Origin("glkm-fast", 31, ""))
+    'glkm-fast-31 demo'
+    """
     names = [f"{origin.name}-{origin.size}" for origin in origins]
     return " ".join(dict.fromkeys([*names, *(origin.remark for origin in origins if origin.remark)]))
 
 
 def files(weights: Path) -> list[Path]:
-    """All generators and initializers in the folder: what a restoration may depend on."""
+    """List all generators and initializers in a folder: a restoration may depend on these."""
     patterns = [f"{kind}-*{OWN}" for kind in ("generator", "initializer")]
     patterns += [name.format("*") for name in _PUBLISHED_FILES.values()]
     return sorted(path for pattern in patterns for path in weights.glob(pattern))
 
 
 def path_of(weights: Path, kind: Kind, size: int) -> Path:
-    """The file that a network for kernels of `size` is read from; where ours would lie when there is none."""
+    """Return the file of the network for kernels of `size`; without any, the path that ours would have."""
     candidates = [weights / name for name in _names(kind, size)]
     return next((path for path in candidates if path.is_file()), candidates[0])
 
@@ -83,10 +88,22 @@ def save(
     remark: str = "",
     half: bool = False,
 ) -> Path:
-    """Write a network, trained for kernels of `size`, under its name; `remark` is 'demo' or nothing.
+    """Write a network under its name.
 
-    An initializer has the `way` of its generator. Returns the file's path.
-    Raises InputError when the folder cannot be written.
+    Args:
+        weights: the folder.
+        network: the network.
+        size: of the kernels that it was trained for.
+        way: how it was trained; for an initializer, how its generator was.
+        steps: of the training.
+        remark: 'demo' or nothing.
+        half: whether to store float16 numbers.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: the folder cannot be written.
     """
     kind = _kind(network)
     metadata = {
@@ -109,7 +126,7 @@ def save(
 
 
 def load_generator(weights: Path, size: int) -> tuple[Generator, Origin]:
-    """The generator for kernels of `size`, frozen; one for all sizes has its own, larger `size`.
+    """Read the generator for kernels of `size`, frozen. One for all sizes keeps its own, larger size.
 
     Raises WeightsMissingError when there is none, InputError when its file cannot be used.
     """
@@ -123,7 +140,7 @@ def load_generator(weights: Path, size: int) -> tuple[Generator, Origin]:
 
 
 def load_initializer(weights: Path, size: int) -> tuple[Initializer | FastInitializer, Origin]:
-    """The initializer for kernels of `size`, frozen. Raises as `load_generator`."""
+    """Read the initializer for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "initializer", size)
     width = int(stored.number("width")) if stored.is_own else PUBLISHED_WIDTH
     origin = _origin(stored, size)
@@ -134,7 +151,7 @@ def load_initializer(weights: Path, size: int) -> tuple[Initializer | FastInitia
 
 
 def load_encoder(weights: Path, size: int) -> tuple[KernelEncoder, Origin]:
-    """The encoder for kernels of `size`, frozen. Raises as `load_generator`."""
+    """Read the encoder for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "encoder", size)
     own_size = int(stored.number("kernel_size"))
     return frozen_network(lambda: KernelEncoder(own_size), stored), _origin(stored, size)
@@ -147,7 +164,7 @@ def _kind(network: nn.Module) -> Kind:
 
 
 def _names(kind: Kind, size: int) -> list[str]:
-    """In the order in which they are looked for."""
+    """List the names that a file may have, in the order in which they are looked for."""
     published = [_PUBLISHED_FILES[kind].format(size)] if kind in _PUBLISHED_FILES else []
     return [file_name(kind, size), *published, file_name(kind, "any")]
 

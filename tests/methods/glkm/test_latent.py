@@ -6,7 +6,7 @@ from benchmark.core.types import NotSupportedError
 from methods.glkm import start
 from methods.glkm.generator import LATENT, Generator
 from methods.glkm.latent import LatentKernel
-from methods.glkm.start import ENOUGH, inverted
+from methods.glkm.start import ENOUGH, starting_at
 
 
 def generator(size=31, width=8, seed=0):
@@ -109,9 +109,9 @@ def test_inversion_reaches_a_kernel_by_features_and_comes_nearer_by_codes(monkey
     monkeypatch.setattr(start, "CODE_STEPS", 30)
     network = generator()
     kernels = rotate_180(network(codes(seed=5)))[0]
-    found = inverted(network, codes(2), kernels)
+    found = starting_at(network, codes(2), kernels)
     assert (found() - kernels).norm() <= ENOUGH * kernels.norm()
-    nearest = inverted(network, codes(2), kernels, "code")
+    nearest = starting_at(network, codes(2), kernels, "code")
     starts = LatentKernel(network, codes(2), "code")()
     assert (nearest() - kernels).norm() < min((kernel - kernels[0]).norm() for kernel in starts)
 
@@ -121,4 +121,4 @@ def test_inversion_that_does_not_arrive_is_no_start(monkeypatch):
     network = generator()
     network.logits = lambda features: features.sum() * torch.ones(len(features), 1, 31, 31)
     with pytest.raises(NotSupportedError, match="away from the kernel"):
-        inverted(network, codes(2), torch.eye(31)[None] / 31)
+        starting_at(network, codes(2), torch.eye(31)[None] / 31)
