@@ -14,12 +14,13 @@ import torch
 
 from benchmark.core.types import NotSupportedError, Observation
 from methods.diffusion.inversion import Inversion, InversionSettings
-from methods.diffusion.view import View, ViewSettings, image_prior, joined, prior_files
+from methods.diffusion.view import View, ViewSettings, image_prior, prior_files
 from methods.glkm.start import LatentSettings, latent_kernel
 from methods.parts.kernel_priors.fcn import FcnSettings
 from methods.parts.kernel_priors.protocol import KernelSetup
 from methods.parts.limits import at_least
 from methods.parts.registry import Method
+from methods.parts.weight_files import joined_labels
 
 PAPER = "Chihaoui et al., Blind Image Restoration via Fast Diffusion Inversion, NeurIPS 2024"
 LICENCE = "none stated by the authors' repository; this is our own code"
@@ -121,7 +122,7 @@ def _invert(
         noise=noise.to(device),
         settings=settings.inversion,
         kernel_rate=0.0 if kernel is None else kernel.rate,
-        weights=joined(prior.label, "" if kernel is None else kernel.weights),
+        weights=joined_labels(prior.label, "" if kernel is None else kernel.weights),
     )
 
 

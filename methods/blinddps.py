@@ -21,11 +21,12 @@ from methods.diffusion.sampling import (
     SamplingSettings,
     drawing_from,
 )
-from methods.diffusion.view import View, ViewSettings, image_prior, joined, prior_files
+from methods.diffusion.view import View, ViewSettings, image_prior, prior_files
 from methods.glkm.start import LatentSettings, latent_kernel
 from methods.parts.limits import at_least, shares
 from methods.parts.registry import Method
 from methods.parts.seeding import generator_from
+from methods.parts.weight_files import joined_labels
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def problem(
         settings=settings.sampling,
         draw=drawing_from(noise),
         rng=noise,
-        weights=joined(prior.label, kernel_prior.label),
+        weights=joined_labels(prior.label, kernel_prior.label),
     )
 
 
@@ -130,7 +131,7 @@ def glkm_problem(
         settings=settings.sampling,
         draw=drawing_from(noise),
         rng=noise,
-        weights=joined(prior.label, label),
+        weights=joined_labels(prior.label, label),
     )
 
 

@@ -1,1 +1,1 @@
-"""Diffusion models: networks, schedules, samplers, and the deblurring methods built on them."""
+"""Diffusion models: networks and their files, the arithmetic of diffusion, the steps of BIRD and BlindDPS."""

@@ -1,7 +1,7 @@
-"""The 'ADM' UNet: noise in an image, from the image and the number of the diffusion step.
+"""The 'ADM' UNet, which estimates the noise in an image of a known diffusion step.
 
-P. Dhariwal, A. Nichol, "Diffusion Models Beat GANs on Image Synthesis", NeurIPS 2021. Layers and names as in
-its published code, so that weights trained with it load by name.
+P. Dhariwal, A. Nichol, "Diffusion Models Beat GANs on Image Synthesis", NeurIPS 2021. Layers and names are
+those of its published code, so that weights trained with it load by name.
 """
 
 from collections.abc import Callable
@@ -17,33 +17,33 @@ Resample = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class AdmLayers:
-    """What decides the layers; the defaults are those of all published weights."""
+    """The sizes of the layers; defaults are common to all published weights."""
 
     channels: int  # width of the finest level
     multipliers: tuple[int, ...]  # of the width, from the finest level to the coarsest
     blocks: int  # per level
-    attention: tuple[int, ...]  # downsampling factors at which there is attention
+    attention: tuple[int, ...]  # factors of reduction at which there is attention
     in_channels: int = 3
-    out_channels: int = 6  # twice the image's where the variance is learned
-    head_channels: int = 64  # -1: `heads` instead
+    out_channels: int = 6  # twice the image's where the network estimates a variance, too
+    head_channels: int = 64  # channels of an attention head; -1: `heads` counts instead
     heads: int = 4
-    up_heads: int = -1  # in the decoder; -1: as `heads`
-    scale_shift: bool = True  # the step's embedding scales and shifts; else it is added
-    block_resampling: bool = True  # levels change in residual blocks; else in convolutions
-    new_attention: bool = False  # order of the rows of qkv
+    up_heads: int = -1  # heads in the decoder; -1: as `heads`
+    scale_shift: bool = True  # whether the step's embedding scales and shifts features, or is added to them
+    block_resampling: bool = True  # whether residual blocks change the resolution, or convolutions
+    new_attention: bool = False  # the order of the rows of qkv: all queries first, or head by head
     norm_groups: int = 32
 
     @property
     def factor(self) -> int:
-        """What image sides must be divisible by."""
+        """The number by which the sides of images must be divisible."""
         return int(2 ** (len(self.multipliers) - 1))
 
 
 class AdmUNet(nn.Module):
-    """Images (B, in, H, W) in [-1, 1] and steps (B,) to (B, out, H, W): the noise, then what else is learned.
+    """Maps images (B, in, H, W) in [-1, 1] and steps (B,) to noise, and variances if learned: (B, out, H, W).
 
     Both sides must be divisible by the layers' `factor`. With `checkpointing`, activations inside blocks are
-    computed again for the gradient instead of kept.
+    computed again for the gradient instead of being kept.
     """
 
     def __init__(self, layers: AdmLayers) -> None:
@@ -85,7 +85,7 @@ class AdmUNet(nn.Module):
         self.out = nn.Sequential(_norm(layers, current), nn.SiLU(), last)
 
     def forward(self, images: Tensor, steps: Tensor) -> Tensor:
-        """See the class."""
+        """Estimate the noise: see the class."""
         embedding = self.time_embed(step_embedding(steps, self.layers.channels, images.dtype))
         hidden, skips = images, []
         for block in self.input_blocks:
@@ -107,7 +107,7 @@ class AdmUNet(nn.Module):
 
 
 def step_embedding(steps: Tensor, width: int, dtype: torch.dtype) -> Tensor:
-    """Steps (B,) as (B, width): cosines, then sines; a zero more where the width is odd."""
+    """Embed steps (B,) as cosines, then sines: (B, width); an odd width ends with a zero."""
     half = width // 2
     decay = torch.arange(half, device=steps.device, dtype=dtype) / half
     angles = steps[:, None].to(dtype) * 10_000.0**-decay
@@ -116,7 +116,7 @@ def step_embedding(steps: Tensor, width: int, dtype: torch.dtype) -> Tensor:
 
 
 class _Block(nn.Sequential):
-    """Layers in a row, of which the residual ones see the step's embedding."""
+    """Layers in a row; residual blocks among them take the step's embedding, too."""
 
     def forward(self, hidden: Tensor, embedding: Tensor) -> Tensor:  # type: ignore[override]
         for layer in self:
@@ -125,7 +125,7 @@ class _Block(nn.Sequential):
 
 
 class _Residual(nn.Module):
-    """A residual block from `inputs` to `outputs` channels that may change the resolution on its way."""
+    """A residual block from `inputs` to `outputs` channels that may also change the resolution."""
 
     def __init__(
         self, layers: AdmLayers, inputs: int, outputs: int, resample: Resample | None = None
@@ -140,7 +140,7 @@ class _Residual(nn.Module):
         self.out_layers = nn.Sequential(
             _norm(layers, outputs),
             nn.SiLU(),
-            nn.Identity(),  # the published code's dropout, which counts in the names
+            nn.Identity(),  # in the place of the published code's dropout, so that names agree
             _zeroed(nn.Conv2d(outputs, outputs, 3, padding=1)),
         )
         self.skip_connection = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
@@ -207,7 +207,7 @@ class _Up(nn.Module):
 
 
 def doubled(images: Tensor) -> Tensor:
-    """Every pixel as 2 x 2."""
+    """Repeat every pixel as 2 x 2."""
     return functional.interpolate(images, scale_factor=2, mode="nearest")
 
 
@@ -228,7 +228,7 @@ def _norm(layers: AdmLayers, channels: int) -> nn.GroupNorm:
 
 
 def _zeroed(layer: nn.Conv1d | nn.Conv2d) -> nn.Module:
-    """So that a block is its skip connection at first."""
+    """Set a layer to 0, so that its block begins as its skip connection alone."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,8 +1,9 @@
-"""The DDPM UNet: noise in an image, from the image and the number of the diffusion step.
+"""The DDPM UNet, which estimates the noise in an image of a known diffusion step.
 
-J. Ho, A. Jain, P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020, with the names of its
-PyTorch form in which the CelebA-HQ weights are distributed. It differs from ADM (`methods/diffusion/adm.py`)
-in the embedding, the norms' eps, an added embedding, single-head attention, and where it pads.
+J. Ho, A. Jain, P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020, with the names of the
+PyTorch code whose CelebA-HQ weights are distributed. It differs from ADM (`methods/diffusion/adm.py`) in the
+embedding of steps, which is added, in the eps of the norms, in its attention of one head, and in where it
+pads.
 """
 
 from dataclasses import dataclass
@@ -18,25 +19,25 @@ from methods.diffusion.adm import doubled
 
 @dataclass(frozen=True)
 class DdpmLayers:
-    """What decides the layers."""
+    """The sizes of the layers."""
 
     channels: int  # width of the finest level
     multipliers: tuple[int, ...]  # of the width, from the finest level to the coarsest
     blocks: int  # per level
-    attention: tuple[int, ...]  # downsampling factors at which there is attention
+    attention: tuple[int, ...]  # factors of reduction at which there is attention
     in_channels: int = 3
     out_channels: int = 3
 
     @property
     def factor(self) -> int:
-        """What image sides must be divisible by."""
+        """The number by which the sides of images must be divisible."""
         return int(2 ** (len(self.multipliers) - 1))
 
 
 class DdpmUNet(nn.Module):
-    """Images (B, in, H, W) in [-1, 1] and steps (B,) to their noise (B, out, H, W).
+    """Maps images (B, in, H, W) in [-1, 1] and steps (B,) to their noise (B, out, H, W).
 
-    Both sides must be divisible by the layers' `factor`. `checkpointing` as in `AdmUNet`.
+    Both sides must be divisible by the layers' `factor`. `checkpointing` is as in `AdmUNet`.
     """
 
     def __init__(self, layers: DdpmLayers) -> None:
@@ -79,7 +80,7 @@ class DdpmUNet(nn.Module):
         self.conv_out = nn.Conv2d(current, layers.out_channels, 3, padding=1)
 
     def forward(self, images: Tensor, steps: Tensor) -> Tensor:
-        """See the class."""
+        """Estimate the noise: see the class."""
         embedding = step_embedding(steps, self.layers.channels, images.dtype)
         embedding = self._embedded(embedding)
         hidden = self.conv_in(images)
@@ -89,7 +90,7 @@ class DdpmUNet(nn.Module):
                 hidden = self._run(stage, number, hidden, embedding)
                 skips.append(hidden)
             if stage.downsample is not None:
-                # The published code pads on the right and below only.
+                # As the published code: padded on the right and at the bottom only.
                 hidden = stage.downsample["conv"](functional.pad(hidden, (0, 1, 0, 1)))
                 skips.append(hidden)
         hidden = self.mid["attn_1"](self.mid["block_1"](hidden, embedding))
@@ -117,7 +118,7 @@ class DdpmUNet(nn.Module):
 
 
 def step_embedding(steps: Tensor, width: int, dtype: torch.dtype) -> Tensor:
-    """Steps (B,) as (B, width): sines, then cosines; a zero more where the width is odd."""
+    """Embed steps (B,) as sines, then cosines: (B, width); an odd width ends with a zero."""
     half = width // 2
     decay = torch.arange(half, device=steps.device, dtype=dtype) / (half - 1)
     angles = steps[:, None].to(dtype) * 10_000.0**-decay
@@ -126,7 +127,7 @@ def step_embedding(steps: Tensor, width: int, dtype: torch.dtype) -> Tensor:
 
 
 class _Level(nn.Module):
-    """The blocks of one resolution, by their names in the published code."""
+    """The blocks of one resolution, named as in the published code."""
 
     def __init__(self, attends: bool) -> None:
         super().__init__()
@@ -136,13 +137,13 @@ class _Level(nn.Module):
         self.upsample: nn.ModuleDict | None = None
 
     def add(self, block: "_Residual") -> None:
-        """One more block, with its attention."""
+        """Add a block, with attention where the level has any."""
         self.block.append(block)
         if self.attends:
             self.attn.append(_Attention(block.outputs))
 
     def forward(self, number: int, hidden: Tensor, embedding: Tensor) -> Tensor:
-        """Block `number` alone."""
+        """Run block `number` alone."""
         out: Tensor = self.block[number](hidden, embedding)
         return self.attn[number](out) if self.attends else out
 
@@ -171,7 +172,7 @@ class _Residual(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Self-attention over all pixels, of one head."""
+    """Self-attention over all pixels, with one head."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

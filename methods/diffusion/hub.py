@@ -1,7 +1,8 @@
-"""Diffusion models of images in the format of the library diffusers, as its hub distributes them.
+"""Read diffusion models of images in the format of the library diffusers, as its hub distributes them.
 
-An optional extra: `pip install 'blindbench[hub]'`. A folder holds what a pipeline of an unconditional model
-saves: `unet/config.json` with its weights, `scheduler/scheduler_config.json`; or all without subfolders.
+An optional extra: `pip install 'blindbench[hub]'`. A folder holds what the pipeline of an unconditional model
+saves: `unet/config.json` with the weights beside it, and `scheduler/scheduler_config.json`; or all without
+subfolders.
 """
 
 import json
@@ -14,32 +15,32 @@ from typing import Any
 from torch import Tensor, nn
 
 from benchmark.core.types import InputError
-from methods.diffusion.schedule import STEPS, Target, linear_betas
+from methods.diffusion.schedule import STEPS, Prediction, linear_betas
 
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 MODEL = "UNet2DModel"
-TELLS: Mapping[str, Target] = {"epsilon": "noise", "v_prediction": "velocity"}
+PREDICTIONS: Mapping[str, Prediction] = {"epsilon": "noise", "v_prediction": "velocity"}
 
 
 @dataclass(frozen=True)
 class HubLayers:
-    """A model's own description."""
+    """The sizes of the layers, in the model's own words."""
 
-    config: str  # JSON object, as in its config.json
+    config: str  # the JSON object in its config.json
     in_channels: int
     channels: tuple[int, ...]  # width of each level
 
     @property
     def factor(self) -> int:
-        """What image sides must be divisible by."""
+        """The number by which the sides of images must be divisible."""
         return int(2 ** (len(self.channels) - 1))
 
 
 class HubUNet(nn.Module):
-    """Images (B, C, H, W) in [-1, 1] and steps (B,) to what the model tells of them."""
+    """Maps images (B, C, H, W) in [-1, 1] and steps (B,) to the model's prediction."""
 
     def __init__(self, layers: HubLayers, model: nn.Module | None = None) -> None:
-        """`model` with its weights, or a new one of these layers. Raises InputError without diffusers."""
+        """Wrap `model`, or build one with new weights. Raises InputError without diffusers."""
         super().__init__()
         self.layers = layers
         self.model: Any = (
@@ -47,9 +48,9 @@ class HubUNet(nn.Module):
         )
 
     def forward(self, images: Tensor, steps: Tensor) -> Tensor:
-        """See the class."""
-        told: Tensor = self.model(images, steps).sample
-        return told
+        """Predict: see the class."""
+        prediction: Tensor = self.model(images, steps).sample
+        return prediction
 
     @property
     def checkpointing(self) -> bool:
@@ -65,17 +66,22 @@ class HubUNet(nn.Module):
 
 
 def files(folder: Path) -> list[Path]:
-    """Those of a model's files that are there: descriptions and weights."""
+    """List the files of a model, descriptions and weights, as far as they exist."""
     model = _part(folder, "unet")
     wanted = [model / "config.json", *(model / name for name in WEIGHTS), _schedule(folder)]
     return [path for path in wanted if path.is_file()]
 
 
-def read(folder: Path) -> tuple[HubUNet, int, Target]:
-    """(network, side in pixels, what it tells) of the model in `folder`.
+def read(folder: Path) -> tuple[HubUNet, int, Prediction]:
+    """Read the model in a folder.
 
-    Raises InputError without diffusers, for other models than unconditional ones of square images with the
-    chain that all methods here run, and for files that are missing or do not fit.
+    Returns:
+        The network, the side of its images in pixels, and what it predicts.
+
+    Raises:
+        InputError: diffusers is not installed; the model is not an unconditional one of square images with
+        the
+            chain of steps that all methods here use; or files are missing or do not fit each other.
     """
     model = _part(folder, "unet")
     config = _described(model / "config.json")
@@ -87,11 +93,12 @@ def read(folder: Path) -> tuple[HubUNet, int, Target]:
             f"{model / 'config.json'}: describes no {MODEL} of square images; only unconditional models of "
             "pixels can be priors"
         )
-    tells = _told(_schedule(folder))
+    predicts = _prediction(_schedule(folder))
     if not any((model / name).is_file() for name in WEIGHTS):
         raise InputError(f"{model}: has none of {', '.join(WEIGHTS)}; get the folder again")
     layers = HubLayers(json.dumps(config), inputs, tuple(channels))
-    # The library, not `fill`, because it renames the attention of older files. It reads weights only.
+    # Not `frozen_network`, because the library renames the attention layers of older files. It reads weights
+    # only.
     unet = _library().UNet2DModel
     try:
         loaded, report = unet.from_pretrained(
@@ -103,11 +110,11 @@ def read(folder: Path) -> tuple[HubUNet, int, Target]:
     wrong = [*report["missing_keys"], *report["unexpected_keys"]]
     if wrong:
         raise InputError(f"{model}: weights and config.json do not fit each other: {wrong[0]}")
-    return HubUNet(layers, loaded), side, tells
+    return HubUNet(layers, loaded), side, predicts
 
 
 def _part(folder: Path, name: str) -> Path:
-    """A pipeline's subfolder; the folder itself where all lies in one."""
+    """Return a pipeline's subfolder, or the folder itself where everything lies in one."""
     return folder / name if (folder / name).is_dir() else folder
 
 
@@ -116,7 +123,7 @@ def _schedule(folder: Path) -> Path:
 
 
 def _described(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`."""
+    """Read the JSON object in a file. Raises InputError when there is none."""
     try:
         content = json.loads(path.read_text())
     except OSError as error:
@@ -130,8 +137,8 @@ def _described(path: Path) -> dict[str, Any]:
     return content
 
 
-def _told(path: Path) -> Target:
-    """What the model tells of its input. Raises InputError for another chain than the methods'."""
+def _prediction(path: Path) -> Prediction:
+    """Read what the model predicts. Raises InputError for another chain of steps than that of the methods."""
     schedule, betas = _described(path), linear_betas()
     predicts = schedule.get("prediction_type", "epsilon")
     wanted = {
@@ -141,13 +148,13 @@ def _told(path: Path) -> Target:
         "beta_end": betas[-1],
     }
     changed = schedule.get("trained_betas") or schedule.get("rescale_betas_zero_snr")
-    if changed or predicts not in TELLS or any(schedule.get(key) != wanted[key] for key in wanted):
+    if changed or predicts not in PREDICTIONS or any(schedule.get(key) != wanted[key] for key in wanted):
         raise InputError(
             f"{path}: describes another chain than the linear one of {STEPS} steps from {betas[0]:g} to "
             f"{betas[-1]:g} that the methods run, or a model that predicts neither noise nor velocity; "
             "take another model"
         )
-    return TELLS[predicts]
+    return PREDICTIONS[predicts]
 
 
 def _library() -> Any:

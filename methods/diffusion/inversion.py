@@ -1,11 +1,10 @@
-"""BIRD: the noise behind an image, found by running a diffusion model's few deterministic steps.
+"""BIRD: find the noise from which a diffusion model makes the sharp image.
 
-H. Chihaoui, A. Lemkhenter, P. Favaro, "Blind Image Restoration via Fast Diffusion Inversion", NeurIPS 2024.
+    min over x_T and k  of  mean (k * g(x_T) - y)^2,   x_T on the sphere of radius sqrt(3 H W)
 
-    minimise over x_T on the sphere of radius sqrt(3 H W), and the kernel:  mean (k * g(x_T) - y)^2
-
-g is the model's map from noise to an image. Where the paper and the released code differ, the code's way is
-the default.
+x_T is the noise, g the model's map from noise to an image in a few deterministic steps, k the kernel, y the
+blurry image. H. Chihaoui, A. Lemkhenter, P. Favaro, "Blind Image Restoration via Fast Diffusion Inversion",
+NeurIPS 2024. Where the paper and the released code differ, the code's way is the default.
 """
 
 import math
@@ -45,29 +44,38 @@ class InversionSettings:
 
     @property
     def advice(self) -> str:
-        """What needs less memory."""
+        """What to set to need less memory."""
         if self.gradient == "full":
             return "set gradient: stop"
         return "take a smaller prior or image" if self.bfloat16 else "set bfloat16: true"
 
 
 class Inversion:
-    """A `Problem` (see `methods/parts/solver.py`): one Adam over the noise and the kernel prior."""
+    """A `Problem` of `methods.parts.solver`: one Adam over the noise and the kernel prior."""
 
     def __init__(
         self,
         *,
         view: View,
-        kernel: KernelPrior | None,  # of one kernel; None: no blur
-        noise: Tensor,  # (1, 3, H, W)
+        kernel: KernelPrior | None,
+        noise: Tensor,
         settings: InversionSettings,
         kernel_rate: float = 0.0,
         weights: str = "",
     ) -> None:
+        """Start at a noise and a kernel prior.
+
+        Args:
+            view: the blurry image and the diffusion model.
+            kernel: the prior of one kernel (1, h, w); None: there is no blur.
+            noise: x_T, (1, 3, H, W).
+            settings: of the optimisation.
+            kernel_rate: Adam's rate for the kernel prior.
+            weights: label of the pre-trained weights.
+        """
         self.view, self.kernel, self.settings, self.weights = view, kernel, settings, weights
         self.device, self.iterations = view.device, settings.iterations
         self.noise = nn.Parameter(noise)
-        self.rates = [settings.image_rate, kernel_rate]
         groups = [{"params": [self.noise], "lr": settings.image_rate}]
         if kernel is not None:
             groups.append({"params": list(kernel.parameters()), "lr": kernel_rate})
@@ -75,12 +83,12 @@ class Inversion:
         self.numbers = strided_steps(settings.stride)
 
     def image(self) -> Tensor:
-        """g(x_T), (1, 3, H, W)."""
+        """Return g(x_T), (1, 3, H, W) in [-1, 1]."""
         return ddim_chain(self.noise, self._noise_in, self.numbers)
 
     def step(self, iteration: int) -> Step:
-        """One joint gradient step, and back to the sphere."""
-        del iteration  # rates and objective stay
+        """Do one gradient step for noise and kernel, then put the noise back on the sphere."""
+        del iteration  # all iterations are alike
         self.adam.zero_grad(set_to_none=True)
         with self.view.memory(self.settings.gradient == "full", self.settings.advice):
             kernels = None if self.kernel is None else odd(self.kernel())
@@ -99,17 +107,17 @@ class Inversion:
 
     @torch.no_grad()
     def estimate(self) -> Result:
-        """The image and kernel of the noise and kernel prior as they are."""
+        """Return the current image and kernel."""
         kernels = None if self.kernel is None else odd(self.kernel())
         return Result(self.view.result(self.image()), kernels)
 
     def state_dict(self) -> dict[str, Any]:
-        """The noise, the kernel prior, Adam's moments and rates."""
+        """Return the noise, the state of the kernel prior, and Adam's."""
         kernel = {} if self.kernel is None else self.kernel.state_dict()
         return {"noise": self.noise.detach(), "kernel": kernel, "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         with torch.no_grad():
             self.noise.copy_(state["noise"])
         if self.kernel is not None:

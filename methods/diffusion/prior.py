@@ -1,7 +1,7 @@
-"""Diffusion models as priors: which networks there are, and how files become them.
+"""Diffusion models as priors, and their files.
 
-Published weights (`datasets/sources.yaml` names where they are) are recognised by their tensors; ours say in
-their metadata what they are.
+Published weights (`datasets/sources.yaml` says where they are) are recognised by their tensors. The metadata
+of ours say what they are.
 """
 
 import json
@@ -17,7 +17,7 @@ from benchmark.core.types import InputError, WeightsMissingError
 from methods.diffusion import hub
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
-from methods.diffusion.schedule import Target, levels
+from methods.diffusion.schedule import Prediction, levels
 from methods.parts.weight_files import (
     SHIPPED,
     Stored,
@@ -46,25 +46,25 @@ PUBLISHED: Mapping[str, tuple[Layers, int]] = {
 
 @dataclass(frozen=True)
 class Prior:
-    """A diffusion model, frozen, in eval mode; its chain has 1000 steps, linear betas."""
+    """A diffusion model, frozen, in eval mode, with the chain of 1000 steps of `schedule.linear_betas`."""
 
     network: Network
-    side: int  # pixels of what it was trained on
-    label: str  # as tables name it
-    tells: Target = "noise"
+    side: int  # of the images that it was trained on, in pixels
+    label: str  # as in tables
+    predicts: Prediction = "noise"
 
     def output(self, images: Tensor, number: int) -> Tensor:
-        """What the model says of images (B, C, H, W) of step `number`: the noise, then what else it gives."""
+        """Estimate the noise in images (B, C, H, W) of a step; learned variances follow as more channels."""
         steps = torch.full((len(images),), number, device=images.device)
         output: Tensor = self.network(images, steps)
-        if self.tells == "velocity":
+        if self.predicts == "velocity":
             level = levels()[number]
             output = (1 - level) ** 0.5 * images + level**0.5 * output
         return output
 
 
 def build(layers: Layers) -> Network:
-    """The network with these layers, its initial weights from the global generator."""
+    """Build the network with these layers; its initial weights come from the global generator."""
     match layers:
         case AdmLayers():
             return AdmUNet(layers)
@@ -75,12 +75,12 @@ def build(layers: Layers) -> Network:
 
 
 def path_of(setting: str, kind: Kind) -> Path:
-    """The file that a setting names; the shipped one for nothing."""
+    """Return the file or folder that a setting names; the package's own if the setting is empty."""
     return Path(setting) if setting else SHIPPED / file_name(kind, DEMO_SIDE)
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files behind a prior's path, as far as they are there."""
+    """List the files of a prior, as far as they exist."""
     return hub.files(path) if path.is_dir() else [path] * path.is_file()
 
 
@@ -94,11 +94,26 @@ def save(
     remark: str,
     half: bool,
     data: str,
-    tells: Target = "noise",
+    predicts: Prediction = "noise",
 ) -> Path:
-    """Write a prior under its name; `remark` is 'demo' or nothing, `data` what it was trained on.
+    """Write a prior under its name.
 
-    Raises InputError when the folder cannot be written.
+    Args:
+        folder: where to.
+        network: the network.
+        kind: of the prior.
+        side: of the images or kernels that it was trained on, in pixels.
+        steps: of the training.
+        remark: 'demo' or nothing.
+        half: whether to store float16 numbers.
+        data: what it was trained on, in words.
+        predicts: what the network estimates.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: the folder cannot be written.
     """
     metadata = {
         "kind": kind,
@@ -107,7 +122,7 @@ def save(
         "label": remark,
         "steps": str(steps),
         "data": data,
-        "tells": tells,
+        "tells": predicts,
     }
     path = folder / file_name(kind, side)
     save_network(path, network, metadata, half=half)
@@ -115,9 +130,15 @@ def save(
 
 
 def load(path: Path, kind: Kind) -> Prior:
-    """The prior in `path`: a file, ours or a published one, or a folder in the format of diffusers.
+    """Read a prior.
 
-    Raises WeightsMissingError when there is nothing, InputError when it cannot be used.
+    Args:
+        path: a file, ours or a published one, or a folder in the format of diffusers.
+        kind: what it must be a prior of.
+
+    Raises:
+        WeightsMissingError: there is no such file.
+        InputError: it cannot be used.
     """
     if path.is_dir():
         return _of_hub(path, kind)
@@ -128,21 +149,21 @@ def load(path: Path, kind: Kind) -> Prior:
         )
     stored = read_network(path)
     layers: Layers
-    tells: Target = "velocity" if stored.metadata.get("tells") == "velocity" else "noise"
+    predicts: Prediction = "velocity" if stored.metadata.get("tells") == "velocity" else "noise"
     if stored.is_own:
         layers, side, label = _ours(stored)
     else:
         layers, side = PUBLISHED[_recognised(stored)]
         label = f"{path.stem} official"
     _check_channels(path, layers, kind)
-    return Prior(frozen_network(lambda: build(layers), stored), side, label, tells)
+    return Prior(frozen_network(lambda: build(layers), stored), side, label, predicts)
 
 
 def _of_hub(folder: Path, kind: Kind) -> Prior:
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn from the global generator
-        network, side, tells = hub.read(folder)
+        network, side, predicts = hub.read(folder)
     _check_channels(folder, network.layers, kind)
-    return Prior(network.eval().requires_grad_(False), side, f"{folder.resolve().name} hub", tells)
+    return Prior(network.eval().requires_grad_(False), side, f"{folder.resolve().name} hub", predicts)
 
 
 def _check_channels(path: Path, layers: Layers, kind: Kind) -> None:
@@ -163,7 +184,7 @@ def _ours(stored: Stored) -> tuple[AdmLayers, int, str]:
 
 
 def _recognised(stored: Stored) -> str:
-    """The name in PUBLISHED of the network that the tensors are for."""
+    """Return the name in PUBLISHED of the network to which the tensors belong."""
     for name, (layers, _) in PUBLISHED.items():
         first = "input_blocks.0.0.weight" if isinstance(layers, AdmLayers) else "conv_in.weight"
         tensor = stored.tensors.get(first)

@@ -1,11 +1,12 @@
-"""BlindDPS: diffusion models of images and of kernels, run backwards together, led by the residual.
-
-H. Chung, J. Kim, S. Kim, J. C. Ye, "Parallel Diffusion Models of Operator and Image for Blind Inverse
-Problems", CVPR 2023. Where the paper and the released code differ, the code's way is the default.
+"""BlindDPS: sample image and kernel from two diffusion models at once, guided by the residual.
 
     x <- x' - zeta d|r|/dx,   k <- k' - zeta d|r|/dk,   r = y - k0(k) * x0(x)
 
-x', k' are the ancestral steps, x0 and k0 the clean estimates. The kernel's side may be another one.
+x and k are the noisy image and kernel, x' and k' their ancestral steps, x0 and k0 their clean estimates, y is
+the blurry image, r the residual and zeta the length of the correction. H. Chung, J. Kim, S. Kim, J. C. Ye,
+"Parallel Diffusion Models of Operator and Image for Blind Inverse Problems", CVPR 2023. Where the paper and
+the released code differ, the code's way is the default. In place of the kernel's diffusion model there may be
+GLKM's kernel prior.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from methods.glkm.latent import LatentKernel
 from methods.parts.limits import at_least
 from methods.parts.solver import Result, Step
 
-Draw = Callable[[Tensor], Tensor]  # noise of a tensor's shape
+Draw = Callable[[Tensor], Tensor]  # a tensor -> noise of its shape
 
 
 @dataclass(frozen=True)
@@ -49,49 +50,57 @@ class SamplingSettings:
         return {"constant_step": "step_size: growing"} if self.step_size == "growing" else {}
 
     def chain(self) -> Chain:
-        """The steps that remain."""
+        """Return the chain of these steps."""
         return Chain() if self.iterations == STEPS else Chain(spread_steps(self.iterations))
 
     @property
     def advice(self) -> str:
-        """What needs less memory."""
+        """What to set to need less memory."""
         return "take a smaller prior or image" if self.checkpointing else "set checkpointing: true"
 
 
 class KernelSide(Protocol):
-    """The kernel's half of the sampling."""
+    """The kernel's part in the sampling."""
 
     @property
     def variables(self) -> Sequence[Tensor]:
-        """What the residual is differentiated by."""
+        """The tensors by which the residual is differentiated."""
 
     def kernels(self, step: DiffusionStep) -> Tensor:
-        """The clean estimate (1, h, w), odd, sum 1, true-convolution form, differentiable in `variables`."""
+        """Return the clean estimate (1, h, w): odd sides, sum 1, true-convolution form, differentiable."""
 
     def penalty(self) -> Tensor:
-        """A scalar beside the norm of the residual, of the last `kernels`."""
+        """Return what to add to the norm of the residual for the last `kernels`, a scalar."""
 
     def move(self, gradients: Sequence[Tensor], step: DiffusionStep, zeta: float, draw: Draw) -> None:
-        """From x_t to x_{t-1}, given the gradients by `variables`."""
+        """Go to the next step, given the gradients by `variables`."""
 
     def result(self) -> Tensor:
-        """The kernel (1, h, w), true-convolution form, sum 1, as it stands."""
+        """Return the current kernel (1, h, w), true-convolution form, sum 1."""
 
     def slow_down(self) -> None:
-        """Halve its own rate, if any."""
+        """Halve the kernel's own rate, if it has one."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that determines the steps to come."""
+        """Return all that determines the steps to come."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
 
 
 class KernelDiffusion:
-    """A diffusion model of kernels; correlation form inside, in [-1, 1]."""
+    """A diffusion model of kernels, which are in correlation form and in [-1, 1] inside."""
 
     def __init__(self, prior: Prior, state: Tensor, order: int, weight: float, on: str) -> None:
-        """`state` (1, 1, n, n) is where it starts; order, weight and `on` as in the method's settings."""
+        """Start at a noise.
+
+        Args:
+            prior: the diffusion model.
+            state: the noise, (1, 1, n, n).
+            order: of the norm that is penalised, 0 or 1.
+            weight: of that norm.
+            on: what it is taken of: the 'normalised' kernel, or the kernel before.
+        """
         self.prior, self.order, self.weight, self.on = prior, order, weight, on
         self.state = state.requires_grad_()
 
@@ -104,11 +113,11 @@ class KernelDiffusion:
         estimate, self.mean, self.log_variance = ancestral(self.state, output, step)
         self.shifted = (estimate + 1) / 2
         self.normalised = of_sum_one(self.shifted)
-        # Correlation form is turned here and in `result` and nowhere else.
+        # To true-convolution form, here and in `result` and nowhere else.
         return odd_from_correlation(self.normalised[:, 0], "before")
 
     def penalty(self) -> Tensor:
-        """As released: on the normalised kernel, of which neither norm has a gradient."""
+        """Return the penalty. On the normalised kernel, as released, neither norm has a gradient."""
         if self.order == 0:
             return self.weight * (self.normalised.detach() != 0).sum()
         return self.weight * (self.normalised if self.on == "normalised" else self.shifted).abs().sum()
@@ -132,12 +141,18 @@ class KernelDiffusion:
 
 
 class LatentWalk:
-    """GLKM's latent kernel in the place of a diffusion model: one step of Adam for each of the image."""
+    """GLKM's kernel prior in place of a diffusion model: one step of Adam for each step of the image."""
 
     def __init__(
         self, kernel: LatentKernel, rate: float, schedule: Literal["growing", "late"], from_share: float
     ) -> None:
-        """`rate` by `schedule`: growing times sqrt(A_t); late: only within the last `from_share` of time."""
+        """Start the optimisation of a kernel prior.
+
+        Args:
+            kernel: the kernel prior. rate: of Adam. schedule: 'growing' multiplies the rate by sqrt(A_t);
+            'late' moves the kernel in the last steps only. from_share: with 'late', the share of the 1000
+            steps that are left when it begins to move.
+        """
         self.kernel, self.rate, self.schedule, self.from_share = kernel, rate, schedule, from_share
         self.adam = torch.optim.Adam(kernel.parameters(), lr=rate)
 
@@ -150,7 +165,7 @@ class LatentWalk:
         return odd(self.kernel())
 
     def penalty(self) -> Tensor:
-        """None: the generator is the prior."""
+        """Return 0: the generator is the prior."""
         return torch.zeros((), device=self.kernel.latent.device)
 
     def move(self, gradients: Sequence[Tensor], step: DiffusionStep, zeta: float, draw: Draw) -> None:
@@ -180,30 +195,41 @@ class LatentWalk:
 
 
 class ParallelSampling:
-    """A `Problem` (see `methods/parts/solver.py`): each iteration is a step of the diffusion backwards."""
+    """A `Problem` of `methods.parts.solver`: each iteration is a step of both to less noise."""
 
     def __init__(
         self,
         *,
         view: View,
-        image: Tensor,  # (1, 3, H, W): where it starts
+        image: Tensor,
         kernel: KernelSide,
         settings: SamplingSettings,
         draw: Draw,
-        rng: torch.Generator,  # that `draw` draws from
+        rng: torch.Generator,
         weights: str = "",
     ) -> None:
+        """Start at a noise.
+
+        Args:
+            view: the blurry image and the diffusion model of images.
+            image: the noise, (1, 3, H, W).
+            kernel: the kernel's part.
+            settings: of the sampling.
+            draw: gives fresh noise.
+            rng: where `draw` takes it from.
+            weights: label of the pre-trained weights.
+        """
         self.view, self.kernel, self.settings, self.weights = view, kernel, settings, weights
         self.draw, self.rng, self.device = draw, rng, view.device
         self.steps = settings.chain().steps
         self.iterations = len(self.steps)
         self.state = image.requires_grad_()
-        self.shown = image.detach()  # the last clean estimate; after the last step what it led to
+        self.latest = image.detach()  # the last clean estimate; after the last step the image that it led to
         self.slowdown = 1.0
         view.prior.network.checkpointing = settings.checkpointing
 
     def step(self, iteration: int) -> Step:
-        """One ancestral step of both, corrected along the gradient of the residual's norm (not squared)."""
+        """Do an ancestral step of both, corrected along the gradient of the residual's norm (not squared)."""
         step = self.steps[-1 - iteration]
         with self.view.memory(not self.settings.checkpointing, self.settings.advice):
             output = self.view.prior.output(self.state, step.number)
@@ -216,11 +242,11 @@ class ParallelSampling:
         moved = (descended(mean, log_variance, step, self.draw) - zeta * of_image).detach()
         self.kernel.move(of_kernel, step, zeta, self.draw)
         self.state = moved.requires_grad_()
-        self.shown = moved.detach() if iteration == self.iterations - 1 else estimate.detach()
+        self.latest = moved.detach() if iteration == self.iterations - 1 else estimate.detach()
         return Step("residual", norm.detach())
 
     def zeta(self, step: DiffusionStep) -> float:
-        """The length of the correction."""
+        """Return the length of the correction."""
         settings = self.settings
         length = step.level**0.5 if settings.step_size == "growing" else settings.constant_step
         return self.slowdown * settings.step_factor * length
@@ -231,44 +257,44 @@ class ParallelSampling:
         self.kernel.slow_down()
 
     def estimate(self) -> Result:
-        """The clean estimate of the last step, or the end; and the kernel as it stands."""
-        return Result(self.view.result(self.shown.clamp(-1, 1)), self.kernel.result())
+        """Return the clean estimate of the last step, or the final image after all steps; and the kernel."""
+        return Result(self.view.result(self.latest.clamp(-1, 1)), self.kernel.result())
 
     def state_dict(self) -> dict[str, Any]:
-        """Both states, the generator and the slowdown."""
+        """Return image, kernel, random generator and slowdown."""
         return {
             "image": self.state.detach(),
-            "shown": self.shown,
+            "latest": self.latest,
             "kernel": self.kernel.state_dict(),
             "rng": self.rng.get_state(),
             "slowdown": self.slowdown,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.state = state["image"].to(self.device).requires_grad_()
-        self.shown = state["shown"].to(self.device)
+        self.latest = state["latest"].to(self.device)
         self.kernel.load_state_dict(state["kernel"])
         self.rng.set_state(state["rng"].cpu())
         self.slowdown = state["slowdown"]
 
 
 def descended(mean: Tensor, log_variance: Tensor, step: DiffusionStep, draw: Draw) -> Tensor:
-    """x_{t-1}: the mean with noise, of which the last step has none."""
+    """Draw x_{t-1} from its mean and variance; the last step adds no noise."""
     if step.previous == 1:
         return mean
     return mean + (log_variance / 2).exp() * draw(mean)
 
 
 def of_sum_one(kernels: Tensor) -> Tensor:
-    """Non-negative (1, 1, n, n) with sum 1; a uniform kernel where all is zero."""
+    """Divide a non-negative kernel (1, 1, n, n) by its sum; return a uniform one where all is 0."""
     total = kernels.sum()
     uniform = torch.full_like(kernels, 1 / kernels.numel())
     return torch.where(total > 1e-8, kernels / total.clamp_min(1e-8), uniform)
 
 
 def drawing_from(rng: torch.Generator) -> Draw:
-    """Noise from `rng`, which lives on the device of the tensors."""
+    """Return a function that draws noise from `rng`, which must be on the device of the tensors."""
 
     def draw(like: Tensor) -> Tensor:
         return torch.randn(like.shape, generator=rng, dtype=like.dtype, device=like.device)

@@ -1,10 +1,12 @@
-"""Diffusion arithmetic: schedules, the deterministic (DDIM) and the ancestral (DDPM) step backwards.
-
-J. Ho, A. Jain, P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020; J. Song, C. Meng,
-S. Ermon, "Denoising Diffusion Implicit Models", ICLR 2021; learned variances and fewer steps as in A. Nichol,
-P. Dhariwal, "Improved Denoising Diffusion Probabilistic Models", ICML 2021. Images are in [-1, 1].
+"""The arithmetic of diffusion: the levels of noise, and the steps from more noise to less.
 
     x_t = sqrt(A_t) x_0 + sqrt(1 - A_t) noise,   A_t = product over s <= t of (1 - beta_s),   A_-1 = 1
+
+x_0 is a clean image in [-1, 1], x_t the noisy one of step t, beta_t the variance of the noise that step t
+adds, A_t the share of the signal's power that is left. The ancestral step: J. Ho, A. Jain, P. Abbeel,
+"Denoising Diffusion Probabilistic Models" (DDPM), NeurIPS 2020. The deterministic step: J. Song, C. Meng, S.
+Ermon, "Denoising Diffusion Implicit Models" (DDIM), ICLR 2021. Learned variances and fewer steps: A. Nichol,
+P. Dhariwal, "Improved Denoising Diffusion Probabilistic Models", ICML 2021.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,10 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 STEPS = 1000  # of every published model
-# What a network tells of x_t: its noise, as all published ones; or sqrt(A_t) noise - sqrt(1 - A_t) x_0, the
-# 'velocity' of T. Salimans, J. Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR
-# 2022, by which a network that was hardly trained knows much: telling 0 has a noise loss of 0.19, not 1.
-Target = Literal["noise", "velocity"]
+# What a network predicts from x_t. 'noise': as all published ones. 'velocity': sqrt(A_t) noise - sqrt(1 -
+# A_t) x_0, of T. Salimans, J. Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR
+# 2022. With it a network that was hardly trained is better already: a prediction of 0 has a noise loss of
+# 0.19 instead of 1.
+Prediction = Literal["noise", "velocity"]
 Floats = NDArray[np.float64]
 
 
@@ -77,29 +80,30 @@ def strided_steps(stride: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Step:
-    """One number per quantity, of one step of a chain; float64 until they meet a tensor."""
+    """One step of a chain."""
 
-    number: int  # that the network is told: of the original chain
+    number: int  # in the chain of STEPS steps; the network needs it
     beta: float
     level: float  # A_t
     previous: float  # A_{t-1}
-    log_variance: float  # of the posterior; at the first step that of the second, as it would be log 0
+    log_variance: float  # of the posterior; at the first step, where it would be log 0, that of the second
 
     @property
     def variances(self) -> tuple[float, float]:
-        """Logarithms of the least and the largest variance."""
+        """The logarithms of the least and the largest variance that the step may have."""
         return self.log_variance, float(np.log(self.beta))
 
 
 class Chain:
-    """A sequence of steps, or those of it that remain: `steps[i]` leads from x_i to x_{i-1}."""
+    """A chain of diffusion steps; `steps[i]` leads from x_i to x_{i-1}."""
 
     def __init__(self, kept: Sequence[int] | None = None) -> None:
+        """Take all STEPS steps, or only those whose numbers are `kept`, ascending."""
         given = linear_betas()
         numbers = range(STEPS) if kept is None else kept
         levels: Floats = np.cumprod(1 - given, dtype=np.float64)[list(numbers)]
         previous = np.append(1.0, levels[:-1])
-        # Untouched betas stay the given ones to the last bit.
+        # Where all steps are kept, the betas stay the same to the last bit.
         self.betas: Floats = given if kept is None else 1 - levels / previous
         self.levels: Floats = levels
         variances = self.betas * (1 - previous) / (1 - levels)
@@ -114,15 +118,27 @@ class Chain:
 
 
 def clean(images: Tensor, noise: Tensor, level: float) -> Tensor:
-    """The clean images, clamped to [-1, 1], that `noise` in x_t means."""
+    """Return the clean images x_0, clamped to [-1, 1], of noisy ones with a known noise.
+
+    Args:
+        images: x_t, (B, C, H, W).
+        noise: its estimated noise, of the same shape.
+        level: A_t.
+    """
     estimate: Tensor = ((images - (1 - level) ** 0.5 * noise) / level**0.5).clamp(-1, 1)
     return estimate
 
 
 def ddim(images: Tensor, noise: Tensor, level: float, previous: float) -> Tensor:
-    """x_t to the x of the noise level `previous`, without new noise.
+    """Do one deterministic step (DDIM): from x_t to an image with less noise.
 
-    The noise is derived again from the clamped clean image; with `previous` = 1 that image is the result.
+    The noise is computed again from the clamped clean image.
+
+    Args:
+        images: x_t, (B, C, H, W).
+        noise: its estimated noise, of the same shape.
+        level: A_t.
+        previous: the level after the step; 1 gives the clean image.
     """
     estimate = clean(images, noise, level)
     consistent = (images - level**0.5 * estimate) / (1 - level) ** 0.5
@@ -149,10 +165,16 @@ def ddim_chain(noise: Tensor, noise_in: Callable[[Tensor, int], Tensor], numbers
 
 
 def ancestral(images: Tensor, output: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor]:
-    """Clean images, mean and log variance of x_{t-1} given x_t and a network's output (B, C or 2 C, H, W).
+    """Prepare one ancestral step (DDPM): the distribution of x_{t-1} given x_t.
 
-    The second half of the output, where there is one, mixes the largest and the least variance; otherwise it
-    is the least.
+    Args:
+        images: x_t, (B, C, H, W). output: of the network, (B, C, H, W), the noise; or (B, 2 C, H, W), noise
+        and a mix, in [-1, 1], of the least
+            and the largest variance. Without a mix the variance is the least.
+        step: the step.
+
+    Returns:
+        The clean images x_0, and mean and logarithm of the variance of x_{t-1}, each (B, C, H, W).
     """
     noise, mix = output[:, : images.shape[1]], output[:, images.shape[1] :]
     estimate = clean(images, noise, step.level)

@@ -1,7 +1,7 @@
-"""An observation as a diffusion model sees it, and what the methods around such a model share.
+"""An observation in the range and size of a diffusion model of images: what BIRD and BlindDPS share.
 
-Inside, images are (1, 3, H, W) in [-1, 1], so the mid-grey border that these methods were published with is a
-border of zeros.
+Inside, images are (1, 3, H, W) in [-1, 1]. The mid-grey border of the published methods is a border of zeros
+there.
 """
 
 from collections.abc import Iterator
@@ -38,12 +38,12 @@ class ViewSettings:
 
 
 class View:
-    """A blurry image in the model's range, and the way from the model's images to residuals and results."""
+    """A blurry image in the model's range; turns the model's images into residuals and results."""
 
     def __init__(
         self, observation: Observation, settings: ViewSettings, device: torch.device, prior: Prior
     ) -> None:
-        """Raises NotSupportedError for images that the model is not for."""
+        """Prepare an observation. Raises NotSupportedError when the model is not for images of its size."""
         photo = torch.from_numpy(observation.blurry).to(device)
         self.grey = len(photo) == 1
         self.frame = (photo.shape[1], photo.shape[2])
@@ -53,11 +53,11 @@ class View:
                 f"the diffusion model is for images of {side} x {side}, not {self.frame[0]} x "
                 f"{self.frame[1]}; take such images, another prior, or set other_sizes"
             )
-        # Of the images that the model makes; the frame is their middle.
+        # The size of the model's images, whose middle is the frame of the observation.
         self.size = (factor * ceil(self.frame[0] / factor), factor * ceil(self.frame[1] / factor))
         self.prior, self.device = prior, device
         prior.network.to(device)
-        # The model is one of colour images: a grey one has three equal channels.
+        # The model is one of colour images: a grey image gets three equal channels.
         self.blurry = (2 * photo - 1).expand(3, -1, -1)
         self.margin = (0, 0)
         if settings.border == "interior":
@@ -68,7 +68,15 @@ class View:
                 raise NotSupportedError("no pixel lies far enough inside for the border 'interior'")
 
     def residual(self, images: Tensor, kernels: Tensor | None) -> Tensor:
-        """The blurry image minus the model's `images` under `kernels` (1, h, w), odd, or under no blur."""
+        """Return the blurry image minus the blur of the model's image.
+
+        Args:
+            images: (1, 3, H, W) in [-1, 1].
+            kernels: (1, h, w), odd sides; None: no blur.
+
+        Returns:
+            (3, H', W'), without the pixels that do not count.
+        """
         image = central_crop(images[0], self.frame)
         if kernels is not None:
             image = blur(image, kernels[0], "zero")
@@ -76,13 +84,18 @@ class View:
         return (self.blurry - image)[..., top : rows - top, left : columns - left]
 
     def result(self, images: Tensor) -> Tensor:
-        """The model's images as a restored one (C, H, W), from [-1, 1] to [0, 1]."""
+        """Return the model's image (1, 3, H, W) in [-1, 1] as a restored one (C, H, W) in [0, 1]."""
         image = (central_crop(images[0], self.frame) + 1) / 2
         return luma(image) if self.grey else image
 
     @contextmanager
     def memory(self, gradient: bool, advice: str) -> Iterator[None]:
-        """Where the device's memory is too small, the error says how much is needed and what to do."""
+        """Say, when the device's memory does not suffice, how much is needed and what to do.
+
+        Args:
+            gradient: whether the network's gradient is needed inside.
+            advice: what to do.
+        """
         try:
             yield
         except torch.OutOfMemoryError as error:
@@ -94,15 +107,20 @@ class View:
 
 
 def odd(kernels: Tensor) -> Tensor:
-    """Kernels (..., h, w), true-convolution form; even ones with a row and a column of zeros, as BlindDPS."""
+    """Make kernels (..., h, w), true-convolution form, odd by a row and a column of zeros, as in BlindDPS."""
     return odd_from_correlation(rotate_180(kernels), "before")
 
 
 def memory_need(prior: Prior, size: tuple[int, int], gradient: bool) -> int:
-    """About how many bytes a model needs for one image (H, W): weights, and what its layers keep.
+    """Estimate how many bytes a model needs for one image: its weights and its activations.
 
-    For the gradient, what is saved on the way; without, what waits for the decoder and a few of the largest
-    feature maps. Counted on a copy without content.
+    With the gradient all saved activations count, without it six of the largest. They are counted by running
+    a copy of the network without content.
+
+    Args:
+        prior: the model.
+        size: of the image, (H, W).
+        gradient: whether the gradient is needed.
     """
     weights = sum(4 * parameter.numel() for parameter in prior.network.parameters())
     with torch.device("meta"):
@@ -121,13 +139,8 @@ def memory_need(prior: Prior, size: tuple[int, int], gradient: bool) -> int:
     return weights + (sum(saved) if gradient else 6 * max(saved))
 
 
-def joined(*labels: str) -> str:
-    """What tables call several sets of weights: every word once."""
-    return " ".join(dict.fromkeys(word for label in labels for word in label.split()))
-
-
 def image_prior(settings: ViewSettings) -> Prior:
-    """The image model that the settings name. Raises as `methods.diffusion.prior.load`."""
+    """Read the image model that the settings name. Raises as `methods.diffusion.prior.load`."""
     return priors.load(priors.path_of(settings.prior, "diffusion-image"), "diffusion-image")
 
 

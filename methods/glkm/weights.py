@@ -22,6 +22,7 @@ from methods.parts.weight_files import (
     Stored,
     file_name,
     frozen_network,
+    joined_labels,
     read_network,
     save_network,
 )
@@ -62,7 +63,7 @@ def label(*origins: Origin) -> str:
     'glkm-fast-31 demo'
     """
     names = [f"{origin.name}-{origin.size}" for origin in origins]
-    return " ".join(dict.fromkeys([*names, *(origin.remark for origin in origins if origin.remark)]))
+    return joined_labels(*names, *(origin.remark for origin in origins))
 
 
 def files(weights: Path) -> list[Path]:

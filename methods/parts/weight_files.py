@@ -45,6 +45,15 @@ def file_name(kind: str, size: int | str) -> str:
     return f"{kind}-{size}{OWN}"
 
 
+def joined_labels(*labels: str) -> str:
+    """Return what tables call several sets of weights together: every word once.
+
+    >>> joined_labels("glkm-31 demo", "diffusion-image-64 demo")
+    'glkm-31 demo diffusion-image-64'
+    """
+    return " ".join(dict.fromkeys(word for label in labels for word in label.split()))
+
+
 @dataclass(frozen=True)
 class Stored:
     """The content of one file."""

@@ -145,7 +145,9 @@ class DiffusionTraining:
         """Write the average."""
         side, data = self.settings.side, self.data
         about = {"remark": remark, "data": data}
-        prior.save(folder, self.average, self.kind, side, steps=steps, half=half, tells="velocity", **about)
+        prior.save(
+            folder, self.average, self.kind, side, steps=steps, half=half, predicts="velocity", **about
+        )
 
     @torch.no_grad()
     def examine(self, count: int, report: Report) -> Evidence:

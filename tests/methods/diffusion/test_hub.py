@@ -74,7 +74,7 @@ def test_our_ddpm_network_is_the_librarys(model):
 
 def test_a_folder_of_the_hub_is_a_prior(model, folder):
     loaded = prior.load(folder, "diffusion-image")
-    assert (loaded.side, loaded.label, loaded.tells) == (16, "tiny hub", "noise")
+    assert (loaded.side, loaded.label, loaded.predicts) == (16, "tiny hub", "noise")
     assert loaded.network.layers.factor == 2
     images = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -90,7 +90,7 @@ def test_all_in_one_folder_will_do_and_a_velocity_becomes_noise(model, tmp_path)
     model.save_pretrained(tmp_path)
     diffusers.DDPMScheduler(1000, prediction_type="v_prediction").save_pretrained(tmp_path)
     loaded = prior.load(tmp_path, "diffusion-image")
-    assert loaded.tells == "velocity"
+    assert loaded.predicts == "velocity"
     assert len(prior.files_of(tmp_path)) == 3
 
 

@@ -137,7 +137,7 @@ def test_a_network_that_tells_the_velocity_gives_the_noise(tmp_path):
         remark="",
         half=False,
         data="",
-        tells="velocity",
+        predicts="velocity",
     )
     found = prior.load(path, "diffusion-image")
     clean, noise = torch.rand(1, 3, 16, 16), torch.randn(1, 3, 16, 16)
