@@ -1,8 +1,7 @@
 """Compare methods on single images: the blurry image, each method's and the sharp one, each with a detail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.patches import Rectangle
 from scipy.ndimage import uniform_filter
 
 from benchmark.core.types import Array, InputError, Truth
+from benchmark.figures.definition import Drawing
 from benchmark.figures.image_grids import (
     ImagePanel,
     draw_image,
@@ -19,7 +19,6 @@ from benchmark.figures.image_grids import (
     sharp_panels,
 )
 from benchmark.figures.layout import CELL, caption, image_axes, save
-from benchmark.runs.names import NO_TITLES, Titles
 from benchmark.runs.store import Store
 from benchmark.scoring.alignment import BORDER, best_shift
 from benchmark.scoring.protocols import find_protocol
@@ -45,34 +44,15 @@ class ComparedPanel:
     shift: tuple[int, int] = (0, 0)  # px that the image is moved down and right against the sharp one
 
 
-def comparison(
-    store: Store,
-    cases: Mapping[str, Sequence[str]],
-    methods: Sequence[str],
-    *,
-    seed: int,
-    protocol: str,
-    text: str,
-    out: Path,
-    titles: Titles = NO_TITLES,
-) -> None:
-    """Write `out`.png and `out`.pdf: for each case the blurry image, each method's, and the sharp one.
+def comparison(drawing: Drawing) -> None:
+    """Draw for each case the blurry image, each method's, and the sharp one.
 
     Kernels are insets, all of a case on one scale. Below each image stand its PSNR, where a sharp image
     exists, and a detail (`DETAIL_RULE`).
-
-    Args:
-        store: the results folder.
-        cases: dataset to its cases.
-        methods: the columns.
-        seed: which repetition.
-        protocol: how PSNR is computed.
-        text: the caption.
-        out: the files without their suffix.
-        titles: method to its title, for those that the config names.
     """
+    cases = drawing.content.cases
     rows = {
-        (dataset, case): _compared(store, dataset, case, methods, seed, protocol, titles)
+        (dataset, case): _compared(drawing, dataset, case)
         for dataset, names in cases.items()
         for case in names
     }
@@ -87,9 +67,9 @@ def comparison(
         whole, details = axes[2 * index], axes[2 * index + 1]
         label = case if len(cases) == 1 else f"{dataset}\n{case}".replace("@", "\n@")
         whole[0].set_ylabel(label, fontsize=8)
-        _draw_case(panels, whole, details, detail_window(_detail_guide(store, dataset, case)))
-    caption(figure, f"{text} {DETAIL_RULE}.")
-    save(figure, out)
+        _draw_case(panels, whole, details, detail_window(_detail_guide(drawing.store, dataset, case)))
+    caption(figure, f"{drawing.text} {DETAIL_RULE}.")
+    save(figure, drawing.out)
 
 
 def detail_window(guide: Array) -> Window:
@@ -116,18 +96,17 @@ def _detail_guide(store: Store, dataset: str, case: str) -> Array:
     return store.read_observation(dataset, case).blurry if sharp is None else sharp
 
 
-def _compared(
-    store: Store, dataset: str, case: str, methods: Sequence[str], seed: int, protocol: str, titles: Titles
-) -> list[ComparedPanel]:
+def _compared(drawing: Drawing, dataset: str, case: str) -> list[ComparedPanel]:
     """Make the panels of a case: blurry, each method's, sharp."""
+    store, content = drawing.store, drawing.content
     observation, truth = store.read_observation(dataset, case), store.read_truth(dataset, case)
     blurry = ImagePanel("Blurry", observation.blurry)
-    compared = [ComparedPanel(blurry, _psnr(observation.blurry, truth, protocol))]
-    for panel in method_panels(store, dataset, case, methods, seed, titles):
+    compared = [ComparedPanel(blurry, _psnr(observation.blurry, truth, content.protocol))]
+    for panel in method_panels(store, dataset, case, content.methods, drawing.seed, content.titles):
         if panel.image is None:
             compared.append(ComparedPanel(panel))
         else:
-            score, shift = _psnr(panel.image, truth, protocol), _shift(panel.image, truth)
+            score, shift = _psnr(panel.image, truth, content.protocol), _shift(panel.image, truth)
             compared.append(ComparedPanel(panel, score, shift))
     return compared + [ComparedPanel(panel) for panel in sharp_panels(truth, observation.grid)]
 

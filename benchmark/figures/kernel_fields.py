@@ -1,17 +1,15 @@
 """Draw kernel fields: the kernels that methods estimate at each place of an image."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 
 from benchmark.core.types import Array
+from benchmark.figures.definition import Drawing
 from benchmark.figures.image_grids import draw_image, draw_title, read_restored
 from benchmark.figures.layout import CELL, caption, image_axes, save
 from benchmark.figures.style import say
-from benchmark.runs.names import NO_TITLES, Titles, method_title
-from benchmark.runs.store import Store, read_kernel_field
+from benchmark.runs.names import method_title
+from benchmark.runs.store import read_kernel_field
 
 WIDER = 1.4  # than the columns of other figures, because kernels are small
 ACROSS = 8  # kernels along the shorter side of an image
@@ -20,29 +18,12 @@ FAINT = 0.45  # contrast of the image under the kernels
 INK = (0.7, 0.0, 0.1)
 
 
-def kernel_fields(
-    store: Store,
-    cases: Mapping[str, Sequence[str]],
-    methods: Sequence[str],
-    *,
-    seed: int,
-    text: str,
-    out: Path,
-    titles: Titles = NO_TITLES,
-) -> None:
-    """Write `out`.png and `out`.pdf: for each case the blurry image, and each method's kernels and image.
+def kernel_fields(drawing: Drawing) -> None:
+    """Draw for each case the blurry image, and each method's kernels and image.
 
     Kernels of a field are drawn where they belong, each from zero to its own largest value.
-
-    Args:
-        store: the results folder.
-        cases: dataset to its cases.
-        methods: two columns for each.
-        seed: which repetition.
-        text: the caption.
-        out: the files without their suffix.
-        titles: method to its title, for those that the config names.
     """
+    store, cases, methods = drawing.store, drawing.content.cases, drawing.content.methods
     rows = [(dataset, case) for dataset, names in cases.items() for case in names]
     images = [store.read_observation(*row).blurry for row in rows]
     heights = [image.shape[1] / image.shape[2] for image in images]
@@ -53,9 +34,9 @@ def kernel_fields(
         row[0].set_title("Blurry", fontsize=8)
         draw_image(row[0], blurry)
         for index, method in enumerate(methods):
-            folder = store.case_folder(dataset, method, seed, case)
+            folder = store.case_folder(dataset, method, drawing.seed, case)
             field_axis, image_axis = row[1 + 2 * index : 3 + 2 * index]
-            title = method_title(method, titles)
+            title = method_title(method, drawing.content.titles)
             draw_title(field_axis, f"Kernels of {title}")
             draw_title(image_axis, title)
             field, image = read_kernel_field(folder), read_restored(folder)[0]
@@ -65,8 +46,8 @@ def kernel_fields(
                 draw_field(field_axis, blurry, field)
             if image is not None:
                 draw_image(image_axis, image)
-    caption(figure, text)
-    save(figure, out)
+    caption(figure, drawing.text)
+    save(figure, drawing.out)
 
 
 def draw_field(axis: Axes, image: Array, field: Array) -> None:

@@ -1,6 +1,7 @@
 """The kinds of figures that papers have: `KINDS` has one entry for each, and a function that draws it.
 
-To add a kind, write its function and its entry here; definitions in papers.yaml name it.
+To add a kind, write its function and its entry here, or its function in a file of its own; definitions in
+papers.yaml name it.
 """
 
 import pandas as pd
@@ -18,35 +19,6 @@ from benchmark.figures.training_sheets import find_sheets, training_sheets
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame
 from benchmark.scoring.scores import score_method
 from benchmark.tables.convergence import stopping_losses
-
-
-def _comparison(drawing: Drawing) -> None:
-    """Draw the blurry image, each method's and the sharp one, with kernels and a detail."""
-    content = drawing.content
-    comparison(
-        drawing.store,
-        content.cases,
-        content.methods,
-        seed=drawing.seed,
-        protocol=content.protocol,
-        text=drawing.text,
-        out=drawing.out,
-        titles=content.titles,
-    )
-
-
-def _fields(drawing: Drawing) -> None:
-    """Draw the kernels of each method where they belong in the image."""
-    content = drawing.content
-    kernel_fields(
-        drawing.store,
-        content.cases,
-        content.methods,
-        seed=drawing.seed,
-        text=drawing.text,
-        out=drawing.out,
-        titles=content.titles,
-    )
 
 
 def _sensitivity(drawing: Drawing) -> None:
@@ -135,8 +107,8 @@ def read_scores(drawing: Drawing) -> pd.DataFrame:
 
 
 _ENTRIES = (
-    Kind("comparison", "cases", _comparison, methods="optional", names_protocol=True),
-    Kind("fields", "cases", _fields),
+    Kind("comparison", "cases", comparison, methods="optional", names_protocol=True),
+    Kind("fields", "cases", kernel_fields),
     Kind("sensitivity", "cases", _sensitivity, all_seeds=True),
     Kind("pretraining", "sheets", _pretraining, methods="none"),
     Kind("conditions", "scores.csv", _conditions, all_seeds=True),

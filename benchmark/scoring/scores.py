@@ -57,10 +57,7 @@ def score_method(
     rules = find_protocol(protocol)
     chosen = [rules.metric(name) for name in metrics]
     rows = []
-    for case in cases:
-        truth = store.read_truth(dataset, case)
-        folder = store.case_folder(dataset, method, seed, case)
-        record = _record(folder)
+    for case, truth, folder, record in _restorations(store, dataset, method, cases, seed):
         restored = None
         if Status(record["status"]) is Status.OK:
             restored = Restored(
@@ -109,10 +106,7 @@ def score_snapshots(
     rules = find_protocol(protocol)
     metrics = [rules.metric(name) for name in CONVERGENCE_METRICS]
     rows = []
-    for case in cases:
-        truth = store.read_truth(dataset, case)
-        folder = store.case_folder(dataset, method, seed, case)
-        record = _record(folder)
+    for case, truth, folder, record in _restorations(store, dataset, method, cases, seed):
         if Status(record["status"]) is not Status.OK:
             continue
         for iteration, seconds, image in _estimates(folder, record, snapshots):
@@ -195,12 +189,20 @@ class Restored:
         return self.kernels[0], self.truth.kernels[0]
 
 
-def _record(folder: Path) -> Mapping[str, Any]:
-    """Read how a case ended. Raises InputError when it was not restored."""
-    record = read_record(folder)
-    if record is None:
-        raise InputError(f"{folder}: not restored, or altered since; run `blindbench restore` first")
-    return record
+def _restorations(
+    store: Store, dataset: str, method: str, cases: Sequence[str], seed: int
+) -> Iterator[tuple[str, Truth, Path, Mapping[str, Any]]]:
+    """Yield each case with its truth, the folder of its restoration, and the record of how that ended.
+
+    Raises:
+        InputError: for a case that was not restored.
+    """
+    for case in cases:
+        folder = store.case_folder(dataset, method, seed, case)
+        record = read_record(folder)
+        if record is None:
+            raise InputError(f"{folder}: not restored, or altered since; run `blindbench restore` first")
+        yield case, store.read_truth(dataset, case), folder, record
 
 
 def _estimates(

@@ -50,17 +50,15 @@ def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
     row_key = table.get("rows", "method")
     entries = printed_numbers(folder / paper["numbers"], str(table["number"]))
     titles = list(dict.fromkeys(entry[row_key] for entry in entries))
-    notes = table.get("notes", [])
     require_known(name, "methods", list(table.get("methods", {})), titles)
     for key, column in (("row", row_key), ("split", "split"), ("metric", "metric")):
-        named = [note[key] for note in notes if key in note]
+        named = [note[key] for note in table.get("notes", []) if key in note]
         require_known(name, "notes", named, [entry[column] for entry in entries])
 
     published, row_notes = without_row_notes(titles, placed(name, table, entries))
     headings: Mapping[str, str] = document["titles"]
     filled = {(block, metric) for block, _, metric in published}
     methods = {**paper["methods"], **table.get("methods", {})}
-    general = [note["text"] for note in notes if not {"row", "split", "metric"} & set(note)]
     return Definition(
         name=name,
         title=f"{paper['title']}, Table {table['number']}: {table['title']}",
@@ -83,8 +81,14 @@ def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
             (block, row, headings.get(metric, metric)): number
             for (block, row, metric), number in published.items()
         },
-        notes=(*general, *row_notes),
+        notes=(*_table_notes(table), *row_notes),
     )
+
+
+def _table_notes(table: Mapping[str, Any]) -> list[str]:
+    """List the notes on a whole table; the others are footnotes."""
+    notes = table.get("notes", [])
+    return [note["text"] for note in notes if not {"row", "split", "metric"} & set(note)]
 
 
 @cache

@@ -73,12 +73,12 @@ def metrics_of(table: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, 
     return {paper: ours or "" for paper, ours in metrics.items()}
 
 
-def require_known(name: str, key: str, words: Sequence[str], known: Sequence[str]) -> None:
-    """Raise InputError for a word of a definition that matches no published number."""
-    for word in words:
-        if word not in known:
-            hint = did_you_mean(word, list(dict.fromkeys(known)))
-            raise InputError(f"{name}: {key}: '{word}' is not among the published numbers. {hint}")
+def require_known(name: str, key: str, used: Sequence[str], known: Sequence[str]) -> None:
+    """Raise InputError for a name used in a definition that matches no published number."""
+    for title in used:
+        if title not in known:
+            hint = did_you_mean(title, list(dict.fromkeys(known)))
+            raise InputError(f"{name}: {key}: '{title}' is not among the published numbers. {hint}")
 
 
 def without_row_notes(

@@ -17,7 +17,7 @@ from benchmark.figures.drawing import draw
 from benchmark.figures.kinds import KINDS
 from benchmark.figures.layout import text_figure
 from benchmark.figures.score_plots import score_plot
-from benchmark.planning.plan import Plan
+from benchmark.planning.config import make_plan
 from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring.alignment import Aligned
 from benchmark.scoring.csv_files import write_frame
@@ -66,7 +66,7 @@ def page_of(scores):
 
 
 def test_a_metric_is_scored_tabulated_and_drawn(metric, store, tmp_path):
-    assert Plan.from_config({**DEMO, "metrics": ["psnr", "mae"]}, "x.yaml").config["metrics"][1] == "mae"
+    assert make_plan({**DEMO, "metrics": ["psnr", "mae"]}, "x.yaml").config["metrics"][1] == "mae"
     scores = score_method(store, NAME, "blurry", ["camera"], seed=0, protocol="plain", metrics=["mae"])
     value = scores.value[0]
     assert 0 < value < 0.2
@@ -88,10 +88,10 @@ def test_a_protocol_is_checked_scored_and_explained(monkeypatch, store, tmp_path
     (tmp_path / f"{NAME}.yaml").write_text(descriptor)
     config = {**DEMO, "datasets": [NAME]}
     with pytest.raises(InputError, match=r"demo-uniform.yaml: protocol: unknown protocol 'middle'"):
-        Plan.from_config(config, "x.yaml", tmp_path)
+        make_plan(config, "x.yaml", tmp_path)
     entry = Protocol("middle", "the middle of the frame", with_one_image(middle), ("ssim-wang",))
     monkeypatch.setitem(PROTOCOLS, "middle", entry)
-    Plan.from_config(config, "x.yaml", tmp_path)
+    make_plan(config, "x.yaml", tmp_path)
     scores = score_method(
         store, NAME, "blurry", ["camera"], seed=0, protocol="middle", metrics=["psnr", "ssim"]
     )
@@ -116,10 +116,10 @@ def test_a_kind_of_figure_is_planned_and_drawn(monkeypatch, store, tmp_path):
     monkeypatch.setattr(paper_figures, "_document", lambda: document)
     config = {**DEMO, "datasets": [NAME], "paper_figures": ["bid-fig99"]}
     with pytest.raises(InputError, match="bid-fig99: unknown kind 'names'"):
-        Plan.from_config(config, "x.yaml")
+        make_plan(config, "x.yaml")
     monkeypatch.setitem(KINDS, "names", Kind("names", "cases", names, methods="none", options=("size",)))
-    Plan.from_config(config, "x.yaml")
-    content = Content({NAME: ["camera"]}, [], [0], "", {})
+    planned = make_plan(config, "x.yaml").figures["bid-fig99"]
+    content = Content(planned.cases, planned.methods, planned.seeds, "", {})
     assert draw(paper_figures.paper_figure("bid-fig99"), store, content, [], tmp_path / "x") == []
     assert drawn == [({NAME: ["camera"]}, 7)]
     assert (tmp_path / "x.pdf").exists()
