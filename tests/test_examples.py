@@ -29,3 +29,16 @@ def test_examples_in_docstrings_are_true(path):
 def test_every_blur_has_an_example():
     blurs = {path for path in (ROOT / "benchmark" / "blur").glob("*.py") if path.name != "__init__.py"}
     assert blurs <= set(WITH_EXAMPLES)
+
+
+# The parts that a user composes into a method.
+PARTS = [
+    "direct", "fit", "image_priors/skip", "kernel_priors/convolutional", "kernel_priors/dirac",
+    "kernel_priors/fcn", "kernel_priors/logits", "kernel_priors/protocol", "kernel_priors/siren",
+    "localisation", "objectives", "registry", "settings", "solver", "stages", "stopping",
+]  # fmt: skip
+
+
+def test_every_part_that_a_user_composes_has_an_example():
+    parts = {ROOT / "methods" / "parts" / f"{part}.py" for part in PARTS}
+    assert parts <= set(WITH_EXAMPLES)

@@ -179,28 +179,20 @@ def drive(task: Task, report: Report = _ignore) -> Restoration:
             started += _take_snapshot(run, problem, started)
         if run.iteration % LOG_EVERY and run.iteration != 1 and not last:
             continue
-        loss = step.loss.item()
-        run.seconds = time.perf_counter() - started
-        trouble = _trouble(step, loss)
+        trouble = _log(run, step, started)
         if not trouble:
-            run.trace.append({"iteration": run.iteration, "stage": step.stage, "loss": loss})
-            report(Progress(task.name, run.iteration, problem.iterations, step.stage, loss))
-            run.ended = step.ended is not None and bool(step.ended.item())
-        checkpoint_due = last or run.ended or run.iteration % CHECKPOINT_EVERY == 0
-        if checkpoint_due and not trouble:
-            state = problem.state_dict()
-            # The loss was computed before this step's update, which may have broken the parameters.
-            if _all_finite(state):
-                saved = _save(task, run, state)
-            else:
-                trouble = Status.DIVERGED.sentence
+            report(_progress(task, problem, run))
+            if last or run.ended or run.iteration % CHECKPOINT_EVERY == 0:
+                state = problem.state_dict()
+                # The loss was computed before this step's update, which may have broken the parameters.
+                if _all_finite(state):
+                    saved = _save(task, run, state)
+                else:
+                    trouble = Status.DIVERGED.sentence
+        if trouble and run.slowed_down:
+            return _ended(Status.DIVERGED, run, problem, trouble)
         if trouble:
-            if run.slowed_down:
-                return _ended(Status.DIVERGED, run, problem, trouble)
-            run = _restored(problem, saved)
-            problem.slow_down()
-            run.slowed_down = True
-            saved = _save(task, run, problem.state_dict())
+            run, saved = _slowed_down(task, problem, saved)
     result = problem.estimate()
     run.seconds = time.perf_counter() - started
     return replace(
@@ -213,6 +205,40 @@ def drive(task: Task, report: Report = _ignore) -> Restoration:
             Snapshot(**{**snapshot, "image": snapshot["image"].numpy()}) for snapshot in run.snapshots
         ),
     )
+
+
+def _log(run: _Run, step: Step, started: float) -> str:
+    """Read a step's report from the device, and add it to the trace unless the estimate is useless.
+
+    Returns why it is useless; an empty string if it is not.
+    """
+    loss = step.loss.item()
+    run.seconds = time.perf_counter() - started
+    trouble = _trouble(step, loss)
+    if not trouble:
+        run.trace.append({"iteration": run.iteration, "stage": step.stage, "loss": loss})
+        run.ended = step.ended is not None and bool(step.ended.item())
+    return trouble
+
+
+def _trouble(step: Step, loss: float) -> str:
+    if not math.isfinite(loss):
+        return Status.DIVERGED.sentence
+    return next((sentence for sentence, holds in step.flaws.items() if holds.item()), "")
+
+
+def _progress(task: Task, problem: Problem, run: _Run) -> Progress:
+    """The progress at the last row of the trace."""
+    row = run.trace[-1]
+    return Progress(task.name, run.iteration, problem.iterations, str(row["stage"]), float(row["loss"]))
+
+
+def _slowed_down(task: Task, problem: Problem, saved: checkpoint.State) -> tuple[_Run, checkpoint.State]:
+    """Go back to `saved`, at half the rates. Returns the run there, and the next state to go back to."""
+    run = _restored(problem, saved)
+    problem.slow_down()
+    run.slowed_down = True
+    return run, _save(task, run, problem.state_dict())
 
 
 def _take_snapshot(run: _Run, problem: Problem, started: float) -> float:
@@ -251,13 +277,6 @@ def _save(task: Task, run: _Run, state: Mapping[str, Any]) -> checkpoint.State:
     if task.checkpoint is not None:
         checkpoint.save(task.checkpoint, task.key, saved)
     return saved
-
-
-def _trouble(step: Step, loss: float) -> str:
-    """Say why the estimate of this step is useless; an empty string if it is not."""
-    if not math.isfinite(loss):
-        return Status.DIVERGED.sentence
-    return next((sentence for sentence, holds in step.flaws.items() if holds.item()), "")
 
 
 def _ended(status: Status, run: _Run, problem: Problem, trouble: str = "") -> Restoration:

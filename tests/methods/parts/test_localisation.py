@@ -37,18 +37,18 @@ def test_maps_match_the_reference(case):
     image, blurry = images(case)
     rows, columns = case["ssim_map"].shape
     offsets = [(row, column) for row in range(rows) for column in range(columns)]
-    found = np.reshape(Similarity(image, blurry)(offsets), (rows, columns))
-    np.testing.assert_allclose(found, case["ssim_map"], rtol=0, atol=1e-8)
+    similarities = np.reshape(Similarity(image, blurry)(offsets), (rows, columns))
+    np.testing.assert_allclose(similarities, case["ssim_map"], rtol=0, atol=1e-8)
     correlations = correlation(luma(image)[0], luma(blurry)[0])
     np.testing.assert_allclose(correlations, case["zncc_map"], rtol=0, atol=1e-8)
 
 
 def test_finds_the_window_that_an_exhaustive_search_finds(case):
     image, blurry = images(case)
-    found = locate(image, blurry)
-    assert found == tuple(case["offset"])
-    assert found == locate_exhaustively(image, blurry)
-    assert kernel_centre(found, case["k"].shape) == tuple(case["kernel_centre"])
+    offset = locate(image, blurry)
+    assert offset == tuple(case["offset"])
+    assert offset == locate_exhaustively(image, blurry)
+    assert kernel_centre(offset, case["k"].shape) == tuple(case["kernel_centre"])
 
 
 def test_of_equal_windows_the_nearest_to_the_middle():

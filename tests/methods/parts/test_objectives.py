@@ -78,8 +78,8 @@ def test_robust_data_terms_match_the_reference(fixture):
     (loss * residual.numel()).backward()
     np.testing.assert_allclose(residual.grad.flatten(), arrays["huber_grad_elem"], rtol=0, atol=1e-12)
     assert mse(zero)(estimate_of(residual)).item() == pytest.approx(float(arrays["l2_mean"]), abs=1e-12)
-    found = mean_absolute(zero)(estimate_of(residual)).item()
-    assert found == pytest.approx(float(arrays["l1_mean"]), abs=1e-12)
+    value = mean_absolute(zero)(estimate_of(residual)).item()
+    assert value == pytest.approx(float(arrays["l1_mean"]), abs=1e-12)
 
 
 def test_gradient_sparsity_matches_the_reference(fixture):
@@ -100,9 +100,9 @@ def test_relative_sparsity_is_a_ratio_of_means_whatever_the_size():
     image = torch.rand(3, 9, 11, dtype=torch.float64)
     differences = torch.cat([image.diff(dim=axis).flatten() for axis in (1, 2)])
     expected = differences.abs().mean() / differences.square().mean().sqrt()
-    found = relative_gradient_sparsity(estimate_of(image))
-    assert found.item() == pytest.approx(expected.item(), rel=1e-9)
-    assert found <= 1
+    value = relative_gradient_sparsity(estimate_of(image))
+    assert value.item() == pytest.approx(expected.item(), rel=1e-9)
+    assert value <= 1
 
 
 def test_a_constant_image_has_no_gradient_to_lose():
@@ -119,5 +119,5 @@ def test_the_robust_objective_is_the_references(fixture):
     objective = weighted(
         (1.0, huber(blurry, float(arrays["delta"]))), (float(arrays["lam"]), gradient_sparsity)
     )
-    found = objective(estimate_of(image, reblurred)).item()
-    assert found == pytest.approx(float(arrays["objective"]), abs=1e-12)
+    value = objective(estimate_of(image, reblurred)).item()
+    assert value == pytest.approx(float(arrays["objective"]), abs=1e-12)

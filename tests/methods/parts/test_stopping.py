@@ -36,11 +36,11 @@ def test_the_reference_variances_are_the_definitions(fixture):
 @pytest.mark.parametrize("window", [20, 100])
 def test_running_sums_of_whole_numbers_are_the_definition_on_them(fixture, window):
     sequence = (scaled(fixture("robust_wmv")) * LEVELS).round() / LEVELS
-    watch, found = WindowedVariance(window, 10**6), []
+    watch, running = WindowedVariance(window, 10**6), []
     for image in sequence:
         watch.push(image, KERNELS)
-        found.append(float(watch._variance()) if watch.iteration >= window else np.nan)
-    np.testing.assert_allclose(found, variances(sequence, window), rtol=1e-9)
+        running.append(float(watch._variance()) if watch.iteration >= window else np.nan)
+    np.testing.assert_allclose(running, variances(sequence, window), rtol=1e-9)
 
 
 def test_whole_numbers_change_the_variance_little(fixture):
