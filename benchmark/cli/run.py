@@ -57,18 +57,16 @@ def run(
 
 @app.command("plan")
 def show_plan(
-    configfiles: Annotated[
+    configs: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="[CONFIG]...", help="A config, by default config/demo.yaml, and others on top of it."
-        ),
+        typer.Argument(help="A config, by default config/demo.yaml, and others on top of it."),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write plan.json, for steps by hand.")] = False,
 ) -> None:
     """Show which tables a config fills: how many cases they have, how many run, and why not all."""
     from benchmark.planning.overview import plan_overview
 
-    plan, _ = _plan(configfiles)
+    plan, _ = _plan(configs)
     widths = [None] * 4 + [80]
     typer.echo(tabulate(plan_overview(plan), headers="keys", tablefmt="simple", maxcolwidths=widths))
     if write:

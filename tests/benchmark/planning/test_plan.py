@@ -1,7 +1,6 @@
 """Configs: what is right becomes a plan, what is wrong is named."""
 
 import copy
-import doctest
 import json
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from benchmark.core.schema import read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
 from benchmark.figures.paper_figures import paper_figure, paper_figures
-from benchmark.planning import config as planning
 from benchmark.planning.config import make_plan, read_configs
 from benchmark.planning.overview import plan_overview
 from benchmark.planning.plan import Plan, Run
@@ -303,12 +301,6 @@ def test_every_run_is_restored_scored_and_joined():
     assert plan.score_files(Run("demo-real", "blurry", 0)) == [plan.store.scores_of("demo-real", "blurry", 0)]
     assert set(plan.manifests(runs[0])) | set(files) <= set(plan.joined_inputs())
     assert plan.store.convergence in plan.joined
-
-
-def test_the_example_of_a_plan_runs():
-    result = doctest.testmod(planning)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize(
