@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 from tabulate import tabulate
 
@@ -169,6 +168,8 @@ def score(
 @app.command()
 def collect(results: Results = DEMO) -> None:
     """Join the scores and the runs of all methods in scores.csv, convergence.csv and runs.csv."""
+    import pandas as pd
+
     from benchmark.planning.plan import Plan
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import (

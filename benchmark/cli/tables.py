@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
 from benchmark.cli.options import DEMO, Results
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from benchmark.planning.plan import Plan
     from benchmark.tables.definition import Definition
     from benchmark.tables.page import Page
@@ -39,7 +40,7 @@ def table(
     typer.echo(page.markdown(), err=True)
 
 
-def summarised(plan: "Plan", name: str, results: Path) -> tuple["Definition", pd.DataFrame, pd.DataFrame]:
+def summarised(plan: "Plan", name: str, results: Path) -> "tuple[Definition, pd.DataFrame, pd.DataFrame]":
     """Compute one of the profile's own tables or of the papers'.
 
     Returns:
@@ -60,7 +61,7 @@ def summarised(plan: "Plan", name: str, results: Path) -> tuple["Definition", pd
     return definition, summary(definition, scores, runs), scores
 
 
-def read_scores(results: Path) -> pd.DataFrame:
+def read_scores(results: Path) -> "pd.DataFrame":
     """All scores of a profile."""
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame
@@ -68,7 +69,7 @@ def read_scores(results: Path) -> pd.DataFrame:
     return read_frame(Store(results).scores, SCORE_COLUMNS)
 
 
-def read_convergence(results: Path) -> pd.DataFrame:
+def read_convergence(results: Path) -> "pd.DataFrame":
     """All scores of snapshots of a profile."""
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, read_frame
@@ -76,7 +77,7 @@ def read_convergence(results: Path) -> pd.DataFrame:
     return read_frame(Store(results).convergence, CONVERGENCE_COLUMNS)
 
 
-def read_runs(results: Path) -> pd.DataFrame:
+def read_runs(results: Path) -> "pd.DataFrame":
     """How each run of a profile ended."""
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import RUN_COLUMNS, read_frame
