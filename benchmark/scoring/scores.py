@@ -198,11 +198,12 @@ def _restorations(
         InputError: for a case that was not restored.
     """
     for case in cases:
+        truth = store.read_truth(dataset, case)
         folder = store.case_folder(dataset, method, seed, case)
         record = read_record(folder)
         if record is None:
             raise InputError(f"{folder}: not restored, or altered since; run `blindbench restore` first")
-        yield case, store.read_truth(dataset, case), folder, record
+        yield case, truth, folder, record
 
 
 def _estimates(
