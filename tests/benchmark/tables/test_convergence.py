@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe
-from benchmark.figures.iteration_plots import convergence_plot
 from benchmark.runs import restore as restoring
 from benchmark.runs.restore import restore_shard
 from benchmark.runs.store import Store, read_record, read_restored_image, read_snapshots
@@ -234,15 +232,3 @@ def test_the_sheet_says_where_the_reference_is_reached():
     ]
     (other,) = reach_sections(reach(frame, "selfdeblur@fast"))
     assert other.rows[0][2:] == ["not reached", "not reached", "2 of 4", "not reached"]
-
-
-@pytest.mark.parametrize("content", ["curves", "nothing"])
-def test_the_plot_is_drawn(tmp_path, content):
-    frame = SLOW_AND_FAST.replace({"method": {"slow": "selfdeblur", "fast": "selfdeblur@fast"}})
-    for name in ("one", "two"):
-        convergence_plot(curves(frame if content == "curves" else frame[:0]), "selfdeblur", tmp_path / name)
-    with Image.open(tmp_path / "one.png") as image:
-        assert np.asarray(image.convert("L")).std() > 1
-    for suffix in (".png", ".pdf"):
-        first, second = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("one", "two"))
-        assert first == second

@@ -3,9 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from benchmark.figures.score_plots import few_cases, sensitivity_plot
 from benchmark.scoring.csv_files import SCORE_COLUMNS
 from benchmark.tables.sensitivity import (
     SPREAD_COLUMNS,
@@ -74,27 +72,3 @@ def test_the_sheets_have_the_numbers_and_the_words_of_the_config():
     assert means.rows[1][0] == "The other"
     assert cases.rows[1] == ["b", "SelfDeblur", "30.50", "0.71", "30.00", "31.00", "2", "1"]
     assert "protocol shift-rgb" in means.caption
-
-
-def test_a_figure_shows_a_few_cases_and_says_so():
-    many = scores({("selfdeblur", f"case{index:02}"): [20.0, 21.0] for index in range(13)})
-    shown, text = few_cases(many)
-    assert list(shown.case.unique()) == ["case00", "case03", "case06", "case09", "case12"]
-    assert "the table has all" in text
-    assert "the table has all" not in few_cases(THREE)[1]
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-@pytest.mark.parametrize("content", ["three", "nothing"])
-def test_the_plot_is_drawn_and_every_seed_is_a_dot(tmp_path, content):
-    shown = psnr_of_methods(THREE, [NAME] if content == "three" else ["levin"])
-    for name in ("one", "two"):
-        sensitivity_plot(shown, tmp_path / name, "A caption.")
-    assert pixels(tmp_path / "one.png").std() > 1
-    for suffix in (".png", ".pdf"):
-        first, second = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("one", "two"))
-        assert first == second

@@ -11,8 +11,6 @@ from scipy.stats import bootstrap
 from benchmark.core.seeds import generator
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
-from benchmark.figures.score_plots import score_plot
-from benchmark.figures.style import CONTROL, method_colour
 from benchmark.runs.names import labelled, weights_behind
 from benchmark.scoring.csv_files import SCORE_COLUMNS
 from benchmark.tables.coverage import coverage_notes
@@ -488,24 +486,3 @@ def test_notes_stand_at_the_end_of_both_pages():
     note = "psnr of x lies above the ceiling."
     assert table_page(table, definition, notes=[note]).markdown().endswith(f"\n\n{note}\n")
     assert f"{note}\\par" in table_page(table, definition, notes=[note]).latex()
-
-
-def test_score_plots_are_the_same_bytes_for_the_same_scores(tmp_path):
-    scores = scores_frame(FOUR)
-    definition = paper(ROWS, published=PRINTED)
-    table = summary(definition, scores, NO_RUNS)
-    for name in ("one", "two"):
-        score_plot(definition, table, scores, tmp_path / name, {})
-    for suffix in (".png", ".pdf"):
-        first, second = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("one", "two"))
-        assert len(first) > 5_000
-        assert first == second
-
-
-def test_a_method_has_one_colour_and_controls_are_grey():
-    assert method_colour("selfdeblur") == method_colour("selfdeblur@wide") != CONTROL
-    assert method_colour("blurry") == CONTROL
-    for name in ("selfdeblur", "dip-glkm", "l0-grad"):
-        red, green, blue = (int(method_colour(name)[at : at + 2], 16) for at in (1, 3, 5))
-        assert max(red, green, blue) - min(red, green, blue) > 25
-    assert len({method_colour(name) for name in ("selfdeblur", "dip-glkm", "l0-grad", "robust-bid")}) == 4
