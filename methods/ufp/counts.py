@@ -1,4 +1,4 @@
-"""How large a network is, and what a pass through it costs."""
+"""Count the parameters and operations of a network."""
 
 import torch
 
@@ -6,12 +6,16 @@ from methods.ufp.network import Shape, UfpNet
 
 
 def properties(shape: Shape, side: int = 256) -> dict[str, float]:
-    """Parameters in millions, multiply-accumulate operations in billions for an image of `side` px.
+    """Count the parameters (in millions) and multiply-accumulate operations (in billions) of a network.
 
-    Multiplications of convolutions and linear layers count. What the paper prints for UFPNet, 243.3, is what
-    a tool counted that takes transposed convolutions for larger than they are, and adds biases.
+    The operations are the multiplications in convolutions and linear layers. The paper prints 243.3 for
+    UFPNet: a tool counted it that overrates transposed convolutions and adds biases.
+
+    Args:
+        shape: the sizes of the network.
+        side: of the image, in pixels.
     """
-    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415 (slow to load, seldom used)
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415 (slow to load and seldom used)
 
     with torch.device("meta"), torch.no_grad():
         network = UfpNet(shape).eval()
@@ -21,7 +25,7 @@ def properties(shape: Shape, side: int = 256) -> dict[str, float]:
     parameters = sum(parameter.numel() for parameter in network.parameters())
     operations = counter.get_total_flops() // 2
     if shape.kernel_size:
-        # The authors' network has two more convolutions of kernels, which influence nothing; it runs one.
+        # The authors' network has two more convolutions of kernels without influence, one of which it runs.
         weights = 4 * shape.kernel_size**4
         parameters += 2 * (weights + shape.kernel_size**2)
         operations += weights * (side >> shape.attending) ** 2

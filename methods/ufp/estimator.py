@@ -1,4 +1,4 @@
-"""The kernel estimator: a code of the kernel prior for every pixel of a blurry image, and its uncertainty."""
+"""The kernel estimator: for every pixel of a blurry image, a code of the kernel flow and its uncertainty."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    """3 x 3, padded by one."""
+    """Build a 3 x 3 convolution, padded by one."""
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1)
 
 
@@ -20,7 +20,7 @@ class Residual(nn.Module):
         self.first, self.second = conv3(channels, channels), conv3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
+        """Map (B, C, H, W) to the same shape."""
         change: Tensor = self.second(functional.relu(self.first(functional.relu(x))))
         return x + change
 
@@ -34,12 +34,12 @@ class Refinement(nn.Module):
         self.blocks = nn.Sequential(Residual(outputs), Residual(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, H, W) to (B, outputs, H, W), non-negative."""
+        """Map (B, inputs, H, W) to (B, outputs, H, W), non-negative."""
         return functional.relu(self.blocks(self.head(x)))
 
 
 class Up(nn.Module):
-    """To the size of `skip` by a transposed convolution, joined to it and refined."""
+    """Enlarge features by a transposed convolution, join those of the encoder, and refine both."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -47,19 +47,25 @@ class Up(nn.Module):
         self.refine = Refinement(2 * outputs, outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """(B, inputs, H / 2, W / 2) and (B, outputs, H, W) to (B, outputs, H, W)."""
+        """Map x (B, inputs, H / 2, W / 2) and skip (B, outputs, H, W) to (B, outputs, H, W)."""
         larger = self.enlarge(x, output_size=list(skip.shape[-2:]))
         refined: Tensor = self.refine(torch.cat((larger, skip), dim=1))
         return refined
 
 
 class KernelEstimator(nn.Module):
-    """Images (B, 3, H, W) to codes in softmax form (B, L, H, W) and uncertainties (B, 1, H, W) in (0, 1)."""
+    """Maps images (B, 3, H, W) to softmax codes (B, L, H, W) and uncertainties (B, 1, H, W) in (0, 1)."""
 
     def __init__(
         self, kernel_size: int, channels: tuple[int, int, int] = (64, 128, 256), has_uncertainty: bool = True
     ) -> None:
-        """`channels` at full, half and quarter size."""
+        """Build the layers.
+
+        Args:
+            kernel_size: side k of the kernels; L = k * k.
+            channels: at full, half and quarter size.
+            has_uncertainty: whether uncertainties are estimated, too.
+        """
         super().__init__()
         full, half, quarter = channels
         length = kernel_size**2
@@ -76,7 +82,7 @@ class KernelEstimator(nn.Module):
             self.uncertainty = nn.Sequential(conv3(full, full), nn.ReLU(), conv3(full, length))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """See the class."""
+        """Estimate codes and uncertainties: see the class."""
         full = self.encode_full(images)
         half = self.encode_half(self.down_full(full))
         features = self.down_half(half)
@@ -90,13 +96,13 @@ class KernelEstimator(nn.Module):
 
 
 def standardised(softmax: Tensor) -> Tensor:
-    """Codes (B, L, H, W) of mean 0 and variance 1 (divided by L - 1) over the entries of each pixel.
+    """Standardise each pixel's code (B, L, H, W) to mean 0 and variance 1 (with the denominator L - 1).
 
-    Every one lies on the sphere of radius sqrt(L - 1), where the prior's codes concentrate.
+    Each is then on the sphere of radius sqrt(L - 1), near which the codes of the flow concentrate.
     """
     return (softmax - softmax.mean(1, keepdim=True)) / softmax.std(1, keepdim=True)
 
 
 def uncertain(codes: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
-    """Codes moved at random as far as they are uncertain, of the same variance: equations (5) and (6)."""
+    """Mix codes with noise by their uncertainty, without changing their variance: equations (5) and (6)."""
     return codes * (1 - sigma**2).sqrt() + noise * sigma

@@ -1,8 +1,8 @@
-"""The kernel prior: a normalizing flow between kernels and Gaussian codes.
+"""The kernel flow: an invertible network between kernels and Gaussian codes.
 
-Couplings and batch norms as in "Flow-based Kernel Prior with Application to Blind Super-Resolution" (Liang et
-al., CVPR 2021), which UFPNet takes over. The way from a kernel to its code is called analysis, the way back
-generation.
+Couplings and batch norms as in J. Liang, K. Zhang, S. Gu, L. Van Gool, R. Timofte, "Flow-based Kernel Prior
+with Application to Blind Super-Resolution", CVPR 2021, which UFPNet adopts. From a kernel to its code is
+called analysis, from a code to its kernel generation.
 """
 
 import math
@@ -12,17 +12,17 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-LEVELS = 720  # dequantisation adds U(0, 1) / LEVELS to every entry
-SQUASH = 1e-6  # alpha: keeps the logits of 0 and 1 finite
-MOMENTUM = 0.9  # of the batch norms' running statistics: the share that stays
-EPS = 1e-5
+LEVELS = 720  # dequantisation adds U(0, 1) / LEVELS to every entry of a kernel
+SQUASH = 1e-6  # alpha of the paper: keeps the logits of 0 and 1 finite
+MOMENTUM = 0.9  # share of the batch norms' running statistics that stays in a step
+EPS = 1e-5  # of the batch norms
 
 
 class Coupling(nn.Module):
-    """Affine coupling: entries where `mask` is 1 pass, and decide scale and shift of the others."""
+    """An affine coupling: entries where the mask is 1 pass, and determine scale and shift of the others."""
 
     def __init__(self, mask: Tensor, hidden: int) -> None:
-        """`mask` (L,) of zeros and ones; `hidden` is the width of both networks."""
+        """Build the networks for scale and shift, `hidden` wide, for a mask (L,) of zeros and ones."""
         super().__init__()
         self.mask: Tensor
         self.register_buffer("mask", mask)
@@ -32,15 +32,15 @@ class Coupling(nn.Module):
         self.shift.load_state_dict(deepcopy(self.scale.state_dict()))  # as published
 
     def analyse(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L) to (B, L), and the log-determinant (B,)."""
+        """Map x (B, L) to (B, L); return it with the log-determinant (B,)."""
         passed = self.mask * x
         log_scale, shift = self._of(passed)
         return passed + (1 - self.mask) * (x - shift) * (-log_scale).exp(), -log_scale.sum(1)
 
     def generate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The inverse of `analyse`."""
+        """Invert `analyse`."""
         log_scale, shift = self._of(self.mask * z)
-        # Every pixel of an image comes through here: as few passes over memory as there can be.
+        # Every pixel of an image goes through here, so this takes as few passes over memory as possible.
         changed = torch.addcmul(shift, z, log_scale.exp())
         return torch.where(self.mask > 0, z, changed), log_scale.sum(1)
 
@@ -49,7 +49,7 @@ class Coupling(nn.Module):
 
 
 class FlowNorm(nn.Module):
-    """Batch norm as an invertible layer: statistics of the batch in training, running ones otherwise."""
+    """A batch norm as an invertible layer: statistics of the batch in training, running ones otherwise."""
 
     def __init__(self, length: int) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class FlowNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(length))
 
     def analyse(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L) to (B, L), and the log-determinant (B,), the same for all."""
+        """Map x (B, L) to (B, L); return it with the log-determinant (B,), the same for all."""
         mean, variance = self.running_mean, self.running_var
         if self.training:
             mean, variance = x.mean(0), x.var(0)
@@ -72,7 +72,7 @@ class FlowNorm(nn.Module):
         return z, self._log_determinant(variance).expand(len(x))
 
     def generate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The inverse of `analyse` with the running statistics."""
+        """Invert `analyse`, with the running statistics."""
         deviation = (-self.log_gamma).exp() * (self.running_var + EPS).sqrt()
         x = torch.addcmul(self.running_mean - self.beta * deviation, z, deviation)
         return x, -self._log_determinant(self.running_var).expand(len(z))
@@ -82,10 +82,23 @@ class FlowNorm(nn.Module):
 
 
 class KernelFlow(nn.Module):
-    """Kernels (B, 1, k, k) to standard normal codes (B, k * k), and back."""
+    """Maps logits of kernels to standard normal codes, both (B, L) with L = k * k, and back.
+
+    >>> flow = KernelFlow(5).eval()
+    >>> logits = to_logits(torch.full((2, 1, 5, 5), 1 / 25), torch.zeros(2, 1, 5, 5))
+    >>> codes, _ = flow.analyse(logits)
+    >>> bool((flow.generate(codes)[0] - logits).abs().max() < 1e-4)
+    True
+    """
 
     def __init__(self, kernel_size: int, blocks: int = 5, hidden: int = 25) -> None:
-        """`kernel_size` is odd: then the couplings' masks are checkerboards."""
+        """Build the layers.
+
+        Args:
+            kernel_size: side k of the kernels, odd, so that the masks of the couplings are checkerboards.
+            blocks: couplings, each followed by a batch norm.
+            hidden: width of the networks in the couplings.
+        """
         super().__init__()
         self.kernel_size = kernel_size
         length = kernel_size**2
@@ -96,7 +109,7 @@ class KernelFlow(nn.Module):
             self.layers.append(FlowNorm(length))
 
     def analyse(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, L) to codes (B, L), and the log-determinant (B,)."""
+        """Map logits (B, L) to codes (B, L); return these with the log-determinant (B,)."""
         total = x.new_zeros(len(x))
         for layer in self._layers():
             x, log_determinant = layer.analyse(x)
@@ -104,7 +117,7 @@ class KernelFlow(nn.Module):
         return x, total
 
     def generate(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes to logits; always with the running statistics."""
+        """Map codes (B, L) to logits, always with the running statistics; return also the log-determinant."""
         total = z.new_zeros(len(z))
         for layer in reversed(self._layers()):
             z, log_determinant = layer.generate(z)
@@ -115,25 +128,33 @@ class KernelFlow(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, Coupling | FlowNorm)]
 
     def log_density(self, x: Tensor) -> Tensor:
-        """Of logits (B, L), in nats, (B,): equation (2)."""
+        """Return the log density of logits (B, L), in nats: (B,), equation (2)."""
         z, log_determinant = self.analyse(x)
         return -(z.square() + math.log(2 * math.pi)).sum(1) / 2 + log_determinant
 
     def kernels(self, z: Tensor) -> Tensor:
-        """The kernels (B, L) of codes (B, L), entries in about [0, 1]; their sums are near one, not at it."""
+        """Map codes (B, L) to kernels (B, L): entries in about [0, 1], sums near 1 but not exactly 1."""
         return from_logits(self.generate(z)[0])
 
 
 def to_logits(kernels: Tensor, dequantisation: Tensor) -> Tensor:
-    """Logits (B, L) of kernels (B, 1, k, k) of sum one; `dequantisation` is U(0, 1), of the same shape."""
+    """Map kernels to logits.
+
+    Args:
+        kernels: (B, 1, k, k), sum 1 each.
+        dequantisation: numbers in [0, 1), of the same shape.
+
+    Returns:
+        (B, k * k).
+    """
     entries = kernels.clamp_min(0) + dequantisation / LEVELS
-    # A kernel of a single pixel would leave the range: its logit is not a number.
+    # Dequantisation takes a kernel of a single pixel beyond 1, where there is no logit.
     squashed = (SQUASH + (1 - 2 * SQUASH) * entries).clamp_max(1 - SQUASH)
     return torch.logit(squashed).flatten(1)
 
 
 def from_logits(logits: Tensor) -> Tensor:
-    """The inverse of `to_logits`, but for the dequantisation: (B, L) to (B, L)."""
+    """Map logits (B, L) to kernels (B, L): the inverse of `to_logits` without dequantisation."""
     return (torch.sigmoid(logits) - SQUASH) / (1 - 2 * SQUASH)
 
 

@@ -1,8 +1,8 @@
-"""MIMO-UNet+ with UFPNet's attention to kernels: the module in another network, as in the paper's Table 6.
+"""MIMO-UNet+ with UFPNet's attention to kernels: the attention in another network, as in the paper's Table 6.
 
 S.-J. Cho, S.-W. Ji, J.-P. Hong, S.-W. Jung, S.-J. Ko, "Rethinking Coarse-to-Fine Approach in Single Image
-Deblurring", ICCV 2021. The UFPNet paper says that the module stands in front of each encoder, no more; what
-else is decided here follows UFPNet's own network. A composition to build on: no method, no trained weights.
+Deblurring", ICCV 2021. The UFPNet paper only says that the attention is in front of each encoder; all else is
+as in UFPNet's own network. No method uses this network yet, and there are no trained weights for it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch.nn import functional
 from methods.ufp.blocks import KernelAttention
 from methods.ufp.estimator import conv3
 
-SPECTRUM_WEIGHT = 0.1  # of the loss's Fourier term
+SPECTRUM_WEIGHT = 0.1  # of the Fourier term in the loss
 SCALES = 3
 
 
@@ -26,13 +26,13 @@ class PlainBlock(nn.Module):
         self.first, self.second = conv3(channels, channels), conv3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
+        """Map (B, C, H, W) to the same shape."""
         change: Tensor = self.second(functional.relu(self.first(x)))
         return x + change
 
 
 class ShallowImage(nn.Module):
-    """Features of a reduced image, which join those that come from above."""
+    """Extracts features of a reduced image, to be joined with those of the level above."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,16 +46,22 @@ class ShallowImage(nn.Module):
         self.join = nn.Conv2d(channels, channels, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, C, H, W)."""
+        """Map images (B, 3, H, W) to features (B, C, H, W)."""
         joined: Tensor = self.join(torch.cat((images, self.features(images)), dim=1))
         return joined
 
 
 class MimoUnet(nn.Module):
-    """Blurry images to restored ones at three scales; with kernels, their attention before each encoder."""
+    """Restores blurry images at three scales; with kernels, it attends to them before each encoder."""
 
     def __init__(self, width: int = 32, blocks: int = 20, kernel_size: int = 0) -> None:
-        """The published sizes by default; a `kernel_size` of 0 is the published network, without kernels."""
+        """Build the network; by default the published one.
+
+        Args:
+            width: channels at full size.
+            blocks: residual blocks in each encoder and decoder.
+            kernel_size: side of the kernels; 0: there are none.
+        """
         super().__init__()
         widths = [width << scale for scale in range(SCALES)]
         self.enter = nn.ModuleList([conv3(3, widths[0])])
@@ -82,7 +88,15 @@ class MimoUnet(nn.Module):
         )
 
     def forward(self, images: Tensor, kernels: Tensor | None = None) -> list[Tensor]:
-        """(B, 3, H, W), sides multiples of 4, and (B, L, H, W) to images of full, half and quarter size."""
+        """Restore images.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1], sides multiples of 4.
+            kernels: (B, L, H, W), correlation form, for a network with kernels.
+
+        Returns:
+            The restored images of full, half and quarter size.
+        """
         small = [images]
         for _ in range(SCALES - 1):
             small.append(functional.interpolate(small[-1], scale_factor=0.5, mode="nearest"))
@@ -96,7 +110,7 @@ class MimoUnet(nn.Module):
                     kernels = self.kernel_downs[scale - 1](kernels)
             if kernels is not None:
                 attention = self.attention[scale]
-                # A stage of its own here: what it gives takes the place of its input.
+                # Unlike in UFPNet's blocks, its output replaces its input.
                 x = attention(x, attention.kernels(kernels))  # type: ignore[operator]
             features.append(self.encoder[scale](x))
         outputs: list[Tensor] = []
@@ -114,7 +128,7 @@ class MimoUnet(nn.Module):
 
 
 def multi_scale_loss(outputs: Sequence[Tensor], sharp: Tensor) -> Tensor:
-    """Mean absolute error of images and of their spectra, over the scales: the network's own loss."""
+    """Return the network's own loss: mean absolute errors of images and spectra, added over the scales."""
     total = sharp.new_zeros(())
     for output in outputs:
         target = functional.interpolate(sharp, output.shape[-2:], mode="nearest")

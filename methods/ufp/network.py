@@ -1,4 +1,4 @@
-"""UFPNet: kernels for every pixel, and a NAFNet that attends to them; and NAFNet itself."""
+"""UFPNet, a NAFNet that attends to kernels estimated for every pixel; without kernels it is NAFNet itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,47 +13,47 @@ from methods.ufp.blocks import KernelAttention, NafBlock
 from methods.ufp.estimator import KernelEstimator, standardised, uncertain
 from methods.ufp.flow import KernelFlow
 
-PIXELS_AT_ONCE = 2**16  # decoded by the flow: its features of a megapixel would take gigabytes
-LOCAL = 1.5  # the window of local means, in sides of the images it was trained on
-# Kernels are estimated tile by tile: of a megapixel they would take gigabytes, several times over.
+PIXELS_AT_ONCE = 2**16  # that the flow decodes together: its features of a megapixel would take gigabytes
+LOCAL = 1.5  # side of the local means' window, in sides of the training images
+# Kernels are estimated tile by tile, because those of a megapixel would take several gigabytes.
 TILE = 512  # pixels a side, without the overlap
-# Beyond it nothing is seen: 58 px by the estimator, 2 px by each of two convolutions at a quarter of the
-# size. A multiple of the strides, so that tiles are reduced on the same grid as the image.
+# Pixels around a tile that the networks need: the estimator sees 58 px far, each of two convolutions at a
+# quarter of the size 2 px. A multiple of the strides, so that tiles are reduced on the same grid as the whole
+# image.
 OVERLAP = 80
 
-# What the kernels of a pixel are made of: a code of the flow, moved at random as far as it is uncertain; the
-# code alone; or the softmax itself, without a flow. Tables 4 and 5 of the paper compare them.
+# How a pixel's kernel is made (Tables 4 and 5 of the paper compare these). 'uncertain': from a code of the
+# flow, mixed with noise by its uncertainty. 'flow': from the code alone. 'softmax': the estimator's softmax
+# itself, without a flow.
 KernelForm = Literal["uncertain", "flow", "softmax"]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a network; the defaults are the published ones (section d.3 of the specification)."""
+    """The sizes of a network; the defaults are the published ones."""
 
     width: int = 64  # channels at full size, doubled from level to level
-    encoder: tuple[int, ...] = (1, 1, 1, 28)  # blocks of each level
-    middle: int = 1
-    decoder: tuple[int, ...] = (1, 1, 1, 1)  # from the coarsest level on
-    kernel_size: int = 19  # 0: no kernels, which is NAFNet
-    attending: int = 3  # so many levels, from the finest on, attend to the kernels in their first block
+    encoder: tuple[int, ...] = (1, 1, 1, 28)  # blocks per level, from the finest on
+    middle: int = 1  # blocks at the coarsest size
+    decoder: tuple[int, ...] = (1, 1, 1, 1)  # blocks per level, from the coarsest on
+    kernel_size: int = 19  # side of the kernels; 0: there are none, as in NAFNet
+    attending: int = 3  # how many levels, from the finest on, attend to the kernels in their first block
     kernel_form: KernelForm = "uncertain"
-    estimator: tuple[int, int, int] = (64, 128, 256)
+    estimator: tuple[int, int, int] = (64, 128, 256)  # its channels at full, half and quarter size
     flow_blocks: int = 5
     flow_hidden: int = 25
-    # Whether kernels are divided by their sums after the flow; the published network leaves them.
-    renormalised: bool = False
-    # Side of the training images, from which the windows of the local means follow; 0: global means.
-    trained_on: int = 256
-    padding: Literal["reflect", "zero"] = "reflect"  # to multiples of the stride; NAFNet's is zero
+    renormalised: bool = False  # whether kernels are divided by their sums after the flow
+    trained_on: int = 256  # side of the training images, which determines local means; 0: means are global
+    padding: Literal["reflect", "zero"] = "reflect"  # of images to multiples of the stride; zero in NAFNet
 
     @property
     def stride(self) -> int:
-        """Images are padded to multiples of it."""
+        """The number to multiples of which images are padded."""
         return 1 << len(self.encoder)
 
 
 class Restorer(nn.Module):
-    """The U-shaped network: NAFNet, whose first levels may attend to kernels."""
+    """The restoring network: NAFNet, whose first levels may attend to kernels."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Restorer(nn.Module):
         )
 
     def kernel_features(self, kernels: Tensor) -> list[Tensor]:
-        """What each attending level sees of kernels (B, L, H, W): (B, C, H, W), then of half the size, ..."""
+        """Return the features of kernels (B, L, H, W) for each attending level, each of half the size."""
         features = []
         for level in range(self.attending):
             if level:
@@ -92,7 +92,7 @@ class Restorer(nn.Module):
         return features
 
     def forward(self, images: Tensor, kernel_features: list[Tensor]) -> Tensor:
-        """What to add to (B, 3, H, W), sides multiples of the stride."""
+        """Return what to add to images (B, 3, H, W), sides multiples of the stride, to restore them."""
         x = self.intro(images)
         skips = []
         for level, (blocks, down) in enumerate(zip(self.encoder, self.downs, strict=True)):
@@ -111,7 +111,7 @@ class Restorer(nn.Module):
 
 
 class UfpNet(nn.Module):
-    """Blurry images to sharp ones by way of a kernel for each pixel."""
+    """Restores blurry images with a kernel for each pixel."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -128,11 +128,19 @@ class UfpNet(nn.Module):
     def forward(
         self, images: Tensor, rng: torch.Generator | None = None, every: int = 1
     ) -> tuple[Tensor, Tensor | None]:
-        """Restored images (B, 3, H, W) in [0, 1], and every `every`-th row and column of the kernels.
+        """Restore images; the result does not depend on the tiles in which kernels are estimated.
 
-        `images` are RGB in [0, 1]. Kernels (B, L, H', W') are in correlation form; NAFNet has none. With
-        `rng` their codes are moved as far as they are uncertain. What comes out does not depend on the tiles
-        that kernels are estimated in. Raises NotSupportedError for images too small to be padded.
+        Args:
+            images: (B, 3, H, W), RGB in [0, 1].
+            rng: where noise for the codes comes from; None: no noise.
+            every: rows and columns between the kernels that are returned.
+
+        Returns:
+            The restored images (B, 3, H, W) in [0, 1], and the kernels (B, L, H', W') in correlation form,
+            None for a network without kernels.
+
+        Raises:
+            NotSupportedError: the images are too small to be padded.
         """
         height, width = images.shape[-2:]
         padded = padded_to(images, self.shape.stride, self.shape.padding)
@@ -146,13 +154,13 @@ class UfpNet(nn.Module):
             ]
             parts: dict[int, list[Tensor]] = {}
             for tile in _tiles(size):
-                found = self.kernels(padded[..., *tile.seen], rng)
-                for level, part in enumerate(self.restorer.kernel_features(found)):
+                estimated = self.kernels(padded[..., *tile.seen], rng)
+                for level, part in enumerate(self.restorer.kernel_features(estimated)):
                     features[level][..., *_reduced(tile.kept, level)] = part[
                         ..., *_reduced(tile.inner, level)
                     ]
                 top, left = (-side.start % every for side in tile.kept)
-                cut = found[..., *tile.inner][..., top::every, left::every]
+                cut = estimated[..., *tile.inner][..., top::every, left::every]
                 parts.setdefault(tile.kept[0].start, []).append(cut)
             kernels = torch.cat([torch.cat(row, dim=-1) for row in parts.values()], dim=-2)
             kernels = kernels[..., : -(-height // every), : -(-width // every)]
@@ -161,12 +169,18 @@ class UfpNet(nn.Module):
 
     @torch.no_grad()
     def kernels(self, images: Tensor, rng: torch.Generator | None = None, decoded_every: int = 1) -> Tensor:
-        """The kernels (B, L, H, W) of images (B, 3, H, W): codes, uncertainty, flow.
+        """Estimate the kernels of images.
 
-        The flow decodes every `decoded_every`-th row and column; other pixels take the kernel before them.
+        Args:
+            images: (B, 3, H, W) in [0, 1]. rng: where noise for the codes comes from; None: no noise.
+            decoded_every: the flow decodes every such row and column; pixels between take the kernel before
+            them.
+
+        Returns:
+            (B, L, H, W), correlation form.
         """
         assert self.estimator is not None
-        # In half precision the codes' deviations would vanish.
+        # In half precision the deviations of the codes would vanish.
         with torch.autocast("cuda", enabled=False):
             softmax, sigma = self.estimator(images)
             if self.flow is None:
@@ -191,19 +205,19 @@ class UfpNet(nn.Module):
 
 
 def decoded(flow: KernelFlow, codes: Tensor) -> Tensor:
-    """The kernels (B, L, H, W) of codes (B, L, H, W), some pixels at once."""
+    """Map codes (B, L, H, W) to kernels (B, L, H, W), PIXELS_AT_ONCE."""
     kernels = torch.empty_like(codes)
-    for image, found in zip(codes.flatten(2), kernels.flatten(2), strict=True):
+    for image, result in zip(codes.flatten(2), kernels.flatten(2), strict=True):
         for start in range(0, image.shape[1], PIXELS_AT_ONCE):
             part = slice(start, start + PIXELS_AT_ONCE)
-            found[:, part] = flow.kernels(image[:, part].T).T
+            result[:, part] = flow.kernels(image[:, part].T).T
     return kernels
 
 
 def padded_to(images: Tensor, stride: int, padding: Literal["reflect", "zero"] = "reflect") -> Tensor:
-    """Images continued at the right and at the bottom up to multiples of `stride`.
+    """Pad images at the right and at the bottom to multiples of `stride`.
 
-    Raises NotSupportedError where a side is too short to be mirrored so far.
+    Raises NotSupportedError when a side is too short to be mirrored so far.
     """
     height, width = images.shape[-2:]
     bottom, right = -height % stride, -width % stride
@@ -222,13 +236,13 @@ Part = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class _Tile:
-    seen: Part  # of the image, with the overlap
-    kept: Part  # of the image
-    inner: Part  # of what is seen: the same pixels
+    seen: Part  # the part of the image with the overlap
+    kept: Part  # the part of the image without it
+    inner: Part  # the part of `seen` that is `kept`
 
 
 def _tiles(size: torch.Size) -> Iterator[_Tile]:
-    """Tiles row by row, which together keep every pixel once."""
+    """Yield the tiles of an image, row by row; together they keep every pixel once."""
     for top in range(0, size[0], TILE):
         for left in range(0, size[1], TILE):
             kept = tuple(
@@ -251,7 +265,7 @@ def _reduced(part: Part, level: int) -> Part:
 
 
 def _window(shape: Shape, level: int) -> int | None:
-    """The side of the local means at a level."""
+    """Return the side of the local means' window at a level; None for global means."""
     if not shape.trained_on:
         return None
     return (shape.trained_on >> level) * int(LOCAL * shape.trained_on) // shape.trained_on

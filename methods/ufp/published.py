@@ -1,11 +1,11 @@
-"""The names of the published checkpoints' tensors, and ours."""
+"""Rename the tensors of published checkpoints to ours."""
 
 import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
-# From first to last, each on what the ones before it made of a name.
+# Pattern and replacement, applied one after the other.
 _RENAMED = (
     (r"^module\.", ""),
     (r"^kernel_extra\.Encoding_Block1\.downsample", "estimator.down_full"),
@@ -41,12 +41,12 @@ _RENAMED = (
     (r"\.kernel_atttion\.conv_kernel\.", ".attention.kernels."),
     (r"\.kernel_atttion\.conv_2\.0\.", ".attention.both."),
 )
-# The constants of the flow are ours in code; what the last two kernel convolutions give is used by nothing.
+# Constants of the flow, which are in our code, and two convolutions of kernels whose output is not used.
 _DROPPED = re.compile(r"^flow\.(kernel_size|alpha|normalization|base_dist_\w+)$|^kernel_down\.[23]\.")
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published state by our names, without what influences no output."""
+    """Return a published state by our names, without tensors that have no influence."""
     return {_ours(name): tensor for name, tensor in tensors.items() if not _DROPPED.search(name)}
 
 

@@ -1,4 +1,4 @@
-"""From an observation to what a trained network makes of it."""
+"""Restore an observation by a trained network."""
 
 import math
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from methods.parts.seeding import generator_from
 from methods.parts.solver import Result
 from methods.ufp.network import UfpNet
 
-MOST = 4096  # kernels of a field, unless a stride is given
+MOST = 4096  # kernels in a kernel field, unless a stride is given
 
 
 class NetworkRestoration:
-    """One pass of a network through an image, and the kernels that it found on the way."""
+    """One restoration, by one or several passes of a network."""
 
     def __init__(
         self,
@@ -28,9 +28,13 @@ class NetworkRestoration:
         stride: int,
         generators: Sequence[torch.Generator | None],
     ) -> None:
-        """The result is the mean over `generators`, which draw the noise of the kernels' codes.
+        """Prepare a restoration.
 
-        Every `stride`-th row and column of the kernels is kept; 0: as many as make `MOST` kernels at most.
+        Args:
+            observation: the case. network: the trained network. device: where it runs. stride: rows and
+            columns between the kernels that are kept; 0: so many that at most MOST are kept. generators: the
+            result is the mean of one pass for each; a generator draws the noise on the kernels'
+                codes, None stands for no noise.
         """
         self.blurry = torch.from_numpy(observation.blurry).to(device)
         self.network, self.generators = network.to(device), generators
@@ -45,8 +49,8 @@ class NetworkRestoration:
         The kernel field holds the kernels as the network has them. A grey image goes in as three equal
         colours, whose mean comes out.
         """
-        seen = self.blurry.expand(3, -1, -1)[None]
-        passes = [self.network(seen, rng, self.stride) for rng in self.generators]
+        colours = self.blurry.expand(3, -1, -1)[None]
+        passes = [self.network(colours, rng, self.stride) for rng in self.generators]
         restored = torch.stack([image[0] for image, _ in passes]).mean(0)
         if len(self.blurry) == 1:
             restored = restored.mean(0, keepdim=True)
@@ -58,16 +62,16 @@ class NetworkRestoration:
         return Result(restored, kernels / kernels.sum((-2, -1), keepdim=True), as_kernels(field))
 
     def as_problem(self, label: str) -> Direct:
-        """With weights called `label`."""
+        """Return the restoration as a problem for the solver; `label` names the weights."""
         return Direct(self.restore, self.blurry.device, label)
 
 
 def as_kernels(channels: Tensor) -> Tensor:
-    """Kernels (L, R, C) in correlation form as (R, C, k, k) in true-convolution form."""
+    """Turn kernels (L, R, C) in correlation form into (R, C, k, k) in true-convolution form."""
     size = round(len(channels) ** 0.5)
     return rotate_180(channels.permute(1, 2, 0).unflatten(2, (size, size)))
 
 
 def draws(count: int, rng: torch.Generator, device: torch.device) -> list[torch.Generator | None]:
-    """`count` generators on `device`, from `rng`."""
+    """Make `count` generators on a device, seeded by draws of `rng`."""
     return [generator_from(rng, device) for _ in range(count)]

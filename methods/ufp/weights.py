@@ -1,4 +1,4 @@
-"""The files of UFPNet's networks: ours of every stage of its training, and the published ones."""
+"""The files of UFPNet's networks: ours, one for each stage of the training, and the published ones."""
 
 import json
 from dataclasses import asdict, replace
@@ -20,48 +20,57 @@ PAPER = (
 
 NAFNET_PAPER = "Chen et al., Simple Baselines for Image Restoration, ECCV 2022"
 
-# What the stages of the training give: the flow; the estimator with it; the whole network. And the baseline.
+# The stages of the training, by what they give: the flow, the estimator with it, the whole network; and
+# NAFNet.
 Stage = Literal["ufpnet-flow", "ufpnet-kernels", "ufpnet", "nafnet"]
-# What the authors' files of the whole networks are called, and the sizes of these networks.
+# The names of the authors' files of whole networks, and the sizes of these networks.
 _PUBLISHED = {
     "ufpnet": ("net_g_latest.pth", Shape()),
     "nafnet": ("NAFNet-GoPro-width64.pth", Shape(kernel_size=0, padding="zero")),
 }
-_ENTRY = "params"  # of the authors' files, which holds the weights
+_ENTRY = "params"  # the entry of the authors' files that holds the weights
 
 
 def file_name(stage: Stage, kernel_size: int) -> str:
-    """The name of a stage's file in its folder; `kernel_size` is 0 for NAFNet, which has no kernels."""
+    """Return the name of a stage's file; `kernel_size` is 0 for NAFNet, which has no kernels."""
     return weight_files.file_name(stage, kernel_size) if kernel_size else f"{stage}{OWN}"
 
 
 def label(stage: Stage, kernel_size: int, remark: str = "") -> str:
-    """What tables call the weights: 'ufpnet-15 demo'."""
+    """Return what tables call the weights.
+
+    >>> label("ufpnet", 15, "demo")
+    'ufpnet-15 demo'
+    """
     name = file_name(stage, kernel_size).removesuffix(OWN)
     return f"{name} {remark}".strip()
 
 
 def files(folder: Path, stage: Stage) -> list[Path]:
-    """The files of whole networks in `folder`, the authors' first: what a restoration may depend on."""
+    """List the files of whole networks in a folder, the authors' first: a restoration may depend on these."""
     published = folder / _PUBLISHED[stage][0]
     own = sorted(path for path in folder.glob(f"{stage}*{OWN}") if _is_of(path, stage))
     return [published] * published.is_file() + own
 
 
 def load_network(folder: Path, stage: Stage) -> tuple[UfpNet, str]:
-    """The only network of `stage` in `folder`, frozen, and the label of its weights.
+    """Read the network of a stage, frozen: the authors' if it is there, else the only one of ours.
 
-    The authors' file goes first. Raises WeightsMissingError when there is none, InputError when there are
-    several or it cannot be used.
+    Returns:
+        The network, and the label of its weights.
+
+    Raises:
+        WeightsMissingError: the folder has none.
+        InputError: it has several of ours, or the file cannot be used.
     """
-    found = files(folder, stage)
-    if not found:
+    candidates = files(folder, stage)
+    if not candidates:
         name, _ = _PUBLISHED[stage]
         raise WeightsMissingError(
             f"{folder}: neither {name} nor a {stage}*{OWN}; get the first or train the second with "
             f"`blindbench pretrain {stage}`"
         )
-    path, *others = found
+    path, *others = candidates
     if path.suffix == OWN and others:
         raise InputError(f"{folder}: {path.name} and {others[0].name}; leave one of them")
     if path.suffix == OWN:
@@ -82,16 +91,26 @@ def _is_of(path: Path, stage: Stage) -> bool:
 def save(
     folder: Path, network: nn.Module, stage: Stage, shape: Shape, steps: int, remark: str, half: bool
 ) -> None:
-    """Write `network`, of `shape`, as what `stage` gives.
+    """Write the network, or part of one, that a stage of the training gives.
 
-    Raises InputError when the folder cannot be written.
+    Args:
+        folder: where to.
+        network: the network.
+        stage: of the training.
+        shape: the sizes of the whole network.
+        steps: of the training.
+        remark: 'demo' or nothing.
+        half: whether to store float16 numbers.
+
+    Raises:
+        InputError: the folder cannot be written.
     """
     metadata = {"stage": stage, "shape": json.dumps(asdict(shape)), "steps": str(steps), "label": remark}
     save_network(folder / file_name(stage, shape.kernel_size), network, metadata, half=half)
 
 
 def load(folder: Path, stage: Stage, kernel_size: int) -> tuple[Stored, Shape]:
-    """A stage's tensors and the shape they belong to.
+    """Read the tensors of a stage, and the sizes of the network to which they belong.
 
     Raises WeightsMissingError when there is no such file, InputError when it cannot be used.
     """
