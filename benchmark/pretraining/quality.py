@@ -61,7 +61,7 @@ def _ratios(evidence: Evidence, report: Report) -> Quality:
     if evidence.truth is None or evidence.blurry is None or evidence.sharp is None:
         return {}
     cases = min(RATIOS, len(evidence.truth))
-    ratios: dict[str, list[float]] = {name: [] for name in evidence.shown}
+    ratios: dict[str, list[float]] = {name: [] for name in evidence.pictured}
     for case in range(cases):
         report(Progress("restoring held-out crops", case, cases))
         images = evidence.blurry[case][None], evidence.sharp[case][None]

@@ -24,7 +24,7 @@ def draw(evidence: Evidence, out: Path) -> None:
     rows = {name: [(kernel, "") for kernel in kernels[:MOST]] for name, kernels in evidence.samples.items()}
     if evidence.truth is not None:
         rows["held out"] = [(kernel, "") for kernel in evidence.truth[:MOST]]
-        for name in evidence.shown:
+        for name in evidence.pictured:
             kernels = evidence.estimates[name]
             rows[name] = [
                 (kernel, _similarity(kernels, evidence.truth, index))
@@ -43,7 +43,7 @@ def _cases(evidence: Evidence, blurry: Array, truth: Array) -> dict[str, list[Ce
     for case in range(min(MOST, len(truth))):
         estimates = [
             (evidence.estimates[name][case], f"{name} {_similarity(evidence.estimates[name], truth, case)}")
-            for name in evidence.shown
+            for name in evidence.pictured
         ]
         rows[str(case)] = [(blurry[case], "blurry"), (truth[case], "true kernel"), *estimates]
     return rows

@@ -1,1 +1,4 @@
-"""Pre-training of the networks that methods start from: one module per training, one loop for all."""
+"""Pre-training of the networks that methods start from: one module per training, and one loop for all.
+
+A module that defines `TRAINING` registers a training (see `registry`).
+"""

@@ -1,8 +1,7 @@
-"""'GLKM-fast': the kernel generator trained as the decoder of a variational autoencoder.
+"""'GLKM-fast': train the kernel generator as the decoder of a variational autoencoder.
 
-Not in the paper. The same layers as the adversarial training gives, in a fraction of its time, together with
-an encoder that knows the latent code of every kernel. Never compare results made so with the paper's without
-saying so.
+Not in the paper. It gives the same layers as the adversarial training in a fraction of its time, together
+with an encoder from kernels to latent codes. Results with such weights must say so beside the paper's.
 """
 
 from collections.abc import Mapping
@@ -26,34 +25,33 @@ from methods.training.generator import examine_generator
 from methods.training.kernels import training_kernels, turned
 from methods.training.loop import Materials
 from methods.training.registry import Training
-from methods.training.settings import check
+from methods.training.settings import check_kernels
 
 WAY: weights.Way = "GLKM-fast"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Measured at 31 px; nothing of this is in the paper."""
+    """Chosen by measurements at 31 px; none of these values is in the paper."""
 
     kernel_size: int = 31
-    # Kernel sizes to draw kernels for; none: those that the generator serves.
-    supports: tuple[int, ...] = ()
-    kernels: int = 20_000
+    supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
+    kernels: int = 20_000  # how many are drawn beforehand
     steps: int = 5000
     batch: int = 64
-    width: int = 64
-    rate: float = 1e-3
-    late_rate: float = 3e-4
-    late_from: float = 0.6  # share of the training
-    divergence_weight: float = 1e-3  # of the latent codes' KL divergence from N(0, I)
-    bn_eps: float = 1e-5
+    width: int = 64  # of the generator, see `Generator`
+    rate: float = 1e-3  # Adam's learning rate
+    late_rate: float = 3e-4  # the learning rate after the share `late_from` of the training
+    late_from: float = 0.6
+    divergence_weight: float = 1e-3  # of the KL divergence of the latent codes from N(0, I)
+    bn_eps: float = 1e-5  # of the generator's batch norms
 
     def __post_init__(self) -> None:
-        check(self)
+        check_kernels(self)
 
 
 class Decoder:
-    """A `Trainee` (see `methods/training/loop.py`)."""
+    """A `Trainee` of `methods.training.loop`."""
 
     def __init__(
         self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
@@ -70,7 +68,7 @@ class Decoder:
         self.adam = torch.optim.Adam(self.networks.parameters(), lr=settings.rate, fused=True)
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
-        """One step on a batch of kernels."""
+        """Do one step on a batch of kernels."""
         settings = self.settings
         self.networks.train()
         rng = np.random.default_rng((self.seed, number))
@@ -89,11 +87,11 @@ class Decoder:
         return {"kernel KL": reconstruction.detach(), "code KL": divergence.detach()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks and Adam's moments."""
+        """Return the networks and Adam's moments."""
         return {"networks": self.networks.state_dict(), "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.networks.load_state_dict(state["networks"])
         self.adam.load_state_dict(state["adam"])
 
@@ -104,7 +102,7 @@ class Decoder:
             weights.save(folder, network, size, way=WAY, steps=steps, remark=remark, half=half)
 
     def examine(self, count: int, report: Report) -> Evidence:
-        """How kernels are generated, and held-out ones met by the encoder and by inversion."""
+        """Compare generated kernels with real ones, and how closely held-out kernels can be reproduced."""
         settings = self.settings
         return examine_generator(self.generator, self.encoder, self.kernels, settings.supports, count, report)
 

@@ -1,13 +1,13 @@
-"""Diffusion models of images or kernels, trained to tell the noise in noisy ones: what both trainings share.
+"""Train a diffusion model to estimate the noise in noisy images or kernels: what both trainings share.
 
 J. Ho, A. Jain, P. Abbeel, "Denoising Diffusion Probabilistic Models", NeurIPS 2020, equation (14), with the
-linear chain of 1000 steps that all methods here run. The networks tell the velocity (see
-`methods.diffusion.schedule.Target`), for the few steps that a CPU's hour has.
+linear chain of 1000 steps that all methods here use. The networks predict the velocity (see
+`methods.diffusion.schedule.Prediction`), which suits trainings of an hour on a CPU better.
 """
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,39 +24,36 @@ from methods.diffusion.schedule import STEPS, Chain, clean, ddim_chain, strided_
 from methods.parts.seeding import initialised_from
 from methods.training.evidence import HELD_OUT_SEED, Evidence
 from methods.training.schedules import cosine
+from methods.training.settings import check_numbers
 
-HEAD_CHANNELS = 32
-SHOWN = 8  # samples and held-out items on the sheet
-SAMPLING_STRIDE = 40  # of the steps in which the samples are drawn: 25 calls
-DENOISED_AT = 400  # the step that the sheet shows
-AT_ONCE = 8  # items of an examination that go through the network together
+HEAD_CHANNELS = 32  # of an attention head
+SHOWN = 8  # samples, and held-out items, on the sheet of pictures
+SAMPLING_STRIDE = 40  # between the steps by which samples are drawn: 25 calls of the network
+DENOISED_AT = 400  # the step whose noise is removed on that sheet
+AT_ONCE = 8  # items that go through the network together when it is examined
 
-Draw = Callable[[int, np.random.Generator], Tensor]  # so many training items (B, C, n, n) in [-1, 1]
+Draw = Callable[[int, np.random.Generator], Tensor]  # count, generator -> items (B, C, n, n) in [-1, 1]
 
 
 @dataclass(frozen=True)
 class DiffusionSettings:
-    """Small networks for a CPU's hour; the published ones take days on a GPU. Chosen by cost alone."""
+    """A small network for an hour on a CPU, chosen by its cost; published networks take days on a GPU."""
 
-    side: int = prior.DEMO_SIDE  # pixels
-    channels: int = 16
+    side: int = prior.DEMO_SIDE  # of the images or kernels, in pixels
+    channels: int = 16  # of the finest level, see `AdmLayers`
     multipliers: tuple[int, ...] = (1, 2, 4, 4)
     blocks: int = 1
-    attention: tuple[int, ...] = ()  # downsampling factors, beside the middle, where there always is one
+    attention: tuple[int, ...] = ()  # factors of reduction with attention; the coarsest level always has it
     norm_groups: int = 8
     steps: int = 20_000
     batch: int = 8
-    rate: float = 1e-3
-    last_rate: float = 1e-5
-    warm_up: int = 100  # steps
-    decay: float = 0.9995  # of the average over past weights, which is what is kept; less in the beginning
+    rate: float = 1e-3  # the learning rate after the rise
+    last_rate: float = 1e-5  # the learning rate at the end
+    warm_up: int = 100  # steps over which the learning rate rises
+    decay: float = 0.9995  # of the moving average of the weights, which is what is kept; smaller at first
 
     def __post_init__(self) -> None:
-        """Raises ValueError naming the first field that cannot be."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type in (int, float) and not value >= (1 if field.type is int else 0):
-                raise ValueError(f"{field.name} must be positive, not {value}")
+        check_numbers(self)
         widths = [multiplier * self.channels for multiplier in self.multipliers]
         if any(width % self.norm_groups for width in widths):
             raise ValueError(f"channels times multipliers {widths} must be multiples of norm_groups")
@@ -69,7 +66,7 @@ class DiffusionSettings:
             raise ValueError(f"decay must be below 1, not {self.decay}")
 
     def layers(self, channels: int) -> AdmLayers:
-        """For items of so many channels."""
+        """Return the sizes of the layers for items of so many channels."""
         return AdmLayers(
             channels=self.channels,
             multipliers=self.multipliers,
@@ -84,7 +81,7 @@ class DiffusionSettings:
 
 
 class DiffusionTraining:
-    """A `Trainee` (see `methods/training/loop.py`)."""
+    """A `Trainee` of `methods.training.loop`."""
 
     def __init__(
         self,
@@ -93,9 +90,20 @@ class DiffusionTraining:
         seed: int,
         device: torch.device,
         draw: Draw,
-        held_out: Draw,  # in the same way, of what is never trained on
-        data: str,  # what it learns from, for the file
+        held_out: Draw,
+        data: str,
     ) -> None:
+        """Start a training.
+
+        Args:
+            settings: of network and training.
+            kind: of the prior.
+            seed: of all random numbers.
+            device: where the network is trained.
+            draw: draws items to train on.
+            held_out: draws items that are never trained on.
+            data: what the items are, in words, for the file.
+        """
         self.settings, self.kind, self.seed, self.device = settings, kind, seed, device
         self.draw, self.held_out, self.data = draw, held_out, data
         self.steps, self.label = settings.steps, f"{kind}-{settings.side}"
@@ -108,7 +116,7 @@ class DiffusionTraining:
         self.levels = torch.from_numpy(Chain().levels).float().to(device)
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
-        """One step on a batch, each item with noise of a random step of the chain."""
+        """Do one step on a batch, each item with the noise of a random step of the chain."""
         settings = self.settings
         rng = np.random.default_rng((self.seed, number))
         for group in self.adam.param_groups:
@@ -126,23 +134,23 @@ class DiffusionTraining:
         return {"velocity loss": loss.detach()}
 
     def rate(self, number: int, share: float) -> float:
-        """A rise over the first steps, then half a cosine down to the last rate."""
+        """Return the learning rate: a rise over the first steps, then half a cosine down to the last rate."""
         settings = self.settings
         return min(1.0, (number + 1) / settings.warm_up) * cosine(settings.rate, share, settings.last_rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """The network, its average and Adam's moments."""
+        """Return the network, its moving average and Adam's moments."""
         networks = {"network": self.network.state_dict(), "average": self.average.state_dict()}
         return {**networks, "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.adam.load_state_dict(state["adam"])
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
-        """Write the average."""
+        """Write the network with its averaged weights."""
         side, data = self.settings.side, self.data
         about = {"remark": remark, "data": data}
         prior.save(
@@ -151,9 +159,9 @@ class DiffusionTraining:
 
     @torch.no_grad()
     def examine(self, count: int, report: Report) -> Evidence:
-        """The noise loss on held-out items, samples beside real ones, and held-out items freed from noise.
+        """Measure the noise loss on held-out items; show samples beside real items, and denoised items.
 
-        The yardstick knows nothing of the items: it takes the noisy one, scaled, for the noise.
+        The yardstick is a prediction of velocity 0: the scaled noisy item itself is taken for the noise.
         """
         rng = np.random.default_rng(HELD_OUT_SEED)
         losses: dict[str, list[Tensor]] = {"prior": [], "yardstick": []}
@@ -185,7 +193,7 @@ class DiffusionTraining:
         )
 
     def sampled(self, images: Tensor) -> Tensor:
-        """What the deterministic steps make of noise (B, C, n, n)."""
+        """Turn noise (B, C, n, n) into samples by deterministic steps."""
         return ddim_chain(images, self._model().output, strided_steps(SAMPLING_STRIDE))
 
     def _model(self) -> prior.Prior:
@@ -194,14 +202,14 @@ class DiffusionTraining:
     def _losses(
         self, network: AdmUNet | None, items: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
-        """The mean squared errors of the velocity and of the noise that it means, (B,) each."""
+        """Return the mean squared errors of the velocity and of the noise computed from it, (B,) each."""
         numbers = torch.from_numpy(rng.integers(STEPS, size=len(items))).to(items.device)
         noise = _normal(items, rng)
         levels = self.levels[numbers][:, None, None, None]
         velocity = levels.sqrt() * noise - (1 - levels).sqrt() * items
         noisy = levels.sqrt() * items + (1 - levels).sqrt() * noise
-        told = torch.zeros_like(noisy) if network is None else network(noisy, numbers)
-        errors = functional.mse_loss(told, velocity, reduction="none").mean((1, 2, 3))
+        prediction = torch.zeros_like(noisy) if network is None else network(noisy, numbers)
+        errors = functional.mse_loss(prediction, velocity, reduction="none").mean((1, 2, 3))
         return errors, self.levels[numbers] * errors
 
 
@@ -210,6 +218,6 @@ def _normal(like: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _pictures(items: Tensor) -> Array:
-    """Items (B, C, n, n) in [-1, 1], in [0, 1]."""
+    """Turn items (B, C, n, n) in [-1, 1] into pictures in [0, 1]."""
     array: Array = ((items + 1) / 2).clamp(0, 1).cpu().numpy()
     return array

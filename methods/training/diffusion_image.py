@@ -1,5 +1,6 @@
-"""A diffusion model of small images, for BIRD and BlindDPS at demo size; not in the papers, which take
-published ones.
+"""Train a diffusion model of small images, for BIRD and BlindDPS at demo size.
+
+Not in the papers, which use published models.
 """
 
 from collections.abc import Sequence
@@ -23,18 +24,27 @@ from methods.training.registry import Training
 
 @dataclass(frozen=True)
 class Settings(DiffusionSettings):
-    """As for all diffusion models; nothing of this is in the papers."""
+    """As for all diffusion models; none of these values is in the papers."""
 
-    # What of a photograph is an image: whole, its middle square, for sets of aligned subjects such as faces;
-    # crops, random squares of at least the side, for all others.
+    # What is taken of a photograph. whole: its middle square, for aligned subjects such as faces. crops:
+    # random squares of at least the side, for all other photographs.
     parts: Literal["whole", "crops"] = "whole"
 
 
 class Images:
-    """Photographs on the CPU, ready to become images of one side."""
+    """Photographs on the CPU, from which square images are cut and reduced."""
 
     def __init__(self, photographs: Sequence[NDArray[np.uint8]], side: int, whole: bool) -> None:
-        """Raises InputError when there are none."""
+        """Prepare photographs (C, H, W), C = 1 or 3.
+
+        Args:
+            photographs: 8 bits.
+            side: of the images, in pixels.
+            whole: whether to take the middle square of each, or random squares.
+
+        Raises:
+            InputError: there are no photographs.
+        """
         if not photographs:
             raise InputError("no photographs to train on; give --images a folder that holds some")
         self.side = side
@@ -43,7 +53,7 @@ class Images:
             self.photographs = [self._reduced(_middle_square(photo)) for photo in self.photographs]
 
     def drawn(self, count: int, rng: np.random.Generator) -> Tensor:
-        """`count` random ones (count, 3, side, side), mirrored at random, in [-1, 1]."""
+        """Draw `count` images (count, 3, side, side) in [-1, 1], mirrored at random."""
         drawn = []
         for _ in range(count):
             photograph = self.photographs[int(rng.integers(len(self.photographs)))]
@@ -55,7 +65,7 @@ class Images:
         return torch.stack(drawn).float() / 127.5 - 1
 
     def _reduced(self, square: Tensor) -> Tensor:
-        """By means over areas."""
+        """Reduce a square by averaging over areas."""
         if square.shape[-1] == self.side:
             return square
         return functional.adaptive_avg_pool2d(square.float(), self.side).round().to(torch.uint8)
@@ -70,8 +80,8 @@ def _middle_square(photo: Tensor) -> Tensor:
 def start(
     settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
 ) -> DiffusionTraining:
-    """Raises InputError without photographs."""
-    del report  # nothing is made beforehand
+    """Start the training. Raises InputError without photographs."""
+    del report  # nothing takes long here
     whole = settings.parts == "whole"
     images = Images(materials.photographs, settings.side, whole)
     held_out = Images(materials.held_out, settings.side, whole)

@@ -1,8 +1,9 @@
-"""A diffusion model of motion kernels: what BlindDPS needs, at demo size.
+"""Train a diffusion model of motion kernels, for BlindDPS at demo size.
 
 H. Chung, J. Kim, S. Kim, J. C. Ye, "Parallel Diffusion Models of Operator and Image for Blind Inverse
-Problems", CVPR 2023, section 5: five in six are motion kernels of intensity U(0.2, 1), one is a Gaussian of
-standard deviation U(0.1, 5). How it scales them is not said: here each has the maximum 1.
+Problems", CVPR 2023, section 5: five of six kernels are motion kernels of intensity U(0.2, 1), one is a
+Gaussian of standard deviation U(0.1, 5). The paper does not say how kernels are scaled; here the maximum of
+each is 1.
 """
 
 from dataclasses import dataclass
@@ -21,17 +22,17 @@ from methods.training.kernels import turned
 from methods.training.loop import Materials
 from methods.training.registry import Training
 
-GAUSSIANS = 1 / 6
-DEVIATIONS = (0.1, 5.0)  # pixels, of Gaussians
-INTENSITIES = (0.2, 1.0)
+GAUSSIANS = 1 / 6  # share of the kernels
+DEVIATIONS = (0.1, 5.0)  # range of the Gaussians' standard deviations, in pixels
+INTENSITIES = (0.2, 1.0)  # range of the motion kernels' intensities
 
 
 @dataclass(frozen=True)
 class Settings(DiffusionSettings):
-    """The paper's kernels; the network and the reductions are ours."""
+    """The paper's kernels; the network and the reductions are our own."""
 
-    # Kernels are drawn in the network's size, reduced by one of these and put back into the middle. The paper
-    # has kernels of 64 pixels for images of 256: a prior for images of 64 needs some of 16.
+    # Kernels are drawn in the network's size, reduced by one of these factors and placed in the middle. The
+    # paper has kernels of 64 px for images of 256 px, so a model for images of 64 px needs kernels of 16 px.
     reductions: tuple[int, ...] = (1, 2, 4)
 
     def __post_init__(self) -> None:
@@ -44,7 +45,7 @@ class Settings(DiffusionSettings):
 
 
 def drawn(count: int, side: int, reductions: tuple[int, ...], rng: np.random.Generator) -> Tensor:
-    """`count` kernels (count, 1, side, side), correlation form, from -1 to 1 each."""
+    """Draw `count` kernels (count, 1, side, side), correlation form, each scaled to [-1, 1]."""
     kernels = []
     for _ in range(count):
         if rng.random() < GAUSSIANS:
@@ -60,7 +61,7 @@ def drawn(count: int, side: int, reductions: tuple[int, ...], rng: np.random.Gen
 
 
 def _gaussian(side: int, deviation: float) -> Tensor:
-    """Its centre where torch's 'same' correlation has that of an even kernel."""
+    """Draw a Gaussian about the entry that torch's 'same' correlation takes for an even kernel's centre."""
     offsets = torch.arange(side) - (side - 1) // 2
     profile = (-(offsets**2) / (2 * deviation**2)).exp()
     return profile[:, None] * profile
@@ -69,7 +70,7 @@ def _gaussian(side: int, deviation: float) -> Tensor:
 def start(
     settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
 ) -> DiffusionTraining:
-    """Kernels are drawn as they are needed; the held-out ones come from another seed."""
+    """Start the training. Kernels are drawn when they are needed; held-out ones come from another seed."""
     del materials, report
 
     def draw(count: int, rng: np.random.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""What freshly trained networks make of held-out data, to be scored and drawn by whoever knows how."""
+"""What a trained network does with held-out data: kernels, images and numbers, to be scored and drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,36 +11,34 @@ from benchmark.blur.convolution import rotate_180
 from benchmark.core.types import Array
 from methods.training.kernels import ncc
 
-HELD_OUT_SEED = 2**32  # no training's own: seeds of the command line are smaller
+HELD_OUT_SEED = 2**32  # no training has this seed: those of the command line are smaller
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Pictures of what networks can do. Kernels are in true-convolution form, non-negative, sum 1."""
+    """The evidence of one training. Kernels are in true-convolution form, non-negative, sum 1."""
 
-    # Alike when the training went well; the first are shown, a row per name: (M, h, w), M may differ.
+    # Kernels (M, h, w) by name, such as real and generated ones: alike if the training went well.
     samples: Mapping[str, Array] = field(default_factory=dict)
-    truth: Array | None = None  # (N, h, w): held-out kernels
-    # By what made them, each for the first of `truth`: (M, h, w), M <= N.
+    truth: Array | None = None  # held-out kernels (N, h, w)
+    # Estimates of the first M <= N of these, (M, h, w), by the name of the estimator.
     estimates: Mapping[str, Array] = field(default_factory=dict)
-    # What was seen, (N, H, W) in [0, 1], and the sharp images in the same frame.
-    blurry: Array | None = None
-    sharp: Array | None = None
-    shown: tuple[str, ...] = ()  # names of the estimates worth a look, and a restoration of `blurry`
-    # What was measured already, by what it belongs to: numbers by their names.
+    blurry: Array | None = None  # the images that were estimated from, (N, H, W) in [0, 1]
+    sharp: Array | None = None  # the sharp images in the same frame
+    pictured: tuple[str, ...] = ()  # names of the estimates to draw, and to restore `blurry` with
+    # Numbers by name, by what they belong to, such as 'held out'.
     numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    # Rows of images (N, C, H, W) in [0, 1], by their names.
-    images: Mapping[str, Array] = field(default_factory=dict)
+    images: Mapping[str, Array] = field(default_factory=dict)  # rows of images (N, C, H, W) in [0, 1] by name
 
 
 def as_array(kernels: Tensor) -> Array:
-    """Kernels (B, 1, n, n) in correlation form as (B, n, n) in true-convolution form."""
+    """Turn kernels (B, 1, n, n) in correlation form into an array (B, n, n) in true-convolution form."""
     array: Array = rotate_180(kernels[:, 0]).detach().float().cpu().numpy()
     return array
 
 
 class Means:
-    """The means of numbers that come case by case, by what they belong to and their names."""
+    """Collects numbers case by case, and gives their means, by what they belong to and their names."""
 
     def __init__(self) -> None:
         self.values: dict[str, dict[str, list[float]]] = {}
@@ -58,9 +56,17 @@ class Means:
 
 
 def yardsticks(kernels: Tensor, count: int) -> dict[str, Array]:
-    """What an estimate has to beat: `count` times the same kernel, chosen on the training `kernels`.
+    """Return what an estimate has to beat: the same kernel for all cases.
 
-    Their mean, and the isotropic Gaussian that is most similar to the median one of them.
+    One is the mean of the training kernels, the other the isotropic Gaussian with the highest median
+    similarity to them.
+
+    Args:
+        kernels: that the network was trained on, (B, 1, n, n), correlation form.
+        count: how many cases there are.
+
+    Returns:
+        Kernels (count, n, n), true-convolution form, by name.
     """
     mean = kernels.mean(0, keepdim=True)
     some = kernels[:500]
@@ -73,7 +79,7 @@ def yardsticks(kernels: Tensor, count: int) -> dict[str, Array]:
 
 
 def _gaussian(kernels: Tensor, share: float) -> Tensor:
-    """Standard deviation `share` of the side."""
+    """Return a Gaussian kernel of the same size; its standard deviation is `share` of the side."""
     size = kernels.shape[-1]
     offsets = torch.arange(size, device=kernels.device) - (size - 1) / 2
     profile = (-(offsets**2) / (2 * (share * size) ** 2)).exp()

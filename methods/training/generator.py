@@ -1,7 +1,7 @@
-"""The kernel generator trained against a discriminator: a DCGAN, as published.
+"""Train the kernel generator against a discriminator: a DCGAN, as published.
 
-"Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV; constants as in its predecessor's
-code, which the paper follows.
+"Generative Latent Kernel Modeling for Blind Motion Deblurring", section IV; constants are those of its
+predecessor's code, which the paper follows.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,36 +25,36 @@ from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsti
 from methods.training.kernels import training_kernels
 from methods.training.loop import Materials, epoch_batch
 from methods.training.registry import Training
-from methods.training.settings import check
+from methods.training.settings import check_kernels
 
 WAY: weights.Way = "adversarial"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The predecessor's code, but for the discriminator's input."""
+    """The values of the predecessor's code, but for the scale of the discriminator's input."""
 
     kernel_size: int = 31
-    # Kernel sizes to draw kernels for; none: those that the generator serves.
-    supports: tuple[int, ...] = ()
-    kernels: int = 60_000  # stated nowhere; the logged steps tell that there were well above 25,600
+    supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
+    kernels: int = 60_000  # not published; the steps in the published log mean well above 25,600
     epochs: int = 20
     batch: int = 128
-    width: int = 64
-    rate: float = 2e-4
+    width: int = 64  # of both networks, see `Generator`
+    rate: float = 2e-4  # Adam's learning rate
     first_moment: float = 0.5  # Adam's beta 1
-    bn_eps: float = PUBLISHED_EPS
-    # What kernels are multiplied by before the discriminator; none: the kernel size, 1: as published, which
-    # hardly learns: entries near 1 / n^2 vanish beside the published eps of batch norm. After 350 steps of 64
-    # at 31 px it told nothing apart; times 31, it did after 200.
+    bn_eps: float = PUBLISHED_EPS  # of the batch norms
+    # What kernels are multiplied by before the discriminator; None: by the kernel size. With 1, as published,
+    # it hardly learns, because entries near 1 / n^2 vanish beside the published eps of the batch norms: after
+    # 350 steps of 64 kernels of 31 px it could not separate real from generated kernels; times 31, it could
+    # after 200.
     input_scale: float | None = None
 
     def __post_init__(self) -> None:
-        check(self)
+        check_kernels(self)
 
 
 class Adversaries:
-    """A `Trainee` (see `methods/training/loop.py`)."""
+    """A `Trainee` of `methods.training.loop`."""
 
     def __init__(
         self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
@@ -82,8 +82,8 @@ class Adversaries:
         }
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
-        """One step of the discriminator, then one of the generator, on the same fakes."""
-        del share  # the rate stays
+        """Do one step of the discriminator, then one of the generator, on the same generated kernels."""
+        del share  # the learning rate is constant
         self.generator.train()
         chosen = epoch_batch(self.seed, number, len(self.kernels), self.settings.batch, self.per_epoch)
         real = self.kernels[torch.from_numpy(chosen).to(self.kernels.device)]
@@ -108,32 +108,32 @@ class Adversaries:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Both networks and both optimisers' moments."""
+        """Return both networks and the moments of both Adams."""
         networks = {name: network.state_dict() for name, network in self._networks()}
         return {"networks": networks, "adams": {name: adam.state_dict() for name, adam in self.adams.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         for name, network in self._networks():
             network.load_state_dict(state["networks"][name])
             self.adams[name].load_state_dict(state["adams"][name])
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
-        """Write the generator; the discriminator has done its part."""
+        """Write the generator; the discriminator is no longer needed."""
         size = self.settings.kernel_size
         weights.save(folder, self.generator, size, way=WAY, steps=steps, remark=remark, half=half)
 
     def examine(self, count: int, report: Report) -> Evidence:
-        """How kernels are generated, and held-out ones met by inversion."""
+        """Compare generated kernels with real ones, and how closely held-out kernels can be reproduced."""
         return examine_generator(self.generator, None, self.kernels, self.settings.supports, count, report)
 
     def _networks(self) -> Iterator[tuple[str, nn.Module]]:
         yield from (("generator", self.generator), ("discriminator", self.discriminator))
 
 
-SAMPLES = 128
-INVERTED = 64  # of the held-out kernels; an inversion is costly
-STARTS, INVERSION_STEPS, INVERSION_RATE = 4, 200, 0.05
+SAMPLES = 128  # generated, and real, kernels in the evidence
+INVERTED = 64  # how many held-out kernels are inverted, which takes long
+STARTS, INVERSION_STEPS, INVERSION_RATE = 4, 200, 0.05  # of these inversions
 
 
 def examine_generator(
@@ -144,10 +144,18 @@ def examine_generator(
     count: int,
     report: Report,
 ) -> Evidence:
-    """Random samples beside real kernels, and how close held-out kernels can be met.
+    """Examine a generator: samples beside real kernels, and how closely it reproduces held-out kernels.
 
-    By the encoder, where there is one; by the best code of some random starts; from there in feature maps.
-    Afterwards the networks are in eval mode. `kernels` are those that it was trained on.
+    A held-out kernel is reproduced by the encoder; by inversion of the code, from several random starts; and
+    from the best code by inversion of the feature maps. Afterwards the networks are in eval mode.
+
+    Args:
+        generator: the generator.
+        encoder: its encoder, if it has one.
+        kernels: that it was trained on.
+        supports: the setting of the training.
+        count: how many held-out kernels to take.
+        report: of the progress.
     """
     generator.eval()
     device = kernels.device
@@ -174,12 +182,12 @@ def examine_generator(
         samples={"real": as_array(kernels[:SAMPLES]), "generated": generated[:SAMPLES]},
         truth=as_array(held_out),
         estimates=estimates | yardsticks(kernels, count) | {"random code": generated[:count]},
-        shown=tuple(estimates),
+        pictured=tuple(estimates),
     )
 
 
 def _initialise(module: nn.Module) -> None:
-    """N(0, 0.02) for convolutions; N(1, 0.02) and 0 for batch norms, as in DCGAN."""
+    """Initialise a layer as in DCGAN: convolutions by N(0, 0.02), batch norms by N(1, 0.02) and 0."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

@@ -1,9 +1,10 @@
-"""Pre-training of the kernel initializer E with a frozen generator: Algorithm 1, eq. (3) and (4).
+"""Train the kernel initializer E with a frozen generator G: Algorithm 1, equations (3) and (4).
 
     min_E  sum_i  | G(E(y_i)) - k_i |  +  lambda | E(y_i) - z_i |^2
 
-z_i, the latent code of kernel k_i, comes from inverting the generator anew in each step (Algorithm 1), or
-from the encoder of the fast way (`methods/training/decoder.py`), or the term is left out (eq. 3).
+y_i is a photograph blurred by kernel k_i, z_i the latent code of k_i. That code comes from inverting the
+generator anew in each step (Algorithm 1), or from the encoder of the fast way
+(`methods/training/decoder.py`); or the second term is left out (equation 3).
 """
 
 from collections.abc import Mapping
@@ -31,59 +32,61 @@ from methods.training.loop import Materials, epoch_batch
 from methods.training.photographs import Photographs, blurred, reflected
 from methods.training.registry import Training
 from methods.training.schedules import cosine
-from methods.training.settings import check
+from methods.training.settings import check_kernels
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The predecessor's code, which fills in what the paper leaves out."""
+    """The values of the predecessor's code, as the paper leaves most of them out."""
 
     kernel_size: int = 31
-    # Kernel sizes to draw kernels for; none: those that the generator serves.
-    supports: tuple[int, ...] = ()
-    kernels: int = 60_000
+    supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
+    kernels: int = 60_000  # how many are drawn beforehand
     epochs: int = 60
     batch: int = 128
-    network: Literal["resnet", "fast"] = "resnet"  # fast: see `FastInitializer`
-    width: int = 64
-    # Crops drawn for each that is taken (not in the paper). Held-out KL(k || G(E(y))) after 600 steps of a
-    # small residual network on whitened images, one run each: 1.62 with 1, 1.58 with the richest of 3.
+    network: Literal["resnet", "fast"] = "resnet"  # the paper's ResNet-18, or `FastInitializer`
+    width: int = 64  # of the network
+    # How many random crops each training crop is chosen from, by its contrast (not in the paper). Held-out
+    # KL(k || G(E(y))) after 600 steps of a small ResNet on whitened images, one run each: 1.62 with 1, 1.58
+    # with 3.
     richest_of: int = 1
-    crop: int = 256
-    # reflect: the crop is mirrored at its borders before it is blurred; valid: cut larger instead.
+    crop: int = 256  # side of the crops, in pixels
+    # reflect: crops are mirrored at their borders before they are blurred. valid: they are cut larger
+    # instead.
     borders: Literal["reflect", "valid"] = "reflect"
-    noise: float = 0.0  # largest standard deviation of Gaussian noise, drawn anew for each crop
-    gamma: float = 0.0  # largest deviation of a random exponent of the intensities from 1
-    rate: float = 1e-4
-    # steps: times 0.1 after 40 of 60 and again after 50 of 60 epochs; cosine: down to 0, after a short rise.
+    noise: float = 0.0  # largest standard deviation of the Gaussian noise, which is drawn for each crop
+    gamma: float = 0.0  # intensities get a random exponent that differs from 1 by at most this
+    rate: float = 1e-4  # Adam's learning rate
+    # steps: times 0.1 after 40 of 60 epochs and after 50. cosine: down to 0, after a short rise.
     schedule: Literal["steps", "cosine"] = "steps"
-    targets: Literal["inversion", "encoder", "none"] = "inversion"
-    inner_steps: int = 100
-    inner_rate: float = 1e-2
-    # mean: as published, with gradients near Adam's eps; sum: over pixels and batch.
+    targets: Literal["inversion", "encoder", "none"] = "inversion"  # where the codes z_i come from
+    inner_steps: int = 100  # of an inversion
+    inner_rate: float = 1e-2  # Adam's learning rate in an inversion
+    # Of the differences in an inversion. mean: as published, with gradients near Adam's eps. sum: over all
+    # pixels.
     inner_reduction: Reduction = "mean"
     kernel_loss: Literal["l1", "kl"] = "l1"  # mean absolute error, or KL(k || G(E(y)))
-    kernel_weight: float = 1.0
-    latent_weight: float = 0.1  # lambda of eq. (4)
+    kernel_weight: float = 1.0  # of the kernel loss
+    latent_weight: float = 0.1  # lambda of equation (4)
 
     @property
     def encodes(self) -> bool:
-        """Whether the generator's encoder is needed."""
+        """Whether the training needs the generator's encoder."""
         return self.targets == "encoder" or self.network == "fast"
 
     def __post_init__(self) -> None:
-        check(self)
+        check_kernels(self)
         if self.crop < self.kernel_size:
             raise ValueError(f"crop must be at least the kernel size {self.kernel_size}, not {self.crop}")
 
 
 class InitializerTraining:
-    """A `Trainee` (see `methods/training/loop.py`)."""
+    """A `Trainee` of `methods.training.loop`."""
 
     def __init__(
         self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
     ) -> None:
-        """Raises InputError when the generator, or the encoder where it is asked for, is missing."""
+        """Start a training. Raises InputError when the generator, or a needed encoder, is missing."""
         self.settings, self.seed, size = settings, seed, settings.kernel_size
         self.per_epoch = settings.kernels // settings.batch  # the rest is left out
         self.steps = settings.epochs * self.per_epoch
@@ -106,7 +109,8 @@ class InitializerTraining:
         if isinstance(self.initializer, FastInitializer):
             assert encoder is not None
             self.initializer.start_at(encoder)
-        # Channels last is faster on a CPU, but torch 2.11's convolutions corrupt memory then at 4 channels.
+        # Channels last is faster on a CPU, but with it torch 2.11's convolutions corrupt memory at 4
+        # channels.
         last = settings.network == "resnet" and settings.width % 8 == 0
         self.layout = torch.channels_last if last else torch.contiguous_format
         self.initializer.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
@@ -116,7 +120,7 @@ class InitializerTraining:
         self.adam = torch.optim.Adam(self.initializer.parameters(), lr=settings.rate, fused=True)
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
-        """One step of Algorithm 1 on a batch of kernels and as many crops."""
+        """Do one step of Algorithm 1 on a batch of kernels and as many crops."""
         settings = self.settings
         rng = np.random.default_rng((self.seed, number))
         for group in self.adam.param_groups:
@@ -134,7 +138,7 @@ class InitializerTraining:
         return {term: value.detach() for term, value in losses.items()}
 
     def rate(self, share: float) -> float:
-        """Adam's rate when `share` of the training is over."""
+        """Return the learning rate when `share` of the training is over."""
         if self.settings.schedule == "steps":
             return self.settings.rate * 0.1 ** ((share >= 40 / 60) + (share >= 50 / 60))
         rise = 0.02
@@ -143,7 +147,7 @@ class InitializerTraining:
         return cosine(self.settings.rate, (share - rise) / (1 - rise))
 
     def blurry(self, kernels: Tensor, rng: np.random.Generator) -> Tensor:
-        """Random crops (B, 1, crop, crop), each blurred by its own of kernels (B, 1, n, n)."""
+        """Draw crops (B, 1, crop, crop), each blurred by its own of kernels (B, 1, n, n)."""
         settings = self.settings
         sharp = self.photographs.crops(len(kernels), self.taken, rng, settings.richest_of)
         if settings.gamma:
@@ -155,7 +159,7 @@ class InitializerTraining:
         return noisy(images, settings.noise, rng) if settings.noise else images
 
     def targets(self, codes: Tensor, kernels: Tensor) -> Tensor:
-        """The latent codes z_i (B, 100, 1, 1) of `kernels`; an inversion starts at `codes`."""
+        """Return the latent codes z_i (B, 100, 1, 1) of kernels; an inversion starts at `codes`."""
         if self.settings.targets == "encoder":
             return self._encoded(kernels)
         return inverted(
@@ -168,24 +172,24 @@ class InitializerTraining:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The network and Adam's moments."""
+        """Return the network and Adam's moments."""
         return {"initializer": self.initializer.state_dict(), "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.initializer.load_state_dict(state["initializer"])
         self.adam.load_state_dict(state["adam"])
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
-        """Write the initializer; it has the way of its generator."""
+        """Write the initializer; its way is that of its generator."""
         size = self.settings.kernel_size
         weights.save(folder, self.initializer, size, way=self.way, steps=steps, remark=remark, half=half)
 
     def examine(self, count: int, report: Report) -> Evidence:
-        """What it predicts for crops of held-out photographs under held-out kernels.
+        """Predict the kernels of held-out photographs that held-out kernels blur.
 
-        Blurred as test images are: true borders, noise of up to TEST_NOISE, 8 bits, whatever it trained on.
-        The upper bound is what encoder or inversion make of the true kernels.
+        The images are like test images whatever the training's were: true borders, noise of up to TEST_NOISE,
+        8 bits. The upper bound is the kernel that the generator gives for the true kernel's code.
         """
         settings, device = self.settings, self.kernels.device
         size, crop = settings.kernel_size, settings.crop
@@ -207,7 +211,7 @@ class InitializerTraining:
             parts["initializer"].append(as_array(estimate))
             parts[self._bound].append(as_array(self.generator(self._bounding_codes(truth))))
         report(Progress("examining", count, count))
-        arrays = {name: np.concatenate(found) for name, found in parts.items()}
+        arrays = {name: np.concatenate(pieces) for name, pieces in parts.items()}
         codes = torch.from_numpy(rng.standard_normal((count, LATENT, 1, 1), np.float32)).to(device)
         with torch.no_grad():
             random = {"random code": as_array(self.generator(codes))}
@@ -220,7 +224,7 @@ class InitializerTraining:
             | random,
             blurry=arrays["blurry"],
             sharp=arrays["sharp"],
-            shown=("initializer", "mean kernel", "Gaussian"),
+            pictured=("initializer", "mean kernel", "Gaussian"),
         )
 
     def _network(self) -> Initializer | FastInitializer:
@@ -248,7 +252,15 @@ class InitializerTraining:
 def collaborative_loss(
     generator: Generator, codes: Tensor, kernels: Tensor, targets: Tensor | None, settings: Settings
 ) -> dict[str, Tensor]:
-    """Eq. (4), or eq. (3) without `targets`, for the predicted `codes` of `kernels`: 'loss' and its terms."""
+    """Return the loss of equation (4), or of (3) without targets, and its terms by name.
+
+    Args:
+        generator: G, frozen.
+        codes: the predicted codes, (B, 100, 1, 1).
+        kernels: the true kernels, (B, 1, n, n), correlation form.
+        targets: their codes; None: there are none.
+        settings: of the training.
+    """
     logits = generator.logits(generator.features(codes))
     if settings.kernel_loss == "l1":
         kernel_term = (logits.flatten(1).softmax(1) - kernels.flatten(1)).abs().mean()
@@ -266,12 +278,12 @@ def collaborative_loss(
 
 
 TEST_NOISE = 0.01  # largest standard deviation
-AT_ONCE = 50  # crops
-BOUND_STEPS, BOUND_RATE = 20, 0.1  # of an inversion: as good as a hundred steps of the published one
+AT_ONCE = 50  # crops that are examined together
+BOUND_STEPS, BOUND_RATE = 20, 0.1  # of the inversion for the upper bound; as good as 100 published steps
 
 
 def noisy(images: Tensor, largest: float, rng: np.random.Generator) -> Tensor:
-    """Images (B, 1, H, W) with Gaussian noise of a standard deviation U(0, largest) each, in 8 bits."""
+    """Add noise of a standard deviation U(0, largest) to each image (B, 1, H, W), and round to 8 bits."""
     sigmas = rng.uniform(0, largest, (len(images), 1, 1, 1))
     noise = sigmas * rng.standard_normal(tuple(images.shape), np.float32)
     images = images + torch.from_numpy(noise.astype(np.float32)).to(images.device)

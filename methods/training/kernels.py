@@ -1,8 +1,9 @@
-"""The kernels that generator and initializer are pre-trained on.
+"""The kernels on which networks are pre-trained.
 
-Trajectories in DeblurGAN's parametrisation and Lai-like tracks in equal parts, so that one set of weights
-serves both kinds of test data, each with its bounding box in the middle: a blurry image does not determine a
-joint shift of kernel and image, so without a fixed rule the initializer would have nothing to learn.
+Half are trajectories in DeblurGAN's parametrisation, half Lai-like tracks, so that one set of weights serves
+both kinds of test data. The bounding box of each is in the middle: kernel and image can be shifted against
+each other without any change of the blurry image, so an initializer can only learn kernels whose position
+follows a rule.
 """
 
 import os
@@ -26,9 +27,9 @@ from methods.glkm.generator import served_by
 # Size and intensity of the diffusion papers' kernels, which the 65-px generator serves.
 MOTION_BLUR = (64, 0.5)
 MOTION_BLUR_AT = 65
-SMALLEST = 7  # kernel size that both kinds can be drawn for
-FEW = 1000  # kernels that are drawn sooner than another process starts
-REPORT_EVERY = 100  # kernels
+SMALLEST = 7  # kernel size for which both kinds can be drawn
+FEW = 1000  # so many kernels are drawn faster than another process starts
+REPORT_EVERY = 100  # kernels between reports of the progress
 
 
 def silent(progress: Progress) -> None:
@@ -44,11 +45,21 @@ def training_kernels(
     processes: int = 1,
     report: Report = silent,
 ) -> Tensor:
-    """`count` kernels (count, 1, size, size), correlation form, sum 1.
+    """Draw kernels to train on.
 
-    Each is drawn for one of the kernel sizes `supports`, all odd and at most `size`, by default those that a
-    generator of `size` serves. Kernel i depends on `seed`, `size` and i alone, so neither `count` nor the
-    number of `processes` that draw at once matters.
+    Kernel i depends on seed, size and i alone: neither the count nor the number of processes changes it.
+
+    Args:
+        size: side of the kernels.
+        supports: each kernel is drawn for one of these sizes, odd and at most `size`; empty: for those that a
+            generator of `size` serves.
+        count: how many.
+        seed: of all random numbers.
+        processes: how many draw at the same time.
+        report: of the progress.
+
+    Returns:
+        (count, 1, size, size), correlation form, sum 1 each.
     """
     supports = tuple(supports) or served_by(size)
     if count <= FEW:
@@ -59,7 +70,7 @@ def training_kernels(
 
 
 def _drawn(size: int, supports: Sequence[int], seed: int, number: int) -> Array:
-    """Kernel `number` (size, size), true-convolution form."""
+    """Draw kernel `number` (size, size), true-convolution form."""
     rng = np.random.default_rng((seed, size, number))
     kinds = [trajectory_kernel, lai_like_kernel]
     kind = int(rng.integers(len(kinds) + (size == MOTION_BLUR_AT)))
@@ -77,10 +88,10 @@ def _drawn(size: int, supports: Sequence[int], seed: int, number: int) -> Array:
 def _drawn_by_others(
     size: int, supports: Sequence[int], count: int, seed: int, processes: int, report: Report
 ) -> Array:
-    """Kernels (count, size, size), true-convolution form; each of `processes` draws every so many-th.
+    """Draw kernels (count, size, size), true-convolution form, in other processes, which take turns.
 
-    Other processes also for one: their linear algebra runs on one thread, on whose number the last bits of
-    a factorisation depend. They end with this one, when nobody reads what they write.
+    Even a single process is another one: its linear algebra runs on one thread, because the last bits of a
+    factorisation depend on the number of threads. The processes end with this one, whose pipes they write to.
     """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -104,13 +115,13 @@ def _drawn_by_others(
 
 
 def _write_kernels(size: int, seed: int, first: int, count: int, step: int, *supports: int) -> None:
-    """What the other processes do: kernels first, first + step, ... to the standard output."""
+    """Write kernels first, first + step, ... to the standard output: the work of another process."""
     try:
         for number in range(first, count, step):
             sys.stdout.buffer.write(_drawn(size, supports, seed, number).tobytes())
         sys.stdout.flush()
     except (BrokenPipeError, KeyboardInterrupt):
-        os._exit(1)  # nobody wants them any more, and whoever asked says so
+        os._exit(1)  # the process that asked for them has ended, and says why
 
 
 # Applied or not, one after the other, they give the eight ways to flip and turn a square.
@@ -118,7 +129,7 @@ TURNS = (lambda x: x.flip(-1), lambda x: x.flip(-2), lambda x: x.transpose(-1, -
 
 
 def turned(kernels: Tensor, rng: np.random.Generator) -> Tensor:
-    """Every kernel of (B, 1, n, n) flipped and transposed at random: one of eight ways each."""
+    """Flip and transpose each kernel of (B, 1, n, n) at random, in one of eight ways."""
     ways = rng.integers(8, size=len(kernels))
     out = kernels.clone()
     for bit, turn in enumerate(TURNS):
@@ -128,14 +139,14 @@ def turned(kernels: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def unit_sum(kernels: Tensor) -> Tensor:
-    """Kernels (..., h, w) divided by their sums."""
+    """Divide kernels (..., h, w) by their sums."""
     return kernels / kernels.sum((-2, -1), keepdim=True)
 
 
 def ncc(kernels: Tensor, truth: Tensor) -> Tensor:
-    """Normalised cross-correlation (B,) of kernels (B, 1, n, n) with the true ones, at its best whole shift.
+    """Return the largest normalised cross-correlation (B,) of kernels (B, 1, n, n) with true ones, 1 at best.
 
-    1 is perfect.
+    It is taken over all shifts by whole pixels.
     """
     size = kernels.shape[-1]
     fast = 2 * size

@@ -1,7 +1,7 @@
-"""The loop that drives every pre-training: progress, losses, resuming, and an end by steps or by minutes.
+"""The loop of all pre-trainings: it reports, records losses, resumes, and ends by steps or by minutes.
 
-A step draws all its random numbers from its own number, so a run that was killed and continues gives the
-same weights as one that was not (on the same machine, when it ends by steps).
+All random numbers of a step depend on the step's number. So a run that was killed and continues gives the
+same weights as one that was not, on the same machine and if it ends by steps.
 """
 
 import math
@@ -20,43 +20,52 @@ from benchmark.core.types import InputError
 from methods.parts import resume as checkpoint
 from methods.training.evidence import Evidence
 
-LOG_EVERY = 50  # steps between rows of the history; the device is read only then
+LOG_EVERY = 50  # steps between rows of the history; losses are read from the device only then
 SAVE_EVERY = 60.0  # seconds between checkpoints
 
 
 @dataclass(frozen=True)
 class Materials:
-    """What a training draws from beside its settings."""
+    """What a training works with beside its settings."""
 
     photographs: Sequence[NDArray[np.uint8]] = ()  # sharp, (C, H, W), 8 bits, C = 1 or 3 (RGB)
-    held_out: Sequence[NDArray[np.uint8]] = ()  # never trained on
-    # (blurry, sharp) in the same frame, photographed; goes before `photographs` where a training takes both.
+    held_out: Sequence[NDArray[np.uint8]] = ()  # like these, but never trained on
+    # Photographed (blurry, sharp) in the same frame. A training that takes both prefers them to
+    # `photographs`.
     pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = ()
     held_out_pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = ()
-    weights: Path = Path()  # the folder of earlier trainings' networks
-    processes: int = 1  # how many may work at once on what is made beforehand
+    weights: Path = Path()  # the folder with the networks of earlier trainings
+    processes: int = 1  # how many may draw kernels at the same time
 
 
 class Trainee(Protocol):
-    """One training as the loop sees it."""
+    """A training, as the loop uses it."""
 
-    steps: int  # that its settings ask for
-    label: str  # what results made with its weights are called
+    steps: int  # how many its settings ask for
+    label: str  # of its weights, for tables
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
-        """Do 0-based step `number`, when `share` in [0, 1] of the training is over; returns named losses."""
+        """Do a step.
+
+        Args:
+            number: of the step, from 0.
+            share: of the training that is over, in [0, 1).
+
+        Returns:
+            The losses by name.
+        """
 
     def state_dict(self) -> dict[str, Any]:
-        """All that determines the remaining steps."""
+        """Return all that determines the remaining steps."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
-        """Write the networks as they are after `steps`; `remark` goes into their metadata."""
+        """Write the networks after `steps` steps, with `remark` in their metadata, as float16 if `half`."""
 
     def examine(self, count: int, report: Report) -> Evidence:
-        """What the networks make of about `count` held-out items."""
+        """Examine the networks on about `count` held-out items."""
 
 
 def epoch_batch(seed: int, number: int, items: int, batch: int, per_epoch: int) -> NDArray[np.int64]:
@@ -100,10 +109,23 @@ def train(
     max_minutes: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> History:
-    """Train, rates and all, to the last of `steps` or the end of `max_minutes`, whichever comes first.
+    """Train to the last step or to the end of the time, whichever comes first; schedules follow.
 
-    Continues from `saved` if its `key`, which names what a state belongs to, is this one; minutes spent
-    before count. Without `steps` the trainee's own number. Raises InputError when a loss is not finite.
+    Args:
+        trainee: the training.
+        name: for reports.
+        report: of the progress.
+        saved: the file of the checkpoint, from which a run continues.
+        key: what the checkpoint belongs to; one with another key is not used.
+        steps: how many; None: as many as the trainee's settings ask for.
+        max_minutes: how long, with the time before an interruption; None: without limit.
+        clock: in seconds.
+
+    Returns:
+        The history of the whole run.
+
+    Raises:
+        InputError: a loss is not finite.
     """
     history = History()
     state = checkpoint.load(saved, key)
@@ -143,7 +165,7 @@ def _log(history: History, losses: Mapping[str, Tensor]) -> None:
 
 
 def _progress(name: str, history: History, share: float, terms: Sequence[str]) -> Progress:
-    """All losses of the last row; the last step is estimated when time ends the training."""
+    """Report the losses of the last row; the number of steps is an estimate when time ends the training."""
     *others, last = terms
     row = history.rows[-1]
     stage = "".join(f"{term} {row[term]:.3g}, " for term in others) + last

@@ -1,4 +1,4 @@
-"""NAFNet, UFPNet's baseline: the same restoring network without kernels, trained on the same pairs."""
+"""Train NAFNet, UFPNet's baseline: the same restoring network without kernels, on the same pairs."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ STAGE: weights.Stage = "nafnet"
 
 @dataclass(frozen=True)
 class Settings(RestorerSettings):
-    """Those of UFPNet's third stage; `kernel_size` is that of the blur in the training pairs."""
+    """As in the third stage of UFPNet; `kernel_size` is that of the blur in the training pairs."""
 
 
 def start(
     settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
 ) -> RestorerTraining:
-    """Nothing is trained before."""
+    """Start the training; it needs no other network."""
     network = restorer_network(settings, Shape(kernel_size=0), seed)
     return RestorerTraining(settings, network, STAGE, materials, seed, device, report)
 

@@ -1,7 +1,8 @@
-"""Sharp photographs and blurry ones of the same: what UFPNet learns from.
+"""Pairs of sharp and blurry images, on which UFPNet and NAFNet are trained.
 
-Photographed, or synthetic: half of these have one kernel, half a smooth field of several, some of these with
-the border of something that moves on its own. Kernels are in correlation form, as inside UFPNet.
+They are photographed or synthetic. Half of the synthetic ones have one kernel, half a smooth field of
+kernels, a third of these with an object that moves on its own. Kernels are in correlation form, as inside
+UFPNet.
 """
 
 from collections.abc import Sequence
@@ -19,47 +20,53 @@ from methods.training.kernels import TURNS, turned
 from methods.training.loop import Materials
 from methods.training.photographs import Photographs, blurred
 
-KERNELS = 4  # of a field
-COARSE = 4  # nodes a side of the noise that the weights of a field are enlarged from
-CONTRAST = 6.0  # of that noise, before the softmax
-MOVING = 1 / 3  # share of the fields with something that moves on its own
-EDGE = 3.0  # pixels over which its border is blended
+KERNELS = 4  # in a field
+COARSE = 4  # side of the coarse noise that is enlarged to the weights of a field
+CONTRAST = 6.0  # factor of the enlarged noise, before the softmax
+MOVING = 1 / 3  # share of the fields with an object that moves on its own
+EDGE = 3.0  # px over which the border of that object is blended
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """A batch. Colours in [0, 1]."""
+    """A batch of pairs, RGB in [0, 1]."""
 
-    sharp: Tensor  # (B, 3, S + 2 m, S + 2 m), with the margin m that a kernel reaches into
+    sharp: Tensor  # (B, 3, S + 2 m, S + 2 m), with a margin m of half a kernel
     blurry: Tensor  # (B, 3, S, S)
-    # The kernels of synthetic pairs (B, M, k, k), and how much each counts at each pixel (B, M, S, S).
+    # The kernels of synthetic pairs (B, M, k, k), and their weights at each pixel (B, M, S, S).
     kernels: Tensor | None = None
     weights: Tensor | None = None
 
     @property
     def frame(self) -> Tensor:
-        """The sharp images in the frame of the blurry ones."""
+        """The sharp images (B, 3, S, S), in the frame of the blurry ones."""
         side = self.blurry.shape[-1]
         margin = (self.sharp.shape[-1] - side) // 2
         return self.sharp[..., margin : margin + side, margin : margin + side]
 
 
 class PairSource(Protocol):
-    """Where pairs come from."""
+    """A source of pairs."""
 
-    kinds: Sequence[str]  # of pairs, in the words of a quality table
+    kinds: Sequence[str]  # the kinds of pairs, as in tables of quality
 
     def pairs(self, count: int, crop: int, rng: np.random.Generator, kind: str = "") -> Pairs:
-        """`count` pairs of `crop` px, of one kind or of all."""
+        """Draw `count` pairs of `crop` px, of one kind; of all kinds if it is empty."""
 
 
 class SyntheticPairs:
-    """Photographs, blurred: half of them by one kernel, half by a field."""
+    """Synthetic pairs: photographs blurred by one kernel, half of the time, or by a field of kernels."""
 
     kinds: Sequence[str] = ("uniform", "field")
 
     def __init__(self, photographs: Photographs, kernels: Tensor, noise: float) -> None:
-        """Kernels (K, 1, k, k); Gaussian noise of a standard deviation of up to `noise`, 8 bits."""
+        """Prepare a source.
+
+        Args:
+            photographs: sharp, in colour.
+            kernels: (K, 1, k, k), correlation form.
+            noise: largest standard deviation of the Gaussian noise.
+        """
         self.photographs, self.kernels, self.noise = photographs, kernels, noise
 
     def pairs(self, count: int, crop: int, rng: np.random.Generator, kind: str = "") -> Pairs:
@@ -70,7 +77,7 @@ class SyntheticPairs:
         chosen = torch.from_numpy(rng.integers(len(self.kernels), size=count * KERNELS)).to(device)
         drawn = turned(self.kernels[chosen], rng)[:, 0].unflatten(0, (count, KERNELS))
         weights = torch.stack([_weights(crop, rng.random() < uniform, rng) for _ in range(count)]).to(device)
-        # Each colour of each image by each of its kernels.
+        # Blur each colour of each image with each of its kernels.
         planes = sharp.repeat_interleave(KERNELS, dim=0)
         each = blurred(planes, drawn.flatten(0, 1)[:, None]).unflatten(0, (count, KERNELS))
         blurry = (each * weights[:, :, None]).sum(1)
@@ -81,7 +88,7 @@ class SyntheticPairs:
 
 
 class PhotographedPairs:
-    """Blurry photographs with sharp ones in the same frame, such as GoPro's and RealBlur's."""
+    """Photographed pairs in the same frame, such as those of GoPro and RealBlur."""
 
     kinds: Sequence[str] = ("photographed",)
 
@@ -92,9 +99,16 @@ class PhotographedPairs:
         kernel_size: int,
         device: torch.device,
     ) -> None:
-        """From (blurry, sharp) images (C, H, W).
+        """Prepare a source.
 
-        Raises InputError when there are none or one is too small for a crop with its margin.
+        Args:
+            photographs: pairs (blurry, sharp) of images (C, H, W), 8 bits.
+            crop: side of the crops, in pixels.
+            kernel_size: determines the margin of the sharp crops.
+            device: where the pairs are kept.
+
+        Raises:
+            InputError: there are no pairs, or one is too small for a crop with its margin.
         """
         if not photographs:
             raise InputError("no pairs to train on; give --pairs a folder that holds some")
@@ -129,7 +143,7 @@ class PhotographedPairs:
 def pair_source(
     materials: Materials, kernels: Tensor, crop: int, noise: float, held_out: bool = False
 ) -> PairSource:
-    """The pairs of `materials`: photographed ones where there are any, else synthetic ones."""
+    """Choose the source of pairs: photographed ones if the materials have any, else synthetic ones."""
     size, device = kernels.shape[-1], kernels.device
     if materials.pairs:
         chosen = materials.held_out_pairs if held_out else materials.pairs
@@ -139,10 +153,18 @@ def pair_source(
 
 
 def patches(images: Tensor, length: int, every: int = 1) -> Tensor:
-    """What kernels of `length` = k * k entries see of images (B, C, H + k - 1, W + k - 1): (B, C, L, H * W).
+    """Return the pixels that each pixel's kernel reaches.
 
-    At every `every`-th row and column. For the fields of a network, which lie entry by entry;
-    `benchmark.blur.perpixel` takes each pixel's kernel in one piece, and would have them copied.
+    A network's kernels are stored entry by entry. `benchmark.blur.perpixel` takes them pixel by pixel, for
+    which they would have to be copied.
+
+    Args:
+        images: (B, C, H + k - 1, W + k - 1).
+        length: entries of a kernel, L = k * k.
+        every: only every such row and column.
+
+    Returns:
+        (B, C, L, H * W).
     """
     unfolded: Tensor = functional.unfold(images, round(length**0.5), stride=every)
     channelwise: Tensor = unfolded.unflatten(1, (images.shape[1], length))
@@ -154,7 +176,7 @@ def _three(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _weights(crop: int, uniform: bool, rng: np.random.Generator) -> Tensor:
-    """How much each kernel counts at each pixel, (M, crop, crop)."""
+    """Draw the weights of M kernels at each pixel, (M, crop, crop)."""
     if uniform:
         weights = torch.zeros(KERNELS, crop, crop)
         weights[0] = 1
@@ -171,7 +193,7 @@ def _weights(crop: int, uniform: bool, rng: np.random.Generator) -> Tensor:
 
 
 def _blob(crop: int, rng: np.random.Generator) -> Tensor:
-    """A soft disc or half-plane, (crop, crop) in [0, 1]."""
+    """Draw a disc or half-plane with a soft border, (crop, crop) in [0, 1]."""
     rows, columns = torch.meshgrid(torch.arange(crop), torch.arange(crop), indexing="ij")
     row, column = rng.uniform(0, crop, 2)
     if rng.integers(2):

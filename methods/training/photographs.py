@@ -1,4 +1,4 @@
-"""Random crops of sharp photographs, blurred: what an initializer learns from."""
+"""Random crops of sharp photographs, and their blur."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from benchmark.core.types import InputError
 
 
 class Photographs:
-    """Photographs on a device, ready to be cropped: their lumas, or their colours."""
+    """Photographs on a device, luma or colours, from which crops are drawn."""
 
     def __init__(
         self,
@@ -23,9 +23,16 @@ class Photographs:
         device: torch.device,
         colour: bool = False,
     ) -> None:
-        """From images (C, H, W); those with a side below `smallest` are enlarged until both reach it.
+        """Prepare photographs.
 
-        Raises InputError when there are none.
+        Args:
+            photographs: images (C, H, W), 8 bits, C = 1 or 3.
+            smallest: images with a shorter side, in pixels, are enlarged to it.
+            device: where the photographs are kept.
+            colour: whether to keep colours, or the luma.
+
+        Raises:
+            InputError: there are no photographs.
         """
         if not photographs:
             raise InputError("no photographs to train on; give --images a folder that holds some")
@@ -33,9 +40,16 @@ class Photographs:
         self.pixels = [reaching(read(photograph), smallest).to(device) for photograph in photographs]
 
     def crops(self, count: int, size: int, rng: np.random.Generator, richest_of: int = 1) -> Tensor:
-        """`count` squares (count, C, size, size) of random photographs, mirrored at random, in [0, 1].
+        """Draw squares of random photographs, mirrored at random.
 
-        Each is that of `richest_of` which differs most from pixel to pixel.
+        Args:
+            count: how many.
+            size: side, in pixels.
+            rng: where random numbers come from.
+            richest_of: each square is the one of so many with the largest differences between pixels.
+
+        Returns:
+            (count, C, size, size) in [0, 1].
         """
         cut = self._cut(count * richest_of, size, rng).unflatten(0, (count, richest_of))
         richness = cut.diff(dim=3).abs().mean((2, 3, 4)) + cut.diff(dim=4).abs().mean((2, 3, 4))
@@ -53,18 +67,18 @@ class Photographs:
 
 
 def blurred(images: Tensor, kernels: Tensor) -> Tensor:
-    """Images (B, C, H + n - 1, W + n - 1) correlated, 'valid', each with its own of kernels (B, 1, n, n)."""
+    """Correlate images (B, C, H + n - 1, W + n - 1), each with its own of kernels (B, 1, n, n), 'valid'."""
     rows, columns = images.shape[-2:]
     n = kernels.shape[-1]
     size = (fast_length(rows), fast_length(columns))
-    # The conjugate correlates; the first entries are free of the wrap-around.
+    # The conjugate makes it a correlation, whose first entries do not wrap around.
     spectra = torch.fft.rfft2(images, s=size) * torch.fft.rfft2(kernels, s=size).conj()
     correlated: Tensor = torch.fft.irfft2(spectra, s=size)
     return correlated[..., : rows - n + 1, : columns - n + 1]
 
 
 def reflected(images: Tensor, n: int) -> Tensor:
-    """Images (B, 1, H, W) mirrored at their borders so that a correlation with n x n gives (H, W)."""
+    """Mirror images (B, 1, H, W) at their borders so that a correlation with n x n kernels gives (H, W)."""
     margin = (n - 1) // 2
     return functional.pad(images, (margin, margin, margin, margin), mode="reflect")
 
@@ -77,12 +91,12 @@ def _luma(photograph: NDArray[np.uint8]) -> Tensor:
 
 
 def colours(photograph: NDArray[np.uint8]) -> Tensor:
-    """(1 or 3, H, W) to (3, H, W), 8 bits."""
+    """Turn a grey or colour photograph (C, H, W) into (3, H, W), 8 bits."""
     return torch.from_numpy(np.broadcast_to(photograph, (3, *photograph.shape[1:])).copy())
 
 
 def reaching(pixels: Tensor, smallest: int) -> Tensor:
-    """Pixels (C, H, W) of 8 bits, enlarged where a side is below `smallest`."""
+    """Enlarge an image (C, H, W), 8 bits, whose shorter side is below `smallest`."""
     scale = smallest / min(pixels.shape[1:])
     if scale <= 1:
         return pixels

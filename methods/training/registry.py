@@ -1,4 +1,4 @@
-"""Which trainings there are: every module of this package that defines `TRAINING`; nothing else is needed."""
+"""Register trainings: every module of this package that defines `TRAINING` registers one."""
 
 import importlib
 import pkgutil
@@ -20,41 +20,41 @@ Start = Callable[[Any, Materials, int, torch.device, Report], Trainee]
 
 
 def no_inputs(settings: Any, folder: Path) -> Sequence[Path]:
-    """The training needs no other one's networks."""
+    """Return nothing: the training needs no network of another one."""
     del settings, folder
     return ()
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training and where it comes from."""
+    """A training and its source."""
 
     name: str
     title: str  # what is trained, and how
     paper: str  # authors, venue, year, and the equations or sections implemented
     settings: type  # a frozen dataclass, the paper's values as defaults
     start: Start  # (settings, materials, seed, device, report) -> trainee
-    outputs: Callable[[Any], Sequence[str]]  # settings -> names of the weight files it writes
-    # (settings, weights folder) -> paths of those it reads, whether they exist or not
+    outputs: Callable[[Any], Sequence[str]]  # settings -> names of the weight files that it writes
+    # (settings, weights folder) -> paths of the weight files that it reads, whether they exist or not
     inputs: Callable[[Any, Path], Sequence[Path]] = no_inputs
-    photographs: bool = False  # whether it wants any
-    pairs: bool = False  # whether pairs of blurry and sharp ones do in their place
+    photographs: bool = False  # whether it needs photographs
+    pairs: bool = False  # whether it takes pairs of blurry and sharp photographs in their place
 
 
 @cache
 def built_in() -> dict[str, Training]:
-    """The trainings of this package by name, sorted."""
-    found = {}
+    """Return the trainings of this package by name, sorted."""
+    trainings = {}
     for info in pkgutil.iter_modules(methods.training.__path__):
         module = importlib.import_module(f"methods.training.{info.name}")
         training = getattr(module, "TRAINING", None)
         if isinstance(training, Training):
-            found[training.name] = training
-    return dict(sorted(found.items()))
+            trainings[training.name] = training
+    return dict(sorted(trainings.items()))
 
 
 def find(name: str) -> Training:
-    """The training called `name`. Raises InputError with a close name, or all."""
+    """Return the training called `name`. Raises InputError with a hint for an unknown name."""
     known = built_in()
     if name in known:
         return known[name]

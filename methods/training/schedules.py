@@ -4,5 +4,14 @@ import math
 
 
 def cosine(rate: float, share: float, last: float = 0.0) -> float:
-    """From `rate` down to `last` along half a cosine; `share` in [0, 1] of the training is over."""
+    """Return a learning rate that falls from `rate` to `last` along half a cosine.
+
+    Args:
+        rate: at the beginning.
+        share: of the training that is over, in [0, 1].
+        last: at the end.
+
+    >>> [cosine(1.0, share) for share in (0.0, 0.5, 1.0)]
+    [1.0, 0.5, 0.0]
+    """
     return last + (rate - last) * (1 + math.cos(math.pi * share)) / 2

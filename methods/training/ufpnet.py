@@ -1,4 +1,4 @@
-"""UFPNet, stage III: the restoring network, its kernels frozen, equation (8)."""
+"""UFPNet, stage III: train the restoring network with frozen kernels, equation (8)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -34,27 +34,28 @@ EXAMINED = 40  # pairs of each kind
 
 @dataclass(frozen=True)
 class RestorerSettings:
-    """Those of a small network that is trained in minutes; section j of UFPNet's specification.
+    """A small network that is trained in minutes.
 
-    The paper's: width 64, blocks 1, 1, 1, 28, 400,000 steps of 64 crops of 256 px, Adam with betas 0.9, 0.9,
-    rate 1e-3 down to 1e-7, gradients clipped at 0.01.
+    The paper's: width 64, blocks 1, 1, 1, 28, 400,000 steps of 64 crops of 256 px, Adam with betas 0.9 and
+    0.9, learning rate from 1e-3 to 1e-7, gradients clipped at 0.01.
     """
 
-    kernel_size: int = 15  # of the blur
-    width: int = 16
+    kernel_size: int = 15  # of the blur in the training pairs
+    width: int = 16  # see `methods.ufp.network.Shape`
     encoder: tuple[int, ...] = (1, 1, 1, 4)
     middle: int = 1
     decoder: tuple[int, ...] = (1, 1, 1, 1)
-    kernels: int = 20_000
+    kernels: int = 20_000  # how many are drawn beforehand
     steps: int = 14_000
     batch: int = 2
-    crop: int = 96
-    noise: float = 0.01
-    # Most of a step's time on a CPU is the flow's; kernels change slowly from pixel to pixel.
+    crop: int = 96  # side of the crops, in pixels
+    noise: float = 0.01  # largest standard deviation of the noise in synthetic pairs
+    # The flow decodes the kernels of every such row and column, for it takes most of a step's time on a CPU;
+    # kernels change slowly from pixel to pixel.
     decoded_every: int = 2
-    rate: float = 1e-3
+    rate: float = 1e-3  # learning rate at the beginning; it falls to LAST_RATE along a cosine
     weight_decay: float = 1e-3
-    clip: float = 0.1  # of the gradient's norm; the published 0.01 for large batches
+    clip: float = 0.1  # largest norm of the gradient; the published 0.01 is for large batches
 
     def __post_init__(self) -> None:
         at_least(1, self, "width", "middle", "kernels", "steps", "batch", "crop", "decoded_every")
@@ -70,7 +71,7 @@ class RestorerSettings:
 
 @dataclass(frozen=True)
 class Settings(RestorerSettings):
-    """The loss of equation (8) adds the re-blurred image's."""
+    """As `RestorerSettings`, with the weight of the re-blurred image in the loss of equation (8)."""
 
     reblur_weight: float = 0.01  # lambda; the published code multiplies by it twice
 
@@ -80,7 +81,7 @@ class Settings(RestorerSettings):
 
 
 class RestorerTraining:
-    """A `Trainee` (see `methods/training/loop.py`): a network's restoring part, the rest of it as it is."""
+    """A `Trainee` of `methods.training.loop` that trains only the restoring part of a network."""
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class RestorerTraining:
         )
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
-        """One step on a batch of pairs."""
+        """Do one step on a batch of pairs."""
         settings = self.settings
         rng = np.random.default_rng((self.seed, number))
         for group in self.adam.param_groups:
@@ -141,11 +142,11 @@ class RestorerTraining:
         return restored.clamp(0, 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """The restoring network and Adam's moments."""
+        """Return the restoring network and Adam's moments."""
         return {"restorer": self.network.restorer.state_dict(), "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.network.restorer.load_state_dict(state["restorer"])
         self.adam.load_state_dict(state["adam"])
 
@@ -155,13 +156,16 @@ class RestorerTraining:
 
     @torch.no_grad()
     def examine(self, count: int, report: Report) -> Evidence:
-        """PSNR of held-out pairs: blurry, restored, and restored as if every kernel were a single pixel."""
+        """Measure the PSNR on held-out pairs: blurry, restored, and restored without kernels.
+
+        Without its kernels means that every kernel is a single pixel.
+        """
         settings = self.settings
         size, device = settings.kernel_size, self.device
         kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
         source = pair_source(self.materials, kernels, settings.crop, settings.noise, held_out=True)
         means = Means()
-        shown: dict[str, list[Tensor]] = {}
+        pictures: dict[str, list[Tensor]] = {}
         cases = min(count, EXAMINED)
         for case in range(cases):
             report(Progress("examining", case, cases))
@@ -178,27 +182,31 @@ class RestorerTraining:
                     means.add(name, f"PSNR, {kind}", -psnr_loss(image, batch.frame).item())
                 if kind == source.kinds[-1]:
                     for name, image in ({"sharp": batch.frame} | images).items():
-                        shown.setdefault(name, []).append(image[0])
+                        pictures.setdefault(name, []).append(image[0])
         report(Progress("examining", cases, cases))
-        rows = {name: torch.stack(images).cpu().numpy() for name, images in shown.items()}
+        rows = {name: torch.stack(images).cpu().numpy() for name, images in pictures.items()}
         return Evidence(numbers=means.numbers(), images=rows)
 
 
 def psnr_loss(images: Tensor, sharp: Tensor) -> Tensor:
-    """The negative PSNR in dB of (B, 3, H, W) in [0, 1], mean over the batch."""
+    """Return the negative PSNR in dB of images (B, 3, H, W) in [0, 1], averaged over the batch."""
     errors = (images - sharp).square().flatten(1).mean(1)
     return 10 / log(10) * (errors + 1e-8).log().mean()
 
 
 def reblur_loss(images: Tensor, kernels: Tensor, blurry: Tensor, every: int = 1) -> Tensor:
-    """Mean absolute error of images (B, 3, H, W), blurred by kernels (B, L, H, W) in correlation form.
+    """Return the mean absolute error of re-blurred images.
 
-    Over every `every`-th row and column.
+    Args:
+        images: restored, (B, 3, H, W).
+        kernels: of their pixels, (B, L, H, W), correlation form.
+        blurry: what the re-blurred images should be, (B, 3, H, W).
+        every: only every such row and column counts.
     """
     margin = (round(kernels.shape[1] ** 0.5) - 1) // 2
     padded = functional.pad(images, (margin, margin, margin, margin), mode="replicate")
-    seen = patches(padded, kernels.shape[1], every)
-    reblurred = (seen * kernels[..., ::every, ::every].flatten(2)[:, None]).sum(2)
+    reached = patches(padded, kernels.shape[1], every)
+    reblurred = (reached * kernels[..., ::every, ::every].flatten(2)[:, None]).sum(2)
     error: Tensor = reblurred - blurry[..., ::every, ::every].flatten(2)
     return error.abs().mean()
 
@@ -206,12 +214,12 @@ def reblur_loss(images: Tensor, kernels: Tensor, blurry: Tensor, every: int = 1)
 def start(
     settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
 ) -> RestorerTraining:
-    """Raises InputError when estimator and flow are missing."""
+    """Start the training. Raises InputError when estimator and flow are missing."""
     try:
-        stored, found = weights.load(materials.weights, KERNELS, settings.kernel_size)
+        stored, shape = weights.load(materials.weights, KERNELS, settings.kernel_size)
     except WeightsMissingError as error:
         raise InputError(str(error)) from error
-    network = restorer_network(settings, found, seed)
+    network = restorer_network(settings, shape, seed)
     for name in ("estimator", "flow"):
         module = getattr(network, name)
         if module is not None:
@@ -220,16 +228,16 @@ def start(
     return RestorerTraining(settings, network, STAGE, materials, seed, device, report, settings.reblur_weight)
 
 
-def restorer_network(settings: RestorerSettings, found: Shape, seed: int) -> UfpNet:
-    """A network whose kernels are those of `found` and whose restoring part is that of the settings."""
+def restorer_network(settings: RestorerSettings, kernels: Shape, seed: int) -> UfpNet:
+    """Build a network: its kernels by the sizes in `kernels`, its restoring part by those in the settings."""
     shape = replace(
-        found,
+        kernels,
         width=settings.width,
         encoder=settings.encoder,
         middle=settings.middle,
         decoder=settings.decoder,
-        attending=min(found.attending, len(settings.encoder)),
-        trained_on=settings.crop,  # beyond it means are local; in training they are global
+        attending=min(kernels.attending, len(settings.encoder)),
+        trained_on=settings.crop,  # larger images have local means; in training means are global
     )
     with initialised_from(torch.Generator().manual_seed(seed)):
         return UfpNet(shape)

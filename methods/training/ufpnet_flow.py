@@ -1,4 +1,4 @@
-"""UFPNet, stage I: the flow between kernels and Gaussian codes, by maximum likelihood, equation (2)."""
+"""UFPNet, stage I: train the flow between kernels and Gaussian codes by maximum likelihood, equation (2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ STAGE: weights.Stage = "ufpnet-flow"
 
 @dataclass(frozen=True)
 class Settings:
-    """Those of a small network that is trained in minutes; section j of its specification.
+    """A small network that is trained in minutes.
 
-    The published prior has 19 px, 25 hidden units, batches of 10 (FKP: 100) and a rate of 1e-4, halved at
-    epochs 40, 50, ... 90 of 100, 500 steps each.
+    The published flow has kernels of 19 px, 25 hidden units, batches of 10 (its source: 100) and a learning
+    rate of 1e-4, halved after 40, 50, ... 90 of 100 epochs of 500 steps.
     """
 
     kernel_size: int = 15
-    blocks: int = 5
+    blocks: int = 5  # see `KernelFlow`
     hidden: int = 20
-    kernels: int = 20_000
+    kernels: int = 20_000  # how many are drawn beforehand
     steps: int = 3000
     batch: int = 100
-    rate: float = 1e-3  # falls to 0 along a cosine
+    rate: float = 1e-3  # learning rate at the beginning; it falls to 0 along a cosine
     weight_decay: float = 1e-6
 
     def __post_init__(self) -> None:
@@ -50,12 +50,12 @@ class Settings:
 
 
 def supports(kernel_size: int) -> tuple[int, ...]:
-    """The sizes that kernels are drawn for: all odd ones."""
+    """Return the sizes that kernels are drawn for: all odd ones up to `kernel_size`."""
     return tuple(range(SMALLEST, kernel_size + 1, 2))
 
 
 class FlowTraining:
-    """A `Trainee` (see `methods/training/loop.py`)."""
+    """A `Trainee` of `methods.training.loop`."""
 
     def __init__(
         self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
@@ -73,7 +73,7 @@ class FlowTraining:
         )
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
-        """One step on a batch of kernels."""
+        """Do one step on a batch of kernels."""
         rng = np.random.default_rng((self.seed, number))
         for group in self.adam.param_groups:
             group["lr"] = cosine(self.settings.rate, share)
@@ -87,11 +87,11 @@ class FlowTraining:
         return {"nats": loss.detach()}
 
     def state_dict(self) -> dict[str, Any]:
-        """The flow and Adam's moments."""
+        """Return the flow and Adam's moments."""
         return {"flow": self.flow.state_dict(), "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.flow.load_state_dict(state["flow"])
         self.adam.load_state_dict(state["adam"])
 
@@ -105,7 +105,7 @@ class FlowTraining:
 
     @torch.no_grad()
     def examine(self, count: int, report: Report) -> Evidence:
-        """Likelihood of held-out kernels and of samples, and the error of going there and back."""
+        """Measure the likelihood of held-out kernels and samples, and the error of mapping there and back."""
         del report
         self.flow.eval()
         size, device = self.settings.kernel_size, self.kernels.device

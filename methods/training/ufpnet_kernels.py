@@ -1,4 +1,4 @@
-"""UFPNet, stage II: the kernel estimator under a frozen flow, by re-blurring sharp images, equation (4)."""
+"""UFPNet, stage II: train the kernel estimator by re-blurring sharp images, with a frozen flow, eq. (4)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -33,23 +33,23 @@ EXAMINED = 40  # pairs of each kind
 
 @dataclass(frozen=True)
 class Settings:
-    """Those of a small network that is trained in minutes; section j of its specification.
+    """A small network that is trained in minutes.
 
-    The authors never released this stage's code; the published network took 480,000 steps.
+    The authors did not release the code of this stage; the published network took 480,000 steps.
     """
 
     kernel_size: int = 15
     kernel_form: KernelForm = "uncertain"
     channels: tuple[int, ...] = (16, 32, 64)  # of the estimator, at full, half and quarter size
-    renormalised: bool = True  # kernels by their sums; 1 dB better after 100 steps, says the specification
-    kernels: int = 20_000
+    renormalised: bool = True  # whether kernels are divided by their sums; 1 dB better after 100 steps
+    kernels: int = 20_000  # how many are drawn beforehand
     steps: int = 6000
     batch: int = 2
-    crop: int = 96
-    pixels: int = 4096  # of a batch, at which kernels are decoded: an unbiased estimate of the loss
-    noise: float = 0.01
-    rate: float = 5e-4
-    clip: float = 1.0  # of the gradient's norm
+    crop: int = 96  # side of the crops, in pixels
+    pixels: int = 4096  # of a batch at which kernels are decoded: their loss estimates that of all pixels
+    noise: float = 0.01  # largest standard deviation of the noise in synthetic pairs
+    rate: float = 5e-4  # learning rate at the beginning; it falls to LAST_RATE along a cosine
+    clip: float = 1.0  # largest norm of the gradient
 
     def __post_init__(self) -> None:
         at_least(1, self, "kernels", "steps", "batch", "crop", "pixels")
@@ -61,12 +61,12 @@ class Settings:
 
 
 class EstimatorTraining:
-    """A `Trainee` (see `methods/training/loop.py`)."""
+    """A `Trainee` of `methods.training.loop`."""
 
     def __init__(
         self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
     ) -> None:
-        """Raises InputError when the flow is missing."""
+        """Start a training. Raises InputError when the flow is missing."""
         self.settings, self.seed, self.steps = settings, seed, settings.steps
         size = settings.kernel_size
         full, half, quarter = settings.channels
@@ -93,7 +93,7 @@ class EstimatorTraining:
         self.adam = torch.optim.Adam(self.estimator.parameters(), lr=settings.rate, fused=True)
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
-        """One step on a batch of pairs, at some of their pixels."""
+        """Do one step on a batch of pairs, at some of their pixels."""
         settings = self.settings
         rng = np.random.default_rng((self.seed, number))
         for group in self.adam.param_groups:
@@ -111,11 +111,11 @@ class EstimatorTraining:
         return losses | {"residual": loss.detach()}
 
     def state_dict(self) -> dict[str, Any]:
-        """The estimator and Adam's moments."""
+        """Return the estimator and Adam's moments."""
         return {"estimator": self.estimator.state_dict(), "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Continue from a state of `state_dict`."""
         self.estimator.load_state_dict(state["estimator"])
         self.adam.load_state_dict(state["adam"])
 
@@ -128,7 +128,7 @@ class EstimatorTraining:
 
     @torch.no_grad()
     def examine(self, count: int, report: Report) -> Evidence:
-        """PSNR of re-blurred sharp images to blurry ones, held out; against no blur and a mean kernel."""
+        """Measure the PSNR of re-blurred held-out images, also without blur and with the mean kernel."""
         settings = self.settings
         size, device = settings.kernel_size, self.kernels.device
         kernels = training_kernels(size, supports(size), count, HELD_OUT_SEED).to(device)
@@ -162,7 +162,7 @@ class EstimatorTraining:
         return Evidence(
             truth=as_array(torch.stack(truth)),
             estimates={"estimator": as_array(unit_sum(torch.stack(estimates)))},
-            shown=("estimator",),
+            pictured=("estimator",),
             numbers=means.numbers(),
         )
 
@@ -174,7 +174,7 @@ class EstimatorTraining:
     def _kernels(
         self, softmax: Tensor, sigma: Tensor | None, chosen: Tensor, rng: np.random.Generator | None
     ) -> Tensor:
-        """The kernels (B, P, L) at P `chosen` pixels; with `rng` moved as far as they are uncertain."""
+        """Return the kernels (B, P, L) at P chosen pixels; with `rng`, codes are mixed with noise."""
         if self.flow is None:
             return at(softmax, chosen)
         codes = at(standardised(softmax), chosen)
@@ -189,23 +189,25 @@ class EstimatorTraining:
 
 
 def at(images: Tensor, chosen: Tensor) -> Tensor:
-    """The values of images (B, C, H, W) at pixels (P,), numbered row by row: (B, P, C)."""
+    """Return the values (B, P, C) of images (B, C, H, W) at P pixels, numbered row by row."""
     return images.flatten(2)[:, :, chosen].transpose(1, 2)
 
 
 def reblurred_at(sharp: Tensor, kernels: Tensor, chosen: Tensor) -> Tensor:
-    """Sharp (B, C, H + k - 1, W + k - 1) through kernels (B, P, L) at P pixels of (H, W): (B, P, C)."""
+    """Blur sharp images (B, C, H + k - 1, W + k - 1) at P pixels with their kernels (B, P, L): (B, P, C)."""
     return torch.einsum("bclp,bpl->bpc", patches(sharp, kernels.shape[-1])[..., chosen], kernels)
 
 
 def _with_flow(shape: Shape, folder: Path) -> tuple[KernelFlow, Shape]:
-    """The trained flow, frozen, and `shape` with its sizes. Raises InputError when there is none."""
+    """Read the trained flow, and put its sizes into `shape`. Raises InputError when there is none."""
     try:
-        stored, found = weights.load(folder, "ufpnet-flow", shape.kernel_size)
+        stored, trained = weights.load(folder, "ufpnet-flow", shape.kernel_size)
     except WeightsMissingError as error:
         raise InputError(str(error)) from error
-    flow = frozen_network(lambda: KernelFlow(shape.kernel_size, found.flow_blocks, found.flow_hidden), stored)
-    return flow, replace(shape, flow_blocks=found.flow_blocks, flow_hidden=found.flow_hidden)
+    flow = frozen_network(
+        lambda: KernelFlow(shape.kernel_size, trained.flow_blocks, trained.flow_hidden), stored
+    )
+    return flow, replace(shape, flow_blocks=trained.flow_blocks, flow_hidden=trained.flow_hidden)
 
 
 def _inputs(settings: Settings, folder: Path) -> tuple[Path, ...]:
