@@ -103,17 +103,13 @@ def correlation_with(autocorrelation: Image, size: tuple[int, int]) -> Callable[
     ]
 
 
-def cleaned(kernel: Kernel, threshold: float = THRESHOLD) -> Kernel | None:
+def cleaned(kernel: Kernel) -> Kernel | None:
     """Remove small and negative entries, then small fragments; return None if nothing is left.
 
-    Args:
-        kernel: (h, w).
-        threshold: share of the largest entry below which an entry goes.
-
-    Returns:
-        The kernel with sum 1. 8-connected components with less than FRAGMENT of the remaining mass are gone.
+    Entries below THRESHOLD times the largest go first, then 8-connected components with less than FRAGMENT of
+    the remaining mass. The sum of the result is 1.
     """
-    kept = normalised(np.where(kernel < threshold * kernel.max(), 0, kernel))
+    kept = normalised(np.where(kernel < THRESHOLD * kernel.max(), 0, kernel))
     if kept is None:
         return None
     components, count = label(kept, structure=np.ones((3, 3)))

@@ -25,6 +25,7 @@ from methods.training.generator import examine_generator
 from methods.training.kernels import training_kernels, turned
 from methods.training.loop import Materials
 from methods.training.registry import Training
+from methods.training.schedules import set_rate
 from methods.training.settings import check_kernels
 
 WAY: weights.Way = "GLKM-fast"
@@ -72,8 +73,7 @@ class Decoder:
         settings = self.settings
         self.networks.train()
         rng = np.random.default_rng((self.seed, number))
-        for group in self.adam.param_groups:
-            group["lr"] = settings.late_rate if share >= settings.late_from else settings.rate
+        set_rate(self.adam, settings.late_rate if share >= settings.late_from else settings.rate)
         chosen = torch.from_numpy(rng.integers(len(self.kernels), size=settings.batch))
         kernels = turned(self.kernels[chosen.to(self.kernels.device)], rng)
         mean, log_variance = self.encoder(kernels)

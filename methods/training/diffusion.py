@@ -23,7 +23,7 @@ from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.schedule import STEPS, Chain, clean, ddim_chain, strided_steps
 from methods.parts.seeding import initialised_from
 from methods.training.evidence import HELD_OUT_SEED, Evidence
-from methods.training.schedules import cosine
+from methods.training.schedules import cosine, set_rate
 from methods.training.settings import check_numbers
 
 HEAD_CHANNELS = 32  # of an attention head
@@ -119,8 +119,7 @@ class DiffusionTraining:
         """Do one step on a batch, each item with the noise of a random step of the chain."""
         settings = self.settings
         rng = np.random.default_rng((self.seed, number))
-        for group in self.adam.param_groups:
-            group["lr"] = self.rate(number, share)
+        set_rate(self.adam, self.rate(number, share))
         items = self.draw(settings.batch, rng).to(self.device)
         loss = self._losses(self.network, items, rng)[0].mean()
         self.adam.zero_grad(set_to_none=True)

@@ -90,10 +90,10 @@ class Adversaries:
         rng = np.random.default_rng((self.seed, number))
         codes = torch.from_numpy(rng.standard_normal((len(real), LATENT, 1, 1), np.float32)).to(real.device)
         fake = self.generator(codes)
-        told = self.discriminator.logits(self.scale * real)
-        fooled = self.discriminator.logits(self.scale * fake.detach())
+        real_logits = self.discriminator.logits(self.scale * real)
+        fake_logits = self.discriminator.logits(self.scale * fake.detach())
         self.adams["discriminator"].zero_grad(set_to_none=True)
-        discriminator_loss = _cross_entropy(told, 1) + _cross_entropy(fooled, 0)
+        discriminator_loss = _cross_entropy(real_logits, 1) + _cross_entropy(fake_logits, 0)
         discriminator_loss.backward()
         self.adams["discriminator"].step()
         self.adams["generator"].zero_grad(set_to_none=True)
@@ -101,8 +101,8 @@ class Adversaries:
         generator_loss.backward()
         self.adams["generator"].step()
         return {
-            "D(real)": told.detach().sigmoid().mean(),
-            "D(fake)": fooled.detach().sigmoid().mean(),
+            "D(real)": real_logits.detach().sigmoid().mean(),
+            "D(fake)": fake_logits.detach().sigmoid().mean(),
             "D loss": discriminator_loss.detach(),
             "G loss": generator_loss.detach(),
         }

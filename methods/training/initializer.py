@@ -31,7 +31,7 @@ from methods.training.kernels import training_kernels, turned
 from methods.training.loop import Materials, epoch_batch
 from methods.training.photographs import Photographs, blurred, reflected
 from methods.training.registry import Training
-from methods.training.schedules import cosine
+from methods.training.schedules import cosine, set_rate
 from methods.training.settings import check_kernels
 
 
@@ -123,8 +123,7 @@ class InitializerTraining:
         """Do one step of Algorithm 1 on a batch of kernels and as many crops."""
         settings = self.settings
         rng = np.random.default_rng((self.seed, number))
-        for group in self.adam.param_groups:
-            group["lr"] = self.rate(share)
+        set_rate(self.adam, self.rate(share))
         chosen = epoch_batch(self.seed, number, len(self.kernels), settings.batch, self.per_epoch)
         kernels = turned(self.kernels[torch.from_numpy(chosen).to(self.kernels.device)], rng)
         images = self.blurry(kernels, rng)

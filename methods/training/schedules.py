@@ -2,6 +2,8 @@
 
 import math
 
+from torch.optim import Optimizer
+
 
 def cosine(rate: float, share: float, last: float = 0.0) -> float:
     """Return a learning rate that falls from `rate` to `last` along half a cosine.
@@ -15,3 +17,9 @@ def cosine(rate: float, share: float, last: float = 0.0) -> float:
     [1.0, 0.5, 0.0]
     """
     return last + (rate - last) * (1 + math.cos(math.pi * share)) / 2
+
+
+def set_rate(optimiser: Optimizer, rate: float) -> None:
+    """Give all parameters of an optimiser the same learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate

@@ -21,7 +21,7 @@ from methods.training.kernels import training_kernels
 from methods.training.loop import Materials
 from methods.training.pairs import pair_source, patches
 from methods.training.registry import Training
-from methods.training.schedules import cosine
+from methods.training.schedules import cosine, set_rate
 from methods.training.ufpnet_flow import supports
 from methods.ufp import weights
 from methods.ufp.network import Shape, UfpNet
@@ -114,8 +114,7 @@ class RestorerTraining:
         """Do one step on a batch of pairs."""
         settings = self.settings
         rng = np.random.default_rng((self.seed, number))
-        for group in self.adam.param_groups:
-            group["lr"] = cosine(settings.rate, share, LAST_RATE)
+        set_rate(self.adam, cosine(settings.rate, share, LAST_RATE))
         batch = self.source.pairs(settings.batch, settings.crop, rng)
         noise = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):

@@ -16,7 +16,7 @@ from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
 from methods.training.kernels import SMALLEST, training_kernels, turned, unit_sum
 from methods.training.loop import Materials
 from methods.training.registry import Training
-from methods.training.schedules import cosine
+from methods.training.schedules import cosine, set_rate
 from methods.ufp import weights
 from methods.ufp.flow import KernelFlow, to_logits
 from methods.ufp.network import Shape
@@ -75,8 +75,7 @@ class FlowTraining:
     def step(self, number: int, share: float) -> dict[str, Tensor]:
         """Do one step on a batch of kernels."""
         rng = np.random.default_rng((self.seed, number))
-        for group in self.adam.param_groups:
-            group["lr"] = cosine(self.settings.rate, share)
+        set_rate(self.adam, cosine(self.settings.rate, share))
         chosen = torch.from_numpy(rng.integers(len(self.kernels), size=self.settings.batch))
         kernels = turned(self.kernels[chosen.to(self.kernels.device)], rng)
         self.flow.train()

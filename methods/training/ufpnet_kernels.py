@@ -19,7 +19,7 @@ from methods.training.kernels import training_kernels, unit_sum
 from methods.training.loop import Materials
 from methods.training.pairs import Pairs, pair_source, patches
 from methods.training.registry import Training
-from methods.training.schedules import cosine
+from methods.training.schedules import cosine, set_rate
 from methods.training.ufpnet_flow import supports
 from methods.ufp import weights
 from methods.ufp.estimator import KernelEstimator, standardised, uncertain
@@ -96,8 +96,7 @@ class EstimatorTraining:
         """Do one step on a batch of pairs, at some of their pixels."""
         settings = self.settings
         rng = np.random.default_rng((self.seed, number))
-        for group in self.adam.param_groups:
-            group["lr"] = cosine(settings.rate, share, LAST_RATE)
+        set_rate(self.adam, cosine(settings.rate, share, LAST_RATE))
         batch = self.source.pairs(settings.batch, settings.crop, rng)
         softmax, sigma = self.estimator(batch.blurry)
         chosen = self._pixels(batch, rng)
