@@ -39,7 +39,8 @@ def touch(folder: Path, *names: str):
 
 
 def test_every_dataset_of_the_papers_is_there_with_its_number_of_cases():
-    assert {name: find_dataset(name).case_count for name in dataset_names()} == COUNTS
+    """Others may stand beside them: a dataset is added by its descriptor alone."""
+    assert {name: find_dataset(name).case_count for name in COUNTS} == COUNTS
     needed = {dataset for name in paper_tables() for dataset in paper_table(name).datasets}
     for dataset in needed:
         find_dataset(dataset)
