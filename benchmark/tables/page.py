@@ -133,6 +133,11 @@ def _cell(cell: Cell, markup: _Markup) -> str:
     return f"{markup.ranks[cell.rank].format(markup.escape(cell.text))} {mark}".strip()
 
 
+def with_full_stop(text: str) -> str:
+    """End a sentence with a full stop, also one that ends with an abbreviation's."""
+    return text if text.endswith(".") else f"{text}."
+
+
 def _legend(section: Section, markup: _Markup) -> str:
     sentences = [markup.legend if sentence == RANKS else sentence for sentence in section.legend]
     return ". ".join(sentences) + "." if sentences else ""
@@ -140,6 +145,6 @@ def _legend(section: Section, markup: _Markup) -> str:
 
 def _footnotes(section: Section, markup: _Markup) -> list[str]:
     return [
-        f"{markup.footnote.format(number) if number else ''} {markup.escape(text)}.".lstrip()
+        f"{markup.footnote.format(number) if number else ''} {markup.escape(with_full_stop(text))}".lstrip()
         for number, text in section.footnotes
     ]

@@ -9,7 +9,7 @@ from benchmark.runs.names import find_method, method_title
 from benchmark.scoring.metrics import METRICS, gain_metrics
 from benchmark.scoring.protocols import PROTOCOLS
 from benchmark.tables.definition import Block, Column, Definition, Grid
-from benchmark.tables.page import RANKS, Cell, Page, Section
+from benchmark.tables.page import RANKS, Cell, Page, Section, with_full_stop
 from benchmark.tables.summary import CONFIDENCE, FEWEST_CASES
 
 Numbers = Mapping[Any, Any]  # a row of the table of numbers, see `TABLE_COLUMNS`
@@ -33,7 +33,8 @@ def table_page(
         _block_section(block, table[table.block == block.title], is_paper=bool(definition.title))
         for block in definition.blocks
     ]
-    return Page(definition.title, sections, caption, [*(f"{note}." for note in definition.notes), *notes])
+    own_notes = [with_full_stop(note) for note in definition.notes]
+    return Page(definition.title, sections, caption, [*own_notes, *notes])
 
 
 def grid_page(table: pd.DataFrame, grid: Grid, *, caption: str = "", notes: Sequence[str] = ()) -> Page:

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import re
 from functools import cache
 
 import pandas as pd
@@ -47,6 +48,7 @@ def test_a_table_compiles_from_published_numbers_alone(name):
     assert ((table.note != "") == ((table.role != "published") & ~counted)).all()
     page = table_page(table, definition).markdown()
     tex = table_page(table, definition).latex()
+    assert not re.search(r"\w\.\.\s", page)  # a sentence that ends with an abbreviation has one full stop
     for value in table.published[table.published != ""]:
         assert f" {value} " in page
         assert f" {value} " in tex
