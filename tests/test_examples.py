@@ -1,18 +1,16 @@
-"""The examples in docstrings run and give what they say."""
+"""The examples in docstrings run and give what they say; documented arguments exist."""
 
+import ast
 import doctest
 import importlib
+import re
 
 import pytest
 
 from tests.conftest import ROOT
 
-WITH_EXAMPLES = [
-    path
-    for room in ("benchmark", "methods")
-    for path in sorted((ROOT / room).rglob("*.py"))
-    if ">>> " in path.read_text()
-]
+MODULES = [path for room in ("benchmark", "methods") for path in sorted((ROOT / room).rglob("*.py"))]
+WITH_EXAMPLES = [path for path in MODULES if ">>> " in path.read_text()]
 
 
 def module_of(path):
@@ -42,3 +40,20 @@ PARTS = [
 def test_every_part_that_a_user_composes_has_an_example():
     parts = {ROOT / "methods" / "parts" / f"{part}.py" for part in PARTS}
     assert parts <= set(WITH_EXAMPLES)
+
+
+def documented_arguments(docstring):
+    """The names in the section `Args` of a docstring."""
+    section = docstring.partition("Args:\n")[2].partition("\n\n")[0]
+    return re.findall(r"^    (\w+): ", section, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_of)
+def test_documented_arguments_are_those_of_the_function(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            own = node.args
+            arguments = [*own.posonlyargs, *own.args, own.vararg, *own.kwonlyargs, own.kwarg]
+            names = [argument.arg for argument in arguments if argument is not None]
+            documented = documented_arguments(ast.get_docstring(node) or "")
+            assert documented == [name for name in names if name in documented], node.name

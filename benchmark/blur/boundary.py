@@ -18,8 +18,10 @@ def extend(image: Tensor, margin: tuple[int, int], boundary: Boundary) -> Tensor
     """Add pixels on all sides of an image.
 
     Args:
-        image: (C, H, W). margin: how many pixels to add on either side, (rows, columns). boundary: 'zero'
-        adds 0, 'grey' 0.5, 'replicate' repeats the border pixels, 'circular' the whole image.
+        image: (C, H, W).
+        margin: how many pixels to add on either side, (rows, columns).
+        boundary: 'zero' adds 0, 'grey' 0.5, 'replicate' repeats the border pixels, 'circular' repeats the
+            whole image.
 
     Returns:
         The image (C, H + 2 rows, W + 2 columns).

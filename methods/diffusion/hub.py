@@ -80,8 +80,7 @@ def read(folder: Path) -> tuple[HubUNet, int, Prediction]:
 
     Raises:
         InputError: diffusers is not installed; the model is not an unconditional one of square images with
-        the
-            chain of steps that all methods here use; or files are missing or do not fit each other.
+            the chain of steps that all methods here use; or files are missing or do not fit each other.
     """
     model = _part(folder, "unet")
     config = _described(model / "config.json")

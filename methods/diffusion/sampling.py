@@ -149,9 +149,11 @@ class LatentWalk:
         """Start the optimisation of a kernel prior.
 
         Args:
-            kernel: the kernel prior. rate: of Adam. schedule: 'growing' multiplies the rate by sqrt(A_t);
-            'late' moves the kernel in the last steps only. from_share: with 'late', the share of the 1000
-            steps that are left when it begins to move.
+            kernel: the kernel prior.
+            rate: of Adam.
+            schedule: 'growing' multiplies the rate by sqrt(A_t); 'late' moves the kernel in the last steps
+                only.
+            from_share: with 'late', the share of the 1000 steps that is left when the kernel begins to move.
         """
         self.kernel, self.rate, self.schedule, self.from_share = kernel, rate, schedule, from_share
         self.adam = torch.optim.Adam(kernel.parameters(), lr=rate)

@@ -168,9 +168,9 @@ def ancestral(images: Tensor, output: Tensor, step: Step) -> tuple[Tensor, Tenso
     """Prepare one ancestral step (DDPM): the distribution of x_{t-1} given x_t.
 
     Args:
-        images: x_t, (B, C, H, W). output: of the network, (B, C, H, W), the noise; or (B, 2 C, H, W), noise
-        and a mix, in [-1, 1], of the least
-            and the largest variance. Without a mix the variance is the least.
+        images: x_t, (B, C, H, W).
+        output: of the network. (B, C, H, W): the noise; the variance is then the least. (B, 2 C, H, W): the
+            noise, and a mix, in [-1, 1], of the least and the largest variance.
         step: the step.
 
     Returns:

@@ -79,8 +79,7 @@ def latent_kernel(
 
     Raises:
         NotSupportedError: there is no kernel size, the image is blank or smaller than the kernels, or the
-        method
-            to start from gives no kernel.
+            method to start from gives no kernel.
         WeightsMissingError: there is no generator or no initializer.
     """
     if observation.kernel_size is None:

@@ -53,8 +53,10 @@ class NafBlock(nn.Module):
         """Build the layers.
 
         Args:
-            channels: of the features. window: side of the local means in the channel attention, in pixels;
-            None: means of the whole image. attention: the attention to kernels, in blocks that have one.
+            channels: of the features.
+            window: side of the local means in the channel attention, in pixels; None: means of the whole
+                image.
+            attention: the attention to kernels, in blocks that have one.
         """
         super().__init__()
         self.window, self.attention = window, attention

@@ -172,9 +172,10 @@ class UfpNet(nn.Module):
         """Estimate the kernels of images.
 
         Args:
-            images: (B, 3, H, W) in [0, 1]. rng: where noise for the codes comes from; None: no noise.
+            images: (B, 3, H, W) in [0, 1].
+            rng: where noise for the codes comes from; None: no noise.
             decoded_every: the flow decodes every such row and column; pixels between take the kernel before
-            them.
+                them.
 
         Returns:
             (B, L, H, W), correlation form.

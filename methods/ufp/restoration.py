@@ -31,10 +31,12 @@ class NetworkRestoration:
         """Prepare a restoration.
 
         Args:
-            observation: the case. network: the trained network. device: where it runs. stride: rows and
-            columns between the kernels that are kept; 0: so many that at most MOST are kept. generators: the
-            result is the mean of one pass for each; a generator draws the noise on the kernels'
-                codes, None stands for no noise.
+            observation: the case.
+            network: the trained network.
+            device: where it runs.
+            stride: rows and columns between the kernels that are kept; 0: so many that at most MOST are kept.
+            generators: the result is the mean of one pass for each. A generator draws the noise on the codes
+                of the kernels; None stands for no noise.
         """
         self.blurry = torch.from_numpy(observation.blurry).to(device)
         self.network, self.generators = network.to(device), generators
