@@ -1,6 +1,5 @@
 """Options that several verbs share, and how their texts are read."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,16 +18,6 @@ ExperimentSeed = Annotated[int, typer.Option(min=0, help="Seeds kernels and nois
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 DEMO = Path("results/demo")
-
-
-def json_object(text: str, option: str = "--settings") -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{option}: not valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{option}: a JSON object such as '{{\"iterations\": 500}}' is needed")
-    return value
 
 
 def key_value(text: str) -> tuple[str, Any]:

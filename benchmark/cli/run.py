@@ -111,7 +111,7 @@ def restore(
     from benchmark.core.console import reporting
     from benchmark.planning.plan import Plan
     from benchmark.runs.machine import claimed_device, prepare
-    from benchmark.runs.restore import restore_shard
+    from benchmark.runs.restore import Shard, restore_shard
     from benchmark.runs.store import Store
 
     plan = Plan.read(results)
@@ -124,19 +124,17 @@ def restore(
     device, jobs = plan.config["device"], plan.config["jobs_per_gpu"]
     with claimed_device(device, jobs) as target, reporting(f"{method} · {dataset}") as report:
         for number in shards if shard is None else [shard]:
-            restore_shard(
-                Store(results),
+            part = Shard(
                 dataset,
                 method,
                 shards[number],
+                number=number,
                 seed=seed,
-                shard=number,
+                experiment_seed=plan.config["experiment_seed"],
                 overrides=plan.methods[method].given,
                 snapshots=plan.methods[method].snapshots,
-                experiment_seed=plan.config["experiment_seed"],
-                device=target,
-                report=report,
             )
+            restore_shard(Store(results), part, target, report)
 
 
 @app.command()

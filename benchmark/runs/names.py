@@ -1,4 +1,4 @@
-"""Names of methods: `<method>` or `<method>@<setting>`, and the words for them in tables and figures."""
+"""Names of methods, `<method>` or `<method>@<setting>`, and their titles in tables and figures."""
 
 from collections.abc import Mapping
 
@@ -13,14 +13,18 @@ def base_method(name: str) -> registry.Method:
     return registry.find(name.partition("@")[0])
 
 
-Titles = Mapping[str, str]  # method to the words for it, of a config
-
-
+Titles = Mapping[str, str]  # a config's titles, by method
 NO_TITLES: Titles = {}
 
 
 def method_title(name: str, titles: Titles = NO_TITLES) -> str:
-    """The words for `<method>` or `<method>@<setting>`: those in `titles`, else the method's own title."""
+    """The title of `<method>` or `<method>@<setting>`: that of the config, else the method's own.
+
+    >>> method_title("selfdeblur@wide")
+    'SelfDeblur (wide)'
+    >>> method_title("selfdeblur@wide", {"selfdeblur@wide": "SelfDeblur, 256 channels"})
+    'SelfDeblur, 256 channels'
+    """
     if name in titles:
         return titles[name]
     base, _, setting = name.partition("@")
@@ -28,7 +32,7 @@ def method_title(name: str, titles: Titles = NO_TITLES) -> str:
 
 
 def find_method(method: str) -> registry.Method | None:
-    """The method; None for one that does not exist (yet)."""
+    """The method behind a name; None when there is none, as for rows of papers without a counterpart here."""
     try:
         return base_method(method)
     except InputError:
@@ -41,21 +45,30 @@ def is_control(method: str) -> bool:
 
 
 def role_of(method: str) -> str:
-    """'method', or which control."""
-    found = find_method(method)
-    return found.role if found else "method"
+    """'method' or, for a control, 'floor' or 'ceiling'."""
+    spec = find_method(method)
+    return spec.role if spec else "method"
 
 
 def labelled(titles: Titles, weights: Mapping[str, str]) -> Titles:
-    """`titles` in which methods with pre-trained weights name them: for figures, which have no footnotes."""
+    """Add the labels of pre-trained weights to the titles of their methods: figures have no footnotes.
+
+    Args:
+        titles: the config's titles.
+        weights: method to the label of its weights, as `weights_behind` gives it.
+    """
     words = {method: f"{method_title(method, titles)} [{label}]" for method, label in weights.items()}
     return {**titles, **words}
 
 
 def weights_behind(runs: pd.DataFrame) -> dict[str, str]:
-    """Method to the labels of the pre-trained weights in its results, for those with any: see `labelled`.
+    """Find which methods ran with pre-trained weights.
 
-    `runs` as runs.csv. A label says whether the weights are a demo's.
+    Args:
+        runs: the content of runs.csv.
+
+    Returns:
+        Method to the labels of its weights, which say whether they are a demo's.
     """
     named = runs[runs.weights.fillna("") != ""]
     return {str(method): ", ".join(sorted(own.weights.unique())) for method, own in named.groupby("method")}

@@ -1,4 +1,4 @@
-"""What decides whether a result is stale: settings, observation, weights, and the modules of the method."""
+"""Hashes of what decides a result: settings, observation, weights, and the source code of the method."""
 
 import ast
 import hashlib
@@ -11,7 +11,7 @@ from typing import Any
 
 from methods.parts.registry import Method, with_used
 
-# The packages whose modules make a method or an observation what it is.
+# The packages whose source code decides what a method or an observation is.
 OWN = (
     "methods",
     "benchmark.blur",
@@ -22,7 +22,13 @@ OWN = (
 
 
 def digest(*parts: Any) -> str:
-    """A short hash of JSON-serialisable parts and bytes."""
+    """Hash values that JSON can write, and bytes, into 16 hexadecimal digits.
+
+    >>> digest({"iterations": 100}) == digest({"iterations": 100})
+    True
+    >>> digest("a", "b") == digest("ab")
+    False
+    """
     sha = hashlib.sha256()
     for part in parts:
         sha.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode())
@@ -31,33 +37,36 @@ def digest(*parts: Any) -> str:
 
 
 def files_hash(files: Sequence[Path]) -> str:
-    """Hash of the names and contents of `files`; empty when there are none."""
+    """Hash the names and contents of files; empty when there are none."""
     return digest(*(part for file in files for part in (file.name, _content_hash(file)))) if files else ""
 
 
 def code_of(method: Method, settings: Any) -> str:
-    """`code_hash` of the method and of those that its settings make it run."""
+    """Hash the code of a method, and of the methods that its settings make it run."""
     used = [other for other, _ in with_used(method, settings)]
     # A shared function may build the problem: the settings stand in the method's own module.
     return code_hash(*(part.__module__ for other in used for part in (other.problem, other.settings)))
 
 
 def files_of(method: Method, settings: Any, case: str) -> list[Path]:
-    """What the method, and those that its settings make it run, read for `case` beside the observation."""
+    """The files that a method, and the methods that it runs, read for a case beside the observation."""
     return [file for used, own in with_used(method, settings) for file in used.files(case, own)]
 
 
 @cache
 def code_hash(*modules: str) -> str:
-    """Hash of the sources that `closure` finds."""
+    """Hash the sources of modules and of all that they import, as `closure` finds them."""
     sources = closure(*modules)
     return digest(*(part for name in sorted(sources) for part in (name, sources[name])))
 
 
 def closure(*modules: str) -> dict[str, bytes]:
-    """The sources of `modules` and of all modules of the numerical part that they import, directly or not.
+    """Collect the sources of modules and of all modules in `OWN` that they import, directly or not.
 
     The registry is left out: it names the methods but computes nothing.
+
+    Returns:
+        Module name to source.
     """
     sources: dict[str, bytes] = {}
     pending = list(modules)
@@ -66,7 +75,7 @@ def closure(*modules: str) -> dict[str, bytes]:
         source = None if name in sources or name == "methods.parts.registry" else _source(name)
         if source is not None:
             sources[name] = source
-            pending += [found for found in _imports(source) if found.startswith(OWN)]
+            pending += [imported for imported in _imports(source) if imported.startswith(OWN)]
     return sources
 
 

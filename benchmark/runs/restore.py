@@ -4,6 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,75 +26,91 @@ from methods.parts.solver import Problem, Task, solve
 CHECKPOINT = "checkpoint.pt"
 
 
-def restore_shard(
-    store: Store,
-    dataset: str,
-    method_name: str,
-    cases: Sequence[str],
-    *,
-    seed: int,
-    shard: int,
-    overrides: Mapping[str, Any],
-    experiment_seed: int,
-    device: torch.device,
-    report: Report,
-    snapshots: Collection[int] = (),
-) -> None:
+@dataclass(frozen=True)
+class Shard:
+    """What one job restores: some cases of a dataset, by one method, for one repetition."""
+
+    dataset: str
+    method: str  # <method> or <method>@<setting>
+    cases: Sequence[str]
+    number: int  # of the manifest
+    seed: int  # which repetition: seeds the method's initial weights
+    experiment_seed: int  # has seeded kernels and noise
+    overrides: Mapping[str, Any]  # settings that differ from the method's defaults
+    snapshots: Collection[int] = ()  # iterations whose estimates are kept, as far as the method takes so many
+
+
+def restore_shard(store: Store, shard: Shard, device: torch.device, report: Report) -> None:
     """Restore every case that is not finished yet, then write the shard's manifest.
 
-    A process that still works on the same shard (its Snakemake was killed alone) is waited for. A case whose
-    ending may not repeat (out of memory, a crash) is tried again; one that ended for good is not. Nor is one
-    with more `snapshots` than asked for: they decide no result.
+    If another process still works on the same shard, as when its Snakemake was killed alone, wait for it. A
+    case that failed for a reason that may pass (out of memory, a crash, missing weights) is tried again. A
+    case that was finished with more snapshots than asked for is kept: they decide no result.
+
+    Args:
+        store: the results folder, with the observations.
+        shard: what to restore.
+        device: where to compute.
+        report: is told how far each case is.
+
+    Raises:
+        InputError: a setting is wrong, or an observation is missing or damaged.
     """
-    method = base_method(method_name)
-    settings = effective(method.settings, overrides, f"methods.{method_name}")
-    code = provenance.code_of(method, settings)
-    kept = kept_snapshots(settings, snapshots)
-    folder = store.method_folder(dataset, method_name, seed)
-    with locked(folder / f".shard{shard}.lock"):
+    method = base_method(shard.method)
+    settings = effective(method.settings, shard.overrides, f"methods.{shard.method}")
+    kept = kept_snapshots(settings, shard.snapshots)
+    folder = store.method_folder(shard.dataset, shard.method, shard.seed)
+    with locked(folder / f".shard{shard.number}.lock"):
         tasks: list[Task] = []
         records: dict[str, dict[str, Any]] = {}
-        for case in cases:
+        for case in shard.cases:
             read = store.read_known_blur if method.needs_true_kernels else store.read_observation
-            observation = read(dataset, case)
-            parts: dict[str, Any] = {
-                "settings": flat(settings),
-                "observation": observation_hash(observation),
-                "weights": provenance.files_hash(provenance.files_of(method, settings, case)),
-                "code": code,
-                "seeds": [experiment_seed, seed],
-            }
-            records[case] = {
-                "dataset": dataset,
-                "case": case,
-                "method": method_name,
-                "seed": seed,
-                "config_hash": provenance.digest(parts),
-                "provenance": parts,
-            }
-            case_folder = folder / case
-            remove_leftovers(case_folder)
-            if _finished(read_record(case_folder), records[case]["config_hash"], kept):
+            observation = read(shard.dataset, case)
+            record = records[case] = _record(shard, method, settings, observation)
+            remove_leftovers(folder / case)
+            if _is_finished(read_record(folder / case), record["config_hash"], kept):
                 continue
-            names = (experiment_seed, dataset, case, method_name, seed)
+            start = seed_from(shard.experiment_seed, shard.dataset, case, shard.method, shard.seed)
             tasks.append(
                 Task(
                     name=case,
-                    build=_builder(method, observation, settings, seed_from(*names), device),
-                    checkpoint=case_folder / CHECKPOINT,
-                    # A checkpoint of a run that kept fewer lacks the earlier ones.
-                    key=" ".join([records[case]["config_hash"], *map(str, kept)]),
+                    build=_builder(method, observation, settings, start, device),
+                    checkpoint=folder / case / CHECKPOINT,
+                    # A checkpoint of a run with fewer snapshots lacks the earlier ones.
+                    key=" ".join([record["config_hash"], *map(str, kept)]),
                     snapshots=frozenset(kept),
                 )
             )
         for case, restoration in solve(tasks, report):
             write_restoration(folder / case, restoration, records[case] | _environment())
             (folder / case / CHECKPOINT).unlink(missing_ok=True)
-        finished = [read_record(folder / case) for case in cases]
-        write_text(folder / f"shard{shard}.json", json.dumps(finished, indent=2) + "\n")
+        runs = [read_record(folder / case) for case in shard.cases]
+        manifest = store.shard_manifest(shard.dataset, shard.method, shard.seed, shard.number)
+        write_text(manifest, json.dumps(runs, indent=2) + "\n")
 
 
-def _finished(record: Mapping[str, Any] | None, config_hash: str, snapshots: Collection[int]) -> bool:
+def _record(shard: Shard, method: Method, settings: Any, observation: Observation) -> dict[str, Any]:
+    """What is known of a run before it starts: its names, and what decides its result."""
+    files = provenance.files_of(method, settings, observation.case)
+    decides = {
+        "settings": flat(settings),
+        "observation": observation_hash(observation),
+        "weights": provenance.files_hash(files),
+        "code": provenance.code_of(method, settings),
+        "seeds": [shard.experiment_seed, shard.seed],
+    }
+    return {
+        "dataset": shard.dataset,
+        "case": observation.case,
+        "method": shard.method,
+        "seed": shard.seed,
+        "config_hash": provenance.digest(decides),
+        "provenance": decides,
+    }
+
+
+def _is_finished(record: Mapping[str, Any] | None, config_hash: str, snapshots: Collection[int]) -> bool:
+    """Whether a case ended for good, by the same settings and code, with all of these snapshots."""
     if record is None or record.get("config_hash") != config_hash:
         return False
     status = Status(record["status"])
@@ -103,6 +120,8 @@ def _finished(record: Mapping[str, Any] | None, config_hash: str, snapshots: Col
 def _builder(
     method: Method, observation: Observation, settings: Any, seed: int, device: torch.device
 ) -> Callable[[], Problem]:
+    """Put off building the problem until its turn, when a failure belongs to its case."""
+
     def build() -> Problem:
         if observation.blur_model not in method.blur_models:
             raise NotSupportedError(f"{method.name} does not treat {observation.blur_model} blur")
@@ -112,6 +131,7 @@ def _builder(
 
 
 def _environment() -> dict[str, Any]:
+    """What a result was computed with, for its record."""
     return {
         "code_version": version(),
         "versions": {

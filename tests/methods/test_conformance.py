@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmark.core.types import InputError, KnownBlur, NotSupportedError, Observation, Status, Truth
-from benchmark.runs.restore import restore_shard
+from benchmark.runs.restore import Shard, restore_shard
 from benchmark.runs.settings import effective
 from benchmark.runs.store import Store, read_record
 from benchmark.tools.method_pages import list_settings
@@ -72,18 +72,8 @@ def test_nonuniform_blur_is_declined_where_it_is_not_claimed(name, weights, tmp_
     method, observation = METHODS[name], observe(grid=GRID)
     store = Store(tmp_path)
     store.write_observation(observation, Truth("group"))
-    restore_shard(
-        store,
-        "test",
-        name,
-        ["case"],
-        seed=0,
-        shard=0,
-        overrides=overrides_of(method, **places(method, tmp_path, weights)),
-        experiment_seed=0,
-        device=CPU,
-        report=lambda progress: None,
-    )
+    overrides = overrides_of(method, **places(method, tmp_path, weights))
+    restore_shard(store, Shard("test", name, ["case"], 0, 0, 0, overrides), CPU, lambda progress: None)
     record = read_record(store.case_folder("test", name, 0, "case"))
     assert record["status"] == Status.NOT_SUPPORTED.value
     assert record["reason"] == f"{name} does not treat nonuniform blur"

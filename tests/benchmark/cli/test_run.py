@@ -117,18 +117,6 @@ def test_a_finished_case_is_kept_and_an_altered_one_is_made_again(synthesized):
     assert read_record(CAMERA)["config_hash"]
 
 
-def test_other_snapshots_run_a_case_again_and_fewer_do_not(synthesized):
-    def restored(snapshots):
-        write_plan(cases=ONE_CASE, snapshots=snapshots)
-        assert synthesized(*RESTORE)[0] == 0
-        return record("selfdeblur")["snapshots"], (CAMERA / "run.json").stat().st_mtime_ns
-
-    first = restored([1, 3])
-    assert first[0] == [1, 3]
-    assert restored([3]) == first
-    assert restored([1, 2])[0] == [1, 2]
-
-
 def test_a_failed_case_is_tried_again_and_a_diverged_one_is_not(synthesized, tmp_path, monkeypatch):
     path = tmp_path / CAMERA / "run.json"
 
@@ -240,7 +228,7 @@ PLANNED = [
     (("restore", "demo-uniform", "blurry", "--seed", 3), "the plan has no seed 3; it has 0"),
     (
         ("score", "demo-uniform", "blurry"),
-        "camera.truth.npz: no such file; run `blindbench synthesize` first",
+        "seed0/camera: not restored, or altered since; run `blindbench restore` first",
     ),
     (("collect",), "shard0.json: no such file; run `blindbench restore` first"),
 ]

@@ -12,7 +12,7 @@ from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe
 from benchmark.runs import restore as restoring
-from benchmark.runs.restore import restore_shard
+from benchmark.runs.restore import Shard, restore_shard
 from benchmark.runs.store import Store, read_record, read_restored_image, read_snapshots
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
 from benchmark.scoring.scores import score_method, score_snapshots  # fmt: skip
@@ -31,10 +31,8 @@ def store(tmp_path):
 
 def run(store, method="selfdeblur", snapshots=(), **settings):
     overrides = {**TINY, **settings} if method == "selfdeblur" else settings
-    restore_shard(
-        store, NAME, method, ["camera"], seed=0, shard=0, overrides=overrides, experiment_seed=0,
-        device=torch.device("cpu"), report=lambda _: None, snapshots=snapshots,
-    )  # fmt: skip
+    shard = Shard(NAME, method, ["camera"], 0, 0, 0, overrides, snapshots)
+    restore_shard(store, shard, torch.device("cpu"), lambda _: None)
     return store.case_folder(NAME, method, 0, "camera")
 
 
