@@ -34,10 +34,10 @@ def _images(plan: "Plan", name: str, results: Path) -> None:
     from benchmark.figures.image_grids import method_grid
     from benchmark.runs.store import Store
 
-    shown, store = plan.figures[name], Store(results)
-    ((dataset, cases),) = shown.cases.items()
+    entry, store = plan.figures[name], Store(results)
+    ((dataset, cases),) = entry.cases.items()
     titles = _titles_of_cases(plan, name, results)
-    method_grid(store, dataset, cases, shown.methods, shown.seeds[0], store.figure(name), titles)
+    method_grid(store, dataset, cases, entry.methods, entry.seeds[0], store.figure(name), titles)
 
 
 def _scores(plan: "Plan", name: str, results: Path) -> None:
@@ -68,8 +68,8 @@ def _sensitivity(plan: "Plan", name: str, results: Path) -> None:
     from benchmark.tables.sensitivity import psnr_of_methods
 
     scores = psnr_of_methods(read_scores(results), plan.tables[name].datasets)
-    shown, text = few_cases(scores)
-    sensitivity_plot(shown, Store(results).figure(name), text, titles_with_weights(plan, results))
+    chosen, text = few_cases(scores)
+    sensitivity_plot(chosen, Store(results).figure(name), text, titles_with_weights(plan, results))
 
 
 def _of_paper(plan: "Plan", name: str, results: Path) -> None:
@@ -96,12 +96,12 @@ def _of_paper(plan: "Plan", name: str, results: Path) -> None:
 
 
 def _titles_of_cases(plan: "Plan", name: str, results: Path) -> dict[str, str]:
-    """The titles of the config, and with each method the weights behind the restorations that are shown."""
+    """The titles of the config, and with each method the weights behind the restorations that are entry."""
     from benchmark.runs.names import labelled
     from benchmark.runs.store import Store
 
-    shown = plan.figures[name]
-    weights = Store(results).weights_behind(shown.cases, shown.methods, shown.seeds[0]) if shown.cases else {}
+    entry = plan.figures[name]
+    weights = Store(results).weights_behind(entry.cases, entry.methods, entry.seeds[0]) if entry.cases else {}
     return dict(labelled(plan.config["titles"], weights))
 
 

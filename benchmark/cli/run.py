@@ -50,7 +50,7 @@ def run(
             typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(shipped("workflow/Snakefile"))]
     command += ["--cores", str(cores), *["--dry-run"] * dry_run, *(targets or [])]
-    command += ["--configfile", *map(str, configs)]  # last, as it takes all words that follow it
+    command += ["--configfile", *map(str, configs)]  # last: it takes all words after it
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

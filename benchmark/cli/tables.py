@@ -51,10 +51,10 @@ def summarised(plan: "Plan", name: str, results: Path) -> "tuple[Definition, pd.
     from benchmark.tables.profile_tables import own_table
     from benchmark.tables.summary import summary
 
-    shown = plan.find_table(name)
+    entry = plan.find_table(name)
     scores, runs = read_scores(results), read_runs(results)
-    if shown.kind == "own":
-        descriptors = {dataset: find_dataset(dataset) for dataset in shown.datasets}
+    if entry.kind == "own":
+        descriptors = {dataset: find_dataset(dataset) for dataset in entry.datasets}
         definition = own_table(name, descriptors, scores, plan.config["titles"])
     else:
         definition = paper_table(name)

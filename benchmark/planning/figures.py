@@ -124,7 +124,7 @@ def _of_conditions(figure: PaperFigure, profile: Profile, default: bool) -> Figu
     conditions: dict[str, str] = {}
     absent: list[str] = []
     for wanted in figure.conditions:  # the first of these sets of which anything is here
-        conditions = {words: name for words, name in wanted.items() if profile.is_here(name)}
+        conditions = {label: name for label, name in wanted.items() if profile.is_here(name)}
         absent += _absent_datasets(profile, wanted.values())
         if conditions:
             break

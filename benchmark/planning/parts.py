@@ -70,7 +70,7 @@ class FigurePlan:
     reads: str = ""  # the file of scores that it shows; empty where it shows none
     table: str = ""  # of 'images' and 'scores': the table it belongs to
     cases: dict[str, list[str]] = field(default_factory=dict)  # dataset to the cases it shows
-    conditions: dict[str, str] = field(default_factory=dict)  # in place of cases: words to dataset
+    conditions: dict[str, str] = field(default_factory=dict)  # in place of cases: label to dataset
     methods: list[str] = field(default_factory=list)  # in the order of the columns
     seeds: list[int] = field(default_factory=list)
     sheets: list[str] = field(default_factory=list)  # pictures from trainings, as paths

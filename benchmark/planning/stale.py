@@ -67,14 +67,14 @@ def scores(plan: Plan, dataset: str, method: str) -> dict[str, Any]:
 
 def table(plan: Plan, name: str) -> dict[str, Any]:
     """What a table says besides its numbers: its datasets, titles, captions, and published numbers."""
-    shown = plan.tables[name]
-    own = [plan.datasets[dataset] for dataset in shown.datasets if dataset in plan.datasets]
+    entry = plan.tables[name]
+    own = [plan.datasets[dataset] for dataset in entry.datasets if dataset in plan.datasets]
     return {
-        **asdict(shown),
+        **asdict(entry),
         "sections": [(dataset.title, dataset.caption, dataset.absent) for dataset in own],
         "grid": plan.config["grids"].get(name),
-        "published": provenance.digest(repr(paper_table(name))) if shown.kind == "paper" else "",
-        "reference": plan.reference if shown.kind == "convergence" else "",
+        "published": provenance.digest(repr(paper_table(name))) if entry.kind == "paper" else "",
+        "reference": plan.reference if entry.kind == "convergence" else "",
         "caption": plan.config["caption"],
         "titles": plan.config["titles"],
     }
@@ -82,13 +82,13 @@ def table(plan: Plan, name: str) -> dict[str, Any]:
 
 def figure(plan: Plan, name: str) -> dict[str, Any]:
     """What a figure shows: its cases and methods, titles and captions, and the definition in a paper."""
-    shown = plan.figures[name]
+    entry = plan.figures[name]
     return {
-        **asdict(shown),
-        "of_table": table(plan, shown.table) if shown.kind == "scores" else {},
-        "definition": _definition(name) if shown.kind == "paper" else "",
-        "protocols": [plan.datasets[dataset].protocol for dataset in shown.cases],
-        "reference": plan.reference if shown.kind == "convergence" else "",
+        **asdict(entry),
+        "of_table": table(plan, entry.table) if entry.kind == "scores" else {},
+        "definition": _definition(name) if entry.kind == "paper" else "",
+        "protocols": [plan.datasets[dataset].protocol for dataset in entry.cases],
+        "reference": plan.reference if entry.kind == "convergence" else "",
         "caption": plan.config["caption"],
         "titles": plan.config["titles"],
     }

@@ -28,9 +28,9 @@ def planned_tables(
         own.setdefault(dataset.table, []).append(name)
     running = [name for name, dataset in datasets.items() if dataset.runs]
     tables = {
-        name: TablePlan("own", shown, default=True)
-        for name, shown in own.items()
-        if set(shown) & set(running)
+        name: TablePlan("own", names, default=True)
+        for name, names in own.items()
+        if set(names) & set(running)
     }
     tables |= {
         name: TablePlan("paper", list(paper_table(name).datasets), default=name in config["paper_tables"])

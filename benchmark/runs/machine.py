@@ -17,9 +17,9 @@ KEPT_BYTES = 2**30
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed blocks: by default it returns every large tensor and faults it in again.
+    """Let glibc keep freed memory instead of returning every large tensor to the system and asking again.
 
-    `blindbench bench METHOD` measures what it is worth. Does nothing without glibc.
+    `blindbench bench METHOD` measures the gain. Without glibc this does nothing.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -30,7 +30,11 @@ def keep_freed_memory() -> None:
 
 
 def prepare(threads: int | None) -> None:
-    """Set up a process for long work; `threads` per operation on CPU, None for torch's own choice."""
+    """Set up a process for long work.
+
+    Args:
+        threads: CPU threads per operation; None for torch's own choice.
+    """
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
@@ -41,11 +45,17 @@ GPU_LOCKS = Path(tempfile.gettempdir()) / "blindbench-gpus"  # one file per plac
 
 @contextmanager
 def claimed_device(name: str, jobs_per_gpu: int = 1) -> Iterator[torch.device]:
-    """The device to work on: 'cpu', 'cuda', or 'auto' for a GPU where there is one.
+    """Claim a device for as long as the context lasts.
 
-    Snakemake only counts GPUs and does not say which one is free. So a process takes one of `jobs_per_gpu`
-    places on a device by a lock that ends with it, the emptiest device first, and waits while all are taken.
-    Raises InputError when 'cuda' is asked for and not there.
+    Snakemake counts GPUs but does not say which one is free. So each device has `jobs_per_gpu` places, and a
+    process takes one by a lock that ends with it, on the emptiest device; while all are taken, it waits.
+
+    Args:
+        name: 'cpu', 'cuda', or 'auto' for a GPU where there is one.
+        jobs_per_gpu: how many processes share one GPU.
+
+    Raises:
+        InputError: the name is unknown, or there is no GPU for 'cuda'.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"unknown device '{name}'; use auto, cpu or cuda")

@@ -57,8 +57,8 @@ def labelled(titles: Titles, weights: Mapping[str, str]) -> Titles:
         titles: the config's titles.
         weights: method to the label of its weights, as `weights_behind` gives it.
     """
-    words = {method: f"{method_title(method, titles)} [{label}]" for method, label in weights.items()}
-    return {**titles, **words}
+    labels = {method: f"{method_title(method, titles)} [{label}]" for method, label in weights.items()}
+    return {**titles, **labels}
 
 
 def weights_behind(runs: pd.DataFrame) -> dict[str, str]:

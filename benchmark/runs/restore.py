@@ -51,7 +51,7 @@ def restore_shard(store: Store, shard: Shard, device: torch.device, report: Repo
         store: the results folder, with the observations.
         shard: what to restore.
         device: where to compute.
-        report: is told how far each case is.
+        report: called with the progress of each case.
 
     Raises:
         InputError: a setting is wrong, or an observation is missing or damaged.

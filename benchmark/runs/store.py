@@ -39,12 +39,12 @@ from benchmark.runs import provenance
 
 
 def array_hash(array: Array) -> str:
-    """Hash of an array's shape and values."""
+    """Hash an array's shape, type and values."""
     return provenance.digest(list(array.shape), str(array.dtype), array.tobytes())
 
 
 def observation_hash(observation: Observation) -> str:
-    """Hash of all that a method is told of a case."""
+    """Hash everything that a method may know of a case."""
     size = list(observation.kernel_size) if observation.kernel_size else None
     blur = [observation.blur_model, observation.boundary, list(observation.grid)]
     parts = [array_hash(observation.blurry), size, *blur]
@@ -85,7 +85,7 @@ class Store:
         _write_arrays(folder / f"{observation.case}.truth.npz", group=np.array(truth.group), **arrays)
 
     def read_observation(self, dataset: str, case: str) -> Observation:
-        """What methods see of a case. Raises InputError when it was not synthesised or is damaged."""
+        """Read what methods see of a case. Raises InputError when it is missing or damaged."""
         arrays = _read_arrays(self.root / "observations" / dataset / f"{case}.npz")
         size = arrays["kernel_size"]
         return Observation(
@@ -99,12 +99,12 @@ class Store:
         )
 
     def read_known_blur(self, dataset: str, case: str) -> KnownBlur:
-        """The observation with its true kernels, for controls."""
+        """Read a case with its true kernels, for controls."""
         observation, truth = self.read_observation(dataset, case), self.read_truth(dataset, case)
         return KnownBlur(**vars(observation), kernels=truth.kernels)
 
     def read_truth(self, dataset: str, case: str) -> Truth:
-        """What scoring knows of a case."""
+        """Read what only scoring knows of a case. Raises InputError when it is missing or damaged."""
         arrays = _read_arrays(self.root / "observations" / dataset / f"{case}.truth.npz")
         return Truth(
             group=str(arrays["group"]),
@@ -167,8 +167,17 @@ class Store:
     def weights_behind(
         self, cases: Mapping[str, Sequence[str]], methods: Sequence[str], seed: int
     ) -> dict[str, str]:
-        """As `benchmark.runs.names.weights_behind`, of restorations of `cases` by dataset."""
-        found = {}
+        """Find the labels of the pre-trained weights behind some restorations.
+
+        Args:
+            cases: dataset to its cases.
+            methods: the methods that restored them.
+            seed: the repetition.
+
+        Returns:
+            Method to the labels, for methods with any; see `benchmark.runs.names.weights_behind`.
+        """
+        by_method = {}
         for method in methods:
             folders = [
                 self.case_folder(dataset, method, seed, case)
@@ -176,12 +185,12 @@ class Store:
                 for case in names
             ]
             labels = {record["weights"] for record in map(read_record, folders) if record}
-            found[method] = ", ".join(sorted(filter(None, labels)))
-        return {method: label for method, label in found.items() if label}
+            by_method[method] = ", ".join(sorted(filter(None, labels)))
+        return {method: label for method, label in by_method.items() if label}
 
 
 def write_restoration(folder: Path, restoration: Restoration, record: dict[str, Any]) -> None:
-    """Write a restoration and, last of all, its `run.json` made of `record` and the run's numbers."""
+    """Write a restoration and, last of all, its `run.json`: `record` with the numbers of the run."""
     for stale in ("run.json", "image.png", "kernels.npz", "kernel_field.npz", "trace.csv", "snapshots.npz"):
         (folder / stale).unlink(missing_ok=True)
     if restoration.image is not None:
@@ -218,7 +227,7 @@ def write_restoration(folder: Path, restoration: Restoration, record: dict[str, 
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """The content of `run.json`; None when the case is not finished or its images are not those recorded."""
+    """Read `run.json`; None when the case is not finished or its image is not the one recorded."""
     path = folder / "run.json"
     if not path.exists():
         return None
@@ -236,7 +245,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def forget_failed(root: Path) -> int:
-    """Make every case without an image unfinished again; returns how many there were."""
+    """Forget every run that ended without an image, so that it runs again; return how many there were."""
     forgotten = 0
     for manifest in sorted((root / "restorations").glob("*/*/seed*/shard*.json")):
         folders = [run.parent for run in manifest.parent.glob("*/run.json")]
@@ -250,24 +259,24 @@ def forget_failed(root: Path) -> int:
 
 
 def read_restored_image(folder: Path) -> Array:
-    """The restored image, as written and scored: 8-bit values / 255."""
+    """Read the restored image (C, H, W), as written and scored: 8-bit values / 255."""
     return read_image(folder / "image.png")
 
 
 def read_kernels(folder: Path) -> Array | None:
-    """The estimated kernels (P, h, w), where the method gave any."""
+    """Read the estimated kernels (P, h, w); None where the method estimates none."""
     path = folder / "kernels.npz"
     return _read_arrays(path)["kernels"] if path.exists() else None
 
 
 def read_kernel_field(folder: Path) -> Array | None:
-    """The kernel field (R, C, h, w), where the method gave any."""
+    """Read the kernel field (R, C, h, w); None where the method estimates none."""
     path = folder / "kernel_field.npz"
     return _read_arrays(path)["kernels"].astype(np.float32) if path.exists() else None
 
 
 def read_snapshots(folder: Path) -> tuple[Snapshot, ...]:
-    """The estimates on the way that were kept, in order; none where none were asked for."""
+    """Read the snapshots, in order; none where the config asks for none."""
     path = folder / "snapshots.npz"
     if not path.exists():
         return ()
@@ -281,7 +290,7 @@ def read_snapshots(folder: Path) -> tuple[Snapshot, ...]:
 
 
 def _packed(image: Array) -> NDArray[Any]:
-    """The 8-bit values of an image that was read from a file, a quarter of the size; others as they are."""
+    """Store images that are multiples of 1/255 as 8-bit values, a quarter of the size; others as they are."""
     values = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
     return values if np.array_equal(_unpacked(values), image) else image
 

@@ -226,10 +226,6 @@ PLANNED = [
         "camera.npz: no such file; run `blindbench synthesize` first",
     ),
     (("restore", "demo-uniform", "blurry", "--seed", 3), "the plan has no seed 3; it has 0"),
-    (
-        ("score", "demo-uniform", "blurry"),
-        "seed0/camera: not restored, or altered since; run `blindbench restore` first",
-    ),
     (("collect",), "shard0.json: no such file; run `blindbench restore` first"),
 ]
 
@@ -294,6 +290,11 @@ def test_a_config_that_cannot_be_read_is_one_line(blindbench, verb, content, mes
 )
 def test_a_mistyped_target_is_one_line(blindbench, target, message):
     assert_refused(blindbench("run", target), message)
+
+
+def test_scores_need_restorations(synthesized):
+    refused = synthesized("score", "demo-uniform", "blurry", *HERE)
+    assert_refused(refused, "seed0/camera: not restored, or altered since; run `blindbench restore` first")
 
 
 def test_a_damaged_observation_is_named(synthesized):
