@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from benchmark.core.types import Array, Observation, Status, Truth
 from benchmark.figures.layout import CELL, image_axes, save
-from benchmark.figures.style import say
+from benchmark.figures.style import write_centred
 from benchmark.runs.names import NO_TITLES, Titles, method_title
 from benchmark.runs.store import Store, read_kernels, read_record, read_restored_image
 
@@ -112,7 +112,7 @@ def draw_panels(axes: Sequence[Axes], panels: Sequence[ImagePanel], *, with_titl
         if with_titles:
             draw_title(axis, panel.title)
         if panel.image is None:
-            say(axis, "no image")
+            write_centred(axis, "no image")
             continue
         draw_image(axis, panel.image)
         if panel.kernel is not None:

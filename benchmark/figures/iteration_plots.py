@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.figures.layout import HEIGHT, WIDTH, caption, legend, line_axes, plot_axes, save
-from benchmark.figures.style import COLOURS, line_style, method_colour, plain, say
+from benchmark.figures.style import COLOURS, line_style, method_colour, plain, write_centred
 from benchmark.runs.names import NO_TITLES, Titles, method_title
 from benchmark.scoring.metrics import METRICS
 
@@ -56,7 +56,7 @@ def convergence_plot(curves: pd.DataFrame, reference: str, out: Path, titles: Ti
             f"final value of {method_title(reference, titles)}.",
         )
     else:
-        say(axes[0], "no scores")
+        write_centred(axes[0], "no scores")
         axes[0].set_axis_off()
     save(figure, out)
 

@@ -7,7 +7,7 @@ from benchmark.core.types import Array
 from benchmark.figures.definition import Drawing
 from benchmark.figures.image_grids import draw_image, draw_title, read_restored
 from benchmark.figures.layout import CELL, caption, image_axes, save
-from benchmark.figures.style import say
+from benchmark.figures.style import write_centred
 from benchmark.runs.names import method_title
 from benchmark.runs.store import read_kernel_field
 
@@ -41,7 +41,7 @@ def kernel_fields(drawing: Drawing) -> None:
             draw_title(image_axis, title)
             field, image = read_kernel_field(folder), read_restored(folder)[0]
             if image is None or field is None:
-                say(field_axis, "no kernel field")
+                write_centred(field_axis, "no kernel field")
             else:
                 draw_field(field_axis, blurry, field)
             if image is not None:

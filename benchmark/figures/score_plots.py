@@ -22,7 +22,7 @@ from benchmark.figures.layout import (
     plot_axes,
     save,
 )
-from benchmark.figures.style import line_style, method_colour, plain, say
+from benchmark.figures.style import line_style, method_colour, plain, write_centred
 from benchmark.runs.names import NO_TITLES, Titles, method_title
 from benchmark.scoring.metrics import METRICS
 from benchmark.tables.definition import Column, Definition
@@ -90,7 +90,7 @@ def _metric_panel(
         if cell["published"]:
             axis.plot([float(cell["published"])], [line], "D", color="black", markersize=4, fillstyle="none")
     if not axis.lines:
-        say(axis, "no scores")
+        write_centred(axis, "no scores")
         axis.set_xticks([])
     labels = [
         f"{row}\n[{weights[method]}]" if method in weights else row
@@ -168,7 +168,7 @@ def sensitivity_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles 
         axis.tick_params(labelleft=index % PANELS_A_ROW == 0)
         plain(axis)
     if not cases:
-        say(axes[0], "no scores")
+        write_centred(axes[0], "no scores")
         axes[0].set_axis_off()
     caption(figure, text)
     save(figure, out)

@@ -55,6 +55,6 @@ def plain(axis: Axes, ticks: int | None = 6) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def say(axis: Axes, text: str) -> None:
+def write_centred(axis: Axes, text: str) -> None:
     """Write `text` in the middle of an empty axis."""
     axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=8, transform=axis.transAxes)

@@ -65,6 +65,7 @@ class _Footnotes:
 
 
 def _block_section(block: Block, cells: pd.DataFrame, is_paper: bool) -> Section:
+    """Lay out a block; in a paper's table the rows have the paper's titles with our methods in brackets."""
     footnotes = _Footnotes()
     headings = ["Method"]
     rows: list[list[str | Cell]] = [
@@ -95,6 +96,7 @@ def _block_section(block: Block, cells: pd.DataFrame, is_paper: bool) -> Section
 
 
 def _grid_section(table: pd.DataFrame, grid: Grid, row: str) -> Section:
+    """Lay out a row of a grid: its methods over the conditions of the columns."""
     metric = METRICS[grid.metric]
     footnotes = _Footnotes()
     columns = [table[table.block == grid.heading(row, column)] for column in grid.columns]
@@ -127,6 +129,7 @@ def _published_value(numbers: Numbers, footnotes: _Footnotes) -> Cell:
 
 
 def _difference(value: float, digits: int) -> str:
+    """Write a number with its sign; nothing for NaN."""
     return "" if pd.isna(value) else f"{value:+.{digits}f}".replace("-", "−")
 
 
@@ -162,6 +165,7 @@ def _printed_columns(
 
 
 def _title(column: Column) -> str:
+    """Return the metric's title, or the paper's where this suite has no such metric."""
     metric = METRICS.get(column.metric)
     return metric.title if metric else column.title
 
