@@ -41,7 +41,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class GlkmSettings:
-    """Settings of `bird-glkm`: BIRD's values; the two rates of the GLKM paper are not in our sources."""
+    """Settings of `bird-glkm`: BIRD's values; the GLKM paper gives neither of its two rates."""
 
     view: ViewSettings = ViewSettings()
     inversion: InversionSettings = InversionSettings()

@@ -2,9 +2,9 @@
 
 H. Chung, J. Kim, S. Kim, J. C. Ye, "Parallel Diffusion Models of Operator and Image for Blind Inverse
 Problems", CVPR 2023. Two methods: `blinddps`; and `blinddps-glkm`, with the latent features of a pre-trained
-kernel generator. For it "Generative Latent Kernel Modeling for Blind Motion Deblurring", section V-A2, refers
-to a supplement that is not in our sources. Here the features w start where the initializer puts them,
-and each step of the image is followed by one step of Adam on w.
+kernel generator. For the latter "Generative Latent Kernel Modeling for Blind Motion Deblurring", section
+V-A2, refers to a supplement that is not available. Here the features w start where the initializer puts
+them, and each step of the image is followed by one step of Adam on w.
 """
 
 from dataclasses import dataclass
@@ -36,10 +36,12 @@ class Settings:
     view: ViewSettings = ViewSettings()
     sampling: SamplingSettings = SamplingSettings()
     kernel_prior: str = ""  # file of the kernel model; the shipped one, of demo size, if empty
-    penalty_order: Literal[0, 1] = 1  # of the norm of the kernel that is penalised; the script: 1
-    penalty_weight: float = 1.0  # of that norm
-    # Which kernel that is. normalised: as in the released code, where it changes nothing, as the l1 norm is 1
-    # and the l0 norm has no gradient. unnormalised: before the division by its sum (ours).
+    # Which norm of the kernel is penalised, l0 or l1; the released script has l1.
+    penalty_order: Literal[0, 1] = 1
+    penalty_weight: float = 1.0  # weight of the penalised norm
+    # Which kernel is penalised. normalised: that of sum 1, as in the released code. It changes nothing there:
+    # its l1 norm is 1, and the l0 norm has no gradient. unnormalised: that before the division by its sum
+    # (ours).
     penalty_on: Literal["normalised", "unnormalised"] = "normalised"
 
     def __post_init__(self) -> None:
@@ -48,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class GlkmSettings:
-    """Settings of `blinddps-glkm`: BlindDPS's values; the two rates of w are not in our sources."""
+    """Settings of `blinddps-glkm`: BlindDPS's values; the GLKM paper does not give the rate of w."""
 
     view: ViewSettings = ViewSettings()
     sampling: SamplingSettings = SamplingSettings()
@@ -56,10 +58,11 @@ class GlkmSettings:
     # held-out faces of 64 px, in a tenth of the steps at ten times the rate: fewer steps need a rate so much
     # larger.
     kernel: LatentSettings = LatentSettings(latent_rate=3e-3)
-    # Early estimates of the image are smooth, and draw any kernel towards a point. growing: the rate times
-    # sqrt(A_t), like the image's correction. late: w rests until `late_share` of the time is left.
+    # How fast the features w move: early estimates of the image are smooth, and draw any kernel towards a
+    # point. growing: the rate times sqrt(A_t), like the image's correction. late: w rests until `late_share`
+    # of the diffusion's steps are left.
     latent_schedule: Literal["growing", "late"] = "growing"
-    late_share: float = 0.6  # of the time, for latent_schedule: late
+    late_share: float = 0.6  # share of the diffusion's steps during which w moves, for latent_schedule: late
 
     def __post_init__(self) -> None:
         shares(self, "late_share")

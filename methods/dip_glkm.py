@@ -30,7 +30,7 @@ class Settings:
     schedule: Schedule = Schedule()
     image: PerturbedSkipSettings = PerturbedSkipSettings()
     kernel: LatentSettings = LatentSettings()
-    # Of non-uniform blur: so many first iterations, during which all nodes share one w. The paper is silent.
+    # For non-uniform blur: in how many first iterations all nodes share one w. The paper gives no number.
     global_steps: int = 0
 
     def __post_init__(self) -> None:
@@ -50,7 +50,6 @@ def problem(
             (blurry.shape[1], blurry.shape[2]),
             kernel.prior.size,
             rng,
-            noise_scale=settings.image.code_noise,
         )
         stages = settings.objective.stages(blurry, schedule.iterations)
         return build_fit(observation, image, kernel, stages, schedule, rng, device)

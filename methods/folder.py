@@ -20,7 +20,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 class Settings:
     """Where the images lie. Raises ValueError when the folder cannot be read or holds no image."""
 
-    path: str  # of the folder, from the working directory on; it holds <case>.png, or another of SUFFIXES
+    path: str  # the folder, from the working directory on; holds <case>.png, .jpg, .jpeg or .bmp
 
     def __post_init__(self) -> None:
         try:

@@ -40,19 +40,21 @@ BOUNDS = ("std", "sparse", "extreme")  # objectives that begin with VDIP's varia
 class Settings:
     """Where the methods disagree, defaults are SelfDeblur's; those of the bound are VDIP-Sparse's."""
 
-    # skip: the image network of SelfDeblur. variational: that of VDIP, which gives standard deviations, too.
+    # Which network gives the image. skip: that of SelfDeblur. variational: that of VDIP, which gives standard
+    # deviations, too.
     image_prior: Literal["skip", "variational"] = "skip"
-    # network: SelfDeblur's. siren, convolutional: those of Robust BID. generator: GLKM's.
+    # Which network gives the kernel. network: SelfDeblur's. siren, convolutional: those of Robust BID.
+    # generator: GLKM's.
     kernel_prior: Literal["network", "siren", "convolutional", "generator"] = "network"
-    # mse-ssim: the two stages of SelfDeblur. residual: one stage, a data term and a regulariser. The others:
-    # the stages of VDIP-Std, -Sparse and -Extreme.
+    # What is minimised. mse-ssim: the two stages of SelfDeblur. residual: a data term and a regulariser, in
+    # one stage. std, sparse, extreme: the stages of these variants of VDIP.
     objective: Literal["mse-ssim", "residual", "std", "sparse", "extreme"] = "mse-ssim"
     schedule: Schedule = Schedule()
     image: PerturbedSkipSettings = PerturbedSkipSettings()
     network: FcnSettings = FcnSettings()
     siren: SirenSettings = SirenSettings()
     generator: LatentSettings = LatentSettings()
-    kernel_rate: float = KERNEL_RATE  # learning rate of the kernel prior, unless it is a generator
+    kernel_rate: float = KERNEL_RATE  # learning rate of the kernel's network, unless it is a generator
     mse_ssim: MseThenSsim = MseThenSsim()
     residual: ResidualSettings = ResidualSettings()
     bound: BoundSettings = BoundSettings()
@@ -127,7 +129,6 @@ def problem(
             (blurry.shape[1], blurry.shape[2]),
             kernel.prior.size,
             rng,
-            noise_scale=settings.image.code_noise,
             variational=settings.image_prior == "variational",
         )
         return build_fit(

@@ -18,8 +18,9 @@ class Settings:
     """The values of the authors' code."""
 
     turns: TurnSettings = TurnSettings()
-    dark_weight: float = 4e-3  # lambda of |dark(S)|_0; it falls in step with the gradient weight
-    final_weight: float = LAMBDA  # of the data term of the final step
+    # Weight of |dark(S)|_0, S the latent image, at the first turn; it falls as that of the gradients does.
+    dark_weight: float = 4e-3
+    final_weight: float = LAMBDA  # lambda, weight of the data term in the final step
 
     def __post_init__(self) -> None:
         positive(self, "dark_weight", "final_weight")

@@ -23,7 +23,7 @@ class Settings:
     """The values of the authors' code."""
 
     turns: TurnSettings = TurnSettings()
-    kernel_weight: float = 20.0  # of |k|^2
+    kernel_weight: float = 20.0  # weight of |k|^2, k the kernel, in the kernel step
     final: TotalVariationSettings = TotalVariationSettings(final_penalty=30.0, final_iterations=7)
 
     def __post_init__(self) -> None:

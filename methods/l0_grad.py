@@ -19,7 +19,7 @@ class Settings:
     """The values of the authors' code."""
 
     turns: TurnSettings = TurnSettings()
-    final_weight: float = LAMBDA  # of the data term of the final step
+    final_weight: float = LAMBDA  # lambda, weight of the data term in the final step
 
     def __post_init__(self) -> None:
         positive(self, "final_weight")

@@ -22,10 +22,10 @@ class Settings:
     """The values of the authors' code where it has one; the others were chosen by measurement."""
 
     turns: TurnSettings = TurnSettings()
-    # The weight of the final step's data term is noise_factor / sigma^2, sigma^2 the variance of the noise,
+    # The weight of the data term in the final step is noise_factor divided by the variance of the noise.
     noise_factor: float = 0.2
-    smallest_final_weight: float = 50.0  # but at least this,
-    largest_final_weight: float = 2000.0  # and at most this
+    smallest_final_weight: float = 50.0  # lower bound of that weight
+    largest_final_weight: float = 2000.0  # upper bound of that weight
 
     def __post_init__(self) -> None:
         positive(self, "noise_factor", "smallest_final_weight", "largest_final_weight")

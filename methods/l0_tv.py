@@ -17,8 +17,8 @@ from methods.parts.limits import positive
 class Settings:
     """The middle of the ranges that the authors' code gives; the kernel as in `l0-grad` with its defaults."""
 
-    tv_weight: float = 2e-3  # lambda_tv, 1e-3 to 1e-2
-    sparsity: float = 5e-4  # lambda_l0 of the image without rings, 1e-4 to 2e-3
+    tv_weight: float = 2e-3  # lambda_tv, weight of total variation; 1e-3 to 1e-2
+    sparsity: float = 5e-4  # lambda_l0, weight of |grad x|_0 in the image without rings; 1e-4 to 2e-3
     ring_strength: float = 1.0  # w: how much of the rings is removed
 
     def __post_init__(self) -> None:

@@ -24,9 +24,9 @@ from methods.parts.limits import at_least, positive
 class Settings:
     """The values of the authors' demo."""
 
-    weight: float = 100.0  # lambda of the data term; the demo: 200 for some images, less for noisy ones
+    weight: float = 100.0  # lambda of the data term; the demo has 200 for some images, less for noise
     delta: float = 1e-3  # length of an ISTA step
-    alternations: int = 21  # per scale
+    alternations: int = 21  # turns of latent image and kernel per scale
     final: TotalVariationSettings = TotalVariationSettings()
 
     def __post_init__(self) -> None:

@@ -26,8 +26,8 @@ class Settings:
 
     weight: float = 80.0  # lambda of the data term
     delta: float = 1e-2  # length of an ISTA step
-    alternations: int = 5  # per scale
-    rank_weight: float = 1e-5  # tau at the finest scale; a comment in the code: 3e-4 for small kernels
+    alternations: int = 5  # turns of latent image and kernel per scale
+    rank_weight: float = 1e-5  # tau of the rank, at the finest scale; their code: 3e-4 for small kernels
     final: TotalVariationSettings = TotalVariationSettings()
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from methods.parts.limits import at_least
 class Settings:
     """Our own value; the kernel as in `l0-grad` with its defaults."""
 
-    passes: int = 30  # more sharpen and ring more
+    passes: int = 30  # iterations; more of them sharpen more, and ring more
 
     def __post_init__(self) -> None:
         at_least(1, self, "passes")

@@ -16,7 +16,7 @@ from methods.parts.limits import at_least, positive
 class Settings:
     """The values of the authors' code; the kernel as in `l0-grad` with its defaults."""
 
-    passes: int = 50  # more sharpen and ring more
+    passes: int = 50  # iterations; more of them sharpen more, and ring more
     gamma: float = 2.2  # pixel values to this power are linear light; 1 where they are linear already
 
     def __post_init__(self) -> None:

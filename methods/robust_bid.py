@@ -56,8 +56,8 @@ class Settings(ImageSettings):
     network: FcnSettings = FcnSettings()
     siren: SirenSettings = SirenSettings()
     kernel_rate: float = KERNEL_RATE  # learning rate of the kernel prior
-    # siren: the paper's sine network. network: SelfDeblur's. convolutional: like the image's network
-    # (sections 3.4 and 4.3).
+    # Which network gives the kernel. siren: the paper's sine network. network: SelfDeblur's. convolutional:
+    # one like the image's (sections 3.4 and 4.3).
     kernel_prior: Literal["siren", "network", "convolutional"] = "siren"
     # Where the result lies in the latent image (section 3.6, Figs. 8 and 9). located: at the window most
     # similar to the blurry image. middle: in the middle, as SelfDeblur has it. all: the latent image is no

@@ -38,12 +38,12 @@ class Settings:
     schedule: Schedule = Schedule()
     image: PerturbedSkipSettings = PerturbedSkipSettings()
     kernel: FcnSettings = FcnSettings()
-    # Learning rate of the kernel network; null: the paper's 1e-4, in runs below 2000 iterations 5e-4.
+    # Learning rate of the kernel network. null: the scripts' 1e-4, or 5e-4 in runs below 2000 iterations.
     kernel_rate: float | None = None
-    # joint: one network with three outputs and one kernel. luma: the way of the YCbCr script, which restores
-    # the luma alone and keeps the chroma of the blurry image. For grey images both are the same.
+    # How colour images are restored. joint: by one network with three outputs. luma: as in the YCbCr script,
+    # the luma alone, with the chroma of the blurry image. For grey images both are the same.
     colour: Literal["joint", "luma"] = "joint"
-    # A method, such as l0-grad, at whose kernel the kernel network starts (not in the paper). None: random
+    # A method, such as l0-grad, at whose kernel the kernel network starts (not in the paper). null: random
     # weights, whose kernel is nearly uniform.
     warm_start: str | None = None
 

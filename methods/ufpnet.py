@@ -26,10 +26,10 @@ class Settings:
 
     # A folder with the authors' net_g_latest.pth or a ufpnet-<k>.safetensors; empty: the package's own.
     weights: str = ""
-    # Noise on the kernels' codes, equations (5) and (6). 'zero': none. 'sample': one draw, as in the authors'
-    # code; the paper speaks of it for training only. 'mean': the mean image of several draws.
+    # Noise on the kernels' codes, equations (5) and (6). zero: none. sample: one draw, as in the authors'
+    # code; the paper speaks of it for training only. mean: the mean image of several draws.
     noise: Literal["zero", "sample", "mean"] = "zero"
-    samples: int = 8  # how many draws noise: mean takes
+    samples: int = 8  # how many draws there are, for noise: mean
     field_stride: int = 0  # px between the kernels that are kept; 0: so many that at most 4,096 are kept
 
     def __post_init__(self) -> None:

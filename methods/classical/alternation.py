@@ -28,8 +28,8 @@ Solve = Callable[[Gradients, Gradients, tuple[int, int], float], Kernel]
 class TurnSettings:
     """Settings: the turns in which latent image and kernel are updated."""
 
-    gradient_weight: float = 4e-3  # of |grad S|_0 at the first turn
-    alternations: int = 5  # turns per scale
+    gradient_weight: float = 4e-3  # weight of |grad S|_0, S the latent image, at the first turn
+    alternations: int = 5  # turns of latent image and kernel per scale
 
     def __post_init__(self) -> None:
         positive(self, "gradient_weight")

@@ -36,9 +36,9 @@ RING_RADIUS = 3.0  # sigma_s of the bilateral filter, px
 class TotalVariationSettings:
     """Settings: the final step `total_variation`, as in the code of Krishnan et al., CVPR 2011."""
 
-    final_weight: float = 3000.0  # of the data term
-    final_penalty: float = 400.0  # weight of the splitting
-    final_iterations: int = 50  # of the final step
+    final_weight: float = 3000.0  # weight of the data term in the final step
+    final_penalty: float = 400.0  # weight of the splitting in the final step
+    final_iterations: int = 50  # iterations of the final step
 
     def __post_init__(self) -> None:
         positive(self, "final_weight", "final_penalty")

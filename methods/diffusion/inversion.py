@@ -30,11 +30,13 @@ class InversionSettings:
 
     iterations: int = 100  # steps of the fit
     image_rate: float = 3e-3  # learning rate of the noise x_T
-    stride: int = 100  # of the diffusion's 1000 steps: 10 calls of the network in each iteration
-    # stop: the network's output is a constant for the gradient, as in the released code. full: the gradient
-    # of the whole map, as in the paper, in about three times the time and with the memory of one network's.
+    # Every so many of the diffusion's 1000 steps is taken: 100 makes 10 calls of the network per iteration.
+    stride: int = 100
+    # Which gradient the noise gets. stop: the network's output counts as a constant, as in the released code.
+    # full: that of the whole map, as in the paper; it takes about three times as long, and the memory of one
+    # network's gradient.
     gradient: Literal["stop", "full"] = "stop"
-    bfloat16: bool = False  # whether the network runs in half the memory (ours)
+    bfloat16: bool = False  # whether the network computes in bfloat16, in half the memory (ours)
 
     def __post_init__(self) -> None:
         at_least(1, self, "iterations")

@@ -32,13 +32,14 @@ Draw = Callable[[Tensor], Tensor]  # a tensor -> noise of its shape
 class SamplingSettings:
     """Settings: the steps of BlindDPS; defaults are those of the released code."""
 
-    iterations: int = STEPS  # of the diffusion's 1000 steps; fewer are spread evenly
+    iterations: int = STEPS  # how many of the diffusion's 1000 steps are taken, spread evenly
     # Length of the correction, zeta. growing: sqrt(A_t), as in the released code. constant: constant_step, as
     # in the paper.
     step_size: Literal["growing", "constant"] = "growing"
-    constant_step: float = 0.3  # zeta of step_size: constant (section 5)
-    step_factor: float = 1.0  # times zeta, for fewer steps or smaller images (ours)
-    checkpointing: bool = False  # less memory, more time: activations are computed again (same result; ours)
+    constant_step: float = 0.3  # zeta, for step_size: constant (section 5 of the paper)
+    step_factor: float = 1.0  # factor of zeta, for fewer steps or smaller images (ours)
+    # Whether activations are computed again instead of kept: less memory, more time, same result (ours).
+    checkpointing: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.iterations <= STEPS:

@@ -32,8 +32,8 @@ class ViewSettings:
     # convolutions have no size, with sides rounded up to what its levels divide. It was not trained on them,
     # and the papers do not do so.
     other_sizes: bool = False
-    # grey: all is mid-grey outside the image, which is as large as the blurry one; as published. interior:
-    # residuals whose kernel reaches outside do not count (ours, for blurs of another boundary).
+    # What lies outside the image. grey: mid-grey, as published. interior: whatever it is, pixels whose kernel
+    # reaches it do not count (ours, for blurs under another boundary).
     border: Border = "grey"
 
 

@@ -32,7 +32,7 @@ FEATURES_RATE, ENOUGH = 1e-2, 0.1  # the rate for w, and the relative error at w
 class LatentSettings:
     """Settings: the kernel prior of GLKM."""
 
-    latent_rate: float = 5e-4  # learning rate of the latent variables; section VI-A gives no number
+    latent_rate: float = 5e-4  # learning rate of the latent variables; the paper gives no number
     weights: str = ""  # folder of generators and initializers; the package's own if empty
     # What is optimised (section IV-B). features: those of the generator's first layer, w. code: its input z.
     # generator: w and the layers behind it.
@@ -40,10 +40,11 @@ class LatentSettings:
     # Where the kernel starts. initializer: where that network puts it. random: z ~ N(0, I). Or the name of a
     # method, such as l0-grad, whose kernel is inverted into the latent variables (not in the paper).
     start: str = INITIALIZER
-    # Of kernels larger than any generator's (not in the paper): share of the iterations in full size during
+    # For kernels larger than any generator's (not in the paper): share of the iterations in full size during
     # which the kernel rests at its enlarged start.
     frozen_share: float = 0.1
-    # Learning rate of such a kernel after that; in 5000 iterations its entries change by about a quarter.
+    # For kernels larger than any generator's: learning rate of the kernel's logits after that rest. With the
+    # default, entries change by about a quarter in 5000 iterations.
     logit_rate: float = 1e-4
 
     def __post_init__(self) -> None:

@@ -147,7 +147,7 @@ def ssim_index(a: Tensor, b: Tensor, window: Tensor | None = None) -> Tensor:
 
     Args:
         a, b: Images (C, H, W) in [0, 1].
-        window: (11, 11); `ssim_window()` if None.
+        window: The weights (11, 11) of SSIM's local statistics; `ssim_window()` if None.
 
     Returns:
         The mean over all pixels and channels, a scalar.
@@ -195,10 +195,10 @@ class ResidualSettings:
     1e-4 for the ratio, which is 2e-3 times the usual rms of gradients (0.05).
     """
 
-    data_term: Literal["huber", "l1", "mse"] = "huber"  # of the residual
+    data_term: Literal["huber", "l1", "mse"] = "huber"  # how the residual is penalised
     delta: float = 0.05  # where the Huber loss turns from a parabola into a line
-    regulariser: Literal["l1/l2", "tv", "none"] = "l1/l2"  # of the image's gradients
-    regulariser_weight: float = 1e-5  # lambda, times means
+    regulariser: Literal["l1/l2", "tv", "none"] = "l1/l2"  # how the gradients of the image are penalised
+    regulariser_weight: float = 1e-5  # lambda; both terms are means over the image
 
     def __post_init__(self) -> None:
         at_least(0, self, "regulariser_weight")

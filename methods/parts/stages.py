@@ -19,7 +19,7 @@ Flaw = tuple[str, Callable[[Estimate], Tensor]]
 
 @dataclass(frozen=True)
 class Stage:
-    """A number of iterations with one objective. What the objective does not depend on stays as it is."""
+    """A number of iterations with one objective. A prior on which it does not depend stays as it is."""
 
     name: str
     iterations: int
@@ -85,7 +85,11 @@ class Schedule:
     """
 
     iterations: int = 5000  # steps of the fit
-    milestones: tuple[float, ...] = (0.4, 0.6, 0.8)  # shares of the iterations after which rates are halved
+    milestones: tuple[float, ...] = (
+        0.4,
+        0.6,
+        0.8,
+    )  # shares of the iterations after which both rates are halved
     image_rate: float = 1e-2  # learning rate of the image network
 
     def __post_init__(self) -> None:
@@ -112,7 +116,8 @@ class MseThenSsim:
     The published code has them; the paper has the first one alone, with a TV term.
     """
 
-    mse_share: float = 0.1  # of the iterations, with MSE: 500 of 5000 (Lai script; the Levin script has 0.2)
+    # Share of the iterations with MSE: 500 of 5000 in the script for Lai's images; that for Levin's has 0.2.
+    mse_share: float = 0.1
 
     def __post_init__(self) -> None:
         shares(self, "mse_share")

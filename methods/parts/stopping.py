@@ -28,11 +28,12 @@ SAMPLE = 2**16  # values; the variance of so many is that of all to 0.8 %
 class StopSettings:
     """Settings: when a run ends."""
 
-    # fixed: after its iterations. wmv: `patience` iterations after the smallest variance, if not over before.
-    # watched: after its iterations, but with the image that wmv returns, to see what stopping is worth.
+    # When the run ends. fixed: after its iterations. wmv: `patience` iterations after the smallest variance,
+    # if these come first. watched: after its iterations, but with the image that wmv returns, to see what
+    # stopping early saves.
     stop: Literal["fixed", "wmv", "watched"] = "fixed"
-    window: int = 100  # W: images whose variance is watched (section 4 of the paper)
-    patience: int = 500  # P: iterations without a smaller variance; the paper: 500, with high noise 200
+    window: int = 100  # W: the variance is that of so many images in a row (section 4 of the paper)
+    patience: int = 500  # P: iterations without a smaller variance; the paper has 500, with high noise 200
 
     def __post_init__(self) -> None:
         at_least(2, self, "window")
@@ -85,7 +86,7 @@ class WindowedVariance:
             ends: Whether the run ends then. If not, it goes on, and still returns the image kept until then.
         """
         self.window, self.patience, self.ends = window, patience, ends
-        self.iteration = 0  # images seen
+        self.iteration = 0  # how many images were pushed
         self.state: dict[str, Tensor] = {}
 
     def push(self, image: Tensor, kernels: Tensor) -> Tensor:
@@ -130,7 +131,7 @@ class WindowedVariance:
         return self.iteration >= iterations or (self.ends and bool(self.state["ended"].item()))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that it remembers."""
+        """Return the window, and the image kept so far."""
         return {"iteration": self.iteration, **self.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -146,11 +147,11 @@ class WindowedVariance:
             # The same values in all iterations and runs.
             rng = torch.Generator().manual_seed(0)
             values = torch.randperm(count, generator=rng)[:SAMPLE].to(device)
-        seen = len(values)
+        watched = len(values)
         return {
             "values": values,
-            "ring": torch.full((self.window, seen), _LOWEST, dtype=torch.int16, device=device),
-            "sum": torch.zeros(seen, dtype=torch.int32, device=device),
+            "ring": torch.full((self.window, watched), _LOWEST, dtype=torch.int16, device=device),
+            "sum": torch.zeros(watched, dtype=torch.int32, device=device),
             "squares": torch.zeros((), dtype=torch.int64, device=device),
             # None yet. Not infinite: the solver takes that in a checkpoint for divergence.
             "smallest": torch.tensor(torch.finfo(torch.float64).max, dtype=torch.float64, device=device),

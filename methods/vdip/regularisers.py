@@ -26,8 +26,8 @@ class NoRegulariser:
 class RegulariserWeights:
     """Settings: how much the regulariser counts; defaults are those of VDIP-Sparse's scripts."""
 
-    # Weights of the regulariser, in equally long parts of the bound: the scripts go on with a tenth of their
-    # sigma_n after 1000 iterations.
+    # Weights of the regulariser, one for each of several equally long parts of the bound. The scripts have
+    # two: after 1000 iterations they change to a tenth of their sigma_n.
     prior_weights: tuple[float, ...] = (0.1, 0.01)
     kernel_penalty: float = 10.0  # weight of the kernel's energy within the regulariser
 

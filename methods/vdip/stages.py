@@ -31,8 +31,10 @@ EXPLODED: Flaw = (
 class BoundSettings:
     """Settings: how long the stages are, as shares of `iterations`; defaults are the authors' scripts'."""
 
-    pretraining_share: float = 0.1  # 500 iterations, before the 5000 that `iterations` counts
-    bound_share: float = 0.4  # the bound until 2000 of 5000, then 1 - SSIM of the mean
+    # Length of the pre-training as a share of `iterations`, which do not count it: 500 before 5000.
+    pretraining_share: float = 0.1
+    # Share of the iterations with the variational bound: 2000 of 5000. The rest has 1 - SSIM of the mean.
+    bound_share: float = 0.4
 
     def __post_init__(self) -> None:
         at_least(0, self, "pretraining_share")

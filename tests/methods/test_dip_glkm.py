@@ -309,7 +309,7 @@ def test_the_true_kernel_restores_better_than_a_random_one():
     for kernel in (true, other):
         rng = torch.Generator().manual_seed(0)
         fit = Fit(
-            image=settings.image.draw(1, (40, 40), (13, 13), rng, noise_scale=settings.image.code_noise),
+            image=settings.image.draw(1, (40, 40), (13, 13), rng),
             kernel=kernel,
             operator=uniform_blur,
             stages=settings.objective.stages(blurry, settings.schedule.iterations),

@@ -205,8 +205,8 @@ class SkipSettings:
 
     code_channels: int = 8  # channels of the image network's random input
     channels: int = 128  # feature maps of each scale of the image network
-    skip_channels: int = 16  # feature maps of each of its skip connections
-    scales: int = 5  # of the image network, each with half the resolution of the one before
+    skip_channels: int = 16  # feature maps of each skip connection of the image network
+    scales: int = 5  # scales of the image network; each has half the resolution of the one before
 
     def __post_init__(self) -> None:
         at_least(1, self, "code_channels", "skip_channels", "scales")
@@ -214,6 +214,11 @@ class SkipSettings:
             raise ValueError(
                 f"channels must be at least 2 (the non-local block halves it), not {self.channels}"
             )
+
+    @property
+    def noise_scale(self) -> float:
+        """The standard deviation of the noise on the network's input in each step: none here."""
+        return 0.0
 
     def code(self, frame: tuple[int, int], support: tuple[int, int], rng: torch.Generator) -> Tensor:
         """Draw the input of the network.
@@ -247,7 +252,6 @@ class SkipSettings:
         support: tuple[int, int],
         rng: torch.Generator,
         *,
-        noise_scale: float = 0.0,
         variational: bool = False,
         non_local: bool = True,
     ) -> DeepImagePrior:
@@ -258,7 +262,6 @@ class SkipSettings:
             frame: (H, W) of the blurry image.
             support: (h, w) of the kernels.
             rng: A generator on the CPU.
-            noise_scale: Standard deviation of the perturbation of the code in each step.
             variational: Whether the prior gives standard deviations, too (VDIP).
             non_local: Whether the network has non-local blocks.
         """
@@ -266,15 +269,21 @@ class SkipSettings:
         outputs = 2 * channels if variational else channels
         with initialised_from(rng):
             network = self.network(outputs) if non_local else self.local_network(outputs)
-        return (VariationalImagePrior if variational else DeepImagePrior)(network, code, noise_scale)
+        return (VariationalImagePrior if variational else DeepImagePrior)(network, code, self.noise_scale)
 
 
 @dataclass(frozen=True)
 class PerturbedSkipSettings(SkipSettings):
     """Settings: the image network of methods that perturb its code."""
 
-    code_noise: float = 1e-3  # standard deviation of the Gaussian noise on the input in each iteration
+    # Standard deviation of the Gaussian noise that each iteration adds to the image network's input.
+    code_noise: float = 1e-3
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(0, self, "code_noise")
+
+    @property
+    def noise_scale(self) -> float:
+        """The standard deviation of the noise on the network's input in each step."""
+        return self.code_noise

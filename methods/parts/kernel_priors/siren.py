@@ -52,7 +52,7 @@ class SirenKernel(nn.Module):
         Args:
             size: (h, w) of the kernel.
             width: Units of each sine layer.
-            sine_layers: Their number; a linear layer follows.
+            sine_layers: Number of sine layers; a linear layer follows.
             entries: 'softmax' for exp(f), or 'sigmoid'.
         """
         super().__init__()
@@ -89,12 +89,12 @@ class SirenKernel(nn.Module):
 
 @dataclass(frozen=True)
 class SirenSettings:
-    """Settings: the sine network of the kernel. The paper says "2-layer", and gives no width."""
+    """Settings: the sine network of the kernel. The paper says "2-layer" and gives no width."""
 
     siren_width: int = 256  # units of each sine layer
-    siren_layers: int = 2  # sine layers; with one of 256 units a motion kernel of 21 px is not fitted at all
-    # What makes kernel entries of the sine network's output: softmax, or the paper's sigmoid, which leaves
-    # blobs in kernels that are declared too large.
+    siren_layers: int = 2  # how many; a single one of 256 units does not fit a motion kernel of 21 px
+    # How the sine network's output becomes the kernel's entries: by a softmax, or by the paper's sigmoid,
+    # which leaves blobs in kernels that are declared too large.
     siren_entries: Entries = "softmax"
 
     def __post_init__(self) -> None:
