@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how their texts are read."""
+"""Options that several verbs share: their texts, and how their values are read."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,16 +20,34 @@ Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 DEMO = Path("results/demo")
 
 
-def key_value(text: str) -> tuple[str, Any]:
-    """Read KEY=VALUE, the value as in YAML. Raises InputError when there is no equals sign."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set {text}: write KEY=VALUE, such as --set channels=32")
-    return key, yaml.safe_load(value)
+def given_settings(texts: Sequence[str] | None, **options: int | None) -> dict[str, Any]:
+    """Read the settings that a user gives, by --set and by options of their own.
+
+    Args:
+        texts: Each KEY=VALUE, the value as in YAML.
+        options: Settings that have an option of their own; None where it is not given.
+
+    Raises:
+        InputError: A text has no equals sign or no YAML value, or a setting is given twice.
+    """
+    settings: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    for text in texts or ():
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text}: write KEY=VALUE, such as --set channels=32")
+        if key in settings:
+            raise InputError(f"--set {text}: '{key}' is given twice; leave out one of them")
+        try:
+            settings[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(
+                f"--set {text}: '{value}' is not a YAML value; close brackets and quotes"
+            ) from error
+    return settings
 
 
 def page(lines: Sequence[tuple[str, str]]) -> str:
-    """Pairs of a heading and a text, one below the other."""
+    """Write pairs of a heading and a text, one below the other."""
     return tabulate(
         lines, tablefmt="plain", maxcolwidths=[None, 80], break_long_words=False, break_on_hyphens=False
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import Device, Seed, key_value
+from benchmark.cli.options import Device, Seed, given_settings
 from benchmark.core.types import Array, InputError, Restoration
 
 app = typer.Typer()
@@ -41,9 +41,7 @@ def deblur(
     from benchmark.tools.one_image import OneImage, describe
 
     given = read_photo(photo)
-    overrides = dict(key_value(text) for text in set_ or [])
-    if iterations is not None:
-        overrides["iterations"] = iterations
+    overrides = given_settings(set_, iterations=iterations)
     prepare(threads=None)
     with claimed_device(device) as target, reporting(f"{method or photo.name} ·") as report:
         run = OneImage(method or KERNEL_METHOD, overrides, photo.name, seed, target)
@@ -66,7 +64,7 @@ def deblur(
 
 
 def _image_of(restoration: Restoration, name: str) -> Array:
-    """The image; exit code 1 and one line where the method failed."""
+    """Return the image; where the method failed, print one line and exit with code 1."""
     from benchmark.tools.one_image import RestorationError, require_image
 
     try:
@@ -77,7 +75,7 @@ def _image_of(restoration: Restoration, name: str) -> Array:
 
 
 def _check_output(out: Path, photo: Path) -> None:
-    """Before hours of work: the result can be written, and not over the input."""
+    """Check before hours of work that the result can be written, and not over the input."""
     from benchmark.data.images import can_write
 
     if not can_write(out):

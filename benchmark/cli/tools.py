@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from tabulate import tabulate
 
-from benchmark.cli.options import Device, key_value, page
+from benchmark.cli.options import Device, given_settings, page
 from benchmark.core.types import InputError
 
 app = typer.Typer()
@@ -74,9 +74,7 @@ def pretrain(
     from benchmark.pretraining.job import Job, Order, pretrain
     from benchmark.runs.machine import claimed_device, prepare
 
-    overrides = dict(key_value(text) for text in set_ or [])
-    if kernel_size is not None:
-        overrides["kernel_size"] = kernel_size
+    overrides = given_settings(set_, kernel_size=kernel_size)
     order = Order(
         name, overrides, images=tuple(images or ()), pairs=tuple(pairs or ()), terms=data_terms,
         steps=steps, minutes=max_minutes, seed=seed, remark=remark, half=half,

@@ -8,7 +8,7 @@ from skimage import data
 
 from tests.benchmark.cli.conftest import assert_refused
 
-TINY = ["--set", "channels=4", "--set", "skip_channels=2", "--set", "scales=2"]
+TINY = ["--set", "channels=4", "--set", "skip_channels=2"]
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def photo(tmp_path):
     return path
 
 
-def deblur(photo, *more, out="x.png", size=5, iterations=3):
+def deblur(photo, *more, out="x.png", size=5, iterations=3, scales=2):
     named = ("deblur", photo, "--method", "selfdeblur", "--kernel-size", size)
-    return (*named, "--iterations", iterations, "--out", out, *TINY, *more)
+    return (*named, "--iterations", iterations, "--out", out, *TINY, "--set", f"scales={scales}", *more)
 
 
 def test_deblur_writes_image_and_kernel(blindbench, photo, tmp_path):
@@ -77,6 +77,9 @@ def test_deblur_refuses_before_it_works(blindbench, photo, arguments, message):
         (("--method", "selfdebur"), "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"),
         (("--set", "chanels=3"), "unknown setting 'chanels'. Did you mean 'channels'?"),
         (("--set", "channels"), "write KEY=VALUE"),
+        (("--set", "width=[1"), "--set width=[1: '[1' is not a YAML value"),
+        (("--set", "channels=5"), "--set channels=5: 'channels' is given twice"),
+        (("--iterations", "3", "--set", "iterations=4"), "'iterations' is given twice"),
         (("--device", "tpu"), "unknown device 'tpu'"),
         (("--scales", "3"), "No such option"),
     ],
@@ -101,7 +104,7 @@ def test_deblur_names_a_bad_photo(blindbench, photo, damage):
 
 def test_an_image_too_small_for_the_network_is_refused(blindbench, tmp_path):
     Image.new("L", (3, 3)).save(tmp_path / "dot.png")
-    assert_refused(blindbench(*deblur("dot.png", "--set", "scales=5", size=3)), "at least 33 pixels")
+    assert_refused(blindbench(*deblur("dot.png", size=3, scales=5)), "at least 33 pixels")
 
 
 @pytest.fixture
