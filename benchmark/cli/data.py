@@ -13,14 +13,14 @@ app = typer.Typer()
 
 
 def complete_dataset(incomplete: str) -> list[str]:
-    """The datasets whose names begin so, for the shell."""
+    """Complete the name of a dataset, for the shell."""
     from benchmark.data.descriptors import dataset_names
 
     return [name for name in dataset_names() if name.startswith(incomplete)]
 
 
 def complete_source(incomplete: str) -> list[str]:
-    """The sources whose names begin so, for the shell."""
+    """Complete the name of a source, for the shell."""
     from benchmark.data.sources import all_sources
 
     return [name for name in all_sources() if name.startswith(incomplete)]

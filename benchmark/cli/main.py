@@ -10,7 +10,7 @@ from benchmark.cli import data, figures, photo, run, tables, tools
 from benchmark.core.resources import version
 from benchmark.core.types import InputError
 
-# Who types them. All other verbs are steps of the workflow.
+# The verbs that people type, by purpose. All other verbs are steps of the workflow.
 GROUPS = {
     "Deblur a photo": ["deblur", "methods"],
     "Run the benchmark": ["run", "plan"],
@@ -27,8 +27,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(is_given: bool) -> None:
+    if is_given:
         typer.echo(f"blindbench {version()}")
         raise typer.Exit
 
@@ -43,10 +43,10 @@ def _options(
 
 
 def _grouped(verbs: list[CommandInfo]) -> list[CommandInfo]:
-    """The verbs in the order of `GROUPS`, each with its group's title; steps of the workflow last."""
+    """Order the verbs by `GROUPS`, each with its group's title; steps of the workflow last."""
     by_name = {verb.name or getattr(verb.callback, "__name__", ""): verb for verb in verbs}
-    people = {name for names in GROUPS.values() for name in names}
-    groups = GROUPS | {STEPS: [name for name in by_name if name not in people]}
+    typed = {name for names in GROUPS.values() for name in names}
+    groups = GROUPS | {STEPS: [name for name in by_name if name not in typed]}
     for title, names in groups.items():
         for name in names:
             by_name[name].rich_help_panel = title
@@ -69,7 +69,7 @@ def main() -> None:
         _fail(f"{message}{stop} See: {context.command_path} --help" if context else message, 2)
     except InputError as error:
         _fail(str(error), 2)
-    if code == 130:  # typer's word for Ctrl-C
+    if code == 130:  # what typer returns after Ctrl-C
         _fail("stopped; a workflow, a download or a training continues with the same command", code)
     sys.exit(code)
 

@@ -38,18 +38,21 @@ _JUNK = ("__MACOSX", ".DS_Store")  # what macOS adds to its archives
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest archive that is unpacked: one beyond may have been made to fill the disk."""
+    """The largest archive that is unpacked; a larger one may have been made to fill the disk."""
 
     bytes: int = 500 * 10**9  # unpacked; the largest source has about 20 GB
     files: int = 1_000_000  # the largest source has about 50 000
     ratio: int = 100  # of unpacked to packed size; images hardly shrink when they are packed
 
 
+_Kind = Literal["file", "folder", "other"]
+
+
 @dataclass(frozen=True)
 class _Member:
     name: str
     size: int  # unpacked, in bytes
-    kind: Literal["file", "folder", "other"]
+    kind: _Kind
     open: Callable[[], IO[bytes]]  # works until the next member is read
 
 
@@ -103,8 +106,8 @@ def _unpack(archive: Path, fresh: Path, strip: Sequence[str], include: Sequence[
         for member in members:
             name = member.name.replace("\\", "/")  # as some Windows programs write it
             place = _place(archive, name, strip)
-            wanted = any(fnmatchcase(name, pattern) for pattern in include)
-            if member.kind == "folder" or not wanted or any(junk in name.split("/") for junk in _JUNK):
+            included = any(fnmatchcase(name, pattern) for pattern in include)
+            if member.kind == "folder" or not included or any(junk in name.split("/") for junk in _JUNK):
                 continue
             if member.kind == "other":
                 raise InputError(f"{archive}: '{name}' is a link or a device; nothing was unpacked")
@@ -121,7 +124,7 @@ def _unpack(archive: Path, fresh: Path, strip: Sequence[str], include: Sequence[
 
 
 def _place(archive: Path, name: str, strip: Sequence[str]) -> PurePosixPath:
-    """The path of a member below the folder, without the folders in `strip`."""
+    """Return the path of a member below the folder, without the folders in `strip`."""
     parts = PurePosixPath(name).parts
     if ".." in parts or name.startswith("/") or re.match("[A-Za-z]:", name):
         raise InputError(f"{archive}: '{name}' leads outside the folder; nothing was unpacked")
@@ -170,20 +173,16 @@ def _zip_members(archive: Path) -> Generator[_Member]:
             if info.flag_bits & 1:
                 raise zipfile.BadZipFile(f"'{info.filename}' is encrypted")
             plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)  # 0: written on Windows
-            kind: Literal["file", "folder", "other"] = (
-                "folder" if info.is_dir() else "file" if plain else "other"
-            )
+            kind: _Kind = "folder" if info.is_dir() else "file" if plain else "other"
             yield _Member(info.filename, info.file_size, kind, partial(file.open, info))
 
 
 def _tar_members(file: tarfile.TarFile) -> Generator[_Member]:
     with file:
         for info in file:
-            kind: Literal["file", "folder", "other"] = (
-                "folder" if info.isdir() else "file" if info.isreg() else "other"
-            )
+            kind: _Kind = "folder" if info.isdir() else "file" if info.isreg() else "other"
             yield _Member(info.name, info.size, kind, partial(_open, file, info))
-        # tarfile also stops at a damaged header. The real end is two blocks of zeros, of which it read one.
+        # tarfile also stops at a damaged header. The real end is two blocks of zeros, one read before.
         assert file.fileobj is not None
         if file.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("no end mark after the last member")
@@ -198,7 +197,7 @@ def _open(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _converted_members(archive: Path) -> Generator[_Member]:
-    """The members of a rar or 7z file, which bsdtar converts to a tar stream.
+    """Yield the members of a rar or 7z file, which bsdtar converts to a tar stream.
 
     libarchive 3.6 does not verify the checksum of rar members that are stored without compression.
     """
@@ -222,5 +221,5 @@ def _converted_members(archive: Path) -> Generator[_Member]:
             process.kill()
         if failed:
             complaints.seek(0)
-            words = complaints.read().decode(errors="replace").split()
-            raise tarfile.ReadError(" ".join(words) or "bsdtar cannot read it")
+            complaint = " ".join(complaints.read().decode(errors="replace").split())
+            raise tarfile.ReadError(complaint or "bsdtar cannot read it")

@@ -38,15 +38,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where to look for the files of a dataset."""
+    """The folders in which the files of a dataset are looked for."""
 
     source: str  # the folder below each root
-    roots: Sequence[Path]  # looked in one after the other
+    roots: Sequence[Path]  # searched in this order
     lists: Path  # the folder of lists of ids, beside the descriptors
     frozen: str  # a file in the source's folder: the paths of all cases, listed when the data were complete
 
     def find(self, name: str) -> Path | None:
-        """The file of that path in the first root that has it; None where no root has."""
+        """Return the file with this path in the first root that has it; None where no root has."""
         return next((root / name for root in self.roots if (root / name).is_file()), None)
 
     @property
@@ -92,13 +92,13 @@ def _with_kernel(entry: Entry, recipe: Mapping[str, Any], index: int) -> Entry:
 
 
 def _photographs(cases: Sequence[Mapping[str, Any]], folders: Folders) -> list[Entry]:
-    """Photographs of scikit-image."""
+    """List photographs of scikit-image."""
     del folders
     return [Entry(group=case["id"], **case) for case in cases]
 
 
 def _grid(grid: Mapping[str, Any], folders: Folders) -> list[Entry]:
-    """Every image with every kernel."""
+    """Combine every image with every kernel."""
     return [
         _grid_entry(grid, group, image, kernel, folders)
         for group, images in grid["images"].items()
@@ -108,7 +108,7 @@ def _grid(grid: Mapping[str, Any], folders: Folders) -> list[Entry]:
 
 
 def _grid_entry(grid: Mapping[str, Any], group: str, image: str, kernel: str, folders: Folders) -> Entry:
-    """The case of one image and one kernel; templates such as `gt/{image}.png` give the paths."""
+    """Make the case of one image and one kernel; templates such as `gt/{image}.png` give the paths."""
     case_id = grid["id"].format(image=image, kernel=kernel)
 
     def path(template: str, **names: Any) -> str:
@@ -118,7 +118,7 @@ def _grid_entry(grid: Mapping[str, Any], group: str, image: str, kernel: str, fo
     frames = grid.get("frames", {"file": "", "count": 0})
     count = frames.get("except", {}).get(case_id, frames["count"])
     skipped = frames.get("skip", {}).get(case_id, [])
-    about = grid["kernels"][kernel]
+    properties = grid["kernels"][kernel]
     return Entry(
         id=case_id,
         group=group,
@@ -127,14 +127,14 @@ def _grid_entry(grid: Mapping[str, Any], group: str, image: str, kernel: str, fo
         frames=tuple(
             path(frames["file"], frame=frame) for frame in range(1, count + 1) if frame not in skipped
         ),
-        kernel_file=path(about.get("file", "")),
-        kernel_form=about.get("form", ""),
-        declared_size=about["declared_size"],
+        kernel_file=path(properties.get("file", "")),
+        kernel_form=properties.get("form", ""),
+        declared_size=properties["declared_size"],
     )
 
 
 def _files(files: Mapping[str, Any], folders: Folders) -> list[Entry]:
-    """Files that a list names or a pattern matches."""
+    """List the files that a list names or a pattern matches."""
     sizes: Mapping[str, Sequence[str]] = files.get("declared_sizes", {})
     size_of = {name: int(size) for size, names in sizes.items() for name in names}
     if "ids" in files:
@@ -157,7 +157,7 @@ def _files(files: Mapping[str, Any], folders: Folders) -> list[Entry]:
 
 
 def _matching_files(files: Mapping[str, Any], folders: Folders) -> list[dict[str, str]]:
-    """The named groups of the pattern for each file that it matches, ordered by the case's id.
+    """Return the named groups of the pattern for each file that it matches, ordered by the case's id.
 
     Raises InputError where too many or too few files match.
     """
@@ -172,34 +172,34 @@ def _matching_files(files: Mapping[str, Any], folders: Folders) -> list[dict[str
     matches = {path: match for path in paths if (match := pattern.fullmatch(path))}
     if "listed_in" in files:
         matches = _listed(matches, folder / files["listed_in"])
-    count, wanted = len(matches), files.get("first") or files["count"]
-    if count < wanted or ("first" not in files and count > wanted):
+    count, expected = len(matches), files.get("first") or files["count"]
+    if count < expected or ("first" not in files and count > expected):
         raise InputError(
-            f"{folder}: {count} files match {files['find']}, not {wanted}; "
-            + ("some are missing" if count < wanted else "some are too many")
+            f"{folder}: {count} files match {files['find']}, not {expected}; "
+            + ("some are missing" if count < expected else "some are too many")
         )
     # Not by path: folders may sort differently.
     names = sorted((match.groupdict() for match in matches.values()), key=lambda n: files["id"].format(**n))
-    return names[:wanted]
+    return names[:expected]
 
 
 def _listed(matches: Mapping[str, re.Match[str]], path: Path) -> dict[str, re.Match[str]]:
-    """The matches that the list at `path` names. Raises InputError where a listed file is missing."""
+    """Keep the matches that the list at `path` names. Raises InputError where a listed file is missing."""
     try:
         names = path.read_text(encoding="utf-8").split()
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; it lists the test pairs and lies in the archive") from error
-    wanted = {name: matches[name] for name in names if name in matches}
+    listed = {name: matches[name] for name in names if name in matches}
     missing = [name for name in names if not (path.parent / name).is_file()]
     if missing:
         raise InputError(
             f"{path.parent}: {len(missing)} of {len(names)} files are missing, such as {missing[0]}"
         )
-    return dict(sorted(wanted.items()))
+    return dict(sorted(listed.items()))
 
 
 def _manifest(manifest: Mapping[str, Any], folders: Folders) -> list[Entry]:
-    """Pairs of images that a CSV file of the user lists."""
+    """List the pairs of images in a CSV file of the user."""
     path = folders.find(f"{folders.source}/{manifest['file']}")
     if path is None:
         expected = folders.roots[-1] / folders.source / manifest["file"]

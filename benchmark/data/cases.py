@@ -39,7 +39,7 @@ class Case:
     dataset: str
     group: str  # averages are taken by group, such as an image or a category
     id: str
-    kernel_size: tuple[int, int] | None  # (h, w) that methods are told
+    kernel_size: tuple[int, int] | None  # (h, w), as declared to methods
     blur_model: BlurModel = "uniform"
     boundary: Boundary = "valid"
     grid: tuple[int, int] = (1, 1)  # rows and columns of nodes at which a non-uniform blur has kernels
@@ -79,7 +79,7 @@ def make_case(dataset: Dataset, case_id: str, experiment_seed: int) -> Case:
 
 
 def _photographed(dataset: Dataset, entry: Entry) -> Case:
-    """A case whose blurry image is a file or a photograph of scikit-image."""
+    """Make a case whose blurry image is a file or a photograph of scikit-image."""
     if entry.photograph:
         photograph = _cropped(_shipped(entry.photograph), entry, (1, 1), dataset.path)
     else:
@@ -100,7 +100,7 @@ def _photographed(dataset: Dataset, entry: Entry) -> Case:
 
 
 def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case:
-    """A case that is blurred here: its sharp image, and its kernels or camera shake."""
+    """Make a case that is blurred here: its sharp image, and its kernels or camera shake."""
     recipe = entry.kernel or {}
     kernels = _kernel_file(dataset, entry)
     if kernels is None and "shake" not in recipe:
@@ -175,7 +175,7 @@ def _kernel_file(dataset: Dataset, entry: Entry) -> Array | None:
 
 
 def declared_kernel_size(size: int, level: int, scene: tuple[int, int]) -> tuple[int, int]:
-    """The kernel size (h, w) that methods are told at a level of over-specification.
+    """Compute the kernel size (h, w) that is declared to methods at a level of over-specification.
 
     Levels go in equal steps from the true size (level 1) to half the sharp image (level 5), rounded up, as in
     "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", section 4.2.1, and its example.
@@ -210,13 +210,13 @@ def _noise(description: Mapping[str, Any], dataset: Dataset) -> Noise:
 
 
 def _shipped(name: str) -> Array:
-    """A photograph of scikit-image (C, H, W)."""
+    """Read a photograph of scikit-image, (C, H, W) in [0, 1]."""
     pixels: NDArray[np.float32] = skimage.util.img_as_float32(getattr(skimage.data, name)())
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
 def _cropped(photograph: Array, entry: Entry, kernel_size: tuple[int, int], path: Path) -> Array:
-    """The crop of a photograph, with the margin that 'valid' blur by `kernel_size` takes away."""
+    """Crop a photograph, with the margin that 'valid' blur by `kernel_size` takes away."""
     assert entry.crop is not None
     crop, (h, w) = entry.crop, kernel_size
     top, left = crop["top"] - (h - 1) // 2, crop["left"] - (w - 1) // 2
@@ -230,7 +230,7 @@ def _cropped(photograph: Array, entry: Entry, kernel_size: tuple[int, int], path
 
 
 def _square(image: Array, side: int | None) -> Array:
-    """The central square of `image`, resized (bicubic, antialiased) to `side`; without a side, `image`."""
+    """Resize the central square of `image` to `side` (bicubic, antialiased); without a side, keep it all."""
     if side is None:
         return image
     scale = side / min(image.shape[1:])

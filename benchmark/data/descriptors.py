@@ -16,7 +16,7 @@ from benchmark.core.types import InputError
 from benchmark.data.case_lists import Entry, Folders, count_of, entries_of
 
 FOLDER = shipped("datasets")
-MIRROR = "BLINDBENCH_MIRROR"  # environment variable: its folder's data/ and weights/ are looked in first
+MIRROR = "BLINDBENCH_MIRROR"  # environment variable: the data/ and weights/ in its folder are searched first
 OTHERS = ("sources", "conditions")  # YAML files beside the descriptors
 
 
@@ -26,7 +26,7 @@ class Dataset:
 
     name: str  # <dataset>, or <dataset>@<condition>
     path: Path  # of the descriptor; lists of cases and checksums lie beside it
-    data: Path  # holds a folder of data per source; looked in after the mirror
+    data: Path  # holds a folder of data per source; searched after the mirror
     content: Mapping[str, Any]  # see `workflow/schemas/dataset.schema.yaml`
     size_level: int = 1  # 1 declares the true kernel size, 5 half the image; see `declared_kernel_size`
 
@@ -85,13 +85,13 @@ class Dataset:
     def file(self, name: str) -> Path:
         """Find a file of data and verify its checksum, if one is listed.
 
-        Raises InputError when the file is missing or another.
+        Raises InputError when the file is missing or its checksum differs.
         """
         path = self._folders.find(name)
         if path is None:
-            looked = " nor ".join(str(root) for root in self._folders.roots)
+            places = " nor ".join(str(root) for root in self._folders.roots)
             raise InputError(
-                f"{self.name}: {name} is not in {looked}; put it there, or set {MIRROR} to a folder that has "
+                f"{self.name}: {name} is not in {places}; put it there, or set {MIRROR} to a folder that has "
                 f"data/{name}, or see `blindbench datasets {self.base}`"
             )
         if name in self.checksums:
@@ -124,7 +124,7 @@ class Dataset:
         return [name for name in self.files(cases) if self._folders.find(name) is None]
 
     def freeze(self) -> None:
-        """List the files of all cases in a file beside them, so that one that is lost later can be named."""
+        """Write the list of all cases' files beside them, so that a file that is lost later is noticed."""
         folder = self.data / self.content["source"]
         if "find" in self.content.get("files", {}) and folder.is_dir():
             below = len(self.content["source"]) + 1
@@ -140,7 +140,7 @@ class Dataset:
 
 
 def dataset_names(folder: Path = FOLDER) -> list[str]:
-    """The names of all descriptors."""
+    """List the names of all descriptors."""
     return sorted(path.stem for path in folder.glob("*.yaml") if path.stem not in OTHERS)
 
 

@@ -124,7 +124,7 @@ def _check(path: Path, expected: str | None, origin: Path) -> None:
 
 
 def _unpacked(target: Path) -> dict[str, str]:
-    """The archives that were unpacked into `target`, each with its SHA-256."""
+    """Read which archives were unpacked into `target`, each with its SHA-256."""
     try:
         archives: dict[str, str] = json.loads((target / UNPACKED).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def _unpacked(target: Path) -> dict[str, str]:
 
 
 def _expected(archive: Archive, cache: Path) -> str | None:
-    """The published checksum, else the recorded one, else None."""
+    """Return the published checksum, else the recorded one, else None."""
     record = _record(archive, cache)
     if archive.checksum or not record.exists():
         return archive.checksum

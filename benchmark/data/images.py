@@ -50,7 +50,7 @@ def read_photo(path: Path) -> Photo:
 
 
 def can_write(path: Path) -> bool:
-    """Whether the suffix is that of an image format that can be written."""
+    """Tell whether the suffix is that of an image format that can be written."""
     return Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE
 
 
@@ -91,7 +91,7 @@ def write_kernel_image(path: Path, kernel: NDArray[np.floating[Any]]) -> None:
 
 
 def _opened(path: Path) -> Image.Image:
-    """The file's pixels, turned as its EXIF tag says."""
+    """Open a file, its pixels turned as its EXIF tag says."""
     try:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -110,7 +110,7 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _channels_first(file: Image.Image) -> Array:
-    """8-bit pixels as (C, H, W) in [0, 1]."""
+    """Convert 8-bit pixels to (C, H, W) in [0, 1]."""
     pixels = np.atleast_3d(np.asarray(file, dtype=np.float32) / np.float32(255))
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -7,7 +7,7 @@ from benchmark.data.sources import all_sources
 
 
 def list_datasets() -> list[dict[str, object]]:
-    """One row per dataset: its cases, its blur, how it is scored, and whether its files are here."""
+    """Make a row per dataset: its cases, its blur, how it is scored, and whether its files are here."""
     return [
         {
             "dataset": name,
@@ -23,7 +23,7 @@ def list_datasets() -> list[dict[str, object]]:
 
 
 def list_sources() -> list[dict[str, object]]:
-    """One row per source: how to get it, its size, when its links were last seen to work, and its terms."""
+    """Make a row per source: how to get it, its size, when its links were last checked, and its terms."""
     return [
         {
             "source": source.name,
@@ -37,7 +37,7 @@ def list_sources() -> list[dict[str, object]]:
 
 
 def describe_dataset(name: str) -> list[tuple[str, str]]:
-    """All that a person asks of one dataset, as pairs of a heading and a text.
+    """Describe a dataset by pairs of a heading and a text: its cases, blur, files, source and terms.
 
     Raises:
         InputError: There is no such dataset. For the name of a source the message names its datasets.
@@ -70,5 +70,5 @@ def describe_dataset(name: str) -> list[tuple[str, str]]:
 
 
 def where_files_lie(source: str) -> str:
-    """The folders in which files of a source are looked for, in order."""
+    """Name the folders in which files of a source are looked for, in order."""
     return f"${MIRROR}/data/{source} (if set), then {data_folder() / source}"

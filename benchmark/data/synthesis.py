@@ -38,7 +38,7 @@ def observe(case: Case, experiment_seed: int) -> tuple[Observation, Truth]:
 
 
 def _blurred(scene: Tensor, case: Case) -> Tensor:
-    """The scene convolved with its kernel, or averaged over the poses of the shaken camera."""
+    """Convolve the scene with its kernel, or average it over the poses of the shaken camera."""
     assert case.kernels is not None
     if case.shake is None:
         return blur(scene, torch.from_numpy(case.kernels[0]).double(), case.boundary)

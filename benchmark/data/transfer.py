@@ -100,7 +100,7 @@ class _Resume:
         return self.part.with_name(f"{self.part.name}.json")
 
     def _known(self, url: str) -> _Version | None:
-        """The version that the partial file is of; None when there is nothing to continue."""
+        """Read of which version the partial file is; None when there is nothing to continue."""
         try:
             known = _Version(**json.loads(self._notes.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
@@ -185,7 +185,7 @@ def _progress(name: str, done: int, size: int | None) -> Iterator[Callable[[int]
             tenth = 10 * bytes_ // size if size else 0
             if tenth > last_tenth:
                 last_tenth = tenth
-                of = f" of {decimal(size)}" if size else ""
-                console.print(f"{name}: {decimal(bytes_)}{of}", highlight=False, soft_wrap=True)
+                whole = f" of {decimal(size)}" if size else ""
+                console.print(f"{name}: {decimal(bytes_)}{whole}", highlight=False, soft_wrap=True)
 
         yield in_lines

@@ -62,7 +62,7 @@ def _datasets(drawing: Drawing) -> str:
 
 
 def _has_image(drawing: Drawing, method: str) -> bool:
-    """Whether a method has restored any of the cases."""
+    """Tell whether a method has restored any of the cases."""
     folders = [
         drawing.store.case_folder(dataset, method, drawing.seed, case)
         for dataset, cases in drawing.content.cases.items()

@@ -29,7 +29,8 @@ def gradient_cdf(image: Array, thresholds: Floats) -> Floats:
         thresholds: (N,) in [0, 1].
 
     Returns:
-        (N,): the share of pixels whose value is at most each threshold. A constant image has only zeros.
+        (N,): the share of pixels whose value is at most each threshold. A constant image has no gradient, so
+        all its shares are 1.
 
     >>> gradient_cdf(np.full((1, 9, 9), 0.5, np.float32), np.array([0.0, 1.0]))
     array([1., 1.])

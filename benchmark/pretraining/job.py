@@ -219,7 +219,7 @@ def _materials(job: Job, processes: int) -> Materials:
 
 
 def _is_finished(job: Job, identity: str) -> bool:
-    """Whether the record is that of this job and all weights are there."""
+    """Tell whether the record is that of this job and all weights are there."""
     try:
         record = json.loads(job.record_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,7 @@
-"""How close an estimated kernel is to the true one. Kernels are (h, w) in true-convolution form, sum 1."""
+"""Measure how close an estimated kernel is to the true one.
+
+Kernels are (h, w) in true-convolution form, sum 1.
+"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Measure speed. Two ways are timed in the same run and compared, for times of different runs differ."""
+"""Measure speed. Both of two ways are timed in the same run: times of different runs cannot be compared."""
 
 import statistics
 import subprocess
@@ -90,7 +90,7 @@ def time_steps(name: str, size: int, kernel_size: int, steps: int, keep: bool) -
 
 
 def _milliseconds(work: Callable[[], object], repeats: int) -> float:
-    """The median time over `repeats`, after two runs to warm up."""
+    """Time `work`, after two runs to warm up: the median of `repeats` runs, in milliseconds."""
     times = []
     for _ in range(repeats + 2):
         started = time.perf_counter()

@@ -41,7 +41,7 @@ class Deblurred:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class KernelCandidate:
     """The kernel that was estimated for one declared size."""
 
     size: int  # px, declared
@@ -106,9 +106,9 @@ def deblur_photo(
 
 def _candidates_of_sizes(
     photo: Array, estimate: Estimate, sizes: Sequence[int], report: Report
-) -> tuple[list[Candidate], int, str]:
-    """The candidates, how far the photo was reduced for them, and the reason where there are none."""
-    candidates: list[Candidate] = []
+) -> tuple[list[KernelCandidate], int, str]:
+    """Find the candidates, how far the photo was reduced for them, and the reason where there are none."""
+    candidates: list[KernelCandidate] = []
     scale, reason = 1, "it is too small to find a kernel on"
     for reduction in (1,) if sizes else REDUCTIONS:
         to_try = sizes or fitting_sizes(min(photo.shape[1:]), reduction)
@@ -143,7 +143,7 @@ def fitting_sizes(short: int, reduction: int) -> list[int]:
 
 def find_candidates(
     photo: Array, estimate: Estimate, sizes: Sequence[int], report: Report
-) -> tuple[list[Candidate], str]:
+) -> tuple[list[KernelCandidate], str]:
     """Estimate a kernel for each of `sizes` on the textured part of `photo` (C, H, W).
 
     Returns:
@@ -163,30 +163,29 @@ def find_candidates(
         kernel /= kernel.sum()
         sharp = hyper_laplacian(luma[None, *part], kernel, data_weight(noise))[0]
         residual = reblur_residual(luma[part], sharp.clip(0, 1), kernel, max(sizes) // 2)
-        candidates.append(Candidate(size, kernel, residual / noise))
+        candidates.append(KernelCandidate(size, kernel, residual / noise))
     return candidates, reason
 
 
-def choose(candidates: Sequence[Candidate]) -> Candidate:
+def choose(candidates: Sequence[KernelCandidate]) -> KernelCandidate:
     """Choose the candidate with the least misfit / `agreement` with the others.
 
     Measured with `l0-robust` on 48 blurs of 5 to 56 px of six photographs of scikit-image, 18 of them saved
-    as
-    JPEG: the restorations gain 4.7 dB of PSNR (luma) on average. Choosing the best of `SIZES` by its PSNR,
+    as JPEG: the restorations gain 4.7 dB of PSNR (luma) on average. Choosing the best of `SIZES` by its PSNR,
     which needs the sharp image, would give 5.4 dB.
     """
-    return min(candidates, key=lambda one: one.misfit / (agreement(one, candidates) or 1.0))
+    return min(candidates, key=lambda each: each.misfit / (agreement(each, candidates) or 1.0))
 
 
-def agreement(one: Candidate, candidates: Sequence[Candidate]) -> float | None:
-    """Mean similarity, of 1, of a candidate's kernel to those of the other sizes; None without others."""
-    others = [other for other in candidates if other is not one]
-    similarities = [kernel_similarity(one.kernel, other.kernel) for other in others]
+def agreement(candidate: KernelCandidate, candidates: Sequence[KernelCandidate]) -> float | None:
+    """Average the similarity, in [0, 1], of a candidate's kernel to the others'; None without others."""
+    others = [other for other in candidates if other is not candidate]
+    similarities = [kernel_similarity(candidate.kernel, other.kernel) for other in others]
     return float(np.mean(similarities)) if others else None
 
 
 def enlarged(kernel: Floats, factor: int) -> Floats:
-    """The kernel of a photo that was reduced by `factor`, in px of the photo as given; sides stay odd."""
+    """Enlarge the kernel of a photo that was reduced by `factor`, to px of the photo; sides stay odd."""
     if factor == 1:
         return kernel
     shape = tuple(factor * side // 2 * 2 + 1 for side in kernel.shape)
@@ -196,7 +195,7 @@ def enlarged(kernel: Floats, factor: int) -> Floats:
 
 
 def _reduced(photo: Array, factor: int) -> Array:
-    """`photo` (C, H, W) at 1 / `factor` of its size, by means of whole blocks."""
+    """Reduce `photo` (C, H, W) to 1 / `factor` of its size by averaging whole blocks."""
     height, width = (side // factor * factor for side in photo.shape[1:])
     reduced: Array = downscale_local_mean(photo[:, :height, :width], (1, factor, factor)).astype(np.float32)
     return reduced

@@ -124,7 +124,7 @@ def investigate(
 
 
 def tolerance(published: str) -> float:
-    """How far a number may lie from one that is printed: half of its last digit.
+    """Compute how far a number may lie from one that is printed: half of its last digit.
 
     Raises InputError when `published` is no number.
 
@@ -176,7 +176,7 @@ def _decibels(squared_error: float) -> float:
 
 
 def _scores(estimate: Image, reference: Image, metric: str) -> Iterator[tuple[Choice, float]]:
-    """The mean squared error or the SSIM of one pair by each choice."""
+    """Yield the mean squared error or the SSIM of one pair by each choice."""
     luma_starts = _starts(full_range_luma(estimate), full_range_luma(reference))
     # Rounding changes SSIM too little to tell protocols apart.
     roundings = ("none", "8 bit") if metric == "psnr" else ("none",)
@@ -200,7 +200,7 @@ def _scores(estimate: Image, reference: Image, metric: str) -> Iterator[tuple[Ch
 def _planes(
     estimate: Image, reference: Image, roundings: Sequence[str]
 ) -> dict[tuple[str, str], tuple[Image, Image]]:
-    """The images to compare by channels and rounding. Stored images are rounded already."""
+    """Make the images to compare, by channels and rounding. Stored images are rounded already."""
     if len(estimate) == len(reference) == 1:
         return {("grey", "none"): (estimate, reference)}
     planes = {}
@@ -218,7 +218,7 @@ def _rounded(*images: Image) -> tuple[Image, Image]:
 
 
 def _starts(estimate: Image, reference: Image) -> Mapping[str, tuple[float, float]]:
-    """The best shift of each alignment, measured 15 px inside the frame; none for images below 31 px."""
+    """Find the best shift of each alignment, 15 px inside the frame; none for images below 31 px."""
     if min(reference.shape[1:]) <= 2 * 15:
         return {}
     return {
@@ -230,7 +230,7 @@ def _starts(estimate: Image, reference: Image) -> Mapping[str, tuple[float, floa
 def _geometries(
     x: Image, y: Image, starts: Mapping[str, tuple[float, float]]
 ) -> Iterator[tuple[int, str, tuple[Image, Image]]]:
-    """(border, alignment, images) for each border and alignment.
+    """Yield (border, alignment, images) for each border and alignment.
 
     The best shift depends little on the border and the kind of luma, so only the steps next to `starts` are
     tried.

@@ -174,30 +174,30 @@ def conclusions(diagnosis: Diagnosis) -> list[str]:
             f"the sharp image without blur {diagnosis.unblurred:.4f}, a constant {diagnosis.contrast:.4f}. "
             "Do the files belong together?"
         ]
-    said = []
+    sentences = []
     if diagnosis.orientation is None:
         names = " and ".join(
             dict.fromkeys(entry.orientation for entry in _equally_good(diagnosis.candidates))
         )
-        said.append(f"The kernel's orientation cannot be decided: {names} fit equally well.")
+        sentences.append(f"The kernel's orientation cannot be decided: {names} fit equally well.")
     else:
-        said.append(f"The kernel file is in the form: {diagnosis.orientation}.")
+        sentences.append(f"The kernel file is in the form: {diagnosis.orientation}.")
     if diagnosis.light is None:
-        said.append("Whether the blur acts on stored values or in linear light cannot be decided.")
+        sentences.append("Whether the blur acts on stored values or in linear light cannot be decided.")
     else:
-        said.append(f"The blur acts on {diagnosis.light} (gamma {LIGHTS[diagnosis.light]}).")
+        sentences.append(f"The blur acts on {diagnosis.light} (gamma {LIGHTS[diagnosis.light]}).")
     shifts = ", ".join(f"({rows:+.2f}, {columns:+.2f})" for rows, columns in diagnosis.shifts)
-    said.append(f"Shift of the prediction (rows, columns), in px: {shifts}.")
-    said.append(
+    sentences.append(f"Shift of the prediction (rows, columns), in px: {shifts}.")
+    sentences.append(
         f"Intensities: blurry = {diagnosis.gain:.3f} x prediction {diagnosis.offset:+.4f} (of 0 to 1)."
     )
-    said.append(_boundary_sentence(diagnosis))
-    said.append(f"Residual: {diagnosis.noise_kind}, standard deviation {diagnosis.noise:.4f}.")
-    return said
+    sentences.append(_boundary_sentence(diagnosis))
+    sentences.append(f"Residual: {diagnosis.noise_kind}, standard deviation {diagnosis.noise:.4f}.")
+    return sentences
 
 
 def _equally_good(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The first of the ordered candidates, and those whose residual is not decisively larger."""
+    """Return the first of the ordered candidates, and those whose residual is not decisively larger."""
     return [entry for entry in candidates if entry.residual <= DECISIVE * candidates[0].residual]
 
 
@@ -242,7 +242,7 @@ def _middle_channel(image: Image) -> Image:
 
 
 def _geometric_mean(values: Sequence[float]) -> float:
-    """The geometric mean, in which all images count alike however large their residuals are."""
+    """Compute the geometric mean: all images count alike, however large their residuals are."""
     return float(np.exp(np.mean(np.log(np.maximum(values, 1e-12)))))
 
 
@@ -292,7 +292,7 @@ def _fit(prediction: Image, blurry: Image, margin: int) -> _Fit:
 
 
 def _start(prediction: Image, blurry: Image) -> tuple[int, int]:
-    """The first pixel of the blurry image in the prediction: their centres coincide."""
+    """Find the first pixel of the blurry image in the prediction: their centres coincide."""
     rows, columns = (
         (side - part) // 2 for side, part in zip(prediction.shape[1:], blurry.shape[1:], strict=True)
     )
@@ -307,13 +307,13 @@ def _window(image: Image, start: tuple[int, int], move: tuple[int, int], shape: 
 def _design(
     prediction: Image, start: tuple[int, int], move: tuple[int, int], shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """The planes (4, C, H, W) that `_Fit.weights` weigh, in the frame of a blurry image of `shape`."""
+    """Stack the planes (4, C, H, W) that `_Fit.weights` weigh, in the frame of a blurry image of `shape`."""
     planes = [prediction, np.ones_like(prediction), *np.gradient(prediction, axis=(1, 2))]
     return np.stack([_window(plane, start, move, shape) for plane in planes])
 
 
 def _border_rms(prediction: Image, blurry: Image, kernel: tuple[int, ...], fit: _Fit) -> float | None:
-    """Residual of the pixels where a kernel of this size reaches beyond the sharp image; None without any."""
+    """Compute the residual where the kernel reaches beyond the sharp image; None if it does nowhere."""
     start = _start(prediction, blurry)
     inside = np.zeros(prediction.shape[1:], dtype=bool)
     rows, columns = (slice(REACH + side // 2, -REACH - (side - 1) // 2) for side in kernel)
@@ -329,7 +329,7 @@ def _border_rms(prediction: Image, blurry: Image, kernel: tuple[int, ...], fit: 
 def _border_residuals(
     pairs: Sequence[tuple[Image, Image]], kernel: Kernel, gamma: float, fits: Sequence[_Fit]
 ) -> dict[str, float]:
-    """Boundary to the residual near the edges, a geometric mean over the images whose edges are reached."""
+    """Map each boundary to its residual near the edges: the geometric mean over images with such pixels."""
     borders = {}
     for name, mode in BOUNDARIES.items():
         residuals = [
@@ -343,7 +343,7 @@ def _border_residuals(
 
 
 def _boundary(borders: Mapping[str, float], inside: float) -> str | None:
-    """The continuation that predicts the border about as well as the inside; None if undecided."""
+    """Find the continuation that predicts the border about as well as the inside; None if undecided."""
     if not borders or min(borders.values()) > 2 * max(inside, ROUNDING):
         return "valid"
     least = min(borders, key=lambda name: borders[name])
@@ -352,7 +352,7 @@ def _boundary(borders: Mapping[str, float], inside: float) -> str | None:
 
 
 def _noise(fits: Sequence[_Fit]) -> tuple[float, str]:
-    """Standard deviation and kind of the residuals inside the borders, without clipped pixels."""
+    """Measure standard deviation and kind of the residuals inside the borders, without clipped pixels."""
     values, products = [], []
     for fit in fits:
         clipped = (fit.blurry < 0.5 / 255) | (fit.blurry > 254.5 / 255)

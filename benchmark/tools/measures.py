@@ -1,4 +1,4 @@
-"""What is measured of a photo, of its restoration and of an estimated kernel."""
+"""Measure a photo, its restoration and an estimated kernel."""
 
 import numpy as np
 import scipy  # loads its parts when they are used; signal takes a second
@@ -18,7 +18,7 @@ RIM = 0.15  # share of the kernel's mass
 
 
 def luma_of(photo: Array) -> Floats:
-    """The luma (H, W) of an image (C, H, W), both in [0, 1]."""
+    """Compute the luma (H, W) of an image (C, H, W), both in [0, 1]."""
     luma: Floats = full_range_luma(photo.astype(np.float64))[0]
     return luma
 
@@ -29,12 +29,12 @@ def noise_level(luma: Floats) -> float:
 
 
 def saturated_share(luma: Floats) -> float:
-    """The share of the pixels of (H, W) that are saturated, in [0, 1]."""
+    """Compute the share of the pixels of (H, W) that are saturated, in [0, 1]."""
     return float((luma > CLIPPED).mean())
 
 
 def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int = 0) -> float:
-    """Root mean square of kernel * sharp - blurry, where the blur reads no pixel outside the frame.
+    """Compute the root mean square of kernel * sharp - blurry where the blur reads no pixel outside.
 
     Args:
         blurry: The photo, (H, W).
@@ -55,11 +55,11 @@ def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int =
 
 
 def is_point(kernel: Floats) -> bool:
-    """Whether more than `POINT` of the kernel's mass lies within 3 x 3 px, as it does for sharp photos."""
+    """Tell whether more than `POINT` of a kernel's mass lies within 3 x 3 px, as for sharp photos."""
     return bool(9 * uniform_filter(kernel, 3, mode="constant").max() > POINT)
 
 
 def fills_box(kernel: Floats) -> bool:
-    """Whether more than `RIM` of the mass lies in the outer tenth of the box: the blur may be larger."""
+    """Tell whether more than `RIM` of the mass lies in the outer tenth of the box: the blur may be larger."""
     top, left = (max(1, round(side / 10)) for side in kernel.shape)
     return bool(1 - kernel[top:-top, left:-left].sum() > RIM)

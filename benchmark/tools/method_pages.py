@@ -12,7 +12,7 @@ from methods.parts.registry import built_in, no_files
 
 
 def list_methods() -> list[dict[str, str]]:
-    """One row per method: its title in tables, the blur that it treats, and its paper."""
+    """Make a row per method: its title in tables, the blur that it treats, and its paper."""
     return [
         {"method": m.name, "title": m.title, "blur": ", ".join(m.blur_models), "paper": m.paper}
         for m in built_in().values()
@@ -20,7 +20,7 @@ def list_methods() -> list[dict[str, str]]:
 
 
 def describe_method(name: str) -> list[tuple[str, str]]:
-    """All that a person asks of one method but its settings, as pairs of a heading and a text.
+    """Describe a method, without its settings, by pairs of a heading and a text.
 
     Raises:
         InputError: There is no such method.
@@ -50,7 +50,7 @@ def describe_method(name: str) -> list[tuple[str, str]]:
 
 
 def list_settings(name: str) -> list[dict[str, str]]:
-    """One row per setting of a method: its key in a config, its default, and what the code says about it.
+    """Make a row per setting of a method: its key in a config, its default, and what the code says about it.
 
     Raises:
         InputError: There is no such method.
@@ -62,7 +62,7 @@ def list_settings(name: str) -> list[dict[str, str]]:
 
 
 def _settings(kind: type, part: Any = None) -> Iterator[tuple[str, str, str]]:
-    """(key, default, comment) of each setting of a dataclass and of its parts; `part` has the values."""
+    """Yield (key, default, comment) of each setting of a dataclass and its parts; `part` has the values."""
     comments = field_comments(kind)
     for field in fields(kind):
         value = _default(field) if part is None else getattr(part, field.name)
@@ -78,7 +78,7 @@ def _default(field: "Field[Any]") -> Any:
 
 
 def _in_a_config(value: Any) -> str:
-    """A value as YAML writes it."""
+    """Write a value as YAML does."""
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_in_a_config, value))}]"
     special = {None: "null", True: "true", False: "false", "": '""'}
@@ -86,7 +86,7 @@ def _in_a_config(value: Any) -> str:
 
 
 def field_comments(kind: type) -> dict[str, str]:
-    """The comment on each field of a dataclass: on its line, and on the lines above it.
+    """Read the comment on each field of a dataclass: on its line, and on the lines above it.
 
     >>> field_comments(type("NotInAFile", (), {}))
     {}

@@ -65,7 +65,7 @@ class OneImage:
 
 
 def require_image(restoration: Restoration, name: str) -> Array:
-    """The image (C, H, W) of a restoration of the image called `name`.
+    """Return the restored image (C, H, W) of the image called `name`.
 
     Raises:
         InputError: The method does not treat such an image, or needs weights that are not here.

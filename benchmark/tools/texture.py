@@ -1,4 +1,4 @@
-"""Where on a photo its blur can be estimated: on edges of all directions that are not saturated.
+"""Find where on a photo its blur can be estimated: on edges of all directions that are not saturated.
 
 Both functions rest on the structure tensor, the mean over small cells of the products of the gradients along
 rows and columns of the smoothed luma.
@@ -20,7 +20,7 @@ TEXTURE = 3.0  # times the gradient energy of noise alone
 
 
 def has_texture(luma: Floats, noise: float) -> bool:
-    """Whether (H, W) has more than `TEXTURE` times the gradient energy that noise alone would have.
+    """Tell whether a photo has more than `TEXTURE` times the gradient energy of its noise alone.
 
     Args:
         luma: (H, W).
@@ -56,7 +56,7 @@ def textured_part(luma: Floats, side: int) -> Slices:
 
 
 def _structure(luma: Floats) -> Iterator[Floats]:
-    """The three entries of the structure tensor, a mean per cell: rows, mixed, columns."""
+    """Yield the three entries of the structure tensor, a mean per cell: rows, mixed, columns."""
     smooth = gaussian_filter(luma, SMOOTHING)
     down, right = np.gradient(smooth)
     for first, second in ((down, down), (down, right), (right, right)):
@@ -64,7 +64,7 @@ def _structure(luma: Floats) -> Iterator[Floats]:
 
 
 def _box_means(grid: Floats, cells: Sequence[int]) -> Floats:
-    """The means of `grid` over all boxes of `cells` (rows, columns) inside it."""
+    """Average `grid` over every box of `cells` (rows, columns) inside it."""
     sums = np.pad(grid, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     rows, columns = cells
     total = sums[rows:] - sums[:-rows]

@@ -1,4 +1,4 @@
-"""How far a restoration can be trusted, without a sharp image to compare it with."""
+"""Judge how far a restoration can be trusted, without a sharp image to compare it with."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Verdict:
 
 
 def nothing_done(noise: float, reason: str) -> Verdict:
-    """The verdict on a photo that comes back as it was."""
+    """Make the verdict on a photo that comes back as it was."""
     return Verdict(f"nothing was done to the photo: {reason}", trusted=False, noise=noise)
 
 
@@ -94,7 +94,7 @@ def _against_noise(residual: float, noise: float) -> str:
 def _doubts(
     kernel: Floats, largest: bool, agreement: float | None, misfit: float, saturated: float
 ) -> Iterator[str]:
-    """The reasons not to trust a restoration; `misfit` is its residual in units of the noise."""
+    """Yield the reasons not to trust a restoration; `misfit` is its residual in units of the noise."""
     if is_point(kernel):
         yield "most of the kernel lies within 3 x 3 px: the photo is hardly blurred, or its blur was missed"
     if agreement is not None and agreement < AGREEMENT:

@@ -44,12 +44,12 @@ def deconvolve(photo: Array, kernel: Floats, noise: float, report: Report = lamb
 
 
 def data_weight(noise: float) -> float:
-    """The weight of the data term for noise of this standard deviation."""
+    """Compute the weight of the data term for noise of this standard deviation."""
     return float(np.clip(WEIGHT / noise**2, SMALLEST_WEIGHT, LARGEST_WEIGHT))
 
 
 def _spans(length: int, kernel: int) -> list[tuple[slice, Floats]]:
-    """The windows along one axis of `length` px, each with its share of every pixel.
+    """Cut an axis of `length` px into overlapping windows, each with its share of every pixel.
 
     The shares of a window fall towards its ends; those of all windows sum to 1 at each pixel.
     """

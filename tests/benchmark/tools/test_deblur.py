@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.core.types import InputError, Restoration, Status
 from benchmark.tools import deblur as module
-from benchmark.tools.deblur import Candidate, choose, deblur_photo, enlarged, fitting_sizes
+from benchmark.tools.deblur import KernelCandidate, choose, deblur_photo, enlarged, fitting_sizes
 from tests.benchmark.tools.conftest import line_kernel, psnr
 
 
@@ -122,8 +122,12 @@ def test_sizes_fit_the_photo():
 
 def test_the_choice_weighs_misfit_against_agreement():
     line, other = line_kernel(31, 9), line_kernel(31, 9, vertical=True)
-    assert choose([Candidate(15, line, 1.5), Candidate(31, line, 1.2), Candidate(51, line, 1.3)]).size == 31
-    assert choose([Candidate(15, line, 1.3), Candidate(31, other, 1.2), Candidate(51, line, 1.4)]).size == 15
+
+    def chosen_size(*candidates):
+        return choose([KernelCandidate(*candidate) for candidate in candidates]).size
+
+    assert chosen_size((15, line, 1.5), (31, line, 1.2), (51, line, 1.3)) == 31
+    assert chosen_size((15, line, 1.3), (31, other, 1.2), (51, line, 1.4)) == 15
 
 
 def test_an_enlarged_kernel_keeps_shape_and_mass():
