@@ -42,7 +42,7 @@ __all__ = [
 class Deblurred:
     """A deblurred image, and how far to trust it."""
 
-    image: NDArray[Any]  # as the image given; the same pixels where nothing was done
+    image: NDArray[Any]  # in the layout and type of the photo; equal to it where nothing was done
     kernel: NDArray[np.float64] | None  # (h, w); None where nothing was done
     trusted: bool
     verdict: str  # why it is trusted or not, as a sentence
@@ -50,13 +50,13 @@ class Deblurred:
 
 @dataclass(frozen=True)
 class Restored:
-    """What a method made of an image."""
+    """The result of one method for one image."""
 
-    image: NDArray[Any]  # as the image given
-    kernels: NDArray[np.float32] | None  # (P, h, w), P = 1 for uniform blur; None for methods without kernels
-    iterations: int
-    seconds: float
-    weights: str  # the pre-trained weights that were used; empty for methods without any
+    image: NDArray[Any]  # in the layout and type of the blurry image
+    kernels: NDArray[np.float32] | None  # (1, h, w); None for methods that estimate no kernel
+    iterations: int  # how many were done; 0 for methods without iterations
+    seconds: float  # wall clock, from building the networks to the result
+    weights: str  # names the pre-trained weights that were used; empty for methods without any
 
 
 def deblur(
@@ -74,7 +74,7 @@ def deblur(
 
     Args:
         image: The blurry photo.
-        kernel_size: Side of the square that the blur fits in, in px; else several are tried.
+        kernel_size: Side of the square that the kernel fits in, in px. None: several are tried.
         seed: Seeds the method's initial weights.
         device: 'auto', 'cpu' or 'cuda'.
         progress: Whether to show how far the work is, on standard error.
@@ -117,12 +117,12 @@ def restore(
     Args:
         method: A name of `methods()`.
         blurry: The blurry image.
-        kernel_size: Side of the square that the blur fits in, in px, or rows and columns of a box. Most
-            methods need it.
+        kernel_size: Side of the square that the kernel fits in, in px, or (rows, columns) of a rectangle.
+            Most methods need it.
         seed: Seeds the method's initial weights.
         device: 'auto', 'cpu' or 'cuda'.
         progress: Whether to show how far the work is, on standard error.
-        settings: The settings that differ from the method's own; `blindbench methods NAME` lists them.
+        settings: Settings that differ from the method's defaults; `blindbench methods NAME` lists all.
 
     Raises:
         InputError: The method, a setting or the image is wrong, the method does not treat such images, or it
@@ -158,10 +158,10 @@ def score(
         sharp: The sharp image, of the same size.
         protocol: How the two are cropped and aligned, and which variants of the metrics are meant; see
             docs/protocols.md. The default crops 15 px and allows for a shift of up to 10 px.
-        metrics: As a config names them.
+        metrics: Their names, as in a config; docs/protocols.md lists them.
 
     Returns:
-        The name of each metric with its variant, and the value.
+        The value of each metric by its name in tables, which holds the variant.
 
     Raises:
         InputError: There is no such protocol or metric, or the metric has no value for these images.
@@ -207,5 +207,6 @@ def datasets() -> Mapping[str, Dataset]:
 
 def _reporting(what: str, progress: bool) -> AbstractContextManager[Report]:
     from benchmark.core.console import reporting
+    from benchmark.core.progress import silent
 
-    return reporting(f"{what} ·") if progress else nullcontext(lambda _: None)
+    return reporting(f"{what} ·") if progress else nullcontext(silent)

@@ -185,5 +185,5 @@ def _check(name: str, value: float, *, positive: bool = False, most: float = mat
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if number and (value > 0 if positive else value >= 0) and value <= most:
         return
-    wanted = ("positive" if positive else "0 or more") + (f", at most {most:g}" if most < math.inf else "")
-    raise InputError(f"{name} must be a number, {wanted}, not {value!r}")
+    allowed = ("positive" if positive else "0 or more") + (f", at most {most:g}" if most < math.inf else "")
+    raise InputError(f"{name} must be a number, {allowed}, not {value!r}")

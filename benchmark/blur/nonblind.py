@@ -166,6 +166,7 @@ def _differences(x: Image) -> tuple[Image, Image]:
 
 
 def _differences_adjoint(w_x: Image, w_y: Image) -> Image:
+    """Apply the adjoint of `_differences`; returns (..., H, W)."""
     padded_x = np.pad(w_x, ((0, 0), (0, 0), (1, 1)))
     padded_y = np.pad(w_y, ((0, 0), (1, 1), (0, 0)))
     return -np.diff(padded_x, axis=-1) - np.diff(padded_y, axis=-2)

@@ -1,4 +1,4 @@
-"""Non-uniform blur with a kernel of its own for each pixel of the blurry image."""
+"""Non-uniform blur with one kernel for each pixel of the blurry image."""
 
 from torch import Tensor
 

@@ -132,10 +132,10 @@ def axis_windows(
 
 @dataclass(frozen=True)
 class _Axis:
-    """The stretches of one axis, one per node and all equally long, outside which the windows are 0."""
+    """Where the windows along one axis are not 0: a stretch of pixels for each node, all equally long."""
 
     start: Tensor  # (nodes,): the first pixel of each stretch
-    weight: Tensor  # (nodes, stretch): the window in it
+    weight: Tensor  # (nodes, stretch): the window in each stretch
 
     @property
     def stretch(self) -> int:

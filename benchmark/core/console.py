@@ -19,7 +19,7 @@ def reporting(what: str) -> Iterator[Report]:
     """Give a `Report` that shows what is being done, how far it is, and how long it will take.
 
     Args:
-        what: stands before the name of each task.
+        what: the words before the name of each task, such as 'restore'.
     """
     console = Console(stderr=True)
     if console.is_terminal:

@@ -10,9 +10,14 @@ class Progress:
 
     name: str  # of the task
     iteration: int  # how many iterations are done
-    iterations: int  # in all
-    stage: str = ""  # of the task, such as the objective's name
+    iterations: int  # how many there are in all
+    stage: str = ""  # the name of what is being done, such as the objective
     loss: float | None = None  # None before the first one is read
 
 
 Report = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """Report nothing: the `Report` of work that nobody watches."""
+    del progress

@@ -1,4 +1,4 @@
-"""Where the files lie that ship with the code, and where data go that people download.
+"""Find the files that ship with the code, and the folder for downloaded data.
 
 Descriptors of datasets, configs, schemas and the workflow lie in folders at the top of a checkout. An
 installed copy has them inside the package, in `benchmark/shipped/` (see `pyproject.toml`).
@@ -13,7 +13,7 @@ _INSTALLED = _CHECKOUT / "benchmark" / "shipped"  # does not exist in a checkout
 
 
 def shipped(name: str) -> Path:
-    """The path of a shipped file or folder.
+    """Return the path of a shipped file or folder.
 
     Args:
         name: Its path from the top of the repository, such as `config/demo.yaml`.
@@ -22,13 +22,13 @@ def shipped(name: str) -> Path:
 
 
 def here_or_shipped(path: Path) -> Path:
-    """`path` as it is if it exists; else the shipped file of that name if there is one; else `path`."""
+    """Return `path` if it exists, else the shipped file of that name; `path` if there is none of both."""
     own = shipped(str(path))
     return own if own.exists() and not path.exists() else path
 
 
 def data_folder() -> Path:
-    """The folder that holds `<source>/` for each downloaded source.
+    """Return the folder that holds `<source>/` for each downloaded source.
 
     It is `datasets/` of the checkout. For an installed copy it is `datasets/` below the current directory.
     """
@@ -36,7 +36,7 @@ def data_folder() -> Path:
 
 
 def version() -> str:
-    """The version: `git describe` of a checkout, else what the installed package says.
+    """Return the version: `git describe` of a checkout, else that of the installed package.
 
     Changes that are not committed add `-dirty`. Without either source the version is 'unknown'.
     """

@@ -58,7 +58,7 @@ def checked(document: Any, schema_name: str, where: str) -> dict[str, Any]:
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
-    """A hint to append to an error: the closest known word, else all of them."""
+    """Return a hint to append to an error: the closest known word, else all of them."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
 
@@ -81,7 +81,7 @@ KINDS = {
 
 
 def _sentence(error: ValidationError) -> str:
-    """What is wrong, in plain words, with the place in the document first."""
+    """Say in plain words what is wrong, after the place in the document."""
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.path).lstrip(".")
     rule: Any = error.validator_value
     if error.validator == "additionalProperties" and isinstance(error.schema, Mapping):
@@ -95,8 +95,8 @@ def _unknown_key(given: Any, known: Any) -> str:
     return f"unknown key '{unknown}'. {did_you_mean(str(unknown), known)}"
 
 
-def _wrong_kind(given: Any, wanted: Any) -> str:
-    kinds = [KINDS[kind] for kind in ([wanted] if isinstance(wanted, str) else wanted)]
+def _wrong_kind(given: Any, allowed: Any) -> str:
+    kinds = [KINDS[kind] for kind in ([allowed] if isinstance(allowed, str) else allowed)]
     return f"{' or '.join(kinds)} is needed, not {'nothing' if given is None else repr(given)}"
 
 

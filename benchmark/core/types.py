@@ -115,9 +115,9 @@ class KnownBlur(Observation):
 
 @dataclass(frozen=True)
 class Truth:
-    """What scoring may know, but no method; without images and kernels for real photographs."""
+    """What scoring may know and no method: images and kernels are None for real photographs."""
 
-    group: str  # over which means are taken: an image, a category
+    group: str  # the group of cases over which means are taken: an image, a category
     sharp: Array | None = None  # (C, H, W), the frame of the blurry image
     kernels: Array | None = None  # (P, h, w)
     frames: tuple[Path, ...] = ()  # files of the sharp frames of a shake, where the truth is not one image
@@ -140,7 +140,7 @@ class Restoration:
     reason: str = ""  # why the status is not OK
     image: Array | None = None  # (C, H, W) in [0, 1]; None unless the status is OK
     kernels: Array | None = None  # (P, h, w); None for methods that estimate none
-    # (R, C, h, w): a kernel for each of R x C equal patches, from methods that estimate so many; of any sums.
+    # (R, C, h, w): a kernel of any sum for each of R x C equal patches, from methods that estimate so many.
     kernel_field: Array | None = None
     trace: tuple[Mapping[str, float | str], ...] = field(default=(), repr=False)  # a row per logged iteration
     iterations: int = 0

@@ -12,7 +12,7 @@ from skimage.transform import downscale_local_mean, resize
 
 from benchmark.blur.noise_level import without_impulses
 from benchmark.blur.nonblind import hyper_laplacian
-from benchmark.core.progress import Progress, Report
+from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array, InputError, Restoration, Status
 from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.measures import Floats, fills_box, luma_of, noise_level, reblur_residual
@@ -50,7 +50,7 @@ class KernelCandidate:
 
 
 def deblur_photo(
-    photo: Array, estimate: Estimate, sizes: Sequence[int] = (), report: Report = lambda _: None
+    photo: Array, estimate: Estimate, sizes: Sequence[int] = (), report: Report = silent
 ) -> Deblurred:
     """Deblur a photo with the best of the kernels that `estimate` gives.
 

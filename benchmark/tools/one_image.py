@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.core.progress import Report
+from benchmark.core.progress import Report, silent
 from benchmark.core.seeds import seed_from
 from benchmark.core.types import Array, InputError, Observation, Restoration, Status
 from benchmark.runs.names import base_method
@@ -45,7 +45,7 @@ class OneImage:
         self.settings = effective(self.method.settings, overrides, f"settings of {method}")
 
     def __call__(
-        self, image: Array, kernel_size: int | tuple[int, int] | None, report: Report = lambda _: None
+        self, image: Array, kernel_size: int | tuple[int, int] | None, report: Report = silent
     ) -> Restoration:
         """Restore `image`, (C, H, W) in [0, 1]; how that ended is the result's `status`.
 

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 
 from benchmark.blur.nonblind import hyper_laplacian
-from benchmark.core.progress import Progress, Report
+from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array
 from benchmark.tools.measures import Floats
 
@@ -17,7 +17,7 @@ WINDOW = 1280  # px, side of a window; with its padding a fast length for FFTs
 OVERLAP = 4  # kernel sizes that neighbouring windows share at least: a restoration rings near its borders
 
 
-def deconvolve(photo: Array, kernel: Floats, noise: float, report: Report = lambda _: None) -> Array:
+def deconvolve(photo: Array, kernel: Floats, noise: float, report: Report = silent) -> Array:
     """Restore each channel with a hyper-Laplacian prior (Krishnan and Fergus 2009).
 
     Neighbouring windows overlap and fade into each other.

@@ -1,4 +1,4 @@
-"""Luma: what kernels are estimated from."""
+"""The luma of a colour image, from which kernels are estimated."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from benchmark.core.colour import LUMA
 
 
 def luma(image: Tensor) -> Tensor:
-    """Full-range luma (1, H, W) of (C, H, W) in [0, 1], weights of ITU-R BT.601; a grey image is its own."""
+    """Return the luma (1, H, W) of an image (C, H, W) by ITU-R BT.601; a grey image is its own luma."""
     if len(image) == 1:
         return image
     weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device)

@@ -110,9 +110,9 @@ class Fit:
 
     @torch.no_grad()
     def estimate(self) -> Result:
-        """Read out the current image and kernels, from the code without its perturbation.
+        """Read out the current image and kernels, or at the end of a run those that the stopper kept.
 
-        Batch norm stays in training mode. At the end of a run with a stopper: what the stopper remembers.
+        The code is not perturbed; batch norms stay in training mode.
         """
         last = self.stages[-1].iterations
         best = None if self.stopper is None else self.stopper.best(last)
@@ -123,7 +123,7 @@ class Fit:
         return replace(result, iteration=self.iterations - last + best.iteration)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return parameters, Adam's moments, the generator, the slowdown and what the stopper remembers."""
+        """Return parameters, Adam's moments, the generator, the slowdown and the state of the stopper."""
         return {
             "image": self.image.state_dict(),
             "kernel": self.kernel.state_dict(),

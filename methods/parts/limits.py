@@ -1,31 +1,30 @@
 """Check settings that a config may get wrong."""
 
+from collections.abc import Callable, Iterable
 from math import inf
 
 
 def at_least(least: int, settings: object, *names: str) -> None:
     """Raise ValueError naming the first of the settings that is below `least`, infinite or not a number."""
-    for name in names:
-        value = getattr(settings, name)
-        if not value >= least:
-            raise ValueError(f"{name} must be at least {least}, not {value}")
-        if value == inf:
-            raise ValueError(f"{name} must be finite, not {value}")
+    _check(settings, names, lambda value: value >= least, f"be at least {least}")
 
 
 def positive(settings: object, *names: str) -> None:
     """Raise ValueError naming the first of the settings that is not above 0, infinite or not a number."""
-    for name in names:
-        value = getattr(settings, name)
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, not {value}")
-        if value == inf:
-            raise ValueError(f"{name} must be finite, not {value}")
+    _check(settings, names, lambda value: value > 0, "be positive")
 
 
 def shares(settings: object, *names: str) -> None:
     """Raise ValueError naming the first of the settings that does not lie within [0, 1]."""
+    _check(settings, names, lambda value: 0 <= value <= 1, "lie in [0, 1]")
+
+
+def _check(
+    settings: object, names: Iterable[str], is_allowed: Callable[[float], bool], requirement: str
+) -> None:
     for name in names:
         value = getattr(settings, name)
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must lie in [0, 1], not {value}")
+        if not is_allowed(value):
+            raise ValueError(f"{name} must {requirement}, not {value}")
+        if value == inf:
+            raise ValueError(f"{name} must be finite, not {value}")

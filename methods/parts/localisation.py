@@ -21,7 +21,7 @@ from methods.parts.colour import luma
 Offset = tuple[int, int]
 
 WINDOW = 11  # pixels: side of SSIM's window; smaller images cannot be compared
-PEAKS = 5  # of the correlation: SSIM is computed around each
+PEAKS = 5  # how many maxima of the correlation; SSIM is computed around each
 APART = 8  # pixels: least distance of two peaks, and how far the search goes around each
 COARSE = 2  # pixels: step of the search; around its best result it is 1
 
@@ -46,13 +46,13 @@ def locate(image: Tensor, blurry: Tensor) -> Offset:
     def best(offsets: Iterable[Offset]) -> Offset:
         new = [offset for offset in dict.fromkeys(offsets) if offset not in scores]
         scores.update(zip(new, similarity(new), strict=True))
-        return _first(scores, similarity.room)
+        return _highest(scores, similarity.room)
 
     peaks = correlation_peaks(correlation(luma(image)[0], luma(blurry)[0]))
     best(offset for peak in peaks for offset in _around(peak, APART, COARSE, similarity.room))
     return best(
         offset
-        for peak in [_first(scores, similarity.room)]
+        for peak in [_highest(scores, similarity.room)]
         for offset in _around(peak, COARSE, 1, similarity.room)
     )
 
@@ -131,8 +131,8 @@ def _around(peak: Offset, reach: int, step: int, room: Offset) -> list[Offset]:
     return [(row, column) for row in rows for column in columns]
 
 
-def _first(scores: dict[Offset, float], room: Offset) -> Offset:
-    """The offset of the highest score; of equal ones that nearest to the middle, then to the top left."""
+def _highest(scores: dict[Offset, float], room: Offset) -> Offset:
+    """Return the offset of the highest score; of several that nearest to the middle, then to the top left."""
     middle = ((room[0] - 1) / 2, (room[1] - 1) / 2)
     return min(
         scores,
@@ -146,7 +146,7 @@ def _statistics(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _smooth(image: Tensor) -> Tensor:
-    """Gaussian-weighted means over all windows inside (H, W)."""
+    """Return the Gaussian-weighted means over all windows inside an image (H, W)."""
     window = _window().to(image)
     columns = functional.conv2d(image[None, None], window[None, None, :, None])
     return functional.conv2d(columns, window[None, None, None, :])[0, 0]

@@ -127,7 +127,7 @@ def relative_gradient_sparsity(estimate: Estimate) -> Tensor:
 
 
 def _differences(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Vertical and horizontal differences of neighbours in (C, H, W), flattened."""
+    """Return the vertical and the horizontal differences of neighbours in an image (C, H, W), flattened."""
     return image.diff(dim=1).flatten(), image.diff(dim=2).flatten()
 
 

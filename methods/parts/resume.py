@@ -4,12 +4,13 @@
 """
 
 import logging
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from benchmark.core.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +24,12 @@ def save(path: Path, key: str, state: State) -> None:
         path: Where to.
         key: Names what the state belongs to, such as a hash of settings and code.
         state: Tensors, numbers, strings and containers of them.
+
+    Raises:
+        InputError: The folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         torch.save({"key": key, "state": state}, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path, key: str) -> State | None:

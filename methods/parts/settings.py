@@ -111,7 +111,7 @@ def without_effect(settings: Any) -> dict[str, str]:
 
 
 def _own(part: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `values` that are settings of `part`."""
+    """Return those of `values` that are settings of `part`."""
     return {key: values[key] for key in flat(part) if key in values}
 
 

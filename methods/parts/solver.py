@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from benchmark.core.progress import Progress, Report
+from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import (
     Array,
     InputError,
@@ -27,7 +27,7 @@ from benchmark.core.types import (
     Status,
     WeightsMissingError,
 )
-from methods.parts import resume as checkpoint
+from methods.parts import resume
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +41,10 @@ class Step:
 
     stage: str  # the objective's name: losses of different stages cannot be compared
     loss: Tensor  # scalar
-    # Ways in which the estimate can be useless although the loss is finite: a sentence for the user, and
-    # whether it holds (a bool scalar).
+    # Ways in which the estimate may be useless although the loss is finite: a sentence for the user, and
+    # whether it is true (a bool scalar).
     flaws: Mapping[str, Tensor] = field(default_factory=dict)
-    ended: Tensor | None = None  # a bool scalar: whether the run stops early, after this iteration
+    ended: Tensor | None = None  # whether the run stops early, after this iteration (a bool scalar)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Result:
 class Problem(Protocol):
     """One case, as a method hands it to the solver.
 
-    The solver calls `step` for each iteration, `estimate` at the end (and where a snapshot is wanted), and
+    The solver calls `step` for each iteration, `estimate` at the end (and where a snapshot is asked for), and
     the other three to save, restore and recover a run.
     """
 
@@ -105,11 +105,7 @@ class Task:
     snapshots: Collection[int] = ()  # iterations after which the estimate is kept; they change no result
 
 
-def _ignore(progress: Progress) -> None:
-    del progress
-
-
-def solve(tasks: Iterable[Task], report: Report = _ignore) -> Iterator[tuple[str, Restoration]]:
+def solve(tasks: Iterable[Task], report: Report = silent) -> Iterator[tuple[str, Restoration]]:
     """Solve tasks one after another. One that fails gets a status and a reason; the others go on.
 
     Args:
@@ -164,7 +160,7 @@ class _Run:
     snapshots: list[dict[str, Any]] = field(default_factory=list)  # the fields of `Snapshot`, as tensors
 
 
-def drive(task: Task, report: Report = _ignore) -> Restoration:
+def drive(task: Task, report: Report = silent) -> Restoration:
     """Solve one task. Unlike `solve`, it lets through whatever the problem raises."""
     building = time.perf_counter()
     problem = task.build()
@@ -233,7 +229,7 @@ def _progress(task: Task, problem: Problem, run: _Run) -> Progress:
     return Progress(task.name, run.iteration, problem.iterations, str(row["stage"]), float(row["loss"]))
 
 
-def _slowed_down(task: Task, problem: Problem, saved: checkpoint.State) -> tuple[_Run, checkpoint.State]:
+def _slowed_down(task: Task, problem: Problem, saved: resume.State) -> tuple[_Run, resume.State]:
     """Go back to `saved`, at half the rates. Returns the run there, and the next state to go back to."""
     run = _restored(problem, saved)
     problem.slow_down()
@@ -256,26 +252,26 @@ def _as_array(kernels: Tensor | None) -> Array | None:
     return None if kernels is None else kernels.detach().float().cpu().numpy()
 
 
-def _resume(task: Task, problem: Problem, building: float) -> tuple[_Run, checkpoint.State]:
+def _resume(task: Task, problem: Problem, building: float) -> tuple[_Run, resume.State]:
     """Continue from the task's checkpoint, or start afresh. Returns the run and the state to fall back to.
 
     The seconds spent `building` count once: a checkpoint includes those of the first time.
     """
-    state = None if task.checkpoint is None else checkpoint.load(task.checkpoint, task.key)
+    state = None if task.checkpoint is None else resume.load(task.checkpoint, task.key)
     if state is None:
         state = {"run": vars(_Run(seconds=building)), "problem": _copied(problem.state_dict())}
     return _restored(problem, state), state
 
 
-def _restored(problem: Problem, saved: checkpoint.State) -> _Run:
+def _restored(problem: Problem, saved: resume.State) -> _Run:
     problem.load_state_dict(_copied(saved["problem"]))
     return _Run(**_copied(saved["run"]))
 
 
-def _save(task: Task, run: _Run, state: Mapping[str, Any]) -> checkpoint.State:
+def _save(task: Task, run: _Run, state: Mapping[str, Any]) -> resume.State:
     saved = {"run": _copied(vars(run)), "problem": _copied(state)}
     if task.checkpoint is not None:
-        checkpoint.save(task.checkpoint, task.key, saved)
+        resume.save(task.checkpoint, task.key, saved)
     return saved
 
 

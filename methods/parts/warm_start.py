@@ -16,7 +16,7 @@ from methods.parts.kernel_priors.protocol import KernelPrior
 from methods.parts.solver import Task, drive
 
 # Measured on motion kernels of 13 and 31 px: SelfDeblur's network takes 56 to 81 steps, a sine network of two
-# layers of 256 units 99 to 667. At a tenth or three times the rate the latter is not there after 1,000 steps.
+# layers of 256 units 99 to 667. At a tenth or three times the rate the latter takes more than 1,000.
 RATE = 1e-3  # of Adam
 ERROR = 0.02  # |prior's kernel - given| / |given|: smaller than the difference of any two methods' kernels
 MOST_STEPS = 1000
@@ -84,14 +84,14 @@ def estimated_kernel(
 
 
 def resized(kernels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Crop kernels, or pad them with zeros, so that the entry that shifts nothing stays that entry.
+    """Crop kernels, or pad them with zeros, about the entry that shifts nothing.
 
     Args:
-        kernels: (P, h', w'). Entry h' // 2 shifts nothing, as restored frames are central crops.
+        kernels: (P, h', w'). Entry (h' // 2, w' // 2) shifts nothing, as restored frames are central crops.
         size: (h, w).
 
     Returns:
-        (P, h, w), where entry h // 2 has that place.
+        (P, h, w), whose entry (h // 2, w // 2) shifts nothing.
     """
     (rows, columns), (h, w) = kernels.shape[-2:], size
     top, left = h // 2 - rows // 2, w // 2 - columns // 2

@@ -184,14 +184,14 @@ def fill(module: nn.Module, stored: Stored) -> None:
     Raises InputError naming the first tensor that is missing, that the network does not have, or whose shape
     differs.
     """
-    wanted = module.state_dict()
-    for name in [*wanted, *stored.tensors]:
+    expected = module.state_dict()
+    for name in [*expected, *stored.tensors]:
         if name not in stored.tensors:
             problem = f"{name} is missing"
-        elif name not in wanted:
+        elif name not in expected:
             problem = f"{name} does not belong there"
-        elif stored.tensors[name].shape != wanted[name].shape:
-            problem = f"{name} is {_sides(stored.tensors[name])}, not {_sides(wanted[name])}"
+        elif stored.tensors[name].shape != expected[name].shape:
+            problem = f"{name} is {_sides(stored.tensors[name])}, not {_sides(expected[name])}"
         else:
             continue
         raise InputError(f"{stored.path}: does not fit the network: {problem}; give the right file")

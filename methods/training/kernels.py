@@ -20,7 +20,7 @@ from benchmark.blur.convolution import rotate_180
 from benchmark.blur.motion_blur import motion_blur_kernel
 from benchmark.blur.smooth_tracks import lai_like_kernel
 from benchmark.blur.trajectory import trajectory_kernel
-from benchmark.core.progress import Progress, Report
+from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array
 from methods.glkm.generator import served_by
 
@@ -30,11 +30,6 @@ MOTION_BLUR_AT = 65
 SMALLEST = 7  # kernel size for which both kinds can be drawn
 FEW = 1000  # so many kernels are drawn faster than another process starts
 REPORT_EVERY = 100  # kernels between reports of the progress
-
-
-def silent(progress: Progress) -> None:
-    """Report nothing."""
-    del progress
 
 
 def training_kernels(

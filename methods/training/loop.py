@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmark.core.progress import Progress, Report
 from benchmark.core.types import InputError
-from methods.parts import resume as checkpoint
+from methods.parts import resume
 from methods.training.evidence import Evidence
 
 LOG_EVERY = 50  # steps between rows of the history; losses are read from the device only then
@@ -128,7 +128,7 @@ def train(
         InputError: a loss is not finite.
     """
     history = History()
-    state = checkpoint.load(saved, key)
+    state = resume.load(saved, key)
     if state is not None:
         trainee.load_state_dict(state["trainee"])
         history = History(**state["history"])
@@ -145,7 +145,7 @@ def train(
             _log(history, losses)
             report(_progress(name, history, share, list(losses)))
         if save:
-            checkpoint.save(saved, key, {"trainee": trainee.state_dict(), "history": vars(history)})
+            resume.save(saved, key, {"trainee": trainee.state_dict(), "history": vars(history)})
             saved_at = history.seconds
     return history
 

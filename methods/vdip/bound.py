@@ -22,7 +22,7 @@ COLLAPSED, EXPLODED = 1e-6, 0.95
 
 
 def expected_misfit(blurry: Tensor) -> Objective:
-    """Return -E, the data term: the residual of one sample of the image, and its differences.
+    """Return the data term -E: the energies of one sample's residual and of its differences.
 
     The code has another term, the blurred gradients of the sample. For uniform blur it equals the first
     differences, which therefore count twice. The sum is divided by the number of entries of the latent image,
@@ -38,7 +38,7 @@ def expected_misfit(blurry: Tensor) -> Objective:
 
 
 def misfit_by_order(residual: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return -E0, -E1 and -E2 of a residual (C, H, W): the energy of it, its first and second differences."""
+    """Return -E0, -E1, -E2 of a residual (C, H, W): the energies of it, its first and second differences."""
     down, right = _down(residual), _right(residual)
     second = _energy(_down(down)) + 2 * _energy(_right(down)) + _energy(_right(right))
     return _energy(residual) / 2, (_energy(down) + _energy(right)) / 4, second / 8
@@ -77,8 +77,8 @@ def extreme_channels(patch: int) -> Objective:
 
     def objective(estimate: Estimate) -> Tensor:
         mean, deviation = estimate.image, _deviation(estimate)
-        dark = least(squared_sample(mean, deviation, estimate.draw()), patch)
-        bright = least(squared_complement_sample(mean, deviation, estimate.draw()), patch)
+        dark = patch_minimum(squared_sample(mean, deviation, estimate.draw()), patch)
+        bright = patch_minimum(squared_complement_sample(mean, deviation, estimate.draw()), patch)
         total = torch.stack([(channel / (channel + TINY).detach()).sum() for channel in (dark, bright)]).sum()
         return total / 4 / dark.numel()
 
@@ -98,7 +98,7 @@ def squared_complement_sample(mean: Tensor, deviation: Tensor, noise: Tensor) ->
     return (1 - mean) ** 2 + variance + noise * spread
 
 
-def least(values: Tensor, patch: int) -> Tensor:
+def patch_minimum(values: Tensor, patch: int) -> Tensor:
     """Take the minimum over all channels and over windows of `patch` x `patch` px.
 
     Args:

@@ -29,7 +29,7 @@ EXPLODED: Flaw = (
 
 @dataclass(frozen=True)
 class BoundSettings:
-    """Settings: how long the stages are, as shares of `iterations`; defaults are the authors' scripts'."""
+    """Settings: how long the stages are, as shares of `iterations`; defaults are those of the scripts."""
 
     # Length of the pre-training as a share of `iterations`, which do not count it: 500 before 5000.
     pretraining_share: float = 0.1

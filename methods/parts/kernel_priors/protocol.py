@@ -47,9 +47,9 @@ class KernelSetup:
     prior: KernelPrior
     rate: float  # of Adam
     weights: str = ""  # names the pre-trained weights in the prior; empty if there are none
-    pretraining: Objective | None = None  # of the kernels, in methods that pre-train; None: they stay
-    first_iterations: int = 0  # so many have `first_kernels` in place of the prior's own kernels
-    first_kernels: Callable[[], Tensor] | None = None  # gives (P, h, w), such as the prior's, frozen
+    pretraining: Objective | None = None  # of the kernels in a pre-training; None: they do not change in it
+    first_iterations: int = 0  # in so many first iterations `first_kernels` replaces the prior
+    first_kernels: Callable[[], Tensor] | None = None  # gives (P, h, w), such as the prior's without gradient
 
     def stages(self, stages: Sequence[Stage]) -> Sequence[Stage]:
         """Put `first_kernels` into the first iterations of `stages`."""

@@ -101,8 +101,8 @@ def test_the_regularisers_and_their_terms_match_the_reference(reference, name, t
 def test_the_extreme_channels_match_the_reference(reference):
     arrays = reference.arrays
     dark_noise, bright_noise = (torch.from_numpy(n) for n in reference.noise("eps_dark", "eps_bright"))
-    dark = bound.least(bound.squared_sample(reference.m, reference.s, dark_noise), 35)
-    bright = bound.least(bound.squared_complement_sample(reference.m, reference.s, bright_noise), 35)
+    dark = bound.patch_minimum(bound.squared_sample(reference.m, reference.s, dark_noise), 35)
+    bright = bound.patch_minimum(bound.squared_complement_sample(reference.m, reference.s, bright_noise), 35)
     np.testing.assert_allclose(dark.detach(), arrays["kl_extreme/dark_min"], rtol=1e-11)
     np.testing.assert_allclose(bright.detach(), arrays["kl_extreme/bright_min"], rtol=1e-11)
     assert tuple(arrays["kl_extreme/dark_min_shape"][-2:]) == dark.shape
@@ -133,7 +133,7 @@ def test_the_window_of_the_extreme_channels_is_slid_over_all_places():
     values = torch.rand(3, 9, 11, dtype=torch.float64)
     windows = values.numpy().min(0)
     windows = np.lib.stride_tricks.sliding_window_view(windows, (4, 4)).min((-2, -1))
-    np.testing.assert_array_equal(bound.least(values, 4), windows)
+    np.testing.assert_array_equal(bound.patch_minimum(values, 4), windows)
 
 
 def test_the_kernel_energy_does_not_grow_with_the_number_of_kernels():
