@@ -85,11 +85,8 @@ class Schedule:
     """
 
     iterations: int = 5000  # steps of the fit
-    milestones: tuple[float, ...] = (
-        0.4,
-        0.6,
-        0.8,
-    )  # shares of the iterations after which both rates are halved
+    # Shares of the iterations after which both rates are halved.
+    milestones: tuple[float, ...] = (0.4, 0.6, 0.8)
     image_rate: float = 1e-2  # learning rate of the image network
 
     def __post_init__(self) -> None:
