@@ -101,7 +101,7 @@ def _wrong_kind(given: Any, allowed: Any) -> str:
 
 
 def _too_few(given: Any, least: Any) -> str:
-    return f"at least {least} {'entry' if least == 1 else 'entries'} needed, not {len(given)}"
+    return f"at least {least} {'entry is' if least == 1 else 'entries are'} needed, not {len(given)}"
 
 
 def _twice(given: Any, rule: Any) -> str:
