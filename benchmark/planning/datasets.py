@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from benchmark.core.hashes import digest
 from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import Dataset
 from benchmark.data.download import MARKER
 from benchmark.data.sources import Source
 from benchmark.planning.parts import DatasetPlan
-from benchmark.runs import provenance
 
 
 def planned_dataset(
@@ -45,7 +45,7 @@ def planned_dataset(
         table=dataset.content["table"],
         protocol=dataset.content["protocol"],
         source=source.name,
-        recipe=provenance.digest(dataset.recipe),
+        recipe=digest(dataset.recipe),
         cases={} if absent else {case: dataset.entries[case].group for case in cases},
         download=download,
         marker=str(marker) if download or marker.exists() else "",

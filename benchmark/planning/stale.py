@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from benchmark.core.hashes import digest, files_hash
 from benchmark.figures.paper_figures import paper_figure
 from benchmark.figures.training_sheets import PRETRAINED
 from benchmark.planning.plan import Plan
@@ -39,14 +40,14 @@ def restorations(plan: Plan, dataset: str, method: str, shard: int) -> dict[str,
     cases = plan.shards(dataset)[shard]
     spec = base_method(method)
     settings = _settings(method, json.dumps(plan.methods[method].given, sort_keys=True))
-    files = [provenance.files_hash(provenance.files_of(spec, settings, case)) for case in cases]
+    files = [files_hash(provenance.files_of(spec, settings, case)) for case in cases]
     return {
         "cases": cases,
         "settings": plan.methods[method].settings,
         "snapshots": plan.methods[method].snapshots,
         "code": provenance.code_of(spec, settings),
-        "files": provenance.digest(*files),
-        "observations": provenance.digest(observations(plan, dataset)),
+        "files": digest(*files),
+        "observations": digest(observations(plan, dataset)),
         "device": plan.config["device"],
         "jobs_per_gpu": plan.config["jobs_per_gpu"],
     }
@@ -73,7 +74,7 @@ def table(plan: Plan, name: str) -> dict[str, Any]:
         **asdict(entry),
         "sections": [(dataset.title, dataset.caption, dataset.absent) for dataset in own],
         "grid": plan.config["grids"].get(name),
-        "published": provenance.digest(repr(paper_table(name))) if entry.kind == "paper" else "",
+        "published": digest(repr(paper_table(name))) if entry.kind == "paper" else "",
         "reference": plan.reference if entry.kind == "convergence" else "",
         "caption": plan.config["caption"],
         "titles": plan.config["titles"],
@@ -108,7 +109,7 @@ def _definition(name: str) -> str:
     """Hash of the definition of a paper's figure; its kind by name, as a function has no lasting text."""
     figure = paper_figure(name)
     others = {key: value for key, value in vars(figure).items() if key != "kind"}
-    return provenance.digest(figure.kind.name, repr(others))
+    return digest(figure.kind.name, repr(others))
 
 
 @cache

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from benchmark.core.files import locked, remove_leftovers, write_text
+from benchmark.core.hashes import digest, files_hash
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
 from benchmark.core.types import InputError
@@ -119,11 +120,11 @@ class Job:
     def recipe(self) -> str:
         """Return a hash of the order, all settings, and the photographs."""
         order = asdict(self.order) | {"settings": asdict(self.settings), "images": [], "pairs": []}
-        return provenance.digest(order, self.photographs.identity)
+        return digest(order, self.photographs.identity)
 
     def identity(self) -> str:
         """Return a hash that finished weights are recognised by; a change of code trains nothing again."""
-        return provenance.digest(self.recipe(), provenance.files_hash(self.inputs))
+        return digest(self.recipe(), files_hash(self.inputs))
 
     @property
     def command(self) -> str:
@@ -200,7 +201,7 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
             job.stem,
             report,
             saved=saved,
-            key=provenance.digest(identity, provenance.code_hash(job.training.start.__module__)),
+            key=digest(identity, provenance.code_hash(job.training.start.__module__)),
             steps=job.order.steps,
             max_minutes=job.order.minutes,
         )
@@ -246,7 +247,7 @@ def _write(
         "minutes": round(history.seconds / 60, 2),
         "photographs": len(job.photographs.files),
         "terms": job.photographs.terms,
-        "weights": {path.name: provenance.files_hash([path]) for path in job.outputs},
+        "weights": {path.name: files_hash([path]) for path in job.outputs},
         "quality": quality(evidence, report),
         "code_version": version(),
         "device": device_name(device),

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmark.core.hashes import digest
 from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import MIRROR
 from benchmark.data.images import read_image
 from benchmark.data.sources import all_sources
-from benchmark.runs import provenance
 
 Photograph = NDArray[np.uint8]  # (C, H, W), C = 1 (grey) or 3 (RGB)
 
@@ -35,7 +35,7 @@ class Collection:
     def identity(self) -> str:
         """A hash of all names and contents."""
         contents = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in self.files]
-        return provenance.digest(contents) if contents else ""
+        return digest(contents) if contents else ""
 
     def split(self) -> tuple[list[Path], list[Path]]:
         """Split the files into those to train on and those held out."""

@@ -1,14 +1,12 @@
 """Hashes of what decides a result: settings, observation, weights, and the source code of the method."""
 
 import ast
-import hashlib
 import importlib.util
-import json
-from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.hashes import digest
 from methods.parts.registry import Method, with_used
 
 # The packages whose source code decides what a method or an observation is.
@@ -19,26 +17,6 @@ OWN = (
     "benchmark.core.seeds",
     "benchmark.core.colour",
 )
-
-
-def digest(*parts: Any) -> str:
-    """Hash values that JSON can write, and bytes, into 16 hexadecimal digits.
-
-    >>> digest({"iterations": 100}) == digest({"iterations": 100})
-    True
-    >>> digest("a", "b") == digest("ab")
-    False
-    """
-    sha = hashlib.sha256()
-    for part in parts:
-        sha.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode())
-        sha.update(b"\x1f")
-    return sha.hexdigest()[:16]
-
-
-def files_hash(files: Sequence[Path]) -> str:
-    """Hash the names and contents of files; empty when there are none."""
-    return digest(*(part for file in files for part in (file.name, _content_hash(file)))) if files else ""
 
 
 def code_of(method: Method, settings: Any) -> str:
@@ -77,20 +55,6 @@ def closure(*modules: str) -> dict[str, bytes]:
             sources[name] = source
             pending += [imported for imported in _imports(source) if imported.startswith(OWN)]
     return sources
-
-
-def _content_hash(file: Path) -> str:
-    try:
-        status = file.stat()
-        return _hash_of(file, status.st_ino, status.st_mtime_ns, status.st_size)
-    except OSError:  # whoever needs the file says what is wrong with it
-        return ""
-
-
-@lru_cache(maxsize=4096)  # the weights of a network belong to every case
-def _hash_of(file: Path, *state: int) -> str:
-    del state  # another one, another content
-    return digest(file.read_bytes())
 
 
 def _source(module: str) -> bytes | None:

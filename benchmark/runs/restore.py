@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from benchmark.core.files import locked, remove_leftovers, write_text
+from benchmark.core.hashes import digest, files_hash
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
 from benchmark.core.seeds import seed_from
@@ -95,7 +96,7 @@ def _record(shard: Shard, method: Method, settings: Any, observation: Observatio
     decides = {
         "settings": flat(settings),
         "observation": observation_hash(observation),
-        "weights": provenance.files_hash(files),
+        "weights": files_hash(files),
         "code": provenance.code_of(method, settings),
         "seeds": [shard.experiment_seed, shard.seed],
     }
@@ -104,7 +105,7 @@ def _record(shard: Shard, method: Method, settings: Any, observation: Observatio
         "case": observation.case,
         "method": shard.method,
         "seed": shard.seed,
-        "config_hash": provenance.digest(decides),
+        "config_hash": digest(decides),
         "provenance": decides,
     }
 

@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.core.files import replacing, write_text
+from benchmark.core.hashes import digest
 from benchmark.core.types import (
     Array,
     InputError,
@@ -35,12 +36,11 @@ from benchmark.core.types import (
     Truth,
 )
 from benchmark.data.images import read_image, write_image
-from benchmark.runs import provenance
 
 
 def array_hash(array: Array) -> str:
     """Hash an array's shape, type and values."""
-    return provenance.digest(list(array.shape), str(array.dtype), array.tobytes())
+    return digest(list(array.shape), str(array.dtype), array.tobytes())
 
 
 def observation_hash(observation: Observation) -> str:
@@ -50,7 +50,7 @@ def observation_hash(observation: Observation) -> str:
     parts = [array_hash(observation.blurry), size, *blur]
     if isinstance(observation, KnownBlur) and observation.kernels is not None:
         parts.append(array_hash(observation.kernels))
-    return provenance.digest(*parts)
+    return digest(*parts)
 
 
 SCORES_FILE = "scores.csv"
