@@ -158,7 +158,7 @@ def score(
         sharp: The sharp image, of the same size.
         protocol: How the two are cropped and aligned, and which variants of the metrics are meant; see
             docs/protocols.md. The default crops 15 px and allows for a shift of up to 10 px.
-        metrics: Their names, as in a config; docs/protocols.md lists them.
+        metrics: Their names, as under `metrics` in a config.
 
     Returns:
         The value of each metric by its name in tables, which holds the variant.

@@ -1,4 +1,4 @@
-"""What makes a classical method: a kernel estimator and a final deconvolution."""
+"""Register a classical method, which is a kernel estimator and a final deconvolution."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,8 +36,8 @@ def classical_method(
     """Register a method that estimates one kernel and deconvolves with it; deterministic, on the CPU.
 
     Args:
-        name: its name.
-        title: as it stands in tables.
+        name: of the method, in configs.
+        title: of the method, in tables.
         paper: authors, venue and year.
         settings: a frozen dataclass, the paper's values as defaults.
         estimate: (settings, luma of the prepared image (H, W), odd kernel size (h, w)) -> kernel (h, w).

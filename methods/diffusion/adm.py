@@ -181,8 +181,8 @@ class _Attention(nn.Module):
         else:  # head by head
             split = rows.unflatten(1, (self.heads, 3, -1)).unbind(2)
         query, key, value = (part.transpose(-1, -2) for part in split)  # (B, heads, pixels, channels)
-        seen = functional.scaled_dot_product_attention(query, key, value)
-        out: Tensor = pixels + self.proj_out(seen.transpose(-1, -2).flatten(1, 2))
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        out: Tensor = pixels + self.proj_out(attended.transpose(-1, -2).flatten(1, 2))
         return out.reshape(images.shape)
 
 

@@ -185,8 +185,8 @@ class _Attention(nn.Module):
         query, key, value = (
             layer(normed).flatten(2).transpose(1, 2)[:, None] for layer in (self.q, self.k, self.v)
         )
-        seen = functional.scaled_dot_product_attention(query, key, value)[:, 0]
-        out: Tensor = images + self.proj_out(seen.transpose(1, 2).reshape(images.shape))
+        attended = functional.scaled_dot_product_attention(query, key, value)[:, 0]
+        out: Tensor = images + self.proj_out(attended.transpose(1, 2).reshape(images.shape))
         return out
 
 

@@ -58,8 +58,8 @@ class HubUNet(nn.Module):
         return bool(self.model.is_gradient_checkpointing)
 
     @checkpointing.setter
-    def checkpointing(self, wanted: bool) -> None:
-        if wanted:
+    def checkpointing(self, enabled: bool) -> None:
+        if enabled:
             self.model.enable_gradient_checkpointing()
         else:
             self.model.disable_gradient_checkpointing()
@@ -68,8 +68,8 @@ class HubUNet(nn.Module):
 def files(folder: Path) -> list[Path]:
     """List the files of a model, descriptions and weights, as far as they exist."""
     model = _part(folder, "unet")
-    wanted = [model / "config.json", *(model / name for name in WEIGHTS), _schedule(folder)]
-    return [path for path in wanted if path.is_file()]
+    paths = [model / "config.json", *(model / name for name in WEIGHTS), _schedule(folder)]
+    return [path for path in paths if path.is_file()]
 
 
 def read(folder: Path) -> tuple[HubUNet, int, Prediction]:
@@ -140,14 +140,14 @@ def _prediction(path: Path) -> Prediction:
     """Read what the model predicts. Raises InputError for another chain of steps than that of the methods."""
     schedule, betas = _described(path), linear_betas()
     predicts = schedule.get("prediction_type", "epsilon")
-    wanted = {
+    expected = {
         "num_train_timesteps": STEPS,
         "beta_schedule": "linear",
         "beta_start": betas[0],
         "beta_end": betas[-1],
     }
     changed = schedule.get("trained_betas") or schedule.get("rescale_betas_zero_snr")
-    if changed or predicts not in PREDICTIONS or any(schedule.get(key) != wanted[key] for key in wanted):
+    if changed or predicts not in PREDICTIONS or any(schedule.get(key) != expected[key] for key in expected):
         raise InputError(
             f"{path}: describes another chain than the linear one of {STEPS} steps from {betas[0]:g} to "
             f"{betas[-1]:g} that the methods run, or a model that predicts neither noise nor velocity; "

@@ -30,13 +30,13 @@ Floats = NDArray[np.float64]
 
 
 def linear_betas() -> Floats:
-    """The noise variances beta_t of every published model, STEPS from 1e-4 to 0.02."""
+    """Return the noise variances beta_t of every published model: STEPS, from 1e-4 to 0.02."""
     return np.linspace(1e-4, 0.02, STEPS)
 
 
 @cache
 def levels() -> tuple[float, ...]:
-    """The signal levels A_t of all STEPS steps."""
+    """Return the signal levels A_t of all STEPS steps."""
     return tuple(np.cumprod(1 - linear_betas()).tolist())
 
 
@@ -67,7 +67,7 @@ def spread_steps(count: int) -> list[int]:
 
 
 def strided_steps(stride: int) -> list[int]:
-    """The steps of a short deterministic chain, descending: multiples of about `stride`, down to 0.
+    """Return the steps of a short deterministic chain, descending: multiples of about `stride`, down to 0.
 
     The first is one stride below STEPS, as in BIRD's released code: pure noise is taken for that step.
 

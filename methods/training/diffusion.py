@@ -27,7 +27,7 @@ from methods.training.schedules import cosine, set_rate
 from methods.training.settings import check_numbers
 
 HEAD_CHANNELS = 32  # of an attention head
-SHOWN = 8  # samples, and held-out items, on the sheet of pictures
+PICTURED = 8  # samples, and held-out items, on the sheet of pictures
 SAMPLING_STRIDE = 40  # between the steps by which samples are drawn: 25 calls of the network
 DENOISED_AT = 400  # the step whose noise is removed on that sheet
 AT_ONCE = 8  # items that go through the network together when it is examined
@@ -171,7 +171,7 @@ class DiffusionTraining:
             losses["prior"].append(self._losses(self.average, items, rng)[1])
             rng.bit_generator.state = state  # the same noise for both
             losses["yardstick"].append(self._losses(None, items, rng)[1])
-        items = self.held_out(SHOWN, rng).to(self.device)
+        items = self.held_out(PICTURED, rng).to(self.device)
         noise = _normal(items, rng)
         level = float(self.levels[DENOISED_AT])
         noisy = level**0.5 * items + (1 - level) ** 0.5 * noise
@@ -179,7 +179,7 @@ class DiffusionTraining:
         report(Progress("examining", count, count, "sampling"))
         return Evidence(
             images={
-                "real": _pictures(self.draw(SHOWN, rng)),
+                "real": _pictures(self.draw(PICTURED, rng)),
                 "generated": _pictures(self.sampled(_normal(items, rng))),
                 "held out": _pictures(items),
                 f"noisy, {DENOISED_AT}": _pictures(noisy),

@@ -1,4 +1,4 @@
-"""What a trained network does with held-out data: kernels, images and numbers, to be scored and drawn."""
+"""The evidence of a training: kernels, images and numbers from held-out data, to be scored and drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Evidence:
     blurry: Array | None = None  # the images that were estimated from, (N, H, W) in [0, 1]
     sharp: Array | None = None  # the sharp images in the same frame
     pictured: tuple[str, ...] = ()  # names of the estimates to draw, and to restore `blurry` with
-    # Numbers by name, by what they belong to, such as 'held out'.
+    # Numbers by their name, for each of their owners, such as 'held out' or 'samples'.
     numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     images: Mapping[str, Array] = field(default_factory=dict)  # rows of images (N, C, H, W) in [0, 1] by name
 
@@ -38,7 +38,7 @@ def as_array(kernels: Tensor) -> Array:
 
 
 class Means:
-    """Collects numbers case by case, and gives their means, by what they belong to and their names."""
+    """Collects numbers case by case, and gives the mean of each, by owner and name as in `Evidence`."""
 
     def __init__(self) -> None:
         self.values: dict[str, dict[str, list[float]]] = {}
@@ -56,7 +56,7 @@ class Means:
 
 
 def yardsticks(kernels: Tensor, count: int) -> dict[str, Array]:
-    """Return what an estimate has to beat: the same kernel for all cases.
+    """Return two estimates that a network has to beat, each the same kernel for all cases.
 
     One is the mean of the training kernels, the other the isotropic Gaussian with the highest median
     similarity to them.

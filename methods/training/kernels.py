@@ -28,7 +28,7 @@ from methods.glkm.generator import served_by
 MOTION_BLUR = (64, 0.5)
 MOTION_BLUR_AT = 65
 SMALLEST = 7  # kernel size for which both kinds can be drawn
-FEW = 1000  # so many kernels are drawn faster than another process starts
+WITHOUT_PROCESSES = 1000  # up to so many kernels are drawn faster than another process starts
 REPORT_EVERY = 100  # kernels between reports of the progress
 
 
@@ -57,7 +57,7 @@ def training_kernels(
         (count, 1, size, size), correlation form, sum 1 each.
     """
     supports = tuple(supports) or served_by(size)
-    if count <= FEW:
+    if count <= WITHOUT_PROCESSES:
         kernels = np.stack([_drawn(size, supports, seed, number) for number in range(count)])
     else:
         kernels = _drawn_by_others(size, supports, count, seed, processes, report)

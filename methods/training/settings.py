@@ -1,4 +1,4 @@
-"""Checks that the settings of several trainings share."""
+"""Check the settings of trainings."""
 
 from dataclasses import fields
 from typing import Any

@@ -14,7 +14,7 @@ from methods.ufp.estimator import KernelEstimator, standardised, uncertain
 from methods.ufp.flow import KernelFlow
 
 PIXELS_AT_ONCE = 2**16  # that the flow decodes together: its features of a megapixel would take gigabytes
-LOCAL = 1.5  # side of the local means' window, in sides of the training images
+LOCAL_WINDOW = 1.5  # side of the local means' window, in sides of the training images
 # Kernels are estimated tile by tile, because those of a megapixel would take several gigabytes.
 TILE = 512  # pixels a side, without the overlap
 # Pixels around a tile that the networks need: the estimator sees 58 px far, each of two convolutions at a
@@ -269,4 +269,4 @@ def _window(shape: Shape, level: int) -> int | None:
     """Return the side of the local means' window at a level; None for global means."""
     if not shape.trained_on:
         return None
-    return (shape.trained_on >> level) * int(LOCAL * shape.trained_on) // shape.trained_on
+    return (shape.trained_on >> level) * int(LOCAL_WINDOW * shape.trained_on) // shape.trained_on

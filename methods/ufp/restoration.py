@@ -14,7 +14,7 @@ from methods.parts.seeding import generator_from
 from methods.parts.solver import Result
 from methods.ufp.network import UfpNet
 
-MOST = 4096  # kernels in a kernel field, unless a stride is given
+MOST_KERNELS = 4096  # in a kernel field, unless a stride is given
 
 
 class NetworkRestoration:
@@ -34,7 +34,8 @@ class NetworkRestoration:
             observation: the case.
             network: the trained network.
             device: where it runs.
-            stride: rows and columns between the kernels that are kept; 0: so many that at most MOST are kept.
+            stride: rows and columns between the kernels that are kept; 0: as few as keep at most
+                MOST_KERNELS.
             generators: the result is the mean of one pass for each. A generator draws the noise on the codes
                 of the kernels; None stands for no noise.
         """
@@ -42,7 +43,7 @@ class NetworkRestoration:
         self.network, self.generators = network.to(device), generators
         self.grid = observation.grid
         pixels = self.blurry.shape[1] * self.blurry.shape[2]
-        self.stride = stride or math.ceil((pixels / MOST) ** 0.5)
+        self.stride = stride or math.ceil((pixels / MOST_KERNELS) ** 0.5)
 
     @torch.no_grad()
     def restore(self) -> Result:

@@ -7,7 +7,7 @@ import torch
 from benchmark.core.types import InputError
 from methods.diffusion import prior
 from methods.training import diffusion_image, diffusion_kernel
-from methods.training.diffusion import SHOWN
+from methods.training.diffusion import PICTURED
 from methods.training.diffusion_image import Images
 from methods.training.kernels import silent
 from methods.training.loop import Materials
@@ -79,7 +79,7 @@ def test_training_tells_noise_better_and_the_average_is_what_is_kept(tmp_path):
     assert evidence.numbers["yardstick"] == before["yardstick"]
     assert set(evidence.images) == {"real", "generated", "held out", "noisy, 400", "denoised"}
     for pictures in evidence.images.values():
-        assert pictures.shape == (SHOWN, 3, 8, 8)
+        assert pictures.shape == (PICTURED, 3, 8, 8)
         assert 0 <= pictures.min() <= pictures.max() <= 1
     trainee.save(tmp_path, 60, "tiny", half=True)
     found = prior.load(tmp_path / "diffusion-image-8.safetensors", "diffusion-image")

@@ -46,7 +46,7 @@ def test_the_largest_published_size_but_one_has_drawn_strokes_too():
 
 
 def test_the_number_of_processes_does_not_matter(monkeypatch):
-    monkeypatch.setattr(module, "FEW", 4)
+    monkeypatch.setattr(module, "WITHOUT_PROCESSES", 4)
     reports = []
     kernels = training_kernels(13, (), 9, 0, 2, reports.append)
     assert torch.equal(kernels, training_kernels(13, (), 9, 0, 1))
