@@ -19,11 +19,11 @@ def draw(figure: PaperFigure, store: Store, content: Content, texts: Sequence[st
     Where nothing can be shown, the caption is all there is.
 
     Args:
-        figure: the definition.
-        store: the results folder.
-        content: what the profile can show.
-        texts: sentences for the caption.
-        out: the files without their suffix.
+        figure: The definition.
+        store: The results folder.
+        content: What the profile can show.
+        texts: Sentences for the caption.
+        out: The files without their suffix.
 
     Returns:
         A sentence, without a full stop, on each thing that is missing.

@@ -52,9 +52,9 @@ def gradients_plot(images: Mapping[str, Sequence[Array]], out: Path, text: str) 
     A line is the mean over images, its band one standard deviation to either side.
 
     Args:
-        images: label to images, each (C, H, W).
-        out: the files without their suffix.
-        text: the caption.
+        images: Label to images, each (C, H, W).
+        out: The files without their suffix.
+        text: The caption.
     """
     thresholds = np.linspace(0, 1, THRESHOLDS)
     figure, (axis,) = plot_axes(1, WIDTH + 0.3, HEIGHT + 0.3)

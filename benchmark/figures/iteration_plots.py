@@ -22,10 +22,10 @@ def convergence_plot(curves: pd.DataFrame, reference: str, out: Path, titles: Ti
     line marks the final value of the reference.
 
     Args:
-        curves: from `benchmark.tables.convergence.curves`.
-        reference: a method.
-        out: the files without their suffix.
-        titles: method to its title, for those that the config names.
+        curves: From `benchmark.tables.convergence.curves`.
+        reference: A method.
+        out: The files without their suffix.
+        titles: Method to its title, for those that the config names.
     """
     datasets = list(curves.dataset.unique())
     methods = list(curves.method.unique())
@@ -67,10 +67,10 @@ def runs_plot(frame: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TIT
     A panel per dataset and case, a line per method and seed.
 
     Args:
-        frame: as in convergence.csv, of one metric.
-        out: the files without their suffix.
-        text: the caption.
-        titles: method to its title, for those that the config names.
+        frame: As in convergence.csv, of one metric.
+        out: The files without their suffix.
+        text: The caption.
+        titles: Method to its title, for those that the config names.
     """
     methods = list(frame.method.unique())
     panels = list(frame.groupby(["dataset", "case"], sort=False))
@@ -97,9 +97,9 @@ def stopping_plot(losses: pd.DataFrame, out: Path, text: str) -> None:
     A panel per dataset and metric; datasets with fewer than `FEWEST_RUNS` runs share one.
 
     Args:
-        losses: from `benchmark.tables.convergence.stopping_losses`.
-        out: the files without their suffix.
-        text: the caption.
+        losses: From `benchmark.tables.convergence.stopping_losses`.
+        out: The files without their suffix.
+        text: The caption.
     """
     runs = losses.groupby(["dataset", "metric"]).metric.transform("size")
     shared = losses.assign(dataset=losses.dataset.where(runs >= FEWEST_RUNS, OTHERS))

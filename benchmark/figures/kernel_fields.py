@@ -54,7 +54,7 @@ def draw_field(axis: Axes, image: Array, field: Array) -> None:
     """Draw an image faintly, and kernels over it, about `ACROSS` along its shorter side.
 
     Args:
-        axis: where to draw.
+        axis: Where to draw.
         image: (C, H, W).
         field: (R, C', h, w), a kernel for each of R x C' equal patches.
     """

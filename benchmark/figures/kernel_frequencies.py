@@ -53,11 +53,11 @@ def kernel_frequencies_plot(scene: Array, kernel: Array, steps: int, out: Path, 
     in the lower to the blurry image that the kernel makes of a sharp one.
 
     Args:
-        scene: the sharp image, (C, H + h - 1, W + w - 1).
+        scene: The sharp image, (C, H + h - 1, W + w - 1).
         kernel: (h, w).
-        steps: how long each prior is fitted.
-        out: the files without their suffix.
-        text: the caption.
+        steps: How long each prior is fitted.
+        out: The files without their suffix.
+        text: The caption.
     """
     true, image = torch.from_numpy(kernel), torch.from_numpy(scene)
     tasks = {"to the kernel": kernel_misfit(true), "to its blur of a known image": blur_misfit(image, true)}

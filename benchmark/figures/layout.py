@@ -28,10 +28,10 @@ def image_axes(
     """Make a figure with axes (rows, columns) for images, without ticks and frames.
 
     Args:
-        heights: the height of each row's images over their width.
-        columns: how many images stand side by side.
-        cell: the width of a column.
-        between: the height of all texts between the rows.
+        heights: The height of each row's images over their width.
+        columns: How many images stand side by side.
+        cell: The width of a column.
+        between: The height of all texts between the rows.
     """
     figure = Figure(layout="constrained", figsize=(cell * columns + 0.25, cell * sum(heights) + between))
     axes = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights)

@@ -20,7 +20,7 @@ def paper_figures() -> list[str]:
 
 
 def paper_figure(name: str) -> PaperFigure:
-    """Return the definition of a paper's figure. Raises InputError, with a hint, when there is none."""
+    """Return the definition of a paper's figure. Raises InputError when there is none."""
     document = _document()
     if name not in document["figures"]:
         raise InputError(f"unknown figure '{name}'. {did_you_mean(name, paper_figures())}")
@@ -31,12 +31,12 @@ def define(name: str, document: Mapping[str, Any]) -> PaperFigure:
     """Make the definition of a paper's figure.
 
     Args:
-        name: the figure's name.
-        document: follows `workflow/schemas/figures.schema.yaml`.
+        name: The figure's name.
+        document: Follows `workflow/schemas/figures.schema.yaml`.
 
     Raises:
-        InputError: for an unknown kind, a key that the kind needs and that is missing, an unknown metric, and
-            a row that the paper's table does not have.
+        InputError: The kind or a metric is unknown, a key that the kind needs is missing, or a row is not in
+            the paper's table.
     """
     figure = document["figures"][name]
     kind = _kind(name, figure)

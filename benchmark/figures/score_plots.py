@@ -45,11 +45,11 @@ def score_plot(
     published number.
 
     Args:
-        definition: the table's definition.
-        table: its numbers, from `benchmark.tables.summary.summary`.
-        scores: as in scores.csv.
-        out: the files without their suffix.
-        weights: method to the weights behind its results, from `benchmark.runs.names.weights_behind`.
+        definition: The table's definition.
+        table: Its numbers, from `benchmark.tables.summary.summary`.
+        scores: As in scores.csv.
+        out: The files without their suffix.
+        weights: Method to the weights behind its results, from `benchmark.runs.names.weights_behind`.
     """
     rows = [
         (block, block.columns[start : start + PANELS_A_ROW])
@@ -142,10 +142,10 @@ def sensitivity_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles 
     dB, so that spreads can be compared.
 
     Args:
-        scores: as in scores.csv, of one metric.
-        out: the files without their suffix.
-        text: the caption.
-        titles: method to its title, for those that the config names.
+        scores: As in scores.csv, of one metric.
+        out: The files without their suffix.
+        text: The caption.
+        titles: Method to its title, for those that the config names.
     """
     cases = list(scores[["dataset", "case"]].drop_duplicates().itertuples(index=False, name=None))
     methods = list(scores.method.unique())
@@ -197,11 +197,11 @@ def conditions_plot(
     A point is the mean over cases of the means over seeds; a bar reaches from the lowest case to the highest.
 
     Args:
-        scores: as in scores.csv, of the metrics to show.
-        conditions: label to dataset.
-        out: the files without their suffix.
-        text: the caption.
-        titles: method to its title, for those that the config names.
+        scores: As in scores.csv, of the metrics to show.
+        conditions: Label to dataset.
+        out: The files without their suffix.
+        text: The caption.
+        titles: Method to its title, for those that the config names.
     """
     methods, metrics = list(scores.method.unique()), list(scores.metric.unique())
     figure, axes = line_axes(len(metrics), len(methods))
@@ -234,10 +234,10 @@ def success_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO
     An image is a case of a dataset, its value the mean over seeds. One without a value is never a success.
 
     Args:
-        scores: as in scores.csv, of the metrics to show, all datasets together.
-        out: the files without their suffix.
-        text: the caption.
-        titles: method to its title, for those that the config names.
+        scores: As in scores.csv, of the metrics to show, all datasets together.
+        out: The files without their suffix.
+        text: The caption.
+        titles: Method to its title, for those that the config names.
     """
     methods, metrics = list(scores.method.unique()), list(scores.metric.unique())
     figure, axes = line_axes(len(metrics), len(methods))

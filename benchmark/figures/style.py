@@ -44,8 +44,8 @@ def plain(axis: Axes, ticks: int | None = 6) -> None:
     """Give an axis small ticks, thin horizontal lines and no frame at the top and right.
 
     Args:
-        axis: the axis.
-        ticks: at most so many along x; None keeps matplotlib's choice, and no lines are drawn.
+        axis: The axis.
+        ticks: At most so many along x; None keeps matplotlib's choice, and no lines are drawn.
     """
     axis.tick_params(labelsize=7, length=2)
     if ticks is not None:

@@ -19,8 +19,8 @@ def find_sheets(pattern: str, results: Path) -> list[Path]:
     """Find the sheets of finished trainings.
 
     Args:
-        pattern: a shell pattern of their names, such as initializer-*.png.
-        results: the profile's folder.
+        pattern: A shell pattern of their names, such as initializer-*.png.
+        results: The profile's folder.
 
     Returns:
         Those of the profile, else those that all profiles share, else those of the shipped networks.

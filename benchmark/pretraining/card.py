@@ -39,10 +39,10 @@ def model_card(record: Mapping[str, Any], *, paper: str, data: str, half: bool) 
     """Write the card in Markdown.
 
     Args:
-        record: as in the training's `<stem>.json`.
-        paper: what the training implements.
-        data: what it was trained on, and the terms.
-        half: whether the weights are stored in half precision.
+        record: As in the training's `<stem>.json`.
+        paper: What the training implements.
+        data: What it was trained on, and the terms.
+        half: Whether the weights are stored in half precision.
     """
     return CARD.format(
         **record,

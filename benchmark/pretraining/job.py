@@ -154,7 +154,7 @@ def jobs(orders: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Job]:
     """Make the jobs of a config's `pretrain`, by stem.
 
     Raises:
-        InputError: for a wrong order, and when two jobs write the same file.
+        InputError: An order is wrong, or two jobs write the same file.
     """
     by_stem: dict[str, Job] = {}
     writers: dict[Path, str] = {}
@@ -180,10 +180,10 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
     the model card; and last `<stem>.json`, the record with the quality.
 
     Args:
-        job: the checked job.
-        device: where to train.
-        processes: how many may prepare data at once.
-        report: takes the progress.
+        job: The checked job.
+        device: Where to train.
+        processes: How many may prepare data at once.
+        report: Takes the progress.
 
     Returns:
         False when the job was finished before.

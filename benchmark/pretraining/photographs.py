@@ -20,7 +20,7 @@ from benchmark.data.sources import all_sources
 Photograph = NDArray[np.uint8]  # (C, H, W), C = 1 (grey) or 3 (RGB)
 
 MOST = 4000  # photographs; of more, evenly spread ones are taken
-LARGEST = 512  # pixels a side; larger photographs are cut to their middle
+LARGEST = 512  # px a side; larger photographs are cut to their middle
 HELD_OUT_EVERY = 10  # the first photograph and every tenth after it, by name, are never trained on
 
 
@@ -47,11 +47,11 @@ def collect(folders: Sequence[str], terms: str = "") -> Collection:
     """Collect the images of folders, one folder after the other, sorted by name in each.
 
     Args:
-        folders: paths, or `<source>` or `<source>/<folder>` of a source in `datasets/sources.yaml`.
-        terms: of use; those that the sources state if empty.
+        folders: Paths, or `<source>` or `<source>/<folder>` of a source in `datasets/sources.yaml`.
+        terms: Of use; those that the sources state if empty.
 
     Raises:
-        InputError: for a folder that is missing or has no image, and when all have fewer than two.
+        InputError: A folder is missing or has no image, or all together have fewer than two.
     """
 
     def images(folder: Path) -> Iterable[Path]:
@@ -67,11 +67,11 @@ def collect_pairs(folders: Sequence[str], terms: str = "") -> Collection:
     `.../gt/gt_<name>`, as RealBlur has them.
 
     Args:
-        folders: as for `collect`.
-        terms: as for `collect`.
+        folders: As for `collect`.
+        terms: As for `collect`.
 
     Raises:
-        InputError: for a folder that is missing or has no pair, and when all have fewer than two.
+        InputError: A folder is missing or has no pair, or all together have fewer than two.
     """
 
     def blurry(folder: Path) -> Iterable[Path]:
@@ -116,7 +116,7 @@ def read_pairs(files: Sequence[Path]) -> list[tuple[Photograph, Photograph]]:
     """Read the pairs (blurry, sharp) of blurry photographs' files.
 
     Raises:
-        InputError: naming the file that cannot be read, or whose size differs.
+        InputError: A file cannot be read, or the sizes of a pair differ; the message names the file.
     """
     pairs = []
     for path in files:

@@ -18,8 +18,8 @@ def quality(evidence: Evidence, report: Report) -> Quality:
     """Measure what networks do with held-out data.
 
     Args:
-        evidence: samples, estimates and the truth.
-        report: takes the progress.
+        evidence: Samples, estimates and the truth.
+        report: Takes the progress.
 
     Returns:
         For each network or yardstick its numbers:

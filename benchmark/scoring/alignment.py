@@ -35,7 +35,7 @@ def whole_frame(estimate: Image, reference: Image) -> Aligned:
     """Compare the images as they are, without crop or shift.
 
     Raises:
-        InputError: when the sizes differ.
+        InputError: The sizes differ.
     """
     require_one_shape(estimate, reference)
     return Aligned(estimate, reference)
@@ -51,7 +51,7 @@ def intensity_gain(estimate: Image, reference: Image) -> float:
     """Compute the factor g that minimises |g estimate - reference|^2 over all pixels and channels.
 
     Raises:
-        InputError: when the estimate is black, so that no factor fits.
+        InputError: The estimate is black, so that no factor fits.
     """
     energy = float((estimate**2).sum())
     if energy == 0:
@@ -72,8 +72,8 @@ def best_shift(
     Args:
         estimate: (C, H, W).
         reference: (C, H, W).
-        border: pixels cropped from each side of the reference.
-        max_shift: the farthest shift in each direction, in pixels, at most `border`.
+        border: Pixels cropped from each side of the reference.
+        max_shift: The farthest shift in each direction, in pixels, at most `border`.
         steps_per_pixel: 1 for whole pixels, 4 for quarter pixels; between pixels the estimate is
             interpolated bilinearly.
 
@@ -82,8 +82,8 @@ def best_shift(
         smallest row shift wins, then the smallest column shift.
 
     Raises:
-        InputError: when the sizes differ or nothing is left inside the border.
-        ValueError: when `max_shift` exceeds `border`.
+        InputError: The sizes differ or nothing is left inside the border.
+        ValueError: `max_shift` exceeds `border`.
 
     >>> reference = np.random.default_rng(0).random((1, 40, 40))
     >>> best_shift(np.roll(reference, 3, axis=1), reference).shift
@@ -165,8 +165,8 @@ def shifted(image: Image, shift: tuple[float, float], border: int) -> Image:
 
     Args:
         image: (C, H, W).
-        shift: pixels down and right, at most `border` each.
-        border: pixels cropped from each side.
+        shift: Pixels down and right, at most `border` each.
+        border: Pixels cropped from each side.
 
     Returns:
         (C, H - 2 border, W - 2 border).

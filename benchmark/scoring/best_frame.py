@@ -26,13 +26,13 @@ def best_frame(estimate: Image, frames: Iterable[Image]) -> Aligned:
 
     Args:
         estimate: (C, H, W).
-        frames: sharp images of that size, read once, one at a time.
+        frames: Sharp images of that size, read once, one at a time.
 
     Returns:
         The luma of both, (1, H, W), the estimate not clipped, with the shift and the index of the frame.
 
     Raises:
-        InputError: for a black estimate, a frame of another size, or no frame at all.
+        InputError: The estimate is black, a frame has another size, or there is no frame.
     """
     spectrum = rfft2(estimate.mean(0)).conj()
     luma = full_range_luma(estimate)

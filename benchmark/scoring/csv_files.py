@@ -36,14 +36,16 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV that `write_frame` wrote.
 
     Raises:
-        InputError: when the file is missing or damaged, or lacks one of `columns`.
+        InputError: The file is missing or damaged, or lacks one of `columns`.
     """
     try:
         frame = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]}, dtype=TEXT_COLUMNS)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
+        raise InputError(
+            f"{path}: no such file; run the steps before this one, as `blindbench run` does"
+        ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV table ({error})") from error
+        raise InputError(f"{path}: not a CSV table ({error}); delete the file and run again") from error
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise InputError(f"{path}: the column '{missing[0]}' is missing; delete the file and run again")

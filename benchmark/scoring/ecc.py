@@ -1,4 +1,6 @@
-"""Register by a homography: enhanced correlation coefficient (ECC), Evangelidis and Psarakis, TPAMI 2008.
+"""Register images by a homography: the enhanced correlation coefficient (ECC).
+
+Source: Evangelidis and Psarakis, TPAMI 2008.
 
 Smoothing, differences, masks and the order of the parameters follow OpenCV's `findTransformECC`, which the
 evaluation script of RealBlur calls. Points are (x, y), column and row.
@@ -36,7 +38,7 @@ def registered(estimate: Image, reference: Image) -> Aligned:
         shift is that of the image's centre.
 
     Raises:
-        InputError: when the sizes differ or the registration fails.
+        InputError: The sizes differ or the registration fails.
     """
     require_one_shape(estimate, reference)
     scaled = intensity_gain(estimate, reference) * estimate
@@ -61,7 +63,7 @@ def homography(image: Plane, template: Plane) -> Plane:
         W, (3, 3) with W[2, 2] = 1. The iteration starts at the identity.
 
     Raises:
-        InputError: when there is no ascent (a constant image, or images that have nothing in common).
+        InputError: There is no ascent (a constant image, or images that have nothing in common).
     """
     smooth_image, smooth_template = _smoothed(image), _smoothed(template)
     stack = np.stack([smooth_image, _difference(smooth_image, axis=1), _difference(smooth_image, axis=0)])

@@ -28,13 +28,13 @@ def score(*images: Image, name: str, pyiqa_name: str, weights: tuple[str, ...]) 
     """Compute a metric on the CPU in float32; grey images are repeated to three channels.
 
     Args:
-        images: the estimate and the reference, or the estimate alone; (C, H, W) in [0, 1].
-        name: what messages call the metric.
-        pyiqa_name: what pyiqa calls it.
-        weights: its weight files below torch hub's folder, pyiqa's own file first.
+        images: The estimate and the reference, or the estimate alone; (C, H, W) in [0, 1].
+        name: What messages call the metric.
+        pyiqa_name: What pyiqa calls it.
+        weights: Its weight files below torch hub's folder, pyiqa's own file first.
 
     Raises:
-        InputError: when weights are missing or damaged, or the image is too flat to have a value.
+        InputError: Weights are missing or damaged, or the image is too flat to have a value.
     """
     missing = missing_files(weights)
     if missing:

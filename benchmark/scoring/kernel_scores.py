@@ -60,7 +60,7 @@ def error_ratio(blurry: Floats, sharp: Floats, estimate: Floats, truth: Floats) 
         1 when the estimated kernel is as good as the true one; below 3 is usually called a success.
 
     Raises:
-        InputError: when the image has nothing inside the border.
+        InputError: The image has nothing inside the border.
     """
     return _squared_error(blurry, sharp, estimate) / _squared_error(blurry, sharp, truth)
 

@@ -95,7 +95,7 @@ def ssim(estimate: Image, reference: Image) -> float:
         Source: Wang et al., TIP 2004.
 
     Raises:
-        InputError: when a side is shorter than the window of 11 px.
+        InputError: A side is shorter than the window of 11 px.
 
     >>> reference = np.random.default_rng(0).random((3, 16, 16))
     >>> ssim(reference, reference)
@@ -130,7 +130,7 @@ def ssim_wang(estimate: Image, reference: Image) -> float:
         reference: (C, H, W) in [0, 1].
 
     Raises:
-        InputError: when a reduced side is shorter than the window of 11 px.
+        InputError: A reduced side is shorter than the window of 11 px.
     """
     factor = max(1, int(min(reference.shape[1:]) / 256 + 0.5))
     return ssim(_reduced(estimate, factor), _reduced(reference, factor))
@@ -195,7 +195,7 @@ def psnr_masked(estimate: Image, reference: Image, mask: NDArray[np.bool_]) -> f
     """Compute `psnr` over the pixels of `mask` (H, W) and all channels.
 
     Raises:
-        InputError: when the mask is empty.
+        InputError: The mask is empty.
     """
     _require_pixels(mask)
     return psnr(estimate[:, mask], reference[:, mask])
@@ -207,7 +207,7 @@ def ssim_masked(estimate: Image, reference: Image, mask: NDArray[np.bool_]) -> f
     The images are zero outside the mask, and windows reach there. Source: RealBlur's evaluation script.
 
     Raises:
-        InputError: when a side is shorter than the window of 11 px or the mask is empty.
+        InputError: A side is shorter than the window of 11 px or the mask is empty.
     """
     border = WINDOW // 2
     _, similarity = _ssim(estimate, reference)
@@ -299,7 +299,7 @@ METRICS = {metric.name: metric for metric in _ENTRIES}
 
 
 def find_metric(name: str) -> Metric:
-    """Return the metric that scores.csv calls `name`. Raises InputError, with a hint, when there is none."""
+    """Return the metric that scores.csv calls `name`. Raises InputError when there is none."""
     if name not in METRICS:
         raise InputError(f"unknown metric '{name}'. {did_you_mean(name, list(METRICS))}")
     return METRICS[name]
@@ -314,7 +314,7 @@ def variants(config_name: str) -> list[Metric]:
     """Return the metrics that `config_name` may mean in a config, the usual one first.
 
     Raises:
-        InputError: with a hint, when there is none.
+        InputError: There is none; the message has the closest name.
     """
     by_name: dict[str, list[Metric]] = {}
     for metric in METRICS.values():

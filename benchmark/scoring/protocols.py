@@ -12,7 +12,7 @@ from benchmark.scoring.colour import studio_range_luma
 from benchmark.scoring.ecc import registered
 from benchmark.scoring.metrics import Metric, variants
 
-# From the estimate and the reference, or all sharp frames of a shake, to a pair of one size.
+# Takes the estimate, and the reference or all sharp frames of a shake; gives a pair of images of one size.
 Align = Callable[[Image, Iterable[Image]], Aligned]
 CROPPED = f"{BORDER} px cropped"
 WITHIN = f"within {MAX_SHIFT} px"
@@ -33,7 +33,7 @@ class Protocol:
         """Return the metric that a config means by `config_name`, such as psnr.
 
         Raises:
-            InputError: with a hint, when there is no such metric.
+            InputError: There is no such metric; the message has the closest name.
         """
         usual, *others = variants(config_name)
         return next((metric for metric in others if metric.name in self.variants), usual)
@@ -96,7 +96,7 @@ PROTOCOLS = {protocol.name: protocol for protocol in _ENTRIES}
 
 
 def find_protocol(name: str) -> Protocol:
-    """Return the protocol called `name`. Raises InputError, with a hint, when there is none."""
+    """Return the protocol called `name`. Raises InputError when there is none."""
     if name not in PROTOCOLS:
         raise InputError(f"unknown protocol '{name}'. {did_you_mean(name, list(PROTOCOLS))}")
     return PROTOCOLS[name]

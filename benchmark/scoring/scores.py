@@ -40,19 +40,19 @@ def score_method(
     """Score the restorations of a dataset by a method.
 
     Args:
-        store: the results folder.
-        dataset: a dataset, or <dataset>@<condition>.
-        method: a method, or <method>@<setting>.
-        cases: names of cases.
-        seed: which repetition.
-        protocol: a name of `PROTOCOLS`.
-        metrics: named as in configs.
+        store: The results folder.
+        dataset: A dataset, or <dataset>@<condition>.
+        method: A method, or <method>@<setting>.
+        cases: Names of cases.
+        seed: Which repetition.
+        protocol: A name of `PROTOCOLS`.
+        metrics: Named as in configs.
 
     Returns:
         `SCORE_COLUMNS`, a row per case and metric. Where there is no value, `note` says why.
 
     Raises:
-        InputError: for an unknown protocol or metric, and for a case that was not restored.
+        InputError: The protocol or a metric is unknown, or a case was not restored.
     """
     rules = find_protocol(protocol)
     chosen = [rules.metric(name) for name in metrics]
@@ -85,23 +85,23 @@ def score_snapshots(
     protocol: str,
     snapshots: Collection[int],
 ) -> pd.DataFrame:
-    """Score the estimates that were kept on the way, and the result, by `CONVERGENCE_METRICS`.
+    """Score the snapshots, and the result, by `CONVERGENCE_METRICS`.
 
     Args:
-        store: the results folder.
-        dataset: a dataset, or <dataset>@<condition>.
-        method: a method, or <method>@<setting>.
-        cases: names of cases.
-        seed: which repetition.
-        protocol: a name of `PROTOCOLS`.
-        snapshots: the iterations to score.
+        store: The results folder.
+        dataset: A dataset, or <dataset>@<condition>.
+        method: A method, or <method>@<setting>.
+        cases: Names of cases.
+        seed: Which repetition.
+        protocol: A name of `PROTOCOLS`.
+        snapshots: The iterations to score.
 
     Returns:
         `CONVERGENCE_COLUMNS`, a row per case, iteration and metric. The restored image has the iteration that
         it was taken from, and `is_result`. Cases that failed or have no sharp image have no rows.
 
     Raises:
-        InputError: for an unknown protocol, and for a case that was not restored.
+        InputError: The protocol is unknown, or a case was not restored.
     """
     rules = find_protocol(protocol)
     metrics = [rules.metric(name) for name in CONVERGENCE_METRICS]
@@ -195,7 +195,7 @@ def _restorations(
     """Yield each case with its truth, the folder of its restoration, and the record of how that ended.
 
     Raises:
-        InputError: for a case that was not restored.
+        InputError: A case was not restored.
     """
     for case in cases:
         truth = store.read_truth(dataset, case)
@@ -209,7 +209,7 @@ def _restorations(
 def _estimates(
     folder: Path, record: Mapping[str, Any], snapshots: Collection[int]
 ) -> list[tuple[int, float, Array]]:
-    """List iteration, seconds and image of the wanted snapshots and of the result, in order."""
+    """List iteration, seconds and image of the snapshots to score and of the result, in order."""
     estimates = [
         (snapshot.iteration, snapshot.seconds, snapshot.image.astype(np.float32) / np.float32(255))
         for snapshot in read_snapshots(folder)

@@ -16,7 +16,7 @@ def control_notes(scores: pd.DataFrame) -> list[str]:
     no others. A ceiling is itself compared with the floors.
 
     Args:
-        scores: as in scores.csv.
+        scores: As in scores.csv.
     """
     sentences = []
     full_reference = [metric.name for metric in METRICS.values() if metric.is_full_reference]

@@ -24,7 +24,7 @@ def curves(frame: pd.DataFrame) -> pd.DataFrame:
     """Average PSNR over the runs of each method, iteration by iteration.
 
     Args:
-        frame: as in convergence.csv.
+        frame: As in convergence.csv.
 
     Returns:
         `CURVE_COLUMNS`. `mean` is over the cases of a seed, then over seeds; `low` and `high` are the lowest
@@ -49,8 +49,8 @@ def reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Find when each method reaches the final PSNR of the reference.
 
     Args:
-        frame: as in convergence.csv.
-        reference: a method; datasets that it did not run on have no rows.
+        frame: As in convergence.csv.
+        reference: A method; datasets that it did not run on have no rows.
 
     Returns:
         `REACH_COLUMNS`, a row per dataset and method, over the cases that method and reference share.
@@ -91,7 +91,7 @@ def stopping_losses(frame: pd.DataFrame) -> pd.DataFrame:
     What early stopping is worth is the difference of the two.
 
     Args:
-        frame: as in convergence.csv, whose metrics are all better when higher.
+        frame: As in convergence.csv, whose metrics are all better when higher.
 
     Returns:
         A row per dataset, case, method, seed and metric, with the columns `of_result` and `of_last`.

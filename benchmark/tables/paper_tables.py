@@ -26,7 +26,7 @@ def paper_tables() -> list[str]:
 
 
 def paper_table(name: str) -> Definition:
-    """Return the definition of a paper's table. Raises InputError, with a hint, when there is none."""
+    """Return the definition of a paper's table. Raises InputError when there is none."""
     document = _document()
     if name not in document["tables"]:
         raise InputError(f"unknown table '{name}'. {did_you_mean(name, paper_tables())}")
@@ -37,13 +37,13 @@ def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
     """Make the definition of a paper's table.
 
     Args:
-        name: the table's name.
-        document: follows `workflow/schemas/papers.schema.yaml`.
-        folder: holds the CSV files with the printed numbers.
+        name: The table's name.
+        document: Follows `workflow/schemas/papers.schema.yaml`.
+        folder: Holds the CSV files with the printed numbers.
 
     Raises:
-        InputError: for a printed number that has no place in the table or more than one, and for a name in
-            the document that matches no number.
+        InputError: A printed number has no place in the table, or more than one; or a name in the document
+            matches no number.
     """
     table = document["tables"][name]
     paper = document["papers"][table["paper"]]

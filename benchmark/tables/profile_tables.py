@@ -17,13 +17,13 @@ def own_table(
     """Define a table with a block per dataset, every method as a row and every metric as a column.
 
     Args:
-        name: the table's name.
-        datasets: its datasets; those without scores get no block.
-        scores: as in scores.csv.
-        titles: method to its title, for those that the config names.
+        name: The table's name.
+        datasets: Its datasets; those without scores get no block.
+        scores: As in scores.csv.
+        titles: Method to its title, for those that the config names.
 
     Raises:
-        InputError: when none of the datasets has scores.
+        InputError: None of the datasets has scores.
     """
     selected = scores[scores.dataset.isin(list(datasets))]
     if selected.empty:
@@ -50,13 +50,13 @@ def grid_table(name: str, grid: Grid, scores: pd.DataFrame, titles: Titles = NO_
     """Define the table of a grid: each row of the grid has the methods that were scored in any of its cells.
 
     Args:
-        name: the table's name.
-        grid: its conditions and its metric.
-        scores: as in scores.csv.
-        titles: method to its title, for those that the config names.
+        name: The table's name.
+        grid: Its conditions and its metric.
+        scores: As in scores.csv.
+        titles: Method to its title, for those that the config names.
 
     Raises:
-        InputError: when no cell has scores.
+        InputError: No cell has scores.
     """
     cells = {row: [grid.cell(row, column) for column in grid.columns] for row in grid.rows}
     scored = scores[scores.dataset.isin(list(chain(*cells.values()))) & (scores.metric == grid.metric)]

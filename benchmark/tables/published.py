@@ -34,12 +34,12 @@ def placed(name: str, table: Mapping[str, Any], entries: Sequence[Printed]) -> d
     """Give each printed number its place in a table.
 
     Args:
-        name: the table's name, for messages.
-        table: its entry in `papers/tables.yaml`.
-        entries: its printed numbers.
+        name: The table's name, for messages.
+        table: Its entry in `papers/tables.yaml`.
+        entries: Its printed numbers.
 
     Raises:
-        InputError: for a number that has no place or more than one.
+        InputError: A number has no place, or more than one.
     """
     row_key = table.get("rows", "method")
     published: dict[Place, Published] = {}
@@ -87,8 +87,8 @@ def without_row_notes(
     """Take out the notes that all numbers of a row share.
 
     Args:
-        rows: titles of rows.
-        published: the numbers with their places.
+        rows: Titles of rows.
+        published: The numbers with their places.
 
     Returns:
         The numbers with their other notes, and a note on the shared ones, if any, for below the table.

@@ -24,10 +24,10 @@ def table_page(
     A metric without any value, ours or published, gets no column but a sentence with the reason.
 
     Args:
-        table: the numbers, from `summary`.
-        definition: the table's definition.
-        caption: what every table says of the profile.
-        notes: sentences at the end, after the definition's own.
+        table: The numbers, from `summary`.
+        definition: The table's definition.
+        caption: What every table says of the profile.
+        notes: Sentences at the end, after the definition's own.
     """
     sections = [
         _block_section(block, table[table.block == block.title], is_paper=bool(definition.title))
@@ -41,10 +41,10 @@ def grid_page(table: pd.DataFrame, grid: Grid, *, caption: str = "", notes: Sequ
     """Lay out a grid: a section per row of the grid, its methods over the conditions of its columns.
 
     Args:
-        table: the numbers, from `summary` of the grid's definition.
-        grid: the grid.
-        caption: what every table says of the profile.
-        notes: sentences at the end.
+        table: The numbers, from `summary` of the grid's definition.
+        grid: The grid.
+        caption: What every table says of the profile.
+        notes: Sentences at the end.
     """
     return Page(grid.title, [_grid_section(table, grid, row) for row in grid.rows], caption, notes)
 

@@ -25,7 +25,7 @@ def spread(scores: pd.DataFrame) -> pd.DataFrame:
     """Compute the spread over seeds of each case.
 
     Args:
-        scores: as in scores.csv, of one metric.
+        scores: As in scores.csv, of one metric.
 
     Returns:
         `SPREAD_COLUMNS`, a row per dataset, case and method. Mean, standard deviation (of the sample; NaN for

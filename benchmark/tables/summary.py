@@ -30,9 +30,9 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
     """Compute every cell of a table, with the floor and the ceiling wherever they ran.
 
     Args:
-        definition: the table.
-        scores: as in scores.csv.
-        runs: as in runs.csv.
+        definition: The table.
+        scores: As in scores.csv.
+        runs: As in runs.csv.
 
     Returns:
         `TABLE_COLUMNS`, a row per block, row and column of the table:
@@ -91,8 +91,8 @@ def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[flo
     """Compute the 95% percentile bootstrap interval of the mean.
 
     Args:
-        values: one number per case.
-        rng: draws the resamples.
+        values: One number per case.
+        rng: Draws the resamples.
 
     Returns:
         The lower and the upper bound; NaN for fewer than `FEWEST_CASES` values or infinite ones.
@@ -211,12 +211,12 @@ def _why_empty(
     """Say why a number of ours is missing.
 
     Args:
-        block: the cell's block.
-        method: the cell's method.
-        column: the cell's column.
-        of_block: all scores of the block's cases.
-        of_method: those of the method.
-        runs_elsewhere: whether the method was scored on another dataset.
+        block: The cell's block.
+        method: The cell's method.
+        column: The cell's column.
+        of_block: All scores of the block's cases.
+        of_method: Those of the method.
+        runs_elsewhere: Whether the method was scored on another dataset.
     """
     if block.reason or not column.metric:
         return block.reason or "a published number without a counterpart here"
