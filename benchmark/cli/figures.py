@@ -30,7 +30,7 @@ def figure(
 
 
 def _images(plan: "Plan", name: str, results: Path) -> None:
-    """Each method's image and kernel."""
+    """Draw each method's image and kernel."""
     from benchmark.figures.image_grids import method_grid
     from benchmark.runs.store import Store
 
@@ -41,7 +41,7 @@ def _images(plan: "Plan", name: str, results: Path) -> None:
 
 
 def _scores(plan: "Plan", name: str, results: Path) -> None:
-    """The scores behind a table, case by case."""
+    """Draw the scores behind a table, case by case."""
     from benchmark.figures.score_plots import score_plot
     from benchmark.runs.names import weights_behind
     from benchmark.runs.store import Store
@@ -52,7 +52,7 @@ def _scores(plan: "Plan", name: str, results: Path) -> None:
 
 
 def _convergence(plan: "Plan", name: str, results: Path) -> None:
-    """PSNR over iterations and over seconds."""
+    """Draw PSNR over iterations."""
     from benchmark.figures.iteration_plots import convergence_plot
     from benchmark.runs.store import Store
     from benchmark.tables.convergence import curves
@@ -62,7 +62,7 @@ def _convergence(plan: "Plan", name: str, results: Path) -> None:
 
 
 def _sensitivity(plan: "Plan", name: str, results: Path) -> None:
-    """PSNR of every seed, for a few cases."""
+    """Draw PSNR of every seed, for a few cases."""
     from benchmark.figures.score_plots import few_cases, sensitivity_plot
     from benchmark.runs.store import Store
     from benchmark.tables.sensitivity import psnr_of_methods
@@ -73,7 +73,7 @@ def _sensitivity(plan: "Plan", name: str, results: Path) -> None:
 
 
 def _of_paper(plan: "Plan", name: str, results: Path) -> None:
-    """A figure of a paper, as far as its methods and data are here."""
+    """Draw a figure of a paper, as far as its methods and data are here."""
     from benchmark.figures.definition import Content
     from benchmark.figures.drawing import draw
     from benchmark.figures.paper_figures import paper_figure
@@ -96,7 +96,7 @@ def _of_paper(plan: "Plan", name: str, results: Path) -> None:
 
 
 def _titles_of_cases(plan: "Plan", name: str, results: Path) -> dict[str, str]:
-    """The titles of the config, and with each method the weights behind the restorations that are entry."""
+    """Return the config's titles; methods with pre-trained weights behind their images have them named."""
     from benchmark.runs.names import labelled
     from benchmark.runs.store import Store
 

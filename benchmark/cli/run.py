@@ -50,7 +50,7 @@ def run(
             typer.echo(f"{forget_failed(plan.results)} failed cases will run again", err=True)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(shipped("workflow/Snakefile"))]
     command += ["--cores", str(cores), *["--dry-run"] * dry_run, *(targets or [])]
-    command += ["--configfile", *map(str, configs)]  # last: it takes all words after it
+    command += ["--configfile", *map(str, configs)]  # last: it takes all arguments after it
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
@@ -155,10 +155,10 @@ def score(
     run = plan.find_run(dataset, method, seed)
     prepare(threads)
     protocol, metrics = plan.datasets[dataset].protocol, plan.config["metrics"]
-    where = (store, dataset, method, list(plan.datasets[dataset].cases))
-    frame = score_method(*where, seed=seed, protocol=protocol, metrics=metrics)
+    restorations = (store, dataset, method, list(plan.datasets[dataset].cases))
+    frame = score_method(*restorations, seed=seed, protocol=protocol, metrics=metrics)
     if snapshots := plan.methods[method].snapshots:
-        on_the_way = score_snapshots(*where, seed=seed, protocol=protocol, snapshots=snapshots)
+        on_the_way = score_snapshots(*restorations, seed=seed, protocol=protocol, snapshots=snapshots)
         write_frame(on_the_way, store.convergence_of(*run))
     write_frame(frame, store.scores_of(*run))
 
@@ -192,7 +192,7 @@ def collect(results: Results = DEMO) -> None:
 
 
 def _plan(configs: list[Path] | None) -> "tuple[Plan, list[Path]]":
-    """The plan of configs, by default of the demo, and the paths of their files."""
+    """Make the plan of configs, by default of the demo; return it with the paths of their files."""
     from benchmark.core.resources import here_or_shipped
     from benchmark.planning.config import make_plan, read_configs
 

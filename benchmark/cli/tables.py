@@ -62,7 +62,7 @@ def summarised(plan: "Plan", name: str, results: Path) -> "tuple[Definition, pd.
 
 
 def read_scores(results: Path) -> "pd.DataFrame":
-    """All scores of a profile."""
+    """Read all scores of a profile."""
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame
 
@@ -70,7 +70,7 @@ def read_scores(results: Path) -> "pd.DataFrame":
 
 
 def read_convergence(results: Path) -> "pd.DataFrame":
-    """All scores of snapshots of a profile."""
+    """Read all scores of snapshots of a profile."""
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, read_frame
 
@@ -78,7 +78,7 @@ def read_convergence(results: Path) -> "pd.DataFrame":
 
 
 def read_runs(results: Path) -> "pd.DataFrame":
-    """How each run of a profile ended."""
+    """Read how each run of a profile ended."""
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import RUN_COLUMNS, read_frame
 
@@ -86,14 +86,14 @@ def read_runs(results: Path) -> "pd.DataFrame":
 
 
 def titles_with_weights(plan: "Plan", results: Path) -> dict[str, str]:
-    """The titles of the config, and with each method the pre-trained weights behind its results."""
+    """Return the config's titles; methods with pre-trained weights behind their results have them named."""
     from benchmark.runs.names import labelled, weights_behind
 
     return dict(labelled(plan.config["titles"], weights_behind(read_runs(results))))
 
 
 def _scores(plan: "Plan", name: str, results: Path) -> "Compiled":
-    """One of the profile's own tables or of the papers'."""
+    """Compile one of the profile's own tables or of the papers'."""
     from benchmark.tables.controls import control_notes
     from benchmark.tables.coverage import coverage_notes
     from benchmark.tables.sections import table_page
@@ -105,7 +105,7 @@ def _scores(plan: "Plan", name: str, results: Path) -> "Compiled":
 
 
 def _grid(plan: "Plan", name: str, results: Path) -> "Compiled":
-    """A table of one score over two sets of conditions."""
+    """Compile a table of one metric over two sets of conditions."""
     from benchmark.tables.coverage import coverage_notes
     from benchmark.tables.definition import Grid
     from benchmark.tables.profile_tables import grid_table
@@ -120,7 +120,7 @@ def _grid(plan: "Plan", name: str, results: Path) -> "Compiled":
 
 
 def _convergence(plan: "Plan", name: str, results: Path) -> "Compiled":
-    """When each method reaches the final PSNR of the reference."""
+    """Compile when each method reaches the final PSNR of the reference."""
     from benchmark.tables.convergence import reach, reach_sections
     from benchmark.tables.page import Page
 
@@ -131,7 +131,7 @@ def _convergence(plan: "Plan", name: str, results: Path) -> "Compiled":
 
 
 def _sensitivity(plan: "Plan", name: str, results: Path) -> "Compiled":
-    """How much PSNR depends on the seed, case by case."""
+    """Compile how much PSNR depends on the seed, case by case."""
     from benchmark.tables.page import Page
     from benchmark.tables.sensitivity import psnr_of_methods, spread, spread_sections
 

@@ -35,18 +35,18 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class First:
-    """Cases chosen by their place, where the user's own list names them."""
+class FirstCases:
+    """The first cases of a dataset, for datasets whose cases only the user's own list names."""
 
     count: int
     groups: tuple[str, ...] = ()  # take so many of each; empty means of all cases together
 
-    def of(self, groups: Mapping[str, str]) -> list[str]:
-        """Choose from cases, which are given with their groups."""
+    def choose_from(self, cases: Mapping[str, str]) -> list[str]:
+        """Choose from cases, which are mapped to their groups."""
         if not self.groups:
-            return list(groups)[: self.count]
-        by_group = [[case for case, group in groups.items() if group == name] for name in self.groups]
-        return [case for cases in by_group for case in cases[: self.count]]
+            return list(cases)[: self.count]
+        by_group = [[case for case, group in cases.items() if group == name] for name in self.groups]
+        return [case for of_group in by_group for case in of_group[: self.count]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PaperFigure:
     title: str
     kind: Kind
     # Alternatives: the first of which a profile has anything is shown.
-    cases: Sequence[Mapping[str, Sequence[str] | First]]  # dataset to its cases
+    cases: Sequence[Mapping[str, Sequence[str] | FirstCases]]  # dataset to its cases
     conditions: Sequence[Mapping[str, str]]  # label to dataset
     metrics: Sequence[str]  # of figures of conditions, as in scores.csv
     methods: Sequence[str]

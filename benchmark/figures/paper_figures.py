@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.core.schema import checked, did_you_mean, read_yaml
 from benchmark.core.types import InputError
-from benchmark.figures.definition import First, Kind, PaperFigure
+from benchmark.figures.definition import FirstCases, Kind, PaperFigure
 from benchmark.figures.kinds import KINDS
 from benchmark.scoring.metrics import find_metric
 from benchmark.tables.paper_tables import paper_table
@@ -80,8 +80,10 @@ def _kind(name: str, figure: Mapping[str, Any]) -> Kind:
     return kind
 
 
-def _cases(cases: Sequence[str] | Mapping[str, Any]) -> Sequence[str] | First:
-    return First(cases["first"], tuple(cases.get("of_each", ()))) if isinstance(cases, Mapping) else cases
+def _cases(cases: Sequence[str] | Mapping[str, Any]) -> Sequence[str] | FirstCases:
+    return (
+        FirstCases(cases["first"], tuple(cases.get("of_each", ()))) if isinstance(cases, Mapping) else cases
+    )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Names in a config that must match other names: of its methods, of its datasets, of tables and metrics."""
+"""Check that names in a config match: those of its methods and datasets, of tables and of metrics."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path

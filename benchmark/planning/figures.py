@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.figures.definition import FIGURE_CASES, First, PaperFigure
+from benchmark.figures.definition import FIGURE_CASES, FirstCases, PaperFigure
 from benchmark.figures.paper_figures import paper_figure, paper_figures
 from benchmark.figures.training_sheets import find_sheets
 from benchmark.planning.parts import DatasetPlan, FigurePlan, MethodPlan, TablePlan
@@ -25,15 +25,15 @@ class Profile:
     results: Path  # the results folder
 
     def methods_on(self, dataset: str) -> list[str]:
-        """The methods that run on a dataset."""
+        """List the methods that run on a dataset."""
         return [name for name, method in self.methods.items() if dataset in method.datasets]
 
     def is_here(self, dataset: str) -> bool:
-        """Whether the config names the dataset and the dataset can run."""
+        """Tell whether the config names the dataset and the dataset can run."""
         return dataset in self.datasets and self.datasets[dataset].runs
 
     def cases_of(self, dataset: str) -> dict[str, str]:
-        """The cases that run, with the group of each; none of a dataset that cannot run."""
+        """Map the cases that run to their groups; none of a dataset that cannot run."""
         return self.datasets[dataset].cases if dataset in self.datasets else {}
 
 
@@ -64,7 +64,7 @@ def planned_figures(
 
 
 def _images(profile: Profile, table: str, dataset: str, default: bool) -> FigurePlan:
-    """A few of the dataset's cases, evenly spread, by all methods at the first seed."""
+    """Plan a figure of a few of the dataset's cases, evenly spread, by all methods at the first seed."""
     cases = list(profile.cases_of(dataset))
     step = -(-len(cases) // FIGURE_CASES)  # rounded up
     return FigurePlan(
@@ -78,7 +78,7 @@ def _images(profile: Profile, table: str, dataset: str, default: bool) -> Figure
 
 
 def _of_paper(figure: PaperFigure, profile: Profile, default: bool) -> FigurePlan:
-    """What the profile can show of a paper's figure, with a note on everything else."""
+    """Plan what the profile can show of a paper's figure, with a note on everything else."""
     if figure.kind.reads in ("sheets", "nothing"):  # shows no dataset
         sheets = find_sheets(figure.sheets, profile.results) if figure.sheets else []
         return FigurePlan("paper", default, sheets=[str(path) for path in sheets])
@@ -86,11 +86,11 @@ def _of_paper(figure: PaperFigure, profile: Profile, default: bool) -> FigurePla
         return _of_conditions(figure, profile, default)
     cases: dict[str, list[str]] = {}
     notes: list[str] = []
-    for wanted in figure.cases:  # the first of these sets of which anything is here
-        notes += _absent_datasets(profile, wanted)
-        for dataset, chosen in wanted.items():
+    for alternative in figure.cases:  # the first of these sets of which anything is here
+        notes += _absent_datasets(profile, alternative)
+        for dataset, chosen in alternative.items():
             runs = profile.cases_of(dataset)
-            named = chosen.of(runs) if isinstance(chosen, First) else chosen
+            named = chosen.choose_from(runs) if isinstance(chosen, FirstCases) else chosen
             if selected := [case for case in named if case in runs]:
                 cases[dataset] = selected
             others = ", ".join(case for case in named if case not in runs)
@@ -109,7 +109,7 @@ def _of_paper(figure: PaperFigure, profile: Profile, default: bool) -> FigurePla
 
 
 def _of_conditions(figure: PaperFigure, profile: Profile, default: bool) -> FigurePlan:
-    """What the profile can show of a figure that compares conditions by their scores."""
+    """Plan what the profile can show of a figure that compares conditions by their scores."""
     scored = [
         name
         for name, method in profile.methods.items()
@@ -123,9 +123,9 @@ def _of_conditions(figure: PaperFigure, profile: Profile, default: bool) -> Figu
         return FigurePlan("paper", default, notes=notes)
     conditions: dict[str, str] = {}
     absent: list[str] = []
-    for wanted in figure.conditions:  # the first of these sets of which anything is here
-        conditions = {label: name for label, name in wanted.items() if profile.is_here(name)}
-        absent += _absent_datasets(profile, wanted.values())
+    for alternative in figure.conditions:  # the first of these sets of which anything is here
+        conditions = {label: name for label, name in alternative.items() if profile.is_here(name)}
+        absent += _absent_datasets(profile, alternative.values())
         if conditions:
             break
     running = _running(profile, figure.methods, conditions.values())
@@ -142,15 +142,15 @@ def _of_conditions(figure: PaperFigure, profile: Profile, default: bool) -> Figu
 
 
 def _running(profile: Profile, methods: Sequence[str], datasets: Iterable[str]) -> list[str]:
-    """Those of `methods` that run on any of the datasets; without datasets, those that the config has."""
+    """Keep the methods that run on any of the datasets; without datasets, those that the config has."""
     running = [profile.methods_on(name) for name in datasets] or [list(profile.methods)]
     return [method for method in methods if any(method in names for names in running)]
 
 
-def _absent_datasets(profile: Profile, wanted: Iterable[str]) -> list[str]:
-    """A sentence for each reason why some of the datasets are not here."""
+def _absent_datasets(profile: Profile, datasets: Iterable[str]) -> list[str]:
+    """Write a sentence for each reason why some of the datasets are not here."""
     by_reason: dict[str, list[str]] = {}
-    for name in wanted:
+    for name in datasets:
         if not profile.is_here(name):
             known = profile.datasets.get(name)
             reason = known.absent.split("; ", maxsplit=1)[0] if known else "not among the config's datasets"
@@ -161,7 +161,7 @@ def _absent_datasets(profile: Profile, wanted: Iterable[str]) -> list[str]:
     ]
 
 
-def _absent_methods(wanted: Sequence[str], running: Sequence[str]) -> list[str]:
-    """A sentence on the methods that do not run; none when all do."""
-    absent = [method for method in wanted if method not in running]
+def _absent_methods(methods: Sequence[str], running: Sequence[str]) -> list[str]:
+    """Write a sentence on the methods that do not run; none when all do."""
+    absent = [method for method in methods if method not in running]
     return [f"Methods that this profile does not run here: {', '.join(absent)}"] if absent else []

@@ -7,7 +7,7 @@ from benchmark.planning.plan import Plan
 
 
 def plan_overview(plan: Plan) -> list[dict[str, Any]]:
-    """One row per table and dataset: how many cases it has, how many run, and why the others do not."""
+    """Make a row per table and dataset: how many cases it has, how many run, and why the others do not."""
     own: dict[str, list[str]] = {}
     for name, dataset in plan.datasets.items():
         own.setdefault(dataset.table, []).append(name)

@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 
 def results_folder(config: Mapping[str, Any]) -> Path:
-    """The folder that a config's results go to, below the working directory."""
+    """Return the folder that a config's results go to, below the working directory."""
     return Path("results") / str(config["profile"])
 
 
@@ -151,23 +151,23 @@ class Plan:
         return [name for name, table in self.tables.items() if table.kind in ("paper", "grid")]
 
     def methods_on(self, dataset: str) -> list[str]:
-        """The methods that run on a dataset."""
+        """List the methods that run on a dataset."""
         return [name for name, method in self.methods.items() if dataset in method.datasets]
 
     def runs(self) -> Iterator[Run]:
-        """Every method on every dataset that it runs on, for every seed."""
+        """Yield a run for every method, every dataset that it runs on, and every seed."""
         for dataset in self.running:
             for method in self.methods_on(dataset):
                 for seed in self.seeds:
                     yield Run(dataset, method, seed)
 
     def shards(self, dataset: str) -> list[list[str]]:
-        """The dataset's cases, cut into the parts that one job each restores."""
+        """Cut the dataset's cases into shards: one job restores one shard."""
         cases, size = list(self.datasets[dataset].cases), self.config["shard_size"]
         return [cases[start : start + size] for start in range(0, len(cases), size)]
 
     def manifests(self, run: Run, cases: Sequence[str] | None = None) -> list[Path]:
-        """The manifests of a run's shards; with `cases`, only of the shards that hold any of them."""
+        """List the manifests of a run's shards; with `cases`, only of the shards that hold any of them."""
         return [
             self.store.shard_manifest(*run, number)
             for number, shard in enumerate(self.shards(run.dataset))
@@ -175,12 +175,12 @@ class Plan:
         ]
 
     def observation_inputs(self, dataset: str) -> list[Path]:
-        """The file that says a dataset's source was downloaded, where it was or has to be."""
+        """List the file that says a dataset's source was downloaded, where it was or has to be."""
         marker = self.datasets[dataset].marker
         return [Path(marker)] if marker else []
 
     def score_files(self, run: Run) -> list[Path]:
-        """The files with the scores of a run: of its results and, where it has any, of its snapshots."""
+        """List the files with the scores of a run: of its results and, where it has any, of its snapshots."""
         on_the_way = [self.store.convergence_of(*run)] if run.method in self.converging else []
         return [self.store.scores_of(*run), *on_the_way]
 
@@ -190,15 +190,15 @@ class Plan:
         return [self.store.scores, self.store.runs, *[self.store.convergence] * bool(self.converging)]
 
     def joined_inputs(self) -> list[Path]:
-        """The files that they are joined from."""
+        """List the files from which `joined` is made."""
         return [file for run in self.runs() for file in (*self.score_files(run), *self.manifests(run))]
 
     def table_inputs(self, name: str) -> list[Path]:
-        """The files that a table is compiled from."""
+        """List the files that a table is compiled from."""
         return [self.results / self.tables[name].reads, self.store.runs]
 
     def figure_inputs(self, name: str) -> list[Path]:
-        """The files that a figure is drawn from."""
+        """List the files that a figure is drawn from."""
         figure = self.figures[name]
         if figure.reads:
             return [self.results / figure.reads, self.store.runs]
@@ -214,14 +214,14 @@ class Plan:
         return [*observations, *restorations, *map(Path, figure.sheets)]
 
     def find_dataset(self, name: str) -> DatasetPlan:
-        """A dataset that runs. Raises InputError, with the closest name or the reason, when it does not."""
+        """Find a dataset that runs. Raises InputError, with the closest name or the reason, if none does."""
         dataset = _find(self.datasets, name, "dataset")
         if not dataset.runs:
             raise InputError(f"{name} cannot run: {dataset.absent}")
         return dataset
 
     def find_run(self, dataset: str, method: str, seed: int) -> Run:
-        """A run of the plan. Raises InputError, with the closest name, when the plan has no such run."""
+        """Find a run of the plan. Raises InputError, with the closest name, when the plan has no such run."""
         self.find_dataset(dataset)
         if dataset not in _find(self.methods, method, "method").datasets:
             raise InputError(f"the plan keeps {method} to {', '.join(self.methods[method].datasets)}")
@@ -230,11 +230,11 @@ class Plan:
         return Run(dataset, method, seed)
 
     def find_table(self, name: str) -> TablePlan:
-        """A table of the plan. Raises InputError, with the closest name, when there is none."""
+        """Find a table of the plan. Raises InputError, with the closest name, when there is none."""
         return _find(self.tables, name, "table")
 
     def find_figure(self, name: str) -> FigurePlan:
-        """A figure of the plan. Raises InputError, with the closest name, when there is none."""
+        """Find a figure of the plan. Raises InputError, with the closest name, when there is none."""
         return _find(self.figures, name, "figure")
 
 

@@ -13,7 +13,9 @@ from benchmark.core.files import try_lock
 from benchmark.core.types import InputError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
-KEPT_BYTES = 2**30
+KEPT_BYTES = 2**30  # allocations up to this size stay with the process when they are freed
+GPU_LOCKS = Path(tempfile.gettempdir()) / "blindbench-gpus"  # one file per place on a GPU of this machine
+WAIT_SECONDS = 1.0  # between two looks for a free place
 
 
 def keep_freed_memory() -> None:
@@ -38,9 +40,6 @@ def prepare(threads: int | None) -> None:
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
-
-
-GPU_LOCKS = Path(tempfile.gettempdir()) / "blindbench-gpus"  # one file per place on a device of this machine
 
 
 @contextmanager
@@ -73,6 +72,3 @@ def claimed_device(name: str, jobs_per_gpu: int = 1) -> Iterator[torch.device]:
                     yield torch.device("cuda", gpu)
                 return
         time.sleep(WAIT_SECONDS)
-
-
-WAIT_SECONDS = 1.0  # between two looks for a free place

@@ -9,7 +9,7 @@ from methods.parts import registry
 
 
 def base_method(name: str) -> registry.Method:
-    """The method behind `<method>` or `<method>@<setting>`."""
+    """Find the method behind `<method>` or `<method>@<setting>`. Raises InputError when there is none."""
     return registry.find(name.partition("@")[0])
 
 
@@ -18,7 +18,7 @@ NO_TITLES: Titles = {}
 
 
 def method_title(name: str, titles: Titles = NO_TITLES) -> str:
-    """The title of `<method>` or `<method>@<setting>`: that of the config, else the method's own.
+    """Return the title of `<method>` or `<method>@<setting>`: that of the config, else the method's own.
 
     >>> method_title("selfdeblur@wide")
     'SelfDeblur (wide)'
@@ -32,7 +32,7 @@ def method_title(name: str, titles: Titles = NO_TITLES) -> str:
 
 
 def find_method(method: str) -> registry.Method | None:
-    """The method behind a name; None when there is none, as for rows of papers without a counterpart here."""
+    """Find the method behind a name; None when there is none, as for some rows of papers' tables."""
     try:
         return base_method(method)
     except InputError:
@@ -40,14 +40,14 @@ def find_method(method: str) -> registry.Method | None:
 
 
 def is_control(method: str) -> bool:
-    """Whether it is the floor or the ceiling of the tables."""
+    """Tell whether a method is a control: the floor or the ceiling of the tables."""
     return role_of(method) != "method"
 
 
 def role_of(method: str) -> str:
-    """'method' or, for a control, 'floor' or 'ceiling'."""
-    spec = find_method(method)
-    return spec.role if spec else "method"
+    """Return 'method' or, for a control, 'floor' or 'ceiling'."""
+    registered = find_method(method)
+    return registered.role if registered else "method"
 
 
 def labelled(titles: Titles, weights: Mapping[str, str]) -> Titles:

@@ -27,7 +27,7 @@ def code_of(method: Method, settings: Any) -> str:
 
 
 def files_of(method: Method, settings: Any, case: str) -> list[Path]:
-    """The files that a method, and the methods that it runs, read for a case beside the observation."""
+    """List the files that a method, and the methods it runs, read for a case beside the observation."""
     return [file for used, own in with_used(method, settings) for file in used.files(case, own)]
 
 
@@ -68,7 +68,7 @@ def _source(module: str) -> bytes | None:
 
 
 def _imports(source: bytes) -> list[str]:
-    """Every dotted name that `source` may import a module by."""
+    """List every dotted name by which `source` may import a module."""
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -91,7 +91,7 @@ def restore_shard(store: Store, shard: Shard, device: torch.device, report: Repo
 
 
 def _record(shard: Shard, method: Method, settings: Any, observation: Observation) -> dict[str, Any]:
-    """What is known of a run before it starts: its names, and what decides its result."""
+    """Collect what is known of a run before it starts: its names, and what decides its result."""
     files = provenance.files_of(method, settings, observation.case)
     decides = {
         "settings": flat(settings),
@@ -111,7 +111,7 @@ def _record(shard: Shard, method: Method, settings: Any, observation: Observatio
 
 
 def _is_finished(record: Mapping[str, Any] | None, config_hash: str, snapshots: Collection[int]) -> bool:
-    """Whether a case ended for good, by the same settings and code, with all of these snapshots."""
+    """Tell whether a case ended for good, by the same settings and code, with all of these snapshots."""
     if record is None or record.get("config_hash") != config_hash:
         return False
     status = Status(record["status"])
@@ -132,7 +132,7 @@ def _builder(
 
 
 def _environment() -> dict[str, Any]:
-    """What a result was computed with, for its record."""
+    """Collect with what a result is computed, for its record."""
     return {
         "code_version": version(),
         "versions": {

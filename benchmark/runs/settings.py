@@ -58,7 +58,7 @@ def _by_part(settings: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _overridden(part: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """All fields of `part`, those in `values` replaced."""
+    """Return all fields of `part`, those in `values` replaced."""
     arguments: dict[str, Any] = {}
     for field in fields(part):
         value = getattr(part, field.name)
@@ -70,7 +70,7 @@ def _overridden(part: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key(settings: type, location: tuple[int | str, ...]) -> list[str]:
-    """The setting's key at pydantic's `location`, and an index in its value: parts are no keys."""
+    """Find the setting's key in pydantic's `location`, and an index in its value: parts are no keys."""
     known = keys_of(settings)
     start = next((place for place, name in enumerate(location) if name in known), len(location))
     return [str(name) for name in location[start:]]

@@ -114,27 +114,27 @@ class Store:
         )
 
     def observations_manifest(self, dataset: str) -> Path:
-        """Lists the dataset's cases with the hash of each observation."""
+        """Return the file that lists the dataset's cases with the hash of each observation."""
         return self.root / "observations" / dataset / "manifest.json"
 
     def method_folder(self, dataset: str, method: str, seed: int) -> Path:
-        """Where one method's restorations of one dataset lie, for one repetition."""
+        """Return the folder of one method's restorations of one dataset, for one repetition."""
         return self.root / "restorations" / dataset / method / f"seed{seed}"
 
     def case_folder(self, dataset: str, method: str, seed: int, case: str) -> Path:
-        """Where one restoration lies."""
+        """Return the folder of one restoration."""
         return self.method_folder(dataset, method, seed) / case
 
     def shard_manifest(self, dataset: str, method: str, seed: int, shard: int) -> Path:
-        """Lists the runs of one job; the job writes it last."""
+        """Return the file that lists the runs of one job; the job writes it last."""
         return self.method_folder(dataset, method, seed) / f"shard{shard}.json"
 
     def scores_of(self, dataset: str, method: str, seed: int) -> Path:
-        """The scores of one method on one dataset, for one repetition."""
+        """Return the file of one method's scores on one dataset, for one repetition."""
         return self.root / "scores" / dataset / method / f"seed{seed}.csv"
 
     def convergence_of(self, dataset: str, method: str, seed: int) -> Path:
-        """The scores of the snapshots of the same."""
+        """Return the file of the scores of one method's snapshots, for one repetition."""
         return self.root / "convergence" / dataset / method / f"seed{seed}.csv"
 
     @property
@@ -153,15 +153,15 @@ class Store:
         return self.root / RUNS_FILE
 
     def table_files(self, name: str) -> list[Path]:
-        """The three files of a table: .csv, .md and .tex."""
+        """Return the three files of a table: .csv, .md and .tex."""
         return [self.root / "tables" / f"{name}.{suffix}" for suffix in ("csv", "md", "tex")]
 
     def figure(self, name: str) -> Path:
-        """A figure, without the suffix of its files."""
+        """Return the path of a figure, without the suffix of its files."""
         return self.root / "figures" / name
 
     def figure_files(self, name: str) -> list[Path]:
-        """The two files of a figure: .png and .pdf."""
+        """Return the two files of a figure: .png and .pdf."""
         return [self.root / "figures" / f"{name}.{suffix}" for suffix in ("png", "pdf")]
 
     def weights_behind(

@@ -16,7 +16,7 @@ from benchmark.data.descriptors import MIRROR, find_dataset
 from benchmark.data.synthesis import observe
 from benchmark.figures import training_sheets
 from benchmark.figures.comparisons import detail_window
-from benchmark.figures.definition import Content, Drawing, First
+from benchmark.figures.definition import Content, Drawing, FirstCases
 from benchmark.figures.drawing import draw
 from benchmark.figures.kinds import read_scores
 from benchmark.figures.layout import caption
@@ -78,7 +78,7 @@ def test_what_a_figure_of_the_other_paper_names_is_there(name):
     figure = paper_figure(name)
     assert set(figure.metrics) <= set(METRICS)
     for dataset, cases in named(figure).items():
-        if isinstance(cases, First):  # of a user's list
+        if isinstance(cases, FirstCases):  # of a user's list
             find_dataset(dataset)
         else:
             assert set(cases) <= set(find_dataset(dataset).case_ids)
