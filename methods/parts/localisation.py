@@ -65,7 +65,12 @@ class Similarity:
     """
 
     def __init__(self, image: Tensor, blurry: Tensor) -> None:
-        """`image` (C, H', W') and `blurry` (C, H, W), at least 11 pixels a side, both in [0, 1]."""
+        """Take the statistics of both images.
+
+        Args:
+            image: The larger one, (C, H', W') in [0, 1].
+            blurry: (C, H, W) in [0, 1], at least 11 pixels a side.
+        """
         self.image, self.blurry = luma(image)[0].double(), luma(blurry)[0].double()
         (whole_height, whole_width), (height, width) = self.image.shape, self.blurry.shape
         self.room = (whole_height - height + 1, whole_width - width + 1)

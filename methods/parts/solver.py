@@ -224,7 +224,7 @@ def _trouble(step: Step, loss: float) -> str:
 
 
 def _progress(task: Task, problem: Problem, run: _Run) -> Progress:
-    """The progress at the last row of the trace."""
+    """Return the progress at the last row of the trace."""
     row = run.trace[-1]
     return Progress(task.name, run.iteration, problem.iterations, str(row["stage"]), float(row["loss"]))
 

@@ -25,7 +25,7 @@ class PointwiseConv(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in, H, W) -> (N, out, H, W)."""
+        """Map (N, in, H, W) to (N, out, H, W)."""
         pixels = functional.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)
         return pixels.permute(0, 3, 1, 2)
 
@@ -57,7 +57,7 @@ class NonLocalBlock(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W), H and W at least 2."""
+        """Map (N, C, H, W) to the same shape; H and W must be at least 2."""
         query = self.theta(x).flatten(2)  # (N, C/2, HW)
         key = functional.max_pool2d(self.phi(x), 2).flatten(2)  # (N, C/2, M)
         value = functional.max_pool2d(self.g(x), 2).flatten(2)
@@ -89,7 +89,7 @@ class Level(nn.Module):
         self.mix = conv_block(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in, H, W) -> (N, channels, H, W)."""
+        """Map (N, in, H, W) to (N, channels, H, W)."""
         deep = self.coarser(self.encode(self.non_local(self.down(x))))
         deep = functional.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
         # An odd length comes back one longer: drop the last row or column.
@@ -100,7 +100,7 @@ class Level(nn.Module):
 
 
 class SkipNetwork(nn.Module):
-    """The whole network: (N, in, H, W) -> (N, out, H, W) in (0, 1). The defaults are the papers' sizes."""
+    """Map (N, in, H, W) to (N, out, H, W) in (0, 1). The defaults are the papers' sizes."""
 
     def __init__(
         self,
