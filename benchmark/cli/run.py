@@ -77,7 +77,7 @@ def show_plan(
 def synthesize(dataset: Dataset, results: Results = DEMO) -> None:
     """Make the observations of a dataset: blur its sharp images and add noise."""
     from benchmark.core.console import counted
-    from benchmark.core.files import write_text
+    from benchmark.core.files import write_json
     from benchmark.data.cases import make_case
     from benchmark.data.descriptors import find_dataset
     from benchmark.data.synthesis import observe
@@ -92,7 +92,7 @@ def synthesize(dataset: Dataset, results: Results = DEMO) -> None:
         observation, truth = observe(make_case(descriptor, case, seed), seed)
         store.write_observation(observation, truth)
         hashes[case] = observation_hash(observation)
-    write_text(store.observations_manifest(dataset), json.dumps(hashes, indent=2) + "\n")
+    write_json(store.observations_manifest(dataset), hashes)
     typer.echo(f"{dataset}: {len(hashes)} observations in {results}", err=True)
 
 

@@ -1,11 +1,12 @@
 """Write files as a whole or not at all, and lock them for one process."""
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from benchmark.core.types import InputError
 
@@ -40,6 +41,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file, as a whole or not at all. Raises InputError when the folder cannot be written."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, as `write_text` does."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def remove_leftovers(folder: Path) -> None:

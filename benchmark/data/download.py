@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pooch
 
-from benchmark.core.files import locked, replacing, try_lock, write_text
+from benchmark.core.files import locked, replacing, try_lock, write_json, write_text
 from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
 from benchmark.data.archives import extract
@@ -72,7 +72,7 @@ def _complete(source: Source, target: Path, cache: Path, say: Say, accept_terms:
             f"{source.name}: {miscount}; delete that folder and give the same command to unpack again"
         )
     if not marker.exists():
-        write_text(marker, json.dumps({"archives": _unpacked(target)}, indent=2) + "\n")
+        write_json(marker, {"archives": _unpacked(target)})
         (target / UNPACKED).unlink(missing_ok=True)
 
 
@@ -105,7 +105,7 @@ def _get_archives(source: Source, target: Path, cache: Path, say: Say, accept_te
         if expected is None:
             write_text(_record(archive, cache), f"{sha256}  {archive.file}\n")
             say(f"{path}: unverified, as no checksum is published; sha256 {sha256} is expected from now on")
-        write_text(target / UNPACKED, json.dumps(unpacked, indent=2) + "\n")
+        write_json(target / UNPACKED, unpacked)
     if by_hand:
         raise InputError(f"{source.name}: {'; '.join(by_hand)}; then give the same command again")
 

@@ -8,7 +8,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmark.core.files import try_lock, write_text
+from benchmark.core.files import try_lock, write_json
 from benchmark.core.schema import did_you_mean
 from benchmark.core.types import InputError
 from benchmark.planning.parts import DatasetPlan, FigurePlan, MethodPlan, TablePlan, TrainingPlan
@@ -65,7 +65,7 @@ class Plan:
     def write(self) -> Path:
         """Write the plan into the results folder and return its path."""
         path = self.results / FILE
-        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
+        write_json(path, asdict(self))
         return path
 
     def claim_results(self) -> IO[str]:
@@ -214,7 +214,7 @@ class Plan:
         return [*observations, *restorations, *map(Path, figure.sheets)]
 
     def find_dataset(self, name: str) -> DatasetPlan:
-        """Find a dataset that runs. Raises InputError, with the closest name or the reason, if none does."""
+        """Find a dataset that runs. Raises InputError, with the closest name or why it does not run."""
         dataset = _find(self.datasets, name, "dataset")
         if not dataset.runs:
             raise InputError(f"{name} cannot run: {dataset.absent}")

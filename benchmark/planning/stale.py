@@ -22,7 +22,7 @@ from benchmark.tables.paper_tables import paper_table
 
 
 def observations(plan: Plan, dataset: str) -> dict[str, Any]:
-    """What decides the observations of a dataset: its recipe, its cases, the seed, and the code."""
+    """Collect what decides the observations of a dataset: its recipe, its cases, the seed, and the code."""
     return {
         "cases": list(plan.datasets[dataset].cases),
         "recipe": plan.datasets[dataset].recipe,
@@ -32,7 +32,7 @@ def observations(plan: Plan, dataset: str) -> dict[str, Any]:
 
 
 def restorations(plan: Plan, dataset: str, method: str, shard: int) -> dict[str, Any]:
-    """What decides the restorations of a shard.
+    """Collect what decides the restorations of a shard.
 
     The method's settings and code, the files that it reads, and the observations. Another device or other
     snapshots start the job, too: it keeps the cases that they leave as they are.
@@ -54,7 +54,7 @@ def restorations(plan: Plan, dataset: str, method: str, shard: int) -> dict[str,
 
 
 def scores(plan: Plan, dataset: str, method: str) -> dict[str, Any]:
-    """What decides the scores of a method: the protocol, the metrics, and whether their weights are here."""
+    """Collect what decides the scores of a method: protocol, metrics, and whether their weights are here."""
     protocol = plan.datasets[dataset].protocol
     metrics = [find_protocol(protocol).metric(name) for name in plan.config["metrics"]]
     return {
@@ -67,7 +67,7 @@ def scores(plan: Plan, dataset: str, method: str) -> dict[str, Any]:
 
 
 def table(plan: Plan, name: str) -> dict[str, Any]:
-    """What a table says besides its numbers: its datasets, titles, captions, and published numbers."""
+    """Collect what a table says besides its numbers: datasets, titles, captions, and published numbers."""
     entry = plan.tables[name]
     own = [plan.datasets[dataset] for dataset in entry.datasets if dataset in plan.datasets]
     return {
@@ -82,7 +82,7 @@ def table(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def figure(plan: Plan, name: str) -> dict[str, Any]:
-    """What a figure shows: its cases and methods, titles and captions, and the definition in a paper."""
+    """Collect what a figure shows: cases and methods, titles and captions, and its definition in a paper."""
     entry = plan.figures[name]
     return {
         **asdict(entry),
@@ -96,7 +96,7 @@ def figure(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def training(plan: Plan, stem: str) -> dict[str, Any]:
-    """What decides the weights of a training: its order, its settings, and the photographs.
+    """Collect what decides the weights of a training: its order, its settings, and the photographs.
 
     Raises:
         InputError: the photographs cannot be read.
@@ -106,7 +106,7 @@ def training(plan: Plan, stem: str) -> dict[str, Any]:
 
 
 def _definition(name: str) -> str:
-    """Hash of the definition of a paper's figure; its kind by name, as a function has no lasting text."""
+    """Hash the definition of a paper's figure; its kind by name, as a function has no lasting text."""
     figure = paper_figure(name)
     others = {key: value for key, value in vars(figure).items() if key != "kind"}
     return digest(figure.kind.name, repr(others))
@@ -114,5 +114,5 @@ def _definition(name: str) -> str:
 
 @cache
 def _settings(method: str, given: str) -> Any:
-    """The effective settings of a method; `given` is the JSON of those that the config names."""
+    """Return the effective settings of a method; `given` is the JSON of those that the config names."""
     return effective(base_method(method).settings, json.loads(given), f"methods.{method}")

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmark.core.files import locked, remove_leftovers, write_text
+from benchmark.core.files import locked, remove_leftovers, write_json, write_text
 from benchmark.core.hashes import digest, files_hash
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
@@ -256,7 +256,7 @@ def _write(
     }
     card = model_card(record, paper=job.training.paper, data=_data(job), half=job.order.half)
     write_text(job.folder / f"{job.stem}.md", card)
-    write_text(job.record_path, json.dumps(record, indent=2) + "\n")
+    write_json(job.record_path, record)
 
 
 def _data(job: Job) -> str:

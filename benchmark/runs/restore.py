@@ -1,6 +1,5 @@
 """Run one method on a shard of cases, and continue where a killed run stopped."""
 
-import json
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.core.files import locked, remove_leftovers, write_text
+from benchmark.core.files import locked, remove_leftovers, write_json
 from benchmark.core.hashes import digest, files_hash
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
@@ -87,7 +86,7 @@ def restore_shard(store: Store, shard: Shard, device: torch.device, report: Repo
             (folder / case / CHECKPOINT).unlink(missing_ok=True)
         runs = [read_record(folder / case) for case in shard.cases]
         manifest = store.shard_manifest(shard.dataset, shard.method, shard.seed, shard.number)
-        write_text(manifest, json.dumps(runs, indent=2) + "\n")
+        write_json(manifest, runs)
 
 
 def _record(shard: Shard, method: Method, settings: Any, observation: Observation) -> dict[str, Any]:

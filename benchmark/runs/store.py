@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.core.files import replacing, write_text
+from benchmark.core.files import replacing, write_json
 from benchmark.core.hashes import digest
 from benchmark.core.types import (
     Array,
@@ -223,7 +223,7 @@ def write_restoration(folder: Path, restoration: Restoration, record: dict[str, 
         "device": restoration.device,
         "weights": restoration.weights,
     }
-    write_text(folder / "run.json", json.dumps(record, indent=2) + "\n")
+    write_json(folder / "run.json", record)
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

@@ -85,7 +85,7 @@ def test_angles_of_the_released_script_match_the_reference(fixture):
         ((0, 0, 0.01, 0, 0, 0), 0),  # roll leaves the middle in place
     ],
 )
-def test_axes_point_where_they_should(pose, displacement):
+def test_each_axis_has_its_sign(pose, displacement):
     shake = CameraShake(np.array([pose], float), (61, 101))
     moved = shake.displacements(np.array([[30, 50]]))[0, 0]
     assert moved == pytest.approx(1.01 * displacement, abs=1e-3)  # the focal length is 101

@@ -388,7 +388,7 @@ def test_a_damaged_file_never_becomes_the_reference(site, source, get, tmp_path)
         (b"\n<!DOCTYPE HTML><html>Please sign in</html>", {}),
     ],
 )
-def test_a_web_page_instead_of_the_file_is_told(site, source, get, tmp_path, page, headers):
+def test_a_web_page_instead_of_the_file_is_refused(site, source, get, tmp_path, page, headers):
     site.files["x.zip"], site.headers = page, headers
     advice = (
         f"leads to a web page.*get x.zip from https://x.org by hand and put it into {tmp_path}/.downloads/x"
@@ -422,7 +422,7 @@ def test_a_compressed_encoding_is_left_as_it_is(site, source, get, tmp_path):
     assert files(tmp_path / "x") == LANDED
 
 
-def test_a_dead_link_is_told(site, source, get, tmp_path):
+def test_a_dead_link_is_named_in_the_message(site, source, get, tmp_path):
     del site.files["x.zip"]
     with failing(TransferError, "answers 404 Not Found; try again later, or get x.zip from", tmp_path):
         get(source)

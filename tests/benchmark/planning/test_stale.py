@@ -70,7 +70,7 @@ def test_a_change_concerns_these_results_alone(changes, expected):
 
 
 @pytest.mark.parametrize("changes", [{"caption": "Another."}, {"titles": {"blurry": "Nothing done"}}])
-def test_words_concern_tables_and_figures_alone(changes):
+def test_titles_and_captions_concern_tables_and_figures_alone(changes):
     after = decided(**changes)
     changed = {kind for kind in BASE if after[kind] != BASE[kind]}
     assert changed > OF_SCORES

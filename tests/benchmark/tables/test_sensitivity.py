@@ -65,7 +65,7 @@ def test_controls_and_other_metrics_and_datasets_are_left_out():
     assert psnr_of_methods(frame, ["levin"]).empty
 
 
-def test_the_sheets_have_the_numbers_and_the_words_of_the_config():
+def test_sections_have_the_numbers_and_the_titles_of_the_config():
     means, cases = spread_sections(spread(psnr_of_methods(THREE, [NAME])), {"selfdeblur@x": "The other"})
     assert means.headings[:3] == ["Method", "PSNR, dB", "Standard deviation"]
     assert means.rows[0] == ["SelfDeblur", "26.75", "2.16", "25.00", "29.00", "2", "3", "1"]

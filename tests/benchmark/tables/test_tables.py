@@ -287,7 +287,7 @@ def test_a_table_of_failures_alone_still_has_its_rows():
     assert "No column for PSNR: failed: no reason." in text
 
 
-def test_a_config_words_the_rows_of_its_own_table():
+def test_a_config_names_the_rows_of_its_own_table():
     scores = scores_frame(FOUR)
     definition = own_table("uniform", {NAME: find_dataset(NAME)}, scores, {"selfdeblur": "Ours, with words"})
     rows = rows_of(table_page(summary(definition, scores, NO_RUNS), definition).markdown())
