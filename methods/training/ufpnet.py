@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.core.progress import Progress, Report
-from benchmark.core.types import InputError, WeightsMissingError
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import fill
@@ -214,10 +213,7 @@ def start(
     settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
 ) -> RestorerTraining:
     """Start the training. Raises InputError when estimator and flow are missing."""
-    try:
-        stored, shape = weights.load(materials.weights, KERNELS, settings.kernel_size)
-    except WeightsMissingError as error:
-        raise InputError(str(error)) from error
+    stored, shape = weights.load(materials.weights, KERNELS, settings.kernel_size)
     network = restorer_network(settings, shape, seed)
     for name in ("estimator", "flow"):
         module = getattr(network, name)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from benchmark.core.progress import Progress, Report
-from benchmark.core.types import InputError, WeightsMissingError
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import frozen_network
@@ -199,10 +198,7 @@ def reblurred_at(sharp: Tensor, kernels: Tensor, chosen: Tensor) -> Tensor:
 
 def _with_flow(shape: Shape, folder: Path) -> tuple[KernelFlow, Shape]:
     """Read the trained flow, and put its sizes into `shape`. Raises InputError when there is none."""
-    try:
-        stored, trained = weights.load(folder, "ufpnet-flow", shape.kernel_size)
-    except WeightsMissingError as error:
-        raise InputError(str(error)) from error
+    stored, trained = weights.load(folder, "ufpnet-flow", shape.kernel_size)
     flow = frozen_network(
         lambda: KernelFlow(shape.kernel_size, trained.flow_blocks, trained.flow_hidden), stored
     )

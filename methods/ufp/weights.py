@@ -110,13 +110,13 @@ def save(
 
 
 def load(folder: Path, stage: Stage, kernel_size: int) -> tuple[Stored, Shape]:
-    """Read the tensors of a stage, and the sizes of the network to which they belong.
+    """Read the tensors of a stage that a training starts from, and the sizes of their network.
 
-    Raises WeightsMissingError when there is no such file, InputError when it cannot be used.
+    Raises InputError when there is no such file, or it cannot be used.
     """
     path = folder / file_name(stage, kernel_size)
     if not path.is_file():
-        raise WeightsMissingError(f"{folder}: no {path.name}; train it with `blindbench pretrain {stage}`")
+        raise InputError(f"{folder}: no {path.name}; train it with `blindbench pretrain {stage}`")
     stored = read_network(path)
     stored.require("stage", stage)
     return stored, stored.described("shape", Shape)
