@@ -318,6 +318,18 @@ def test_a_second_run_at_the_same_time_is_refused_in_one_line(tmp_path):
         first.wait()
 
 
+@pytest.mark.parametrize(
+    ("target", "closest"),
+    [("tabels", "tables"), ("results/tiny/tables/unifrm.md", "results/tiny/tables/uniform.md")],
+)
+def test_a_mistyped_target_is_one_line_and_exit_code_2(finished, target, closest):
+    refused = finished.run(target)
+    assert refused.returncode == 2
+    last = refused.stderr.strip().splitlines()[-1]
+    assert last == f"blindbench: unknown target '{target}'. Did you mean '{closest}'?"
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_bad_config_is_one_line_and_exit_code_2(finished, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text(CONFIG.read_text().replace("selfdeblur:", "selfdebur:"))

@@ -7,6 +7,7 @@ from benchmark.core.types import InputError
 from benchmark.planning import stale
 from benchmark.planning.config import make_plan
 from benchmark.planning.plan import Run
+from benchmark.planning.targets import check_targets
 
 # Jobs run the code that Snakemake itself imports, whatever PATH says.
 PYTHON = shlex.quote(sys.executable)
