@@ -121,11 +121,11 @@ def _grid(plan: "Plan", name: str, results: Path) -> "Compiled":
 
 def _convergence(plan: "Plan", name: str, results: Path) -> "Compiled":
     """Compile when each method reaches the final PSNR of the reference."""
-    from benchmark.tables.convergence import reach, reach_sections
+    from benchmark.tables.convergence import reach_sections, times_to_reach
     from benchmark.tables.page import Page
 
     del name
-    numbers = reach(read_convergence(results), plan.reference)
+    numbers = times_to_reach(read_convergence(results), plan.reference)
     sections = reach_sections(numbers, titles_with_weights(plan, results))
     return numbers, Page("", sections, plan.config["caption"])
 
@@ -133,9 +133,9 @@ def _convergence(plan: "Plan", name: str, results: Path) -> "Compiled":
 def _sensitivity(plan: "Plan", name: str, results: Path) -> "Compiled":
     """Compile how much PSNR depends on the seed, case by case."""
     from benchmark.tables.page import Page
-    from benchmark.tables.sensitivity import psnr_of_methods, spread, spread_sections
+    from benchmark.tables.sensitivity import psnr_of_methods, seed_spread, spread_sections
 
-    numbers = spread(psnr_of_methods(read_scores(results), plan.tables[name].datasets))
+    numbers = seed_spread(psnr_of_methods(read_scores(results), plan.tables[name].datasets))
     sections = spread_sections(numbers, titles_with_weights(plan, results))
     return numbers, Page("", sections, plan.config["caption"])
 

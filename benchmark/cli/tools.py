@@ -97,10 +97,10 @@ def detective(
     """Find which border, alignment, colour, rounding and average give a published number."""
     from benchmark.core.console import reporting
     from benchmark.runs.machine import prepare
-    from benchmark.tools.detective import conclusion, investigate, paired, tolerance
+    from benchmark.tools.detective import conclusion, investigate, pair_by_name, tolerance
 
     tolerance(published)  # refuses what is no number before the work begins
-    pairing = paired(restored, sharp)
+    pairing = pair_by_name(restored, sharp)
     if pairing.unpaired:
         names = ", ".join(path.name for path in pairing.unpaired)
         typer.echo(f"left out, without a sharp partner ({len(pairing.unpaired)}): {names}", err=True)

@@ -28,8 +28,8 @@ DETAIL = 4  # the shorter side of the image is as many details long
 SMALLEST_DETAIL = 24  # px
 FRAME = "#e69f00"  # around the detail, in the image
 DETAIL_RULE = (
-    "Below each image a detail: the square of a quarter of the shorter side that has the strongest gradients "
-    "of the sharp image (of the blurry one where none exists), followed by the shift between the two"
+    "Below each image a detail: the square, a quarter of the shorter side wide, where the sharp image (the "
+    "blurry one where there is none) has the strongest gradients. It moves with the image's shift"
 )
 
 Window = tuple[int, int, int]  # top, left, side in pixels

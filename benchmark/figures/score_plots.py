@@ -26,7 +26,7 @@ from benchmark.figures.style import line_style, method_colour, plain, write_cent
 from benchmark.runs.names import NO_TITLES, Titles, method_title
 from benchmark.scoring.metrics import METRICS
 from benchmark.tables.definition import Column, Definition
-from benchmark.tables.summary import CONFIDENCE, select, values_by_case
+from benchmark.tables.summary import CONFIDENCE, scores_of_block, values_by_case
 
 THRESHOLDS = 200  # of a success rate, over the range of all values
 SMALLEST_SPAN = 0.5  # dB, of a panel of the spread over seeds
@@ -69,7 +69,7 @@ def score_plot(
             axis.set_axis_off()
         for axis, column in zip(row, columns, strict=False):
             cells = of_block[of_block.column == column.title]
-            _metric_panel(axis, column, cells, select(scores, block), weights)
+            _metric_panel(axis, column, cells, scores_of_block(scores, block), weights)
         for axis in row[1 : len(columns)]:
             axis.tick_params(labelleft=False)
     figure.legend(handles=_handles(table), loc="outside lower center", ncols=3, fontsize=7, frameon=False)

@@ -45,7 +45,7 @@ def curves(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
-def reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
+def times_to_reach(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Find when each method reaches the final PSNR of the reference.
 
     Args:
@@ -105,7 +105,7 @@ def stopping_losses(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def reach_sections(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Section]:
-    """Lay out the table of `reach`: a section per dataset."""
+    """Lay out the table of `times_to_reach`: a section per dataset."""
     groups = table.groupby(["dataset", "reference", "metric"], sort=False)
     return [
         _reach_section(str(dataset), METRICS[str(metric)], str(reference), rows, titles)

@@ -21,7 +21,7 @@ def psnr_of_methods(scores: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFra
     return selected[~selected.method.isin([name for name in selected.method.unique() if is_control(name)])]
 
 
-def spread(scores: pd.DataFrame) -> pd.DataFrame:
+def seed_spread(scores: pd.DataFrame) -> pd.DataFrame:
     """Compute the spread over seeds of each case.
 
     Args:
@@ -42,7 +42,7 @@ def spread(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_cases(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the numbers of `spread` over cases: a row per dataset and method.
+    """Average the numbers of `seed_spread` over cases: a row per dataset and method.
 
     Cases without a score count in `failed` only; those with one seed have no deviation.
     """
@@ -53,7 +53,7 @@ def over_cases(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def spread_sections(table: pd.DataFrame, titles: Titles = NO_TITLES) -> list[Section]:
-    """Lay out the table of `spread`: for each dataset the means over its cases, then each case."""
+    """Lay out the table of `seed_spread`: for each dataset the means over its cases, then each case."""
     sections = []
     means = over_cases(table)
     for (dataset, protocol, name), rows in table.groupby(["dataset", "protocol", "metric"], sort=False):

@@ -76,7 +76,7 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
     return table
 
 
-def select(scores: pd.DataFrame, block: Block) -> pd.DataFrame:
+def scores_of_block(scores: pd.DataFrame, block: Block) -> pd.DataFrame:
     """Return the scores of a block's cases."""
     of_dataset = scores[scores.dataset == block.dataset]
     return of_dataset if block.group is None else of_dataset[of_dataset.group == block.group]
@@ -87,7 +87,7 @@ def values_by_case(scores: pd.DataFrame) -> pd.Series:
     return scores.dropna(subset="value").groupby("case").value.mean()
 
 
-def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
+def bootstrap_interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
     """Compute the 95% percentile bootstrap interval of the mean.
 
     Args:
@@ -97,7 +97,7 @@ def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[flo
     Returns:
         The lower and the upper bound; NaN for fewer than `FEWEST_CASES` values or infinite ones.
 
-    >>> low, high = interval(np.array([1.0, 2.0, 3.0, 4.0]), np.random.default_rng(0))
+    >>> low, high = bootstrap_interval(np.array([1.0, 2.0, 3.0, 4.0]), np.random.default_rng(0))
     >>> 1 < low < 2.5 < high < 4
     True
     """
@@ -129,7 +129,7 @@ def _our_numbers(
     counted = _network_properties(row.method).get(column.metric)
     if counted is not None:
         return {**counts, "mean": counted, "note": ""}
-    of_block = select(scores, block)
+    of_block = scores_of_block(scores, block)
     of_method = of_block[of_block.method == row.method]
     cell = of_method[of_method.metric == column.metric]
     if cell.empty:
@@ -151,7 +151,7 @@ def _statistics(
     """Compute the statistics of a cell's scores; `of_metric` has those of all methods in the block."""
     values = values_by_case(cell)
     by_seed = cell.groupby("seed").value.mean().dropna()
-    low, high = interval(values.to_numpy(), rng)
+    low, high = bootstrap_interval(values.to_numpy(), rng)
     return {
         "mean": values.mean(),
         "low": low,

@@ -47,7 +47,7 @@ class Pairing:
     unpaired: tuple[Path, ...]
 
 
-def paired(restored: Path, sharp: Path) -> Pairing:
+def pair_by_name(restored: Path, sharp: Path) -> Pairing:
     """Pair the images of two folders by their names.
 
     A restored image belongs to the sharp one whose name, without suffix, it has or begins with before a `_`,

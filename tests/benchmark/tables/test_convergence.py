@@ -16,7 +16,7 @@ from benchmark.runs.restore import Shard, restore_shard
 from benchmark.runs.store import Store, read_record, read_restored_image, read_snapshots
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
 from benchmark.scoring.scores import score_method, score_snapshots  # fmt: skip
-from benchmark.tables.convergence import curves, reach, reach_sections, stopping_losses
+from benchmark.tables.convergence import curves, reach_sections, stopping_losses, times_to_reach
 
 NAME = "demo-uniform"
 TINY = {"iterations": 6, "channels": 4, "skip_channels": 2, "scales": 2}
@@ -192,7 +192,7 @@ def test_gaps_are_what_the_best_iteration_has_more_than_the_result_and_the_last(
 
 
 def test_the_reference_is_reached_where_the_mean_curve_first_is_no_lower():
-    table = reach(SLOW_AND_FAST, "slow").set_index("method")
+    table = times_to_reach(SLOW_AND_FAST, "slow").set_index("method")
     fast = table.loc["fast"]
     # The reference ends at a: (20 + 22) / 2 = 21, b: 30; their mean is 25.5. Fast has 26 at 20 iterations.
     assert (fast.reference_final, fast.final) == (25.5, 26.25)
@@ -205,7 +205,7 @@ def test_the_reference_is_reached_where_the_mean_curve_first_is_no_lower():
 
 
 def test_a_method_that_never_reaches_the_reference_has_no_iteration():
-    table = reach(SLOW_AND_FAST, "fast").set_index("method")
+    table = times_to_reach(SLOW_AND_FAST, "fast").set_index("method")
     slow = table.loc["slow"]
     assert np.isnan(slow.iteration)
     assert np.isnan(slow.seconds)
@@ -215,18 +215,18 @@ def test_a_method_that_never_reaches_the_reference_has_no_iteration():
 
 def test_only_shared_cases_are_compared_and_a_dataset_without_the_reference_has_no_row():
     frame = runs(slow_a_0=[10, 15, 20], fast_a_0=[20, 21, 22], fast_b_0=[1, 2, 3])
-    fast = reach(frame, "slow").set_index("method").loc["fast"]
+    fast = times_to_reach(frame, "slow").set_index("method").loc["fast"]
     assert (fast.cases, fast.final, fast.iteration) == (1, 22, 10)
-    assert reach(frame, "nothing").empty
+    assert times_to_reach(frame, "nothing").empty
 
 
 def test_the_sheet_says_where_the_reference_is_reached():
     frame = SLOW_AND_FAST.replace({"method": {"slow": "selfdeblur", "fast": "selfdeblur@fast"}})
-    (sheet,) = reach_sections(reach(frame, "selfdeblur"), {"selfdeblur@fast": "The fast one"})
+    (sheet,) = reach_sections(times_to_reach(frame, "selfdeblur"), {"selfdeblur@fast": "The fast one"})
     assert "final PSNR of SelfDeblur is reached (25.50 dB, mean over 2 cases and 2 seeds)" in sheet.caption
     assert sheet.rows == [
         ["SelfDeblur", "25.50", "30", "3.0", "3 of 4", "30"],
         ["The fast one", "26.25", "20", "2.0", "4 of 4", "20"],
     ]
-    (other,) = reach_sections(reach(frame, "selfdeblur@fast"))
+    (other,) = reach_sections(times_to_reach(frame, "selfdeblur@fast"))
     assert other.rows[0][2:] == ["not reached", "not reached", "2 of 4", "not reached"]

@@ -9,7 +9,7 @@ from benchmark.tables.sensitivity import (
     SPREAD_COLUMNS,
     over_cases,
     psnr_of_methods,
-    spread,
+    seed_spread,
     spread_sections,
 )
 
@@ -35,7 +35,7 @@ THREE = scores({
 
 
 def test_mean_deviation_worst_and_best_are_over_the_seeds_of_a_case():
-    table = spread(THREE).set_index(["method", "case"])
+    table = seed_spread(THREE).set_index(["method", "case"])
     a = table.loc[("selfdeblur", "a")]
     assert (a["mean"], a.worst, a.best, a.seeds, a.failed) == (23, 20, 27, 3, 0)
     assert a.deviation == pytest.approx(np.sqrt((9 + 1 + 16) / 2))
@@ -43,16 +43,16 @@ def test_mean_deviation_worst_and_best_are_over_the_seeds_of_a_case():
     assert (b["mean"], b.worst, b.best, b.seeds, b.failed) == (30.5, 30, 31, 2, 1)
     assert b.deviation == pytest.approx(np.sqrt(0.5))
     assert table.loc[("selfdeblur@x", "a"), "deviation"] == 0
-    assert tuple(spread(THREE).columns) == SPREAD_COLUMNS
+    assert tuple(seed_spread(THREE).columns) == SPREAD_COLUMNS
 
 
 def test_one_seed_has_no_deviation():
-    one = spread(THREE[THREE.seed == 0])
+    one = seed_spread(THREE[THREE.seed == 0])
     assert one.deviation.isna().all()
 
 
 def test_the_summary_averages_each_number_over_cases():
-    row = over_cases(spread(THREE)).set_index("method").loc["selfdeblur"]
+    row = over_cases(seed_spread(THREE)).set_index("method").loc["selfdeblur"]
     assert (row["mean"], row.worst, row.best) == ((23 + 30.5) / 2, 25, 29)
     assert row.deviation == pytest.approx((np.sqrt(13) + np.sqrt(0.5)) / 2)
     assert (row.cases, row.seeds, row.failed) == (2, 3, 1)
@@ -66,7 +66,7 @@ def test_controls_and_other_metrics_and_datasets_are_left_out():
 
 
 def test_sections_have_the_numbers_and_the_titles_of_the_config():
-    means, cases = spread_sections(spread(psnr_of_methods(THREE, [NAME])), {"selfdeblur@x": "The other"})
+    means, cases = spread_sections(seed_spread(psnr_of_methods(THREE, [NAME])), {"selfdeblur@x": "The other"})
     assert means.headings[:3] == ["Method", "PSNR, dB", "Standard deviation"]
     assert means.rows[0] == ["SelfDeblur", "26.75", "2.16", "25.00", "29.00", "2", "3", "1"]
     assert means.rows[1][0] == "The other"

@@ -8,7 +8,7 @@ from benchmark.core.types import InputError
 from benchmark.data.images import read_image, write_image
 from benchmark.scoring.metrics import psnr, ssim, ssim_3d, ssim_wang
 from benchmark.scoring.protocols import PROTOCOLS
-from benchmark.tools.detective import conclusion, describe, investigate, paired, tolerance
+from benchmark.tools.detective import conclusion, describe, investigate, pair_by_name, tolerance
 
 
 def silent(step):
@@ -28,7 +28,7 @@ def test_images_are_paired_by_the_longest_name_that_begins_theirs(tmp_path):
         tmp_path / "restored", "im1_kernel_01.png", "im1_b_kernel_2.png", "im10.png", "im2.png", "im100_k.png"
     )
     (restored / "notes.txt").write_text("not an image")
-    found = paired(restored, sharp)
+    found = pair_by_name(restored, sharp)
     assert {(a.name, b.name) for a, b in found.pairs} == {
         ("im1_kernel_01.png", "im1.png"),
         ("im1_b_kernel_2.png", "im1_b.jpg"),
@@ -40,9 +40,9 @@ def test_images_are_paired_by_the_longest_name_that_begins_theirs(tmp_path):
 def test_folders_without_a_pair_are_refused(tmp_path):
     sharp, restored = folder(tmp_path / "sharp", "a.png"), folder(tmp_path / "restored", "b.png")
     with pytest.raises(InputError, match="no image has the name of one in"):
-        paired(restored, sharp)
+        pair_by_name(restored, sharp)
     with pytest.raises(InputError, match="absent: no such folder"):
-        paired(tmp_path / "absent", sharp)
+        pair_by_name(tmp_path / "absent", sharp)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def pictures(tmp_path_factory):
         noisy = moved + 0.02 * (index + 1) * rng.standard_normal(sharp.shape).astype(np.float32)
         write_image(root / "sharp" / f"{index}.png", sharp)
         write_image(root / "restored" / f"{index}_k.png", noisy)
-    return paired(root / "restored", root / "sharp").pairs
+    return pair_by_name(root / "restored", root / "sharp").pairs
 
 
 def average(protocol, metric, pairs):
