@@ -34,7 +34,7 @@ def find_sheets(pattern: str, results: Path) -> list[Path]:
 
 def training_sheets(sheets: Sequence[Path], text: str, out: Path) -> None:
     """Write `out`.png and `out`.pdf: the sheets below each other, each with the label of its weights."""
-    labels = [json.loads(path.with_suffix(".json").read_text())["label"] for path in sheets]
+    labels = [json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["label"] for path in sheets]
     pictures = [read_image(path) for path in sheets]
     heights = [WIDTH * picture.shape[1] / picture.shape[2] for picture in pictures]
     figure = Figure(layout="constrained", figsize=(WIDTH, sum(heights) + 0.25 * len(heights)))

@@ -66,14 +66,16 @@ class Job:
             raise InputError(f"the seed must lie between 0 and {2**32 - 1}, not {order.seed}")
         if job.training.photographs and not (order.images or order.pairs):
             raise InputError(
-                f"{order.training} learns from photographs; give --images a folder that holds some"
+                f"{order.training} learns from photographs; give --images a folder (in a config: images)"
             )
         if order.pairs and not job.training.pairs:
-            raise InputError(f"{order.training} learns from no pairs; leave out --pairs")
+            raise InputError(f"{order.training} learns from no pairs; leave out --pairs (in a config: pairs)")
         if order.pairs and order.images:
-            raise InputError("--images and --pairs are both given; leave out one")
+            raise InputError("images and pairs are both given; leave out one of them")
         if order.images and not job.training.photographs:
-            raise InputError(f"{order.training} learns from no photographs; leave out --images")
+            raise InputError(
+                f"{order.training} learns from no photographs; leave out --images (in a config: images)"
+            )
         return job
 
     @cached_property
