@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.types import InputError
@@ -82,8 +83,9 @@ def deblur(
     Raises:
         InputError: The image or an argument is wrong; the message says what to do.
 
+    >>> import blindbench
     >>> import numpy as np
-    >>> result = deblur(np.full((48, 64), 90, np.uint8))
+    >>> result = blindbench.deblur(np.full((48, 64), 90, np.uint8))
     >>> result.image.shape, result.trusted
     ((48, 64), False)
     >>> result.verdict
@@ -95,9 +97,10 @@ def deblur(
     from benchmark.tools.one_image import OneImage
 
     photo = from_array(image)
+    sizes = () if kernel_size is None else (_whole(kernel_size, kernel_size),)
     with claimed_device(device) as target, _reporting("deblur", progress) as report:
         run = OneImage(KERNEL_METHOD, {}, "the image", seed, target)
-        result = deblur_photo(photo, run, () if kernel_size is None else (kernel_size,), report)
+        result = deblur_photo(photo, run, sizes, report)
     restored = image.copy() if result.kernel is None else to_array(result.image, like=image)
     return Deblurred(restored, result.kernel, result.verdict.trusted, result.verdict.sentence)
 
@@ -129,18 +132,19 @@ def restore(
             needs weights that are not here.
         RuntimeError: The method diverged, ran out of memory or stopped with an error.
 
+    >>> import blindbench
     >>> import numpy as np
     >>> blurry = np.random.default_rng(0).random((40, 40))
-    >>> restore("rl", blurry, kernel_size=5).image.shape
+    >>> blindbench.restore("rl", blurry, kernel_size=5).image.shape
     (40, 40)
     """
     from benchmark.data.images import from_array, to_array
     from benchmark.runs.machine import claimed_device
     from benchmark.tools.one_image import OneImage, require_image
 
-    observed = from_array(blurry)
+    observed, size = from_array(blurry), _rows_and_columns(kernel_size)
     with claimed_device(device) as target, _reporting(method, progress) as report:
-        result = OneImage(method, settings, "the image", seed, target)(observed, kernel_size, report)
+        result = OneImage(method, settings, "the image", seed, target)(observed, size, report)
     image = to_array(require_image(result, method), like=blurry)
     return Restored(image, result.kernels, result.iterations, result.seconds, result.weights)
 
@@ -166,16 +170,19 @@ def score(
     Raises:
         InputError: There is no such protocol or metric, or the metric has no value for these images.
 
+    >>> import blindbench
     >>> import numpy as np
     >>> sharp = np.random.default_rng(0).random((64, 64))
-    >>> score(0.9 * sharp, sharp, protocol="plain", metrics=["psnr"])["psnr"].__round__(1)
-    24.8
+    >>> {name: round(value, 1) for name, value in blindbench.score(0.9 * sharp, sharp, "plain").items()}
+    {'psnr': 24.8, 'ssim': 1.0}
     """
     from benchmark.core.types import Truth
     from benchmark.data.images import from_array
     from benchmark.scoring.protocols import find_protocol
     from benchmark.scoring.scores import Restored as Comparison
 
+    if isinstance(metrics, str):
+        raise InputError(f"metrics={metrics!r}: give a list, such as ['{metrics}']")
     rules = find_protocol(protocol)
     truth = Truth(group="", sharp=from_array(sharp, "the sharp image"))
     pair = Comparison(from_array(restored, "the restored image"), truth, rules)
@@ -186,7 +193,8 @@ def score(
 def methods() -> Mapping[str, Method]:
     """The methods that `restore` knows, by name; each has a title, a paper and a dataclass of settings.
 
-    >>> methods()["selfdeblur"].title
+    >>> import blindbench
+    >>> blindbench.methods()["selfdeblur"].title
     'SelfDeblur'
     """
     from methods.parts.registry import built_in
@@ -197,12 +205,27 @@ def methods() -> Mapping[str, Method]:
 def datasets() -> Mapping[str, Dataset]:
     """The datasets of the benchmark, by name; their files may have to be downloaded first.
 
-    >>> datasets()["levin"].case_count
+    >>> import blindbench
+    >>> blindbench.datasets()["levin"].case_count
     32
     """
     from benchmark.data.descriptors import dataset_names, find_dataset
 
     return {name: find_dataset(name) for name in dataset_names()}
+
+
+def _rows_and_columns(kernel_size: Any) -> tuple[int, int] | None:
+    if kernel_size is None:
+        return None
+    both = kernel_size if isinstance(kernel_size, tuple) and len(kernel_size) == 2 else (kernel_size,) * 2
+    rows, columns = (_whole(side, kernel_size) for side in both)
+    return rows, columns
+
+
+def _whole(side: Any, kernel_size: Any) -> int:
+    if not isinstance(side, Integral):
+        raise InputError(f"kernel_size={kernel_size!r}: give a whole number of px, or (rows, columns)")
+    return int(side)
 
 
 def _reporting(what: str, progress: bool) -> AbstractContextManager[Report]:

@@ -54,7 +54,9 @@ def test_commands_were_found():
 
 
 WORKFLOW_COMMAND = re.compile(r"snakemake (-[^`\n]*?)(?:\s*#.*)?(?=[`\n])")
-WORKFLOW = sorted({match for text in TEXT.values() for match in WORKFLOW_COMMAND.findall(text)})
+COMMENTED = [*(ROOT / "config").glob("*.yaml"), *(ROOT / "workflow").rglob("config.yaml")]
+SHOWN = [*TEXT.values(), *(file.read_text() for file in COMMENTED)]
+WORKFLOW = sorted({match for text in SHOWN for match in WORKFLOW_COMMAND.findall(text)})
 
 
 def named(file, key):

@@ -1,12 +1,12 @@
 """The verb for one photo."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from benchmark.cli.options import Device, Seed, given_settings
+from benchmark.core.files import require_writable
 from benchmark.core.types import Array, InputError, Restoration
 
 app = typer.Typer()
@@ -82,7 +82,6 @@ def _check_output(out: Path, photo: Path) -> None:
         raise InputError(f"{out}: unknown image format '{out.suffix}'; write .png or .jpg")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; create it first")
-    if not os.access(out.parent, os.W_OK):
-        raise InputError(f"{out.parent}: cannot be written; choose another folder")
+    require_writable(out.parent)
     if out.exists() and photo.exists() and out.samefile(photo):
         raise InputError(f"{out}: is the photo itself; choose another name")

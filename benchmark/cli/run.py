@@ -180,7 +180,10 @@ def collect(results: Results = DEMO) -> None:
 
     plan, store = Plan.read(results), Store(results)
     runs = list(plan.runs())
-    records = [record for run in runs for path in plan.manifests(run) for record in _json_list(path)]
+    manifests = [
+        store.shard_manifest(*run, n) for run in runs for n, _ in enumerate(plan.shards(run.dataset))
+    ]
+    records = [record for path in manifests for record in _json_list(path)]
     scores = [read_frame(store.scores_of(*run), SCORE_COLUMNS) for run in runs]
     write_frame(runs_frame(records), store.runs)
     write_frame(pd.concat(scores, ignore_index=True), store.scores)

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,14 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, as `write_text` does."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def require_writable(folder: Path) -> None:
+    """Check, before long work, that files can be written into a folder. Raises InputError when not."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -133,11 +133,13 @@ def from_array(array: NDArray[Any], name: str = "the image") -> Array:
         name: What messages call it.
 
     Raises:
-        InputError: The shape or the type is another, or a value lies outside.
+        InputError: It is no array, its shape or type is another, or a value lies outside.
 
     >>> from_array(np.full((4, 6, 3), 255, np.uint8)).shape
     (3, 4, 6)
     """
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{name} is a {type(array).__name__}; give a NumPy array of its pixels")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)) or not array.size:
         raise InputError(f"{name} has the shape {array.shape}; give (H, W), (H, W, 1) or (H, W, 3)")
     if array.dtype in (np.uint8, np.uint16):

@@ -15,7 +15,7 @@ from benchmark.blur.nonblind import hyper_laplacian
 from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array, InputError, Restoration, Status
 from benchmark.scoring.kernel_scores import kernel_similarity
-from benchmark.tools.measures import Floats, fills_box, luma_of, noise_level, reblur_residual
+from benchmark.tools.measures import ROUNDING, Floats, fills_box, luma_of, noise_level, reblur_residual
 from benchmark.tools.texture import has_texture, textured_part
 from benchmark.tools.verdict import Verdict, judge, nothing_done
 from benchmark.tools.windows import data_weight, deconvolve
@@ -28,6 +28,7 @@ SIZES = (15, 31, 51, 75)  # px, tried in turn
 REDUCTIONS = (1, 2, 4)  # of the photo's size, as long as the kernel fills the largest of SIZES
 PART = 512  # px, side of the part on which kernels are estimated
 SMALLEST = 5  # px, of a size to try
+TOO_SMALL = "it is too small to find a kernel on"
 ROOM = 3  # times the kernel size: the least shorter side of the part
 
 
@@ -78,6 +79,8 @@ def deblur_photo(
         raise InputError(
             f"the kernel size {max(sizes)} is larger than the photo ({short} px); declare a smaller one"
         )
+    if short < SMALLEST:
+        return Deblurred(photo, None, nothing_done(ROUNDING, TOO_SMALL))
     # Channel by channel: the doubled precision of a large photo is not held at once.
     clean = np.concatenate([without_impulses(c[None].astype(np.float64)).astype(np.float32) for c in photo])
     luma = luma_of(clean)
@@ -109,7 +112,7 @@ def _candidates_of_sizes(
 ) -> tuple[list[KernelCandidate], int, str]:
     """Find the candidates, how far the photo was reduced for them, and the reason where there are none."""
     candidates: list[KernelCandidate] = []
-    scale, reason = 1, "it is too small to find a kernel on"
+    scale, reason = 1, TOO_SMALL
     for reduction in (1,) if sizes else REDUCTIONS:
         to_try = sizes or fitting_sizes(min(photo.shape[1:]), reduction)
         if not to_try:

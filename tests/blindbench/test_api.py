@@ -56,6 +56,8 @@ def test_results_have_the_layout_and_type_of_the_image(shape, dtype):
         (np.full((4, 4), 255.0), r"values outside \[0, 1\]"),
         (np.full((4, 4), np.nan), r"values outside \[0, 1\]"),
         (np.zeros((0, 4)), "shape"),
+        ("photo.png", "the image is a str; give a NumPy array"),
+        ([[0.5]], "the image is a list; give a NumPy array"),
     ],
 )
 def test_other_arrays_are_refused(image, message):
@@ -86,6 +88,32 @@ def test_what_cannot_be_restored_is_refused(blurred, arguments, settings, messag
     with pytest.raises(blindbench.InputError) as error:
         blindbench.restore(name, blurred, *size, **settings)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("size", ["9", 5.5, (5, 5, 5), (5, 5.0), [5, 5]])
+def test_a_kernel_size_is_one_or_two_whole_numbers(blurred, size):
+    with pytest.raises(blindbench.InputError, match="give a whole number of px"):
+        blindbench.restore("rl", blurred, size)
+    with pytest.raises(blindbench.InputError, match="give a whole number of px"):
+        blindbench.deblur(blurred, size)
+
+
+def test_a_kernel_size_may_be_a_number_of_numpy(blurred):
+    assert blindbench.restore("rl", blurred, np.int64(5)).kernels.shape == (1, 5, 5)
+
+
+def test_metrics_are_a_list(blurred):
+    with pytest.raises(blindbench.InputError, match=r"give a list, such as \['psnr'\]"):
+        blindbench.score(blurred, blurred, "plain", "psnr")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (2, 2), (4, 5, 3)])
+@pytest.mark.parametrize("size", [None, 1])
+def test_a_photo_of_few_pixels_comes_back_as_it_is(shape, size):
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    result = blindbench.deblur(image, size)
+    np.testing.assert_array_equal(result.image, image)
+    assert "too small" in result.verdict
 
 
 def test_a_method_that_fails_is_an_error(blurred, monkeypatch):

@@ -65,6 +65,7 @@ def test_deblur_takes_every_kind_of_image(blindbench, tmp_path, mode):
         ({"out": "x.xyz"}, "unknown image format '.xyz'"),
         ({"out": "nowhere/x.png"}, "nowhere: no such folder"),
         ({"out": "a photo.png"}, "is the photo itself"),
+        ({"out": "/proc/x.png"}, "/proc: cannot be written"),  # though its permissions allow it
     ],
 )
 def test_deblur_refuses_before_it_works(blindbench, photo, arguments, message):

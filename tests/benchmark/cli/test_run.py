@@ -226,7 +226,11 @@ PLANNED = [
         "camera.npz: no such file; run `blindbench synthesize` first",
     ),
     (("restore", "demo-uniform", "blurry", "--seed", 3), "the plan has no seed 3; it has 0"),
-    (("collect",), "shard0.json: no such file; run `blindbench restore` first"),
+    (
+        ("collect",),
+        "results/r/restorations/demo-uniform/blurry/seed0/shard0.json: no such file; run `blindbench",
+    ),
+    (("table", "uniform"), "scores.csv: no such file; run the steps before this one"),
 ]
 
 
@@ -249,6 +253,13 @@ def test_a_step_tells_where_a_method_or_a_dataset_does_not_run(blindbench, tmp_p
 def test_a_step_without_a_plan_says_how_to_get_one(blindbench, step):
     advice = "plan.json: no such file; run the workflow, or `blindbench plan CONFIG --write`, which writes it"
     assert_refused(blindbench(*step.split(), *HERE), advice)
+
+
+def test_a_results_folder_may_be_moved(blindbench, tmp_path):
+    write_plan()
+    (tmp_path / RESULTS).rename(tmp_path / "elsewhere")
+    refused = blindbench("collect", "--results", "elsewhere")
+    assert_refused(refused, "blindbench: elsewhere/restorations/")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"config": {}}'])
