@@ -44,6 +44,7 @@ def run(
 
     plan, configs = _plan(configfile)
     plan.require_data()
+    plan.require_folder()
     check_targets(plan, targets or [])
     if retry_failed:
         with plan.claim_results():

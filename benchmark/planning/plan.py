@@ -79,6 +79,12 @@ class Plan:
             raise InputError(f"another run is working in {self.results}; wait for it or stop it")
         return lock
 
+    def require_folder(self) -> None:
+        """Raise InputError when a file lies where the results folder belongs."""
+        for path in (self.results, *self.results.parents):
+            if path.exists() and not path.is_dir():
+                raise InputError(f"{path}: a file lies where a folder for results belongs; move it away")
+
     def require_data(self) -> None:
         """Raise InputError when no dataset can run."""
         if not self.running:

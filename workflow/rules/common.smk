@@ -25,6 +25,7 @@ def or_stop(function, *arguments):
 
 PLAN = or_stop(make_plan, config, ", ".join(map(str, workflow.configfiles)))
 or_stop(PLAN.require_data)
+or_stop(PLAN.require_folder)
 RESULTS = str(PLAN.results)
 HELD = []
 for name, reason in PLAN.absent.items():

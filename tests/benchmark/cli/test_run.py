@@ -255,6 +255,11 @@ def test_a_step_without_a_plan_says_how_to_get_one(blindbench, step):
     assert_refused(blindbench(*step.split(), *HERE), advice)
 
 
+def test_a_file_in_the_place_of_the_results_is_named(blindbench, tmp_path):
+    (tmp_path / "results").touch()
+    assert_refused(blindbench("run", "--cores", 1), "results: a file lies where a folder for results belongs")
+
+
 def test_a_results_folder_may_be_moved(blindbench, tmp_path):
     write_plan()
     (tmp_path / RESULTS).rename(tmp_path / "elsewhere")
