@@ -1,6 +1,5 @@
 """Verbs that run a whole config, and the steps of the workflow."""
 
-import json
 import logging
 import os
 import subprocess
@@ -169,6 +168,7 @@ def collect(results: Results = DEMO) -> None:
     """Join the scores and the runs of all methods in scores.csv, convergence.csv and runs.csv."""
     import pandas as pd
 
+    from benchmark.core.files import read_json
     from benchmark.planning.plan import Plan
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import (
@@ -184,7 +184,7 @@ def collect(results: Results = DEMO) -> None:
     manifests = [
         store.shard_manifest(*run, n) for run in runs for n, _ in enumerate(plan.shards(run.dataset))
     ]
-    records = [record for path in manifests for record in _json_list(path)]
+    records = [record for path in manifests for record in read_json(path, "run `blindbench restore` first")]
     scores = [read_frame(store.scores_of(*run), SCORE_COLUMNS) for run in runs]
     write_frame(runs_frame(records), store.runs)
     write_frame(pd.concat(scores, ignore_index=True), store.scores)
@@ -202,16 +202,6 @@ def _plan(configs: list[Path] | None) -> "tuple[Plan, list[Path]]":
 
     paths = [here_or_shipped(path) for path in configs or [DEMO_CONFIG]]
     return make_plan(read_configs(paths), ", ".join(map(str, paths))), paths
-
-
-def _json_list(path: Path) -> list[dict[str, Any]]:
-    try:
-        value: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; run `blindbench restore` first") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON ({error}); delete it and run again") from error
-    return value
 
 
 def _warn_of_failures(records: list[dict[str, Any]]) -> None:

@@ -57,6 +57,24 @@ def require_writable(folder: Path) -> None:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
 
 
+def read_json(path: Path, advice: str) -> Any:
+    """Read the value of a JSON file.
+
+    Args:
+        path: The file.
+        advice: What to do where it cannot be read, for the message.
+
+    Raises:
+        InputError: there is no such file, or it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; {advice}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}); {advice}") from error
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete the temporary files that killed processes left in `folder`; hold the folder's lock meanwhile."""
     for leftover in folder.glob(".*.tmp*"):

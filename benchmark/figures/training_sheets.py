@@ -1,11 +1,12 @@
 """Show the sheets of pre-trained networks: pictures of what they do with held-out data."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmark.core.files import read_json
+from benchmark.core.types import InputError
 from benchmark.data.images import read_image
 from benchmark.figures.image_grids import draw_image
 from benchmark.figures.layout import caption, save
@@ -34,7 +35,7 @@ def find_sheets(pattern: str, results: Path) -> list[Path]:
 
 def training_sheets(sheets: Sequence[Path], text: str, out: Path) -> None:
     """Write `out`.png and `out`.pdf: the sheets below each other, each with the label of its weights."""
-    labels = [json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["label"] for path in sheets]
+    labels = [_label(path.with_suffix(".json")) for path in sheets]
     pictures = [read_image(path) for path in sheets]
     heights = [WIDTH * picture.shape[1] / picture.shape[2] for picture in pictures]
     figure = Figure(layout="constrained", figsize=(WIDTH, sum(heights) + 0.25 * len(heights)))
@@ -45,3 +46,12 @@ def training_sheets(sheets: Sequence[Path], text: str, out: Path) -> None:
         draw_image(axis, picture)
     caption(figure, text)
     save(figure, out)
+
+
+def _label(record: Path) -> str:
+    """Read the label of a training's weights from its record."""
+    advice = "delete it and train again"
+    content = read_json(record, advice)
+    if not isinstance(content, dict) or "label" not in content:
+        raise InputError(f"{record}: no record of a training, it has no label; {advice}")
+    return str(content["label"])

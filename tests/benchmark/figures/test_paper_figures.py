@@ -374,6 +374,14 @@ def test_the_sheets_of_a_pre_training_are_drawn_the_profiles_own_first(store, tm
     assert pixels(tmp_path / "x.png").std() > 20
 
 
+@pytest.mark.parametrize("record", ["no JSON", "[]", '{"title": "without a label"}'])
+def test_a_damaged_record_of_a_training_is_named(tmp_path, record):
+    Image.new("L", (40, 90)).save(tmp_path / "decoder-31.png")
+    (tmp_path / "decoder-31.json").write_text(record)
+    with pytest.raises(InputError, match=r"decoder-31\.json: .*; delete it and train again"):
+        training_sheets.training_sheets([tmp_path / "decoder-31.png"], "", tmp_path / "x")
+
+
 def test_the_detail_is_the_square_of_strongest_gradients_off_the_border():
     image = np.full((3, 120, 160), 0.5, np.float32)
     image[:, 60:80, 100:120] = np.random.default_rng(0).random((3, 20, 20))
