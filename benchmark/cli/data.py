@@ -88,6 +88,8 @@ def contact_sheet_command(
     from benchmark.data.synthesis import observe
     from benchmark.figures.image_grids import contact_sheet
 
+    if out.suffix not in (".png", ".pdf"):
+        raise InputError(f"--out {out}: write a name that ends in .png; a PDF goes beside it")
     descriptors = [find_dataset(name) for name in datasets]
     contact_sheet(
         [

@@ -16,14 +16,30 @@ from benchmark.core.types import InputError
 SCHEMAS = shipped("workflow/schemas")
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice, where YAML libraries keep the last one in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.value in first and isinstance(key, yaml.ScalarNode):
+                problem = f"the key '{key.value}' stands in line {first[key.value]}, too; keep one of them"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            if isinstance(key, yaml.ScalarNode):
+                first[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML file.
 
     Raises:
-        InputError: it is missing, cannot be read, or is not YAML; the message names the line.
+        InputError: it is missing, cannot be read, is not YAML, or has a key twice; the message names the
+            line.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:

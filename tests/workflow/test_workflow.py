@@ -330,12 +330,22 @@ def test_a_mistyped_target_is_one_line_and_exit_code_2(finished, target, closest
     assert "Traceback" not in refused.stderr
 
 
-def test_a_bad_config_is_one_line_and_exit_code_2(finished, tmp_path):
-    bad = tmp_path / "bad.yaml"
-    bad.write_text(CONFIG.read_text().replace("selfdeblur:", "selfdebur:"))
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("selfdeblur:", "selfdebur:", "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"),
+        ("device: cpu", "device: cpu\ndevice: cuda", "the key 'device' stands in line 4, too"),
+    ],
+)
+def test_a_bad_config_is_one_line_and_exit_code_2(finished, tmp_path, right, wrong, message):
+    bad, good = tmp_path / "bad.yaml", CONFIG.read_text()
+    assert right in good
+    bad.write_text(good.replace(right, wrong))
     refused = finished.run(config=bad)
     assert refused.returncode == 2
-    assert f"{bad}: unknown method 'selfdebur'. Did you mean 'selfdeblur'?" in refused.stderr
+    line = refused.stderr.strip().splitlines()[-1]
+    assert line.startswith(f"blindbench: {bad}: ")
+    assert message in line
     assert "Traceback" not in refused.stderr
 
 

@@ -2,10 +2,11 @@
 import re
 import shlex
 import sys
+from pathlib import Path
 
 from benchmark.core.types import InputError
 from benchmark.planning import stale
-from benchmark.planning.config import make_plan
+from benchmark.planning.config import make_plan, read_configs
 from benchmark.planning.plan import Run
 from benchmark.planning.targets import check_targets
 
@@ -23,6 +24,8 @@ def or_stop(function, *arguments):
         sys.exit(2)
 
 
+# Snakemake has read the files, but keeps the last of a key that is there twice.
+or_stop(read_configs, [Path(path) for path in workflow.configfiles])
 PLAN = or_stop(make_plan, config, ", ".join(map(str, workflow.configfiles)))
 or_stop(PLAN.require_data)
 or_stop(PLAN.require_folder)

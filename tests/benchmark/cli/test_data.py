@@ -38,5 +38,8 @@ def test_download_takes_sources_and_says_which_one_a_dataset_has(blindbench):
 def test_the_sheet_of_cases_is_drawn(blindbench, tmp_path):
     assert blindbench("sheet", "demo-uniform", "--cases", "camera", "--out", "sheet.png")[0] == 0
     assert (tmp_path / "sheet.png").stat().st_size > 5_000
+    refused = blindbench("sheet", "demo-uniform", "--out", "sheet.foo")
+    assert refused[0] == 2
+    assert "--out sheet.foo: write a name that ends in .png" in refused[2]
     refused = blindbench("sheet", "demo-uniform", "--cases", "canera", "--out", "sheet.png")
     assert_refused(refused, "no case matches 'canera'")
