@@ -142,6 +142,10 @@ def restore(
     from benchmark.runs.machine import claimed_device
     from benchmark.tools.one_image import OneImage, require_image
 
+    if not isinstance(method, str):
+        raise InputError(f"method: the name of a method is needed, not {method!r}; see `blindbench methods`")
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed: a whole number of at least 0 is needed, not {seed!r}")
     observed, size = from_array(blurry), _rows_and_columns(kernel_size)
     with claimed_device(device) as target, _reporting(method, progress) as report:
         result = OneImage(method, settings, "the image", seed, target)(observed, size, report)

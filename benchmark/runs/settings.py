@@ -32,6 +32,8 @@ def effective(settings: type, overrides: Mapping[str, Any], where: str) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([where, *_key(settings, first["loc"])])
+        if first["type"] == "missing":
+            raise InputError(f"{place}: this setting has no default; give it a value") from error
         raise InputError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
     for key, reason in without_effect(built).items():
         if key in overrides:

@@ -80,6 +80,10 @@ def test_settings_reach_the_method(blurred):
         (("selfdebur",), {}, "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"),
         (("selfdeblur", 5), {"chanels": 3}, "unknown setting 'chanels'. Did you mean 'channels'?"),
         (("selfdeblur", 99), {}, "larger than the image"),
+        (("folder",), {}, "settings of folder.path: this setting has no default; give it a value"),
+        ((None,), {}, "method: the name of a method is needed, not None"),
+        (("rl", 5), {"seed": -1}, "seed: a whole number of at least 0 is needed, not -1"),
+        (("rl", 5), {"seed": "a"}, "seed: a whole number of at least 0 is needed, not 'a'"),
         (("oracle", 5), {}, "oracle: not_supported: the true kernel of this image is not known"),
     ],
 )
