@@ -81,8 +81,9 @@ def restore_shard(store: Store, shard: Shard, device: torch.device, report: Repo
                     snapshots=frozenset(kept),
                 )
             )
+        environment = _environment()
         for case, restoration in solve(tasks, report):
-            write_restoration(folder / case, restoration, records[case] | _environment())
+            write_restoration(folder / case, restoration, records[case] | environment)
             (folder / case / CHECKPOINT).unlink(missing_ok=True)
         runs = [read_record(folder / case) for case in shard.cases]
         manifest = store.shard_manifest(shard.dataset, shard.method, shard.seed, shard.number)

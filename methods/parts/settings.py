@@ -18,7 +18,7 @@ this: for them each setting is one key of a flat list, and keys are unique withi
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 
 class IsDataclass(Protocol):
@@ -46,11 +46,26 @@ def flat(settings: Any) -> dict[str, Any]:
 
 def keys_of(settings: type) -> list[str]:
     """Return the keys of a settings class: its plain fields and those of its parts."""
-    keys: list[str] = []
+    return list(types_of(settings))
+
+
+def types_of(settings: Any) -> dict[str, Any]:
+    """Return the type of each setting by its key, those of the parts included.
+
+    Args:
+        settings: A settings class, or a part.
+    """
+    hints = get_type_hints(settings if isinstance(settings, type) else type(settings))
+    types: dict[str, Any] = {}
     for field in fields(settings):
-        part = default_part(field)
-        keys += [field.name] if part is None else flat(part)
-    return keys
+        part = default_part(field) if isinstance(settings, type) else getattr(settings, field.name)
+        types |= types_of(part) if is_part(part) else {field.name: hints[field.name]}
+    return types
+
+
+def required_keys(settings: type) -> list[str]:
+    """Return the keys without a default. Only plain fields of the method itself can be such."""
+    return [field.name for field in fields(settings) if field.default is field.default_factory is MISSING]
 
 
 def default_part(field: Field[Any]) -> Any:
