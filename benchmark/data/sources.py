@@ -48,7 +48,7 @@ class Source:
 
     @property
     def how_to_get(self) -> str:
-        """The command to give, and what it leaves to a person; empty where there is nothing to download."""
+        """The command that downloads it, and what must be done by hand; empty if nothing can be downloaded."""
         if not self.archives:
             return ""
         command = f"blindbench download {self.name}" + " --accept-terms" * (self.access == "terms")

@@ -21,7 +21,7 @@ class DatasetPlan:
     recipe: str  # hash of everything in its descriptor that decides the observations
     cases: dict[str, str]  # the cases to run and the group of each, in order; empty when it cannot run
     download: bool = False  # whether its source has to be downloaded first
-    marker: str = ""  # the file that says its source was downloaded; empty where it neither was nor has to be
+    marker: str = ""  # the file that marks the download as finished; empty if none was or is needed
     absent: str = ""  # why it cannot run; empty when it can
 
     @property

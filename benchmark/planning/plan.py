@@ -181,7 +181,7 @@ class Plan:
         ]
 
     def observation_inputs(self, dataset: str) -> list[Path]:
-        """List the file that says a dataset's source was downloaded, where it was or has to be."""
+        """List the file that marks the download as finished; none for a dataset that needs no download."""
         marker = self.datasets[dataset].marker
         return [Path(marker)] if marker else []
 
