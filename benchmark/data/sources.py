@@ -48,7 +48,7 @@ class Source:
 
     @property
     def how_to_get(self) -> str:
-        """The command that downloads it, and what must be done by hand; empty if nothing can be downloaded."""
+        """The command that downloads it, and what to do by hand; empty if nothing can be downloaded."""
         if not self.archives:
             return ""
         command = f"blindbench download {self.name}" + " --accept-terms" * (self.access == "terms")
