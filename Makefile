@@ -3,15 +3,23 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= 4
+# Of the drill: commands that are killed, examples of each kind of hostile input, cases in one process.
+KILLS ?= 100
+FUZZ ?= 1000
+SOAK ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help tables figures test clean
+.PHONY: help tables figures performance test site mutants drill clean
 
 help:
-	@echo "make tables   restore and score the demo, write results/demo/tables"
-	@echo "make figures  the same, as pictures in results/demo/figures"
-	@echo "make test     linters, type checks and all tests"
-	@echo "make clean    delete results/ (keeps .venv)"
+	@echo "make tables       restore and score the demo, write results/demo/tables and the report of it"
+	@echo "make figures      the same, as pictures in results/demo/figures"
+	@echo "make performance  time a step on this machine, and fill docs/performance.md"
+	@echo "make test         linters, type checks and all tests"
+	@echo "make site         write the documentation as a site to site/"
+	@echo "make mutants      change the methods in small ways, and report what no test notices"
+	@echo "make drill        kill commands, break the machine, feed hostile input, and report what became of it"
+	@echo "make clean        delete results/ (keeps .venv)"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -23,6 +31,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 tables figures: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) $@
 
+performance: $(VENV)/.installed
+	$(BIN)/blindbench scaling selfdeblur@quick --out docs/results/performance.csv
+	$(BIN)/blindbench fill docs/performance.md
+
 # Two processes of one thread each: with more threads than cores they wait for each other.
 test: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -30,6 +42,18 @@ test: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The variable silences an advertisement.
+site: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html; the search needs a server: $(BIN)/python -m http.server --directory site"
+
+mutants: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py
+
+drill: $(VENV)/.installed
+	$(BIN)/python -m tests.drill --kills $(KILLS) --fuzz $(FUZZ) --soak $(SOAK)
 
 clean:
 	find results -mindepth 1 ! -name README.md -delete

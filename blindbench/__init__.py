@@ -91,7 +91,7 @@ def deblur(
     >>> result.verdict
     'nothing was done to the photo: it has no edges beyond its noise that would show a blur'
     """
-    from benchmark.data.images import from_array, to_array
+    from benchmark.core.images import from_array, to_array
     from benchmark.runs.machine import claimed_device
     from benchmark.tools.deblur import KERNEL_METHOD, deblur_photo
     from benchmark.tools.one_image import OneImage
@@ -118,7 +118,7 @@ def restore(
     """Restore an image with one method, as the benchmark does.
 
     Args:
-        method: A name of `methods()`.
+        method: A name of `methods()`, or a preset of one, such as 'selfdeblur@quick'.
         blurry: The blurry image.
         kernel_size: Side of the square that the kernel fits in, in px, or (rows, columns) of a rectangle.
             Most methods need it.
@@ -138,7 +138,7 @@ def restore(
     >>> blindbench.restore("rl", blurry, kernel_size=5).image.shape
     (40, 40)
     """
-    from benchmark.data.images import from_array, to_array
+    from benchmark.core.images import from_array, to_array
     from benchmark.runs.machine import claimed_device
     from benchmark.tools.one_image import OneImage, require_image
 
@@ -180,8 +180,8 @@ def score(
     >>> {name: round(value, 1) for name, value in blindbench.score(0.9 * sharp, sharp, "plain").items()}
     {'psnr': 24.8, 'ssim': 1.0}
     """
+    from benchmark.core.images import from_array
     from benchmark.core.types import Truth
-    from benchmark.data.images import from_array
     from benchmark.scoring.protocols import find_protocol
     from benchmark.scoring.scores import Restored as Comparison
 

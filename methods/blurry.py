@@ -32,4 +32,6 @@ METHOD = Method(
     settings=Settings,
     problem=problem,
     role="floor",
+    cost="seconds",
+    gpu=False,
 )

@@ -14,10 +14,12 @@ import torch
 from benchmark.core.types import Observation
 from methods.glkm.large import SmallFirst, fit_latent
 from methods.glkm.start import LatentSettings
+from methods.parts.ending import EndingSettings, with_ending
 from methods.parts.fit import Fit, build_fit
 from methods.parts.image_priors.skip import PerturbedSkipSettings
 from methods.parts.kernel_priors.protocol import KernelSetup
 from methods.parts.limits import at_least
+from methods.parts.presets import QUICK_BLIND
 from methods.parts.registry import Method
 from methods.parts.stages import MseThenSsim, Schedule
 
@@ -30,11 +32,14 @@ class Settings:
     schedule: Schedule = Schedule()
     image: PerturbedSkipSettings = PerturbedSkipSettings()
     kernel: LatentSettings = LatentSettings()
+    ending: EndingSettings = EndingSettings()
     # For non-uniform blur: in how many first iterations all nodes share one w. The paper gives no number.
     global_steps: int = 0
 
     def __post_init__(self) -> None:
         at_least(0, self, "global_steps")
+        if self.global_steps and self.kernel.frozen:
+            raise ValueError("frozen and global_steps are both about the first iterations; set one to 0")
 
 
 def problem(
@@ -72,7 +77,8 @@ METHOD = Method(
     licence="the predecessor's code and weights: non-commercial; this is our own code, with our own weights",
     blur_models=("uniform", "nonuniform"),
     settings=Settings,
-    problem=problem,
+    problem=with_ending(problem),
     files=lambda _, settings: settings.kernel.files(),
     uses=lambda settings: settings.kernel.methods_run_first(),
+    presets={"quick": {**QUICK_BLIND, "latent_rate": 5e-3}},  # the rate of config/demo.yaml, for short runs
 )

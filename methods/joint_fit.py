@@ -16,14 +16,16 @@ from torch import Tensor
 from benchmark.core.types import NotSupportedError, Observation
 from methods.glkm.large import SmallFirst, fit_latent
 from methods.glkm.start import LatentSettings
+from methods.parts.ending import EndingSettings, with_ending
 from methods.parts.fit import Fit, build_fit
 from methods.parts.image_priors.skip import PerturbedSkipSettings
 from methods.parts.kernel_priors.convolutional import convolutional_kernel
-from methods.parts.kernel_priors.fcn import KERNEL_RATE, FcnSettings
+from methods.parts.kernel_priors.fcn import KERNEL_RATE, SHORT_RUN_KERNEL_RATE, FcnSettings
 from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
 from methods.parts.kernel_priors.siren import SirenSettings
-from methods.parts.limits import at_least
+from methods.parts.limits import at_least, declared_size
 from methods.parts.objectives import Objective, ResidualSettings
+from methods.parts.presets import QUICK_BLIND
 from methods.parts.registry import Method
 from methods.parts.settings import flat
 from methods.parts.stages import MseThenSsim, Schedule, Stage
@@ -60,6 +62,7 @@ class Settings:
     bound: BoundSettings = BoundSettings()
     regulariser: ExtremeRegulariser = ExtremeRegulariser(RegulariserWeights())  # of sparse and extreme
     stopping: StopSettings = StopSettings()  # watches the last stage
+    ending: EndingSettings = EndingSettings()
 
     def __post_init__(self) -> None:
         at_least(0, self, "kernel_rate")
@@ -77,6 +80,9 @@ class Settings:
         for prior in ("network", "siren", "generator"):
             if prior != self.kernel_prior:
                 unused |= dict.fromkeys(flat(getattr(self, prior)), kernel)
+        if self.generator.methods_run_first():  # any prior can start at a method's kernel
+            unused.pop("start", None)
+            unused.pop("frozen", None)
         if self.kernel_prior == "generator":
             unused["kernel_rate"] = kernel
         if self.objective != "mse-ssim":
@@ -143,9 +149,6 @@ def problem(
             stopper=settings.stopping.stopper(),
         )
 
-    if settings.kernel_prior == "network":
-        network = NetworkKernel(settings.network, settings.kernel_rate)
-        return fit(observation, network.draw(observation, rng))
     if settings.kernel_prior == "generator":
         return fit_latent(
             observation,
@@ -156,19 +159,23 @@ def problem(
             iterations=settings.schedule.iterations,
             pretraining=settings.pretraining(),
         )
-    return fit(observation, _single_kernel(observation, settings, rng))
+    if settings.kernel_prior == "network":
+        drawn = NetworkKernel(settings.network, settings.kernel_rate).draw(observation, rng)
+    else:
+        drawn = _single_kernel(observation, settings, rng)
+    start, iterations = settings.generator.for_other_priors(), settings.schedule.iterations
+    return fit(observation, start.begun(drawn, observation, rng, device, iterations, settings.pretraining()))
 
 
 def _single_kernel(observation: Observation, settings: Settings, rng: torch.Generator) -> KernelSetup:
-    if observation.kernel_size is None:
-        raise NotSupportedError("joint-fit needs a declared kernel size")
+    size = declared_size(observation, "joint-fit")
     if observation.blur_model != "uniform":
         raise NotSupportedError(f"kernel_prior {settings.kernel_prior} is one of uniform blur")
     prior: KernelPrior
     if settings.kernel_prior == "siren":
-        prior = settings.siren.draw(observation.kernel_size, rng)
+        prior = settings.siren.draw(size, rng)
     else:
-        prior = convolutional_kernel(settings.image, observation.kernel_size, rng)
+        prior = convolutional_kernel(settings.image, size, rng)
     return KernelSetup(prior, settings.kernel_rate, pretraining=flat_kernel)
 
 
@@ -178,7 +185,7 @@ def _files(case: str, settings: Settings) -> list[Path]:
 
 
 def _uses(settings: Settings) -> tuple[str, ...]:
-    return settings.generator.methods_run_first() if settings.kernel_prior == "generator" else ()
+    return settings.generator.methods_run_first()
 
 
 METHOD = Method(
@@ -188,7 +195,8 @@ METHOD = Method(
     licence="this is our own code",
     blur_models=("uniform", "nonuniform"),
     settings=Settings,
-    problem=problem,
+    problem=with_ending(problem),
     files=_files,
     uses=_uses,
+    presets={"quick": {**QUICK_BLIND, "kernel_rate": SHORT_RUN_KERNEL_RATE}},
 )

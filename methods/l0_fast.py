@@ -24,7 +24,7 @@ class Settings:
 
     turns: TurnSettings = TurnSettings()
     kernel_weight: float = 20.0  # weight of |k|^2, k the kernel, in the kernel step
-    final: TotalVariationSettings = TotalVariationSettings(final_penalty=30.0, final_iterations=7)
+    ending: TotalVariationSettings = TotalVariationSettings(final_penalty=30.0, final_iterations=7)
 
     def __post_init__(self) -> None:
         positive(self, "kernel_weight")
@@ -44,7 +44,7 @@ def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
     """Restore the image with the kernel."""
-    return total_variation(blurry, kernel, settings.final)
+    return total_variation(blurry, kernel, settings.ending)
 
 
 METHOD = classical_method(

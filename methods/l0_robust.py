@@ -1,9 +1,8 @@
 """L0 gradient prior for noisy images: removes impulses first, and adapts the final step to the noise level.
 
 The kernel is that of `l0-grad`, estimated from the image without its impulses. Not part of it: the outlier
-weights of J. Dong, J. Pan, Z. Su, M.-H. Yang, "Blind Image Deblurring with Outlier Handling", ICCV 2017. On
-three photographs with impulses, shot noise or saturation they took at least 5 times as long and changed PSNR
-by -1.1 to +0.5 dB.
+weights of J. Dong, J. Pan, Z. Su, M.-H. Yang, "Blind Image Deblurring with Outlier Handling", ICCV 2017,
+which need several solutions of the same system.
 """
 
 from dataclasses import dataclass
@@ -14,15 +13,15 @@ from benchmark.blur.noise_level import noise_sigma, without_impulses
 from benchmark.blur.nonblind import Image, Kernel, hyper_laplacian
 from methods.classical.alternation import TurnSettings, estimate_kernel
 from methods.classical.method import classical_method
+from methods.parts.ending import EndingSettings
 from methods.parts.limits import positive
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The values of the authors' code where it has one; the others were chosen by measurement."""
+class NoiseWeightSettings(EndingSettings):
+    """Settings: the final step `hyper_laplacian` with a weight from the noise; all values are ours."""
 
-    turns: TurnSettings = TurnSettings()
-    # The weight of the data term in the final step is noise_factor divided by the variance of the noise.
+    # The weight of the data term in the own final step is noise_factor over the variance of the noise.
     noise_factor: float = 0.2
     smallest_final_weight: float = 50.0  # lower bound of that weight
     largest_final_weight: float = 2000.0  # upper bound of that weight
@@ -36,6 +35,14 @@ class Settings:
             )
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The kernel has the values of the authors' code."""
+
+    turns: TurnSettings = TurnSettings()
+    ending: NoiseWeightSettings = NoiseWeightSettings()
+
+
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
     """Estimate the kernel as `l0-grad` does."""
     return estimate_kernel(blurry, size, settings.turns)
@@ -43,9 +50,9 @@ def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
     """Restore the image with the kernel; the noisier it is, the less its data count."""
-    variance = max(noise_sigma(blurry) ** 2, np.finfo(np.float64).tiny)
-    weight = settings.noise_factor / variance
-    bounded = min(max(weight, settings.smallest_final_weight), settings.largest_final_weight)
+    own, variance = settings.ending, max(noise_sigma(blurry) ** 2, np.finfo(np.float64).tiny)
+    weight = own.noise_factor / variance
+    bounded = min(max(weight, own.smallest_final_weight), own.largest_final_weight)
     return hyper_laplacian(blurry, kernel, bounded)
 
 

@@ -10,12 +10,13 @@ from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.alternation import estimate_kernel
 from methods.classical.deconvolution import ringing_suppressed
 from methods.classical.method import classical_method
+from methods.parts.ending import EndingSettings
 from methods.parts.limits import positive
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The middle of the ranges that the authors' code gives; the kernel as in `l0-grad` with its defaults."""
+class RingSettings(EndingSettings):
+    """Settings: the final step `ringing_suppressed`, in the middle of the ranges that Pan's code gives."""
 
     tv_weight: float = 2e-3  # lambda_tv, weight of total variation; 1e-3 to 1e-2
     sparsity: float = 5e-4  # lambda_l0, weight of |grad x|_0 in the image without rings; 1e-4 to 2e-3
@@ -23,6 +24,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         positive(self, "tv_weight", "sparsity", "ring_strength")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Only the final step has settings; the kernel is as in `l0-grad` with its defaults."""
+
+    ending: RingSettings = RingSettings()
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
@@ -33,7 +41,8 @@ def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
     """Restore the image with the kernel."""
-    return ringing_suppressed(blurry, kernel, settings.tv_weight, settings.sparsity, settings.ring_strength)
+    own = settings.ending
+    return ringing_suppressed(blurry, kernel, own.tv_weight, own.sparsity, own.ring_strength)
 
 
 METHOD = classical_method(

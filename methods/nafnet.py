@@ -14,7 +14,7 @@ from methods.parts.weight_files import weights_folder
 from methods.ufp import weights
 from methods.ufp.counts import properties
 from methods.ufp.network import Shape
-from methods.ufp.restoration import NetworkRestoration
+from methods.ufp.restoration import KernelSettings, restored_by
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,7 @@ def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
     """Restore by one pass through the network. Raises WeightsMissingError without weights."""
-    del rng
-    network, label = weights.load_network(weights_folder(settings.weights), "nafnet")
-    return NetworkRestoration(observation, network, device, 0, [None]).as_problem(label)
+    return restored_by("nafnet", settings.weights, observation, device, KernelSettings(), rng)
 
 
 METHOD = Method(
@@ -44,4 +42,5 @@ METHOD = Method(
     problem=problem,
     files=lambda _, settings: weights.files(weights_folder(settings.weights), "nafnet"),
     properties=lambda: properties(Shape(kernel_size=0)),
+    cost="seconds",
 )

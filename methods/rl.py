@@ -9,17 +9,25 @@ from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.alternation import estimate_kernel
 from methods.classical.deconvolution import richardson_lucy
 from methods.classical.method import classical_method
+from methods.parts.ending import EndingSettings
 from methods.parts.limits import at_least
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Our own value; the kernel as in `l0-grad` with its defaults."""
+class RichardsonLucySettings(EndingSettings):
+    """Settings: the final step `richardson_lucy`; our own value."""
 
     passes: int = 30  # iterations; more of them sharpen more, and ring more
 
     def __post_init__(self) -> None:
         at_least(1, self, "passes")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Only the final step has settings; the kernel is as in `l0-grad` with its defaults."""
+
+    ending: RichardsonLucySettings = RichardsonLucySettings()
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
@@ -30,7 +38,7 @@ def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
     """Restore the image with the kernel."""
-    return richardson_lucy(blurry, kernel, settings.passes)
+    return richardson_lucy(blurry, kernel, settings.ending.passes)
 
 
 METHOD = classical_method(

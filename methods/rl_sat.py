@@ -9,12 +9,13 @@ from benchmark.blur.nonblind import Image, Kernel
 from methods.classical.alternation import estimate_kernel
 from methods.classical.deconvolution import richardson_lucy_saturated
 from methods.classical.method import classical_method
+from methods.parts.ending import EndingSettings
 from methods.parts.limits import at_least, positive
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The values of the authors' code; the kernel as in `l0-grad` with its defaults."""
+class SaturatedSettings(EndingSettings):
+    """Settings: the final step `richardson_lucy_saturated`, with the values of the authors' code."""
 
     passes: int = 50  # iterations; more of them sharpen more, and ring more
     gamma: float = 2.2  # pixel values to this power are linear light; 1 where they are linear already
@@ -22,6 +23,13 @@ class Settings:
     def __post_init__(self) -> None:
         at_least(1, self, "passes")
         positive(self, "gamma")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Only the final step has settings; the kernel is as in `l0-grad` with its defaults."""
+
+    ending: SaturatedSettings = SaturatedSettings()
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
@@ -32,8 +40,9 @@ def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel
 
 def deconvolve(settings: Settings, blurry: Image, kernel: Kernel) -> Image:
     """Restore the image with the kernel, in linear light."""
-    linear = richardson_lucy_saturated(blurry**settings.gamma, kernel, settings.passes)
-    restored: Image = linear ** (1 / settings.gamma)
+    own = settings.ending
+    linear = richardson_lucy_saturated(blurry**own.gamma, kernel, own.passes)
+    restored: Image = linear ** (1 / own.gamma)
     return restored
 
 

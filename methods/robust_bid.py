@@ -16,20 +16,23 @@ from torch.nn import functional
 
 from benchmark.blur.convolution import blur, uniform_blur
 from benchmark.core.types import NotSupportedError, Observation
+from methods.parts.ending import EndingSettings, with_ending
 from methods.parts.fit import Fit, ReadOut, build_fit, middle
 from methods.parts.image_priors.skip import SkipSettings
 from methods.parts.kernel_priors.convolutional import convolutional_kernel
 from methods.parts.kernel_priors.dirac import DiracKernel
-from methods.parts.kernel_priors.fcn import KERNEL_RATE, FcnSettings
+from methods.parts.kernel_priors.fcn import KERNEL_RATE, SHORT_RUN_KERNEL_RATE, FcnSettings
 from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
 from methods.parts.kernel_priors.siren import SirenSettings
 from methods.parts.limits import at_least
 from methods.parts.localisation import WINDOW, kernel_centre, locate
 from methods.parts.objectives import Operator, ResidualSettings
+from methods.parts.presets import QUICK, QUICK_BLIND
 from methods.parts.registry import Method
 from methods.parts.solver import Result
 from methods.parts.stages import Schedule, Stage
 from methods.parts.stopping import StopSettings
+from methods.parts.warm_start import StartSettings
 
 PAPER = "Zhuang et al., Blind Image Deblurring with Unknown Kernel Size and Substantial Noise, IJCV 2023"
 LICENCE = "the authors released no code; this is our own"
@@ -56,6 +59,7 @@ class Settings(ImageSettings):
     network: FcnSettings = FcnSettings()
     siren: SirenSettings = SirenSettings()
     kernel_rate: float = KERNEL_RATE  # learning rate of the kernel prior
+    start: StartSettings = StartSettings()
     # Which network gives the kernel. siren: the paper's sine network. network: SelfDeblur's. convolutional:
     # one like the image's (sections 3.4 and 4.3).
     kernel_prior: Literal["siren", "network", "convolutional"] = "siren"
@@ -63,6 +67,7 @@ class Settings(ImageSettings):
     # similar to the blurry image. middle: in the middle, as SelfDeblur has it. all: the latent image is no
     # larger than the observation, with zeros outside, which leaves no room for a shift.
     result: Literal["located", "middle", "all"] = "located"
+    ending: EndingSettings = EndingSettings()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -166,7 +171,8 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
         prior = convolutional_kernel(settings.image, size, rng)
     else:
         prior = settings.siren.draw(size, rng)
-    kernel = KernelSetup(prior, settings.kernel_rate)
+    drawn = KernelSetup(prior, settings.kernel_rate)
+    kernel = settings.start.begun(drawn, observation, rng, device, settings.schedule.iterations)
     return _fit(observation, settings, rng, device, kernel, PLACEMENTS[settings.result])
 
 
@@ -211,6 +217,8 @@ def half(frame: tuple[int, int]) -> tuple[int, int]:
     return -(-frame[0] // 2), -(-frame[1] // 2)
 
 
+# What config/robust.yaml has for short runs on small images, as config/robust-choice.yaml chose it.
+QUICK_IMAGE = {**QUICK, "stop": "watched", "regulariser": "l1/l2-mean"}
 METHODS = (
     Method(
         name="robust-bid",
@@ -219,7 +227,16 @@ METHODS = (
         licence=LICENCE,
         blur_models=("uniform",),
         settings=Settings,
-        problem=problem,
+        problem=with_ending(problem),
+        presets={
+            "quick": {
+                **QUICK_BLIND,
+                **QUICK_IMAGE,
+                "kernel_rate": SHORT_RUN_KERNEL_RATE,
+                "siren_entries": "softmax",
+            }
+        },
+        uses=lambda settings: settings.start.methods_run_first(),
     ),
     Method(
         name="dip-only",
@@ -229,5 +246,6 @@ METHODS = (
         blur_models=("uniform",),
         settings=ImageSettings,
         problem=problem_without_kernel,
+        presets={"quick": QUICK_IMAGE},
     ),
 )

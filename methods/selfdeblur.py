@@ -11,22 +11,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.types import Observation
 from methods.parts.colour import luma
+from methods.parts.ending import EndingSettings, with_ending
 from methods.parts.fit import Fit, ReadOut, build_fit, kernel_count, middle
 from methods.parts.image_priors.skip import DeepImagePrior, PerturbedSkipSettings
-from methods.parts.kernel_priors.fcn import KERNEL_RATE, FcnSettings, fcn_kernels
+from methods.parts.kernel_priors.fcn import KERNEL_RATE, SHORT_RUN_KERNEL_RATE, FcnSettings, fcn_kernels
 from methods.parts.kernel_priors.protocol import KernelSetup
-from methods.parts.limits import at_least
+from methods.parts.limits import at_least, declared_size
+from methods.parts.presets import QUICK_BLIND
 from methods.parts.registry import Method
 from methods.parts.seeding import initialised_from
 from methods.parts.solver import Result
 from methods.parts.stages import MseThenSsim, Schedule
-from methods.parts.warm_start import estimated_kernel, estimator, fit_to
+from methods.parts.warm_start import StartSettings
 
-# Ours, not the paper's: in few iterations the kernel hardly moves at the scripts' rate.
-SHORT_RUN = 2000  # iterations: runs below this
-SHORT_RUN_KERNEL_RATE = 5e-4  # have this rate by default
+SHORT_RUN = 2000  # iterations: shorter runs have SHORT_RUN_KERNEL_RATE by default (ours, not the paper's)
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,12 @@ class Settings:
     # How colour images are restored. joint: by one network with three outputs. luma: as in the YCbCr script,
     # the luma alone, with the chroma of the blurry image. For grey images both are the same.
     colour: Literal["joint", "luma"] = "joint"
-    # A method, such as l0-grad, at whose kernel the kernel network starts (not in the paper). null: random
-    # weights, whose kernel is nearly uniform.
-    warm_start: str | None = None
+    start: StartSettings = StartSettings()
+    ending: EndingSettings = EndingSettings()
 
     def __post_init__(self) -> None:
         if self.kernel_rate is not None:
             at_least(0, self, "kernel_rate")
-        if self.warm_start is not None:
-            estimator(self.warm_start)  # raises InputError unless the method estimates kernels
 
     def effective_kernel_rate(self) -> float:
         """Return `kernel_rate`, or its default for this length of run."""
@@ -67,26 +64,24 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
     image; the published scores show it, too.
 
     Raises:
-        NotSupportedError: No kernel size is declared, or the warm start fails.
+        NotSupportedError: No kernel size is declared, or as `StartSettings.begun`.
     """
-    if observation.kernel_size is None:
-        raise NotSupportedError("selfdeblur needs a declared kernel size")
+    size = declared_size(observation, "selfdeblur")
     count = kernel_count(observation)
-    if count > 1 and settings.warm_start is not None:
-        raise NotSupportedError("selfdeblur has no warm start for non-uniform blur")
     photo = torch.from_numpy(observation.blurry).to(device)
     blurry = luma(photo) if settings.colour == "luma" else photo
-    frame, support = (blurry.shape[1], blurry.shape[2]), observation.kernel_size
+    frame, support = (blurry.shape[1], blurry.shape[2]), size
     # Both codes are drawn first, then the weights of both networks from one seed.
     image_code = settings.image.code(frame, support, rng)
     kernel_codes = settings.kernel.codes(count, rng)
     with initialised_from(rng):
         network = settings.image.network(len(blurry))
         kernel = fcn_kernels(kernel_codes, support, settings.kernel.kernel_hidden)
-    fit = build_fit(
+    setup = KernelSetup(kernel, settings.effective_kernel_rate())
+    return build_fit(
         observation,
         DeepImagePrior(network, image_code, settings.image.code_noise),
-        KernelSetup(kernel, settings.effective_kernel_rate()),
+        settings.start.begun(setup, observation, rng, device, settings.schedule.iterations),
         settings.objective.stages(blurry, settings.schedule.iterations),
         settings.schedule,
         rng,
@@ -94,9 +89,6 @@ def problem(observation: Observation, settings: Settings, rng: torch.Generator, 
         # In YCbCr, another luma under the same chroma is the same step in all three channels.
         read_out=_with_chroma_of(photo, blurry) if settings.colour == "luma" else None,
     )
-    if settings.warm_start is not None:
-        fit_to(fit.kernel, estimated_kernel(settings.warm_start, observation, rng, device))
-    return fit
 
 
 def _with_chroma_of(photo: Tensor, blurry_luma: Tensor) -> ReadOut:
@@ -116,6 +108,7 @@ METHOD = Method(
     licence="none stated by the authors' repository; this is our own code",
     blur_models=("uniform", "nonuniform"),
     settings=Settings,
-    problem=problem,
-    uses=lambda settings: () if settings.warm_start is None else (settings.warm_start,),
+    problem=with_ending(problem),
+    presets={"quick": QUICK_BLIND},
+    uses=lambda settings: settings.start.methods_run_first(),
 )

@@ -5,19 +5,17 @@ Motion Prior for Blind Image Deblurring", CVPR 2023.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from benchmark.core.types import Observation
 from methods.parts.direct import Direct
-from methods.parts.limits import at_least
 from methods.parts.registry import Method
 from methods.parts.weight_files import weights_folder
 from methods.ufp import weights
 from methods.ufp.counts import properties
 from methods.ufp.network import Shape
-from methods.ufp.restoration import NetworkRestoration, draws
+from methods.ufp.restoration import KernelSettings, restored_by
 
 
 @dataclass(frozen=True)
@@ -26,30 +24,14 @@ class Settings:
 
     # A folder with the authors' net_g_latest.pth or a ufpnet-<k>.safetensors; empty: the package's own.
     weights: str = ""
-    # Noise on the kernels' codes, equations (5) and (6). zero: none. sample: one draw, as in the authors'
-    # code; the paper speaks of it for training only. mean: the mean image of several draws.
-    noise: Literal["zero", "sample", "mean"] = "zero"
-    samples: int = 8  # how many draws there are, for noise: mean
-    field_stride: int = 0  # px between the kernels that are kept; 0: so many that at most 4,096 are kept
-
-    def __post_init__(self) -> None:
-        at_least(1, self, "samples")
-        at_least(0, self, "field_stride")
-
-    def without_effect(self) -> dict[str, str]:
-        """Find the settings that `noise` does not use: see `methods.parts.settings.without_effect`."""
-        return {} if self.noise == "mean" else {"samples": f"noise: {self.noise}"}
+    kernels: KernelSettings = KernelSettings()
 
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
     """Restore by one pass through the network, or by several. Raises WeightsMissingError without weights."""
-    network, label = weights.load_network(weights_folder(settings.weights), "ufpnet")
-    count = {"zero": 0, "sample": 1, "mean": settings.samples}[settings.noise]
-    generators = draws(count, rng, device) or [None]
-    restoration = NetworkRestoration(observation, network, device, settings.field_stride, generators)
-    return restoration.as_problem(label)
+    return restored_by("ufpnet", settings.weights, observation, device, settings.kernels, rng)
 
 
 METHOD = Method(
@@ -62,4 +44,5 @@ METHOD = Method(
     problem=problem,
     files=lambda _, settings: weights.files(weights_folder(settings.weights), "ufpnet"),
     properties=lambda: properties(Shape()),
+    cost="seconds",
 )

@@ -1,12 +1,43 @@
 """What tests share: reference numbers, and the optional folder of real data."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmark.runs.watch import Watch
+
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_forks():
+    """Restore in the tests' own process: a fork of it would run the tests once more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmark.runs.watch.watched", lambda: nullcontext(Watch()))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_measurements():
+    """Measure nothing for the plans that tests make, nor write into the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmark.tools.calibration.SECONDS", 0.0)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_leaks():
+    """Fail a test that leaves an environment variable of the suite set for the tests after it."""
+    before = _own_variables()
+    yield
+    assert _own_variables() == before
+
+
+def _own_variables():
+    return {name: value for name, value in os.environ.items() if name.startswith("BLINDBENCH_")}
 
 
 @pytest.fixture(scope="session")

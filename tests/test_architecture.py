@@ -25,9 +25,12 @@ FLOORS = [
     {"benchmark.scoring"},
     {"benchmark.tables"},
     {"benchmark.figures", "benchmark.pretraining", "benchmark.tools"},
+    {"benchmark.app"},
     {"benchmark.planning"},
+    {"benchmark.report"},
     {"benchmark.cli"},
     {"blindbench"},
+    {"blindbench.adapters"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # What of `methods` the rooms of `benchmark` may know: no method, no family.

@@ -46,13 +46,15 @@ class CameraShake:
         motion[:, :, 2] += self.poses[:, 3:]
         focal, (height, width) = max(self.shape), self.shape
         camera = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
-        mapped: Floats = camera @ motion @ np.linalg.inv(camera)
+        inverse = np.array([[1, 0, -camera[0, 2]], [0, 1, -camera[1, 2]], [0, 0, focal]]) / focal
+        mapped: Floats = np.einsum("ij,tjk,kl->til", camera, motion, inverse, optimize=False)
         return mapped
 
     def displacements(self, pixels: Floats) -> NDArray[np.complex128]:
         """Return H i - i for pixels i (P, 2), given as (row, column): (P, T), complex, column + row i."""
         rows, columns = np.asarray(pixels, np.float64).T
-        mapped = self.homographies @ np.stack([columns, rows, np.ones_like(rows)])
+        places = np.stack([columns, rows, np.ones_like(rows)])
+        mapped = np.einsum("tij,jp->tip", self.homographies, places)
         moved = (mapped[:, 0] + 1j * mapped[:, 1]) / mapped[:, 2] - (columns + 1j * rows)
         displaced: NDArray[np.complex128] = moved.T
         return displaced

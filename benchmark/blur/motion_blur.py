@@ -23,9 +23,8 @@ SLACK = 0.1  # the generator's epsilon: steps and turns stay possible at both en
 def motion_blur_kernel(size: int, intensity: float, rng: Rng) -> Array:
     """Draw a random motion kernel.
 
-    Strokes that leave the canvas are cut, as in the released generator: at size 64, 0.3 % of the mass lies on
-    the border, and drawing such strokes again would shorten the typical kernel. Empty drawings, of a single
-    step, are drawn again.
+    Strokes that leave the canvas are cut, as in the released generator: drawing them again would shorten the
+    typical kernel. Empty drawings, of a single step, are drawn again.
 
     Args:
         size: side of the drawing in pixels, at least 8; BlindDPS has 64.

@@ -1,16 +1,18 @@
-"""Noise: what the sensor does to a blurry image.
+"""Noise: what the sensor, or the file, does to a blurry image.
 
 Each kind is a frozen dataclass whose fields are its parameters; `NOISES` lists them by name. Unless said
 otherwise, models and levels are those of "Blind Image Deblurring with Unknown Kernel Size and Substantial
 Noise", section 4.2.2. Intensities are in [0, 1].
 """
 
+import io
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from skimage.color import hsv2rgb, rgb2hsv
 
 from benchmark.core.types import Array, InputError
@@ -174,9 +176,48 @@ class Saturation:
         return np.clip(rgb, 0.0, 1.0)
 
 
+@dataclass(frozen=True)
+class Jpeg:
+    """The loss of a JPEG file, written and read back by Pillow; not in the paper.
+
+    Grey and colour images alike are rounded to 8 bits first. Pillow halves the resolution of the colours.
+    """
+
+    kind: ClassVar[str] = "jpeg"
+    quality: int  # 1 to 95, as in Pillow
+
+    def __post_init__(self) -> None:
+        if isinstance(self.quality, bool) or not isinstance(self.quality, int) or not 1 <= self.quality <= 95:
+            raise InputError(f"quality must be a whole number from 1 to 95, not {self.quality!r}")
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        del rng  # the loss is not random
+        pixels = np.round(255 * image.clip(0, 1)).astype(np.uint8)
+        file = io.BytesIO()
+        grey = len(pixels) == 1
+        Image.fromarray(pixels[0] if grey else pixels.transpose(1, 2, 0)).save(
+            file, "JPEG", quality=self.quality
+        )
+        read = np.asarray(Image.open(file, formats=["JPEG"]), np.float64) / 255
+        return read[None] if grey else read.transpose(2, 0, 1)
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """The loss of a file of 8 bits, y to the closest multiple of 1 / 255; not in the paper."""
+
+    kind: ClassVar[str] = "rounding"
+
+    def apply(self, image: Floats, rng: np.random.Generator) -> Floats:
+        """See `Noise`."""
+        del rng  # the loss is not random
+        return np.round(255 * image.clip(0, 1)) / 255
+
+
 # What a descriptor may name.
 NOISES: dict[str, type[Noise]] = {
-    noise.kind: noise for noise in (Gaussian, Shot, Impulse, Uniform, Saturation)
+    noise.kind: noise for noise in (Gaussian, Shot, Impulse, Uniform, Saturation, Jpeg, Rounding)
 }
 
 

@@ -6,9 +6,11 @@ x is the sharp image, y the blurry one, k the kernel, dx and dy are forward diff
 Fergus, "Fast Image Deconvolution using Hyper-Laplacian Priors", NIPS 2009. Half-quadratic splitting sets w =
 (dx x, dy x) and couples both with a weight beta that grows.
 
-For a uniform blur the step for x is a division of spectra. The FFT treats images as periodic, so the blurry
-one is padded and its border tapered first. For any other operator conjugate gradients solve that step, under
-the operator's own boundary.
+For a periodic image the step for x is a division of spectra. Photographs are not periodic:
+- `hyper_laplacian` goes the paper's way: it pads the blurry image and tapers its border first;
+- `hyper_laplacian_valid` takes the pixels outside the frame as unknowns and solves that step by conjugate
+  gradients, which restores the border, too;
+- `hyper_laplacian_by_cg` does so for any operator, under the operator's own boundary.
 """
 
 from collections.abc import Callable
@@ -18,20 +20,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
+from scipy.fft import fftfreq, irfft2, next_fast_len, rfft2, rfftfreq
 from scipy.sparse.linalg import LinearOperator, cg
 
+from benchmark.blur.conjugate_gradients import Array, conjugate_gradients, dot
 from benchmark.blur.operators import Operator
 
 Image = NDArray[np.float64]  # (..., H, W); channels are independent of each other
 Kernel = NDArray[np.float64]  # (h, w), true-convolution form, sum 1
+Single = NDArray[np.float32]  # (C, H, W)
 
 LAMBDA = 2000.0  # the paper's, for noise with a standard deviation of about 0.01
 ALPHA = 2 / 3  # the paper's; natural images have exponents between 1/2 and 4/5
 BETAS = tuple((2 * np.sqrt(2)) ** step for step in range(6))  # the paper's: 1, times 2 sqrt 2 while below 256
 TAPERS = 4  # passes over the border
-# Steps per beta. A crop of 160 x 160 px under a shake with roll and 0.5 % noise ends at 31.3 dB with 10
-# steps, at 31.4 dB with 20 or 30. Iteratively reweighted least squares end at 31.1 dB for the same work.
+# Steps of conjugate gradients per beta, where the image is not periodic. Ours: the paper divides spectra.
 CG_STEPS = 20
 CG_TOLERANCE = 1e-5  # relative residual
 NEWTON_STEPS = 6  # enough to be exact up to rounding, for alpha from 0.01 to 1 and all of BETAS
@@ -114,6 +117,66 @@ def hyper_laplacian_periodic(blurry: Image, kernel: Kernel, weight: float, alpha
     return x
 
 
+def hyper_laplacian_valid(
+    blurry: NDArray[np.floating[Any]],
+    kernel: NDArray[np.floating[Any]],
+    weight: float = LAMBDA,
+    alpha: float = ALPHA,
+) -> Image:
+    """Deconvolve every channel of an image with one kernel; pixels outside the frame are unknowns.
+
+    Algorithm 1 on the latent image, which is larger than the frame by the kernel's size less one. Conjugate
+    gradients solve equation (4), preconditioned by its solution for a periodic image. In float32: the result
+    differs by thousandths of a decibel from that of float64, in half the time.
+
+    Args:
+        blurry: (C, H, W), values in [0, 1].
+        kernel: (h, w), true-convolution form, sum 1.
+        weight: lambda, positive; smaller for more noise.
+        alpha: the exponent of the prior, in (0, 1].
+
+    Returns:
+        The sharp image (C, H, W) in the frame of `blurry`, float64, not clipped.
+    """
+    (height, width), (h, w) = blurry.shape[1:], kernel.shape
+    rows, columns = height + h - 1, width + w - 1
+    grid = (next_fast_len(rows, real=True), next_fast_len(columns, real=True))
+    transfer = rfft2(kernel.astype(np.float32), s=grid)
+    power = transfer.real**2 + transfer.imag**2
+    differences = difference_power(grid).astype(np.float32)
+    observed = blurry.astype(np.float32)
+
+    def filtered(image: Single, response: NDArray[np.inexact[Any]]) -> Single:
+        whole: Single = irfft2(rfft2(image, s=grid) * response, s=grid)
+        return whole[:, :rows, :columns]
+
+    def spread(residual: Single) -> Single:
+        """Apply the adjoint of the blur."""
+        return filtered(np.pad(residual, ((0, 0), (h - 1, 0), (w - 1, 0))), transfer.conj())
+
+    x = np.pad(observed, ((0, 0), _either_side(h), _either_side(w)), mode="edge")
+    matched = spread(observed)
+    for beta in BETAS:
+        ratio = np.float32(beta / weight)
+
+        def product(image: Single, ratio: np.float32 = ratio) -> Single:
+            blurred = filtered(image, transfer)[:, h - 1 :, w - 1 :]
+            return spread(blurred) + ratio * _differences_adjoint(*_differences(image))
+
+        inverse = 1 / (power + ratio * differences)
+        w_x, w_y = (prox(difference, alpha, beta) for difference in _differences(x))
+        target = matched + ratio * _differences_adjoint(w_x, w_y)
+        tolerance = CG_TOLERANCE * float(np.sqrt(dot(target, target)))
+        x = conjugate_gradients(product, target, x, CG_STEPS, tolerance, partial(filtered, response=inverse))
+    top, left = _either_side(h)[0], _either_side(w)[0]
+    return x[:, top : top + height, left : left + width].astype(np.float64)
+
+
+def _either_side(side: int) -> tuple[int, int]:
+    """Return by how many pixels the latent image exceeds the frame before and after it."""
+    return (side - 1) // 2, side // 2
+
+
 def hyper_laplacian_by_cg(
     blurry: NDArray[np.floating[Any]],
     operator: Operator,
@@ -160,19 +223,19 @@ def hyper_laplacian_by_cg(
     return x[:, top : top + blurry.shape[1], left : left + blurry.shape[2]]
 
 
-def _differences(x: Image) -> tuple[Image, Image]:
+def _differences(x: Array) -> tuple[Array, Array]:
     """Return the forward differences inside an image: dx (..., H, W - 1) and dy (..., H - 1, W)."""
     return np.diff(x, axis=-1), np.diff(x, axis=-2)
 
 
-def _differences_adjoint(w_x: Image, w_y: Image) -> Image:
+def _differences_adjoint(w_x: Array, w_y: Array) -> Array:
     """Apply the adjoint of `_differences`; returns (..., H, W)."""
     padded_x = np.pad(w_x, ((0, 0), (0, 0), (1, 1)))
     padded_y = np.pad(w_y, ((0, 0), (1, 1), (0, 0)))
     return -np.diff(padded_x, axis=-1) - np.diff(padded_y, axis=-2)
 
 
-def prox(v: Image, alpha: float, beta: float) -> Image:
+def prox(v: Array, alpha: float, beta: float) -> Array:
     """Return the w that minimises |w|^alpha + beta/2 (w - v)^2, entry by entry: equation (5).
 
     For small |v| it is 0. At a certain |v| the minimum jumps to `smallest`; from there on it is the larger

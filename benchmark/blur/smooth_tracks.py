@@ -75,8 +75,8 @@ def smooth_profile(length: float, rng: np.random.Generator) -> Floats:
 
 def gaussian_processes(covariance: Floats, count: int, rng: np.random.Generator) -> Floats:
     """Draw Gaussian processes (count, POINTS) that have `covariance` (KNOTS, KNOTS) at the knots."""
-    factor = np.linalg.cholesky(covariance + JITTER * np.eye(KNOTS))
-    knots = rng.standard_normal((count, KNOTS)) @ factor.T
+    factor = _cholesky(covariance + JITTER * np.eye(KNOTS))
+    knots = np.einsum("ck,nk->cn", rng.standard_normal((count, KNOTS)), factor)
     drawn: Floats = CubicSpline(np.linspace(0, 1, KNOTS), knots, axis=1)(np.linspace(0, 1, POINTS))
     return drawn
 
@@ -85,3 +85,16 @@ def _distances() -> Floats:
     """Return the distances in time (KNOTS, KNOTS) between the knots; the exposure lasts from 0 to 1."""
     times = np.linspace(0, 1, KNOTS)
     return np.abs(times[:, None] - times)
+
+
+def _cholesky(matrix: Floats) -> Floats:
+    """Return the lower Cholesky factor of a matrix (N, N), the same on every CPU.
+
+    The covariances here are nearly singular: NumPy's factor, whose rounding depends on the CPU, would move
+    the tracks by 1e-6.
+    """
+    factor = np.zeros_like(matrix)
+    for column in range(len(matrix)):
+        rest = matrix[column:, column] - (factor[column:, :column] * factor[column, :column]).sum(1)
+        factor[column:, column] = rest / np.sqrt(rest[0])
+    return factor

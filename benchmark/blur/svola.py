@@ -205,7 +205,7 @@ def _weigh(patches: Tensor, rows: _Axis, columns: _Axis) -> Tensor:
 
 def _convolve(patches: Tensor, kernels: Tensor, size: tuple[int, int]) -> Tensor:
     """Convolve each patch with its kernel; return the first `size` entries of the circular convolution."""
-    # A direct sum is faster at 3 x 3 only (forward and backward, one thread); motion kernels are larger.
+    # By the FFT whatever the size: motion kernels are not so small that a direct sum would be faster.
     fast = [fast_length(length) for length in size]
     nodes = patches.shape[1:3]
     spectra = torch.fft.rfft2(patches, s=fast) * torch.fft.rfft2(kernels.unflatten(0, nodes), s=fast)

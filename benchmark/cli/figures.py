@@ -23,10 +23,14 @@ def figure(
     results: Results = DEMO,
 ) -> None:
     """Draw a figure from results: figures/<name>.png and .pdf."""
+    from benchmark.core.seals import sealed
     from benchmark.planning.plan import Plan
+    from benchmark.runs.store import Store
 
     plan = Plan.read(results)
-    DRAW[plan.find_figure(name).kind](plan, name, results)
+    draw_figure = DRAW[plan.find_figure(name).kind]
+    with sealed(*Store(results).figure_files(name)):
+        draw_figure(plan, name, results)
 
 
 def _images(plan: "Plan", name: str, results: Path) -> None:
@@ -36,8 +40,10 @@ def _images(plan: "Plan", name: str, results: Path) -> None:
 
     entry, store = plan.figures[name], Store(results)
     ((dataset, cases),) = entry.cases.items()
+    protocol, text = plan.datasets[dataset].protocol, plan.config["caption"]
     titles = _titles_of_cases(plan, name, results)
-    method_grid(store, dataset, cases, entry.methods, entry.seeds[0], store.figure(name), titles)
+    seed, out = entry.seeds[0], store.figure(name)
+    method_grid(store, dataset, cases, entry.methods, seed, protocol, out, text, titles)
 
 
 def _scores(plan: "Plan", name: str, results: Path) -> None:
@@ -48,7 +54,8 @@ def _scores(plan: "Plan", name: str, results: Path) -> None:
 
     definition, numbers, scores = summarised(plan, plan.figures[name].table, results)
     weights = weights_behind(read_runs(results))
-    score_plot(definition, numbers, scores, Store(results).figure(name), weights)
+    if why_empty := score_plot(definition, numbers, scores, Store(results).figure(name), weights):
+        typer.echo(f"{name}: {why_empty}", err=True)
 
 
 def _convergence(plan: "Plan", name: str, results: Path) -> None:
@@ -57,7 +64,8 @@ def _convergence(plan: "Plan", name: str, results: Path) -> None:
     from benchmark.runs.store import Store
     from benchmark.tables.convergence import curves
 
-    lines, titles = curves(read_convergence(results)), titles_with_weights(plan, results)
+    lines = curves(read_convergence(results), read_scores(results))
+    titles = titles_with_weights(plan, results)
     convergence_plot(lines, plan.reference, Store(results).figure(name), titles)
 
 
@@ -65,11 +73,21 @@ def _sensitivity(plan: "Plan", name: str, results: Path) -> None:
     """Draw PSNR of every seed, for a few cases."""
     from benchmark.figures.score_plots import few_cases, sensitivity_plot
     from benchmark.runs.store import Store
+    from benchmark.tables.missing import completed
     from benchmark.tables.sensitivity import psnr_of_methods
 
-    scores = psnr_of_methods(read_scores(results), plan.tables[name].datasets)
+    scores = psnr_of_methods(completed(read_scores(results)), plan.tables[name].datasets)
     chosen, text = few_cases(scores)
     sensitivity_plot(chosen, Store(results).figure(name), text, titles_with_weights(plan, results))
+
+
+def _cost(plan: "Plan", name: str, results: Path) -> None:
+    """Draw PSNR against the seconds of a case."""
+    from benchmark.figures.cost_plots import cost_plot
+    from benchmark.runs.store import Store
+
+    titles = titles_with_weights(plan, results)
+    cost_plot(read_scores(results), read_runs(results), "psnr", Store(results).figure(name), titles)
 
 
 def _of_paper(plan: "Plan", name: str, results: Path) -> None:
@@ -90,8 +108,8 @@ def _of_paper(plan: "Plan", name: str, results: Path) -> None:
         titles=titles,
         conditions=planned.conditions,
     )
-    texts = [plan.config["caption"], " ".join(f"{note}." for note in planned.notes)]
-    for line in draw(paper_figure(name), store, content, texts, store.figure(name)):
+    text, out = plan.config["caption"], store.figure(name)
+    for line in draw(paper_figure(name), store, content, text, planned.notes, out):
         typer.echo(f"{name}: {line}", err=True)
 
 
@@ -111,4 +129,5 @@ DRAW: dict[str, Callable[["Plan", str, Path], None]] = {  # by the kind of figur
     "paper": _of_paper,
     "convergence": _convergence,
     "sensitivity": _sensitivity,
+    "cost": _cost,
 }

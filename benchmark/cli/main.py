@@ -1,21 +1,25 @@
 """The command `blindbench`: its verbs, in the groups that `--help` shows."""
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 from typer.models import CommandInfo
 
-from benchmark.cli import data, figures, photo, run, tables, tools
+from benchmark.cli import data, figures, photo, report, run, shipped, tables, tools
+from benchmark.core import stop
+from benchmark.core.faults import MachineError, fault_behind, require_memory
 from benchmark.core.resources import version
 from benchmark.core.types import InputError
 
 # The verbs that people type, by purpose. All other verbs are steps of the workflow.
 GROUPS = {
-    "Deblur a photo": ["deblur", "methods"],
-    "Run the benchmark": ["run", "plan"],
+    "Deblur a photo": ["deblur", "app", "methods"],
+    "Run the benchmark": ["run", "plan", "match", "check"],
     "Get and see data": ["datasets", "download", "sheet"],
-    "Check a number": ["detective", "doctor"],
+    "Check a number": ["explain", "verify", "ship", "fill", "detective", "doctor", "verdicts"],
+    "Write a method": ["new-method", "check-method"],
     "Train and time methods": ["pretrain", "bench"],
 }
 STEPS = "Steps of the workflow, which `run` takes by itself"
@@ -40,6 +44,7 @@ def _options(
     ] = False,
 ) -> None:
     del version  # its callback has done the work
+    require_memory()
 
 
 def _grouped(verbs: list[CommandInfo]) -> list[CommandInfo]:
@@ -54,26 +59,47 @@ def _grouped(verbs: list[CommandInfo]) -> list[CommandInfo]:
 
 
 app.registered_commands = _grouped(
-    [verb for part in (photo, run, data, tools, tables, figures) for verb in part.app.registered_commands]
+    [
+        verb
+        for part in (photo, run, data, tools, shipped, tables, report, figures)
+        for verb in part.app.registered_commands
+    ]
 )
 
 
 def main() -> None:
-    """Run the command line; bad input is one line and exit code 2, never a traceback."""
+    """Run the command line; bad input and a failing machine are one line and exit code 2, no traceback."""
+    stop.listen()
     try:
         code = app(prog_name="blindbench", standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         message = error.format_message()
-        stop = "" if message.endswith((".", "?")) else "."
-        _fail(f"{message}{stop} See: {context.command_path} --help" if context else message, 2)
-    except InputError as error:
-        _fail(str(error), 2)
-    if code == 130:  # what typer returns after Ctrl-C
-        _fail("stopped; a workflow, a download or a training continues with the same command", code)
+        end = "" if message.endswith((".", "?")) else "."
+        _fail(f"{message}{end} See: {context.command_path} --help" if context else message, 2)
+    except Exception as error:
+        # A reader may take a full disk or too many open files for a damaged file: the machine comes first.
+        known = fault_behind(error) or _in_words(error)
+        if not isinstance(known, InputError | MachineError):
+            raise
+        _fail(str(known), 2)
+    if code == stop.STOPPED:  # typer returns it after KeyboardInterrupt
+        _fail(stop.SENTENCE, code)
     sys.exit(code)
 
 
+def _in_words(error: Exception) -> Exception:
+    """Return an error of the system as one with a sentence: a folder that is closed, or too little memory."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return InputError(
+            f"{error.filename}: {error.strerror}; check that it is there and that you may use it"
+        )
+    if isinstance(error, MemoryError):
+        return InputError("there is too little memory; close other programs, or take smaller images")
+    return error
+
+
 def _fail(message: str, code: int) -> None:
-    print(f"blindbench: {message}", file=sys.stderr)
+    with suppress(OSError):  # the log may lie on the disk that is full
+        print(f"blindbench: {message}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from tabulate import tabulate
 
+from benchmark.core.schema import parse_yaml
 from benchmark.core.types import InputError
 
 Results = Annotated[
@@ -37,12 +37,7 @@ def given_settings(texts: Sequence[str] | None, **options: int | None) -> dict[s
             raise InputError(f"--set {text}: write KEY=VALUE, such as --set channels=32")
         if key in settings:
             raise InputError(f"--set {text}: '{key}' is given twice; leave out one of them")
-        try:
-            settings[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(
-                f"--set {text}: '{value}' is not a YAML value; close brackets and quotes"
-            ) from error
+        settings[key] = parse_yaml(value, f"--set {text}")
     return settings
 
 

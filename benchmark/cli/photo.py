@@ -1,4 +1,4 @@
-"""The verb for one photo."""
+"""The verbs for one's own photo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +35,7 @@ def deblur(
     """Deblur one photo, and say how far to trust the result."""
     _check_output(out, photo)
     from benchmark.core.console import reporting
-    from benchmark.data.images import Photo, read_photo, write_kernel_image, write_photo
+    from benchmark.core.images import Photo, read_photo, write_kernel_image, write_photo
     from benchmark.runs.machine import claimed_device, prepare
     from benchmark.tools.deblur import KERNEL_METHOD, deblur_photo
     from benchmark.tools.one_image import OneImage, describe
@@ -63,6 +63,16 @@ def deblur(
         typer.echo(f"{kernel_path}: the estimated kernel, white is its largest entry")
 
 
+@app.command("app")
+def serve_page(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; by default a free one.")] = 0,
+) -> None:
+    """Deblur photos in the browser: a page that only this machine can reach."""
+    from benchmark.app.server import serve
+
+    serve(port, lambda url: typer.echo(f"Open {url}\nNothing leaves this machine. Ctrl-C ends it."))
+
+
 def _image_of(restoration: Restoration, name: str) -> Array:
     """Return the image; where the method failed, print one line and exit with code 1."""
     from benchmark.tools.one_image import RestorationError, require_image
@@ -76,7 +86,7 @@ def _image_of(restoration: Restoration, name: str) -> Array:
 
 def _check_output(out: Path, photo: Path) -> None:
     """Check before hours of work that the result can be written, and not over the input."""
-    from benchmark.data.images import can_write
+    from benchmark.core.images import can_write
 
     if not can_write(out):
         raise InputError(f"{out}: unknown image format '{out.suffix}'; write .png or .jpg")

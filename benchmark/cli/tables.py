@@ -1,10 +1,11 @@
-"""The verb that compiles tables from scores."""
+"""Verbs that compile tables from scores and say where a number of theirs comes from."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from tabulate import tabulate
 
 from benchmark.cli.options import DEMO, Results
 
@@ -27,6 +28,7 @@ def table(
 ) -> None:
     """Compile a table from scores: tables/<name>.csv, .md and .tex."""
     from benchmark.core.files import write_text
+    from benchmark.core.seals import sealed
     from benchmark.planning.plan import Plan
     from benchmark.runs.store import Store
     from benchmark.scoring.csv_files import write_frame
@@ -34,10 +36,38 @@ def table(
     plan = Plan.read(results)
     numbers, page = COMPILE[plan.find_table(name).kind](plan, name, results)
     csv, md, tex = Store(results).table_files(name)
-    write_frame(numbers, csv)
-    write_text(tex, page.latex())
-    write_text(md, page.markdown())
+    with sealed(csv, md, tex):
+        write_frame(numbers, csv)
+        write_text(tex, page.latex(name))
+        write_text(md, page.markdown())
     typer.echo(page.markdown(), err=True)
+
+
+@app.command()
+def explain(
+    dataset: Annotated[str, typer.Argument(help="As in the heading of the table, such as demo-uniform.")],
+    method: Annotated[str, typer.Argument(help="As in the config, such as l0-grad.")],
+    metric: Annotated[str, typer.Argument(help="As in scores.csv, such as psnr or lpips-alex.")],
+    results: Results = DEMO,
+) -> None:
+    """Say where a number of a table comes from: cases, values, settings, hashes, machine, command.
+
+    The command repeats the restorations and compares their scores.
+    """
+    from benchmark.cli.options import page
+    from benchmark.planning.plan import Plan
+    from benchmark.report.explanation import about_number, remarks, restoration_rows
+    from benchmark.report.provenance import provenance
+
+    found = provenance(results, dataset, method, metric)
+    plan = Plan.read(results)
+    _, numbers, _ = summarised(plan, plan.datasets[dataset].table, results)
+    of_cell = (numbers.dataset == dataset) & (numbers.method == method) & (numbers.metric == metric)
+    (cell,) = numbers[of_cell].to_dict("records")
+    typer.echo(page(about_number(found, cell)) + "\n")
+    typer.echo(tabulate(restoration_rows(found), headers="keys", tablefmt="simple", disable_numparse=True))
+    records = f"All settings and hashes: run.json below {results / 'restorations' / dataset / method}"
+    typer.echo("\n" + "\n".join([*remarks(found.values), records]))
 
 
 def summarised(plan: "Plan", name: str, results: Path) -> "tuple[Definition, pd.DataFrame, pd.DataFrame]":
@@ -55,9 +85,9 @@ def summarised(plan: "Plan", name: str, results: Path) -> "tuple[Definition, pd.
     scores, runs = read_scores(results), read_runs(results)
     if entry.kind == "own":
         descriptors = {dataset: find_dataset(dataset) for dataset in entry.datasets}
-        definition = own_table(name, descriptors, scores, plan.config["titles"])
+        definition = own_table(name, descriptors, scores, plan.config["titles"], plan.baseline)
     else:
-        definition = paper_table(name)
+        definition = paper_table(name, plan.config["stand_ins"])
     return definition, summary(definition, scores, runs), scores
 
 
@@ -94,29 +124,105 @@ def titles_with_weights(plan: "Plan", results: Path) -> dict[str, str]:
 
 def _scores(plan: "Plan", name: str, results: Path) -> "Compiled":
     """Compile one of the profile's own tables or of the papers'."""
-    from benchmark.tables.controls import control_notes
-    from benchmark.tables.coverage import coverage_notes
+    from benchmark.tables.coverage import absence_notes
     from benchmark.tables.sections import table_page
 
     definition, numbers, scores = summarised(plan, name, results)
-    of_table = scores[scores.dataset.isin(definition.datasets)]
-    notes = [*coverage_notes(plan.tables[name].datasets, scores), *control_notes(of_table)]
-    return numbers, table_page(numbers, definition, caption=plan.config["caption"], notes=notes)
+    absent = [dataset for dataset in plan.tables[name].datasets if dataset not in definition.datasets]
+    page = table_page(
+        numbers,
+        definition,
+        caption=plan.config["caption"],
+        remarks=_remarks(definition, numbers, scores, plan),
+        notes=absence_notes(absent, scores),
+    )
+    return numbers, page
+
+
+def _remarks(
+    definition: "Definition", numbers: "pd.DataFrame", scores: "pd.DataFrame", plan: "Plan"
+) -> dict[str, list[str]]:
+    """Write which means of each block lie outside floor and ceiling, and how the baseline was tested."""
+    from benchmark.runs.names import method_title
+    from benchmark.tables.controls import control_notes
+    from benchmark.tables.paired import baseline_note
+    from benchmark.tables.summary import scores_of_block
+
+    titles = plan.config["titles"]
+    remarks = {}
+    for block in definition.blocks:
+        of_block = scores_of_block(scores, block)
+        shown = of_block.metric.isin([column.metric for column in block.columns])
+        remarks[block.title] = control_notes(of_block[shown], titles)
+        if definition.baseline:
+            baseline = method_title(definition.baseline, titles)
+            remarks[block.title].append(baseline_note(numbers[numbers.block == block.title], baseline))
+    return remarks
+
+
+def _best(plan: "Plan", name: str, results: Path) -> "Compiled":
+    """Compile a paper's table of the best of several variants, which their snapshots decide."""
+    from dataclasses import replace
+
+    from benchmark.tables.best_of import best_runs, best_scores, spread_sections
+    from benchmark.tables.paper_tables import paper_table
+    from benchmark.tables.sections import table_page
+    from benchmark.tables.summary import summary
+
+    definition = paper_table(name, plan.config["stand_ins"])
+    assert definition.best_of is not None
+    setting = definition.best_of.setting
+    values = {
+        method: plan.methods[method].settings[setting]
+        for method in plan.converging
+        if setting in plan.methods[method].settings
+    }
+    snapshots = read_convergence(results) if plan.converging else _no_snapshots()
+    scores = best_scores(definition, snapshots, read_scores(results), values)
+    numbers = summary(definition, scores, best_runs(definition, read_runs(results)))
+    remarks = _remarks(definition, numbers, scores, plan)
+    page = table_page(numbers, definition, caption=plan.config["caption"], remarks=remarks)
+    return numbers, replace(page, sections=[*page.sections, *spread_sections(definition, scores, values)])
+
+
+def _no_snapshots() -> "pd.DataFrame":
+    """Return an empty convergence.csv, as for a profile without snapshots."""
+    import pandas as pd
+
+    from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS
+
+    return pd.DataFrame(columns=list(CONVERGENCE_COLUMNS))
 
 
 def _grid(plan: "Plan", name: str, results: Path) -> "Compiled":
     """Compile a table of one metric over two sets of conditions."""
-    from benchmark.tables.coverage import coverage_notes
     from benchmark.tables.definition import Grid
     from benchmark.tables.profile_tables import grid_table
     from benchmark.tables.sections import grid_page
     from benchmark.tables.summary import summary
 
     grid, scores = Grid(**plan.config["grids"][name]), read_scores(results)
-    definition = grid_table(name, grid, scores, plan.config["titles"])
+    definition = grid_table(name, grid, scores, plan.config["titles"], plan.baseline)
     numbers = summary(definition, scores, read_runs(results))
-    notes = coverage_notes(definition.datasets, scores)
-    return numbers, grid_page(numbers, grid, caption=plan.config["caption"], notes=notes)
+    remarks = _remarks(definition, numbers, scores, plan)
+    return numbers, grid_page(numbers, grid, caption=plan.config["caption"], remarks=remarks)
+
+
+def _claims(plan: "Plan", name: str, results: Path) -> "Compiled":
+    """Compile which claims of a paper the profile reproduces."""
+    import pandas as pd
+
+    from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS
+    from benchmark.tables.claim_measures import Evidence
+    from benchmark.tables.claim_table import claims_page, verdicts
+    from benchmark.tables.claims import claim_table
+
+    table = claim_table(name)
+    without = pd.DataFrame(columns=list(CONVERGENCE_COLUMNS))
+    convergence = read_convergence(results) if plan.converging else without
+    evidence = Evidence(read_scores(results), read_runs(results), convergence)
+    numbers = verdicts(table, evidence, {name: plan.methods[name].settings for name in plan.methods})
+    return numbers, claims_page(numbers, table.title, plan.config["caption"])
 
 
 def _convergence(plan: "Plan", name: str, results: Path) -> "Compiled":
@@ -133,9 +239,9 @@ def _convergence(plan: "Plan", name: str, results: Path) -> "Compiled":
 def _sensitivity(plan: "Plan", name: str, results: Path) -> "Compiled":
     """Compile how much PSNR depends on the seed, case by case."""
     from benchmark.tables.page import Page
-    from benchmark.tables.sensitivity import psnr_of_methods, seed_spread, spread_sections
+    from benchmark.tables.sensitivity import seed_spread, spread_sections
 
-    numbers = seed_spread(psnr_of_methods(read_scores(results), plan.tables[name].datasets))
+    numbers = seed_spread(read_scores(results), plan.tables[name].datasets)
     sections = spread_sections(numbers, titles_with_weights(plan, results))
     return numbers, Page("", sections, plan.config["caption"])
 
@@ -144,6 +250,8 @@ def _sensitivity(plan: "Plan", name: str, results: Path) -> "Compiled":
 COMPILE: dict[str, Callable[["Plan", str, Path], "Compiled"]] = {
     "own": _scores,
     "paper": _scores,
+    "best": _best,
+    "claims": _claims,
     "grid": _grid,
     "convergence": _convergence,
     "sensitivity": _sensitivity,

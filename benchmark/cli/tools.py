@@ -1,4 +1,4 @@
-"""Verbs about methods and numbers: list, train, time, check."""
+"""Verbs about methods and numbers: list, write, check, train, time."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from tabulate import tabulate
 
-from benchmark.cli.options import Device, given_settings, page
+from benchmark.cli.options import Device, ExperimentSeed, Threads, given_settings, page
 from benchmark.core.types import InputError
 
 app = typer.Typer()
@@ -30,6 +30,48 @@ def show_methods(
         typer.echo(tabulate(settings, headers="keys", tablefmt="simple", maxcolwidths=[None, 30, 70]))
     else:
         typer.echo("It has no settings.")
+
+
+@app.command("new-method")
+def new_method_command(
+    name: Annotated[str, typer.Argument(help="Of the method: small letters and digits, joined by hyphens.")],
+) -> None:
+    """Write a complete, commented method to start from, its test, and a config that runs it."""
+    from benchmark.tools.new_method import new_method
+
+    written = new_method(name, Path())
+    for path in written.files:
+        typer.echo(f"wrote {path}")
+    typer.echo("\nWhat to type next:")
+    for step in written.steps:
+        typer.echo(f"  {step}")
+
+
+@app.command("check-method")
+def check_method_command(
+    name: Annotated[str, typer.Argument(help="A method of the suite or of another package.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting that makes it small.")
+    ] = None,
+) -> None:
+    """Check what every method promises, on images of 31 x 34 pixels: a line for each promise.
+
+    Exit code 1: a promise is broken; its line says what was seen and what to do.
+    """
+    from collections import Counter
+
+    from benchmark.runs.machine import prepare
+    from benchmark.tools.conformance import check_method
+    from methods.parts.registry import find
+
+    method, given, counts = find(name), given_settings(set_), Counter[str]()
+    prepare(threads=1)
+    for outcome in check_method(method, given):
+        counts[outcome.word] += 1
+        reason = f": {outcome.reason}" if outcome.reason else ""
+        typer.echo(f"{outcome.word}  {outcome.promise}{reason}")
+    typer.echo(f"{name}: {counts['pass']} kept, {counts['FAIL']} broken, {counts['skip']} not checked")
+    raise typer.Exit(1 if counts["FAIL"] else 0)
 
 
 @app.command()
@@ -113,23 +155,69 @@ def detective(
 
 
 @app.command()
+def match(
+    dataset: Annotated[str, typer.Argument(help="The dataset whose cases were restored elsewhere.")],
+    path: Annotated[
+        str,
+        typer.Argument(help="A folder, or a pattern such as 'theirs/{case}_x.png': `path` in a config."),
+    ],
+    kernels: Annotated[
+        bool, typer.Option("--kernels", help="Look for kernels, as `given-kernel` does, not for images.")
+    ] = False,
+    cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
+) -> None:
+    """Show which file of another program belongs to which case, and what is left over on both sides.
+
+    Exit code 1: a case has no file, or it is not clear which.
+    """
+    from benchmark.data.descriptors import find_dataset
+    from benchmark.tools.match import match as matched
+    from methods.parts.case_files import kernel_files, restored_images
+
+    selected = find_dataset(dataset).selected(cases.split(","))
+    result = matched(selected, (kernel_files if kernels else restored_images)(path))
+    if result.files:
+        typer.echo(tabulate(result.files.items(), headers=["case", "file"], tablefmt="simple") + "\n")
+    typer.echo(f"{len(result.files)} of {len(selected)} cases have one file.")
+    leftovers = {"Without a file": result.missing, "Files of no case": result.unused}
+    for title, names in leftovers.items():
+        if names:
+            typer.echo(f"{title} ({len(names)}): {', '.join(map(str, names))}")
+    for case, reason in result.refused.items():
+        typer.echo(f"Not clear: {case}: {reason}")
+    raise typer.Exit(len(result.files) < len(selected))
+
+
+@app.command()
 def doctor(
-    sharp: Annotated[list[Path], typer.Option(help="A sharp image; again for more with this kernel.")],
-    kernel: Annotated[Path, typer.Option(help="The image file of the kernel.")],
-    blurry: Annotated[list[Path], typer.Option(help="A blurry image for each sharp one, in order.")],
+    kernel: Annotated[
+        list[Path],
+        typer.Option(help="The kernel's file: an image, .npy, .npz or .mat; again for one per blurry image."),
+    ],
+    blurry: Annotated[list[Path], typer.Option(help="A blurry image; again for more of them.")],
+    sharp: Annotated[
+        list[Path] | None,
+        typer.Option(help="A sharp image for each blurry one, in order; without them only the orientation."),
+    ] = None,
 ) -> None:
     """Find how an image was blurred: kernel orientation, light, shift, intensities, boundary, noise."""
-    from benchmark.data.images import read_image
+    from benchmark.core.images import read_image
+    from benchmark.core.kernel_files import read_kernel
     from benchmark.runs.machine import prepare
-    from benchmark.tools.doctor import conclusions, diagnose_together
+    from benchmark.tools.doctor import conclusions, diagnose_together, energies, verdict_of
 
-    if len(sharp) != len(blurry):
+    if sharp and len(sharp) != len(blurry):
         raise InputError(f"{len(sharp)} sharp and {len(blurry)} blurry images: give one --blurry per --sharp")
     prepare(threads=None)
-    pairs = [
-        tuple(read_image(path).astype(float) for path in pair) for pair in zip(sharp, blurry, strict=True)
-    ]
-    diagnosis = diagnose_together([(x, y) for x, y in pairs], read_image(kernel).astype(float).mean(0))
+    kernels = [read_kernel(path) for path in kernel]
+    seen = [read_image(path).astype(float) for path in blurry]
+    if not sharp:
+        found = energies(seen, kernels)
+        typer.echo(tabulate(found.items(), headers=["kernel file", "energy"], floatfmt=".4f"))
+        typer.echo("\n" + verdict_of(found))
+        return
+    truth = [read_image(path).astype(float) for path in sharp]
+    diagnosis = diagnose_together(list(zip(truth, seen, strict=True)), kernels)
     rows = [(entry.orientation, entry.light, f"{entry.residual:.4f}") for entry in diagnosis.candidates]
     typer.echo(tabulate(rows, headers=["kernel file", "light", "residual"], tablefmt="simple"))
     borders = sorted(diagnosis.borders.items(), key=lambda entry: entry[1])
@@ -139,20 +227,84 @@ def doctor(
 
 
 @app.command()
+def verdicts(
+    dataset: Annotated[str, typer.Argument(help="A dataset that is blurred here, such as photo-blurs.")],
+    out: Annotated[Path, typer.Option(help="The CSV file to write, a row for each case.")],
+    cases: Annotated[str, typer.Option(help="Shell patterns of case names, comma-separated.")] = "*",
+    experiment_seed: ExperimentSeed = 0,
+) -> None:
+    """Try `deblur` on photographs that are blurred here, and count its verdicts against what was gained."""
+    import pandas as pd
+    import torch
+
+    from benchmark.core.console import reporting
+    from benchmark.core.files import require_writable, write_text
+    from benchmark.data.descriptors import find_dataset
+    from benchmark.runs.machine import prepare
+    from benchmark.tools.deblur import KERNEL_METHOD
+    from benchmark.tools.one_image import OneImage
+    from benchmark.tools.trials import counted, trials
+
+    require_writable(out.parent)
+    described = find_dataset(dataset)
+    selected = described.selected(cases.split(","))
+    prepare(threads=None)
+    estimate = OneImage(KERNEL_METHOD, {}, dataset, 0, torch.device("cpu"))
+    with reporting("verdicts ·") as report:
+        rows = pd.DataFrame(list(trials(described, estimate, selected, experiment_seed, report)))
+    write_text(out, rows.to_csv(index=False, float_format="%.4f"))
+    typer.echo(counted(rows).round(1).to_string(index=False, na_rep=""))
+    typer.echo(f"{out}: a row for each of {len(rows)} cases")
+
+
+@app.command()
 def bench(
     method: Annotated[str | None, typer.Argument(help="A method; without one, the uniform blur.")] = None,
-    size: Annotated[int, typer.Option(min=1, help="Side of the image, in pixels.")] = 128,
-    kernel_size: Annotated[int, typer.Option(min=1, help="Side of the kernel, in pixels.")] = 13,
-    steps: Annotated[int, typer.Option(min=1, help="How many steps are timed.")] = 5,
+    size: Annotated[int, typer.Option(min=1, help="Side of the image, in pixels.")] = 255,
+    kernel_size: Annotated[int, typer.Option(min=1, help="Side of the kernel, in pixels.")] = 17,
+    steps: Annotated[int, typer.Option(min=1, help="How often a step is timed.")] = 5,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method.")
+    ] = None,
+    threads: Threads = 1,
 ) -> None:
-    """Time one step of a method, or the uniform blur by direct sum against FFT."""
-    from benchmark.runs.names import base_method
-    from benchmark.tools.bench import bench_blur, bench_method
+    """Time a step of a method beside a plain loop, or the uniform blur by direct sum against FFT.
+
+    The plain loop is a joint fit of image and kernel from PyTorch's own modules, with networks of the same
+    sizes. Columns with 'of' compare operations per second with those of a convolution or matrix product.
+    """
+    from benchmark.runs.names import base_method, require_preset
+    from benchmark.tools.bench import Workload, bench_blur, bench_method
     from methods.parts.settings import keys_of
 
     if method is None:
         typer.echo(bench_blur().round(2).to_string(index=False))
         return
+    require_preset(method)
     if "iterations" not in keys_of(base_method(method).settings):
         raise InputError(f"{method} takes no iterations, so there is no step to time")
-    typer.echo(bench_method(method, size, kernel_size, steps).round(2).to_string(index=False))
+    work = Workload(method, given_settings(set_), size, kernel_size, threads=threads)
+    typer.echo(bench_method(work, steps).round(3).to_string(index=False, na_rep=""))
+
+
+@app.command()
+def scaling(
+    method: Annotated[str, typer.Argument(help="A method with an image network, such as selfdeblur@quick.")],
+    out: Annotated[Path, typer.Option(help="The CSV file to write, a row for each way to do a step.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method.")
+    ] = None,
+) -> None:
+    """Time a step as image, kernel, network, colours, grid and threads grow; `fill` makes tables of it."""
+    from benchmark.core.console import reporting
+    from benchmark.core.files import require_writable
+    from benchmark.runs.names import require_preset
+    from benchmark.scoring.csv_files import write_frame
+    from benchmark.tools.scaling import measure
+
+    require_writable(out.parent)
+    require_preset(method)
+    with reporting("scaling ·") as report:
+        frame = measure(method, given_settings(set_), report)
+    write_frame(frame, out)
+    typer.echo(f"{out}: {len(frame)} rows", err=True)

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+# The environment variable by which `blindbench run` asks the workflow to count its progress in work.
+IN_WORK = "BLINDBENCH_PROGRESS"
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -12,6 +12,11 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _INSTALLED = _CHECKOUT / "benchmark" / "shipped"  # does not exist in a checkout
 
 
+def checkout() -> Path | None:
+    """Return the top of the repository; None for an installed copy."""
+    return None if _INSTALLED.is_dir() else _CHECKOUT
+
+
 def shipped(name: str) -> Path:
     """Return the path of a shipped file or folder.
 

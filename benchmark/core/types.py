@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,19 @@ BlurModel = Literal["uniform", "nonuniform"]
 Boundary = Literal["valid", "zero", "grey", "replicate", "circular"]
 
 
+LONGEST_MESSAGE = 1000  # characters; a message may quote what a user gave
+
+
 class InputError(ValueError):
-    """Something that the user gave is wrong. The message is one line: where, what, and what to do instead."""
+    """Something that the user gave is wrong. The message is one line: where, what, and what to do instead.
+
+    >>> str(InputError("config.yaml: unknown key 'a\\nb'"))
+    "config.yaml: unknown key 'a b'"
+    """
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.splitlines())
+        super().__init__(line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}...")
 
 
 class NotSupportedError(Exception):
@@ -39,6 +50,7 @@ class Status(Enum):
 
     OK = "ok"
     DIVERGED = "diverged"
+    TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
     NOT_SUPPORTED = "not_supported"
     WEIGHTS_MISSING = "weights_missing"
@@ -52,12 +64,13 @@ class Status(Enum):
     @property
     def final(self) -> bool:
         """Whether the same job would end so again. Lack of memory, crashes and missing weights may pass."""
-        return self in (Status.OK, Status.DIVERGED, Status.NOT_SUPPORTED)
+        return self in (Status.OK, Status.DIVERGED, Status.TIMED_OUT, Status.NOT_SUPPORTED)
 
 
 _SENTENCES = {
     Status.OK: "The method ran to its end.",
     Status.DIVERGED: "The loss became non-finite twice; lower the learning rates or raise the iterations.",
+    Status.TIMED_OUT: "The case took longer than the config's minutes_per_case allows; raise it.",
     Status.OUT_OF_MEMORY: "The machine ran out of memory; use a smaller image or a narrower network.",
     Status.NOT_SUPPORTED: "The method does not treat this kind of case.",
     Status.WEIGHTS_MISSING: "The method needs the weights of a network that are not here; train or get them.",
@@ -89,6 +102,8 @@ class Observation:
             raise InputError(f"{self.name}: an image is (1 or 3, H, W), not {self.blurry.shape}")
         if not np.isfinite(self.blurry).all():
             raise InputError(f"{self.name}: the image holds NaN or infinite pixels; replace them first")
+        if min(self.grid) < 1:
+            raise InputError(f"{self.name}: the grid must have nodes, not {self.grid[0]} x {self.grid[1]}")
         if self.kernel_size is None:
             return
         height, width = self.blurry.shape[1:]
@@ -130,6 +145,7 @@ class Snapshot:
     iteration: int  # how many iterations are done
     seconds: float  # as in `Restoration`
     image: NDArray[np.uint8]  # (C, H, W), the 8-bit values that would be scored
+    kernels: Array | None = None  # (P, h, w); None for methods that estimate none
 
 
 @dataclass(frozen=True)
@@ -152,3 +168,5 @@ class Restoration:
     device: str = "cpu"
     snapshots: tuple[Snapshot, ...] = field(default=(), repr=False)  # those asked for, if the status is OK
     weights: str = ""  # label of the pre-trained weights, as in tables; empty for methods without any
+    # What the method has to say of this run: numbers, texts, and lists and mappings of them.
+    notes: Mapping[str, Any] = field(default_factory=dict, repr=False)

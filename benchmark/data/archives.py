@@ -45,6 +45,27 @@ class Limits:
     ratio: int = 100  # of unpacked to packed size; images hardly shrink when they are packed
 
 
+LONGEST_HEADER = 2**20  # bytes: of what a tar file says of a member beside its content, such as a long name
+
+
+class _TarInfo(tarfile.TarInfo):
+    """A member of a tar file whose headers are short: tarfile reads a header into memory as a whole."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and self.size > LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return member
+
+
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
 _Kind = Literal["file", "folder", "other"]
 
 
@@ -162,9 +183,13 @@ def _members(archive: Path) -> Generator[_Member]:
         return _zip_members(archive)
     if start in (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c"):
         return _converted_members(archive)
-    if tarfile.is_tarfile(archive):
-        return _tar_members(tarfile.open(archive))
-    raise InputError(f"{archive}: not a zip, tar, rar or 7z file, or damaged; delete it and get it again")
+    try:
+        return _tar_members(tarfile.open(archive, tarinfo=_TarInfo))
+    except tarfile.TarError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{archive}: not a zip, tar, rar or 7z file, or damaged ({reason}); delete it and get it again"
+        ) from error
 
 
 def _zip_members(archive: Path) -> Generator[_Member]:
@@ -213,7 +238,7 @@ def _converted_members(archive: Path) -> Generator[_Member]:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process,
     ):
         try:
-            yield from _tar_members(tarfile.open(fileobj=process.stdout, mode="r|"))  # noqa: SIM115
+            yield from _tar_members(tarfile.open(fileobj=process.stdout, mode="r|", tarinfo=_TarInfo))  # noqa: SIM115
             failed = process.wait() != 0
         except tarfile.TarError:
             failed = True

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.files import read_text
 from benchmark.core.types import InputError
 
 
@@ -26,6 +27,7 @@ class Entry:
     kernel_form: str = ""  # of the kernel file: convolution or correlation
     kernel: Mapping[str, Any] | None = None  # how the kernel is synthesised
     declared_size: int | None = None  # kernel size that methods are told, px
+    declares_half: bool = False  # methods are told half of the image instead
     photograph: str = ""  # name in skimage.data
     crop: Mapping[str, int] | None = None  # top, left, height and width in the photograph, px
     side: int | None = None  # the crop is resized to a square of this side, px
@@ -82,8 +84,9 @@ def entries_of(content: Mapping[str, Any], folders: Folders) -> list[Entry]:
     return entries
 
 
-def _with_kernel(entry: Entry, recipe: Mapping[str, Any], index: int) -> Entry:
-    """Add the recipe of the kernel. Where a value is a list, the cases take its entries in turn."""
+def _with_kernel(entry: Entry, recipes: Mapping[str, Any] | Sequence[Mapping[str, Any]], index: int) -> Entry:
+    """Add the recipe of the kernel. Cases take several recipes, and the values of a list, in turn."""
+    recipe = recipes if isinstance(recipes, Mapping) else recipes[index % len(recipes)]
     chosen = {
         key: value[index % len(value)] if isinstance(value, list) and key != "extent" else value
         for key, value in recipe.items()
@@ -94,7 +97,7 @@ def _with_kernel(entry: Entry, recipe: Mapping[str, Any], index: int) -> Entry:
 def _photographs(cases: Sequence[Mapping[str, Any]], folders: Folders) -> list[Entry]:
     """List photographs of scikit-image."""
     del folders
-    return [Entry(group=case["id"], **case) for case in cases]
+    return [Entry(**{"group": case["id"], **case}) for case in cases]
 
 
 def _grid(grid: Mapping[str, Any], folders: Folders) -> list[Entry]:
@@ -204,13 +207,34 @@ def _manifest(manifest: Mapping[str, Any], folders: Folders) -> list[Entry]:
     if path is None:
         expected = folders.roots[-1] / folders.source / manifest["file"]
         raise InputError(f"{expected}: no such file; {manifest['help']}")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(path)
     for key in ("group", "id", "blurry", "sharp"):
         if not rows or key not in rows[0]:
             raise InputError(f"{path}: the column '{key}' is missing; {manifest['help']}")
+        for line, row in enumerate(rows, 2):
+            if row[key] is None or None in row:
+                raise InputError(f"{path}: line {line}: has another number of cells than the first line")
     size = manifest.get("declared_size")
-    return [Entry(row["id"], row["group"], row["blurry"], row["sharp"], declared_size=size) for row in rows]
+    half = size == "half"
+    declared = None if half else size
+    return [
+        Entry(
+            row["id"], row["group"], row["blurry"], row["sharp"], declared_size=declared, declares_half=half
+        )
+        for row in rows
+    ]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Read a CSV file as spreadsheets write it. Raises InputError when it cannot be read."""
+    text = read_text(path).removeprefix("\ufeff")  # which spreadsheets write first
+    head = text.partition("\n")[0]
+    if ";" in head and "," not in head:
+        raise InputError(f"{path}: its columns are separated by semicolons; save it with commas")
+    try:
+        return list(csv.DictReader(text.splitlines(keepends=True)))
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV table ({error}); save it as CSV with commas") from error
 
 
 _FORMS: dict[str, Callable[[Any, Folders], list[Entry]]] = {

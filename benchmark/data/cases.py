@@ -19,11 +19,11 @@ from benchmark.blur.motion_blur import motion_blur_kernel
 from benchmark.blur.noise import NOISES, Noise, OneOf
 from benchmark.blur.smooth_tracks import lai_like_kernel
 from benchmark.blur.trajectory import trajectory_kernel
+from benchmark.core.images import read_image
 from benchmark.core.seeds import generator
 from benchmark.core.types import Array, BlurModel, Boundary, InputError
 from benchmark.data.case_lists import Entry
 from benchmark.data.descriptors import Dataset
-from benchmark.data.images import read_image
 
 LEVELS = 4  # steps from the true kernel size to half the image
 
@@ -84,12 +84,15 @@ def _photographed(dataset: Dataset, entry: Entry) -> Case:
         photograph = _cropped(_shipped(entry.photograph), entry, (1, 1), dataset.path)
     else:
         photograph = read_image(dataset.file(entry.blurry))
-    size = entry.declared_size
+    declared = dataset.content.get("declared_size", entry.declared_size)
+    size = (declared, declared) if declared else None
+    if entry.declares_half and "declared_size" not in dataset.content:
+        size = ceil(photograph.shape[1] / 2), ceil(photograph.shape[2] / 2)
     return Case(
         dataset=dataset.name,
         group=entry.group,
         id=entry.id,
-        kernel_size=(size, size) if size else None,
+        kernel_size=size,
         blur_model=dataset.content["blur"],
         grid=_grid(dataset),
         kernels=_kernel_file(dataset, entry),
@@ -111,7 +114,10 @@ def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case
     elif entry.photograph:
         scene = _cropped(_shipped(entry.photograph), entry, (extent, extent), dataset.path)
     else:
-        scene = _square(read_image(dataset.file(entry.sharp)), dataset.content.get("files", {}).get("side"))
+        files = dataset.content.get("files", {})
+        scene = _square(read_image(dataset.file(entry.sharp)), files.get("side"))
+        if "crop" in files:
+            scene = _central_square(scene, files["crop"] + extent - 1, entry, dataset.path)
     shake = None
     if kernels is None:
         shake, kernels = _shaken(recipe["shake"], scene, _grid(dataset), rng)
@@ -227,6 +233,16 @@ def _cropped(photograph: Array, entry: Entry, kernel_size: tuple[int, int], path
             f"photograph ({photograph.shape[1]} x {photograph.shape[2]}); move or shrink it"
         )
     return photograph[:, top:bottom, left:right].copy()
+
+
+def _central_square(image: Array, side: int, entry: Entry, path: Path) -> Array:
+    """Cut the central square out of an image (C, H, W)."""
+    if side > min(image.shape[1:]):
+        raise InputError(
+            f"{path}: {entry.id}: the crop with its blur margin is {side} px, and the image is "
+            f"{image.shape[1]} x {image.shape[2]}; make it smaller"
+        )
+    return central_crop(torch.from_numpy(image), (side, side)).numpy().copy()
 
 
 def _square(image: Array, side: int | None) -> Array:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core.files import write_text
+from benchmark.core.names import require_inside, require_safe
 from benchmark.core.resources import data_folder, shipped
 from benchmark.core.schema import checked, did_you_mean, read_yaml
 from benchmark.core.types import InputError
@@ -44,10 +45,14 @@ class Dataset:
     def entries(self) -> Mapping[str, Entry]:
         """Id to case, in the descriptor's order.
 
-        Raises InputError where the list of cases depends on files that are missing.
+        Raises InputError where the list of cases depends on files that are missing, and for an id that is not
+        safe or a file outside the folder of data.
         """
         entries: dict[str, Entry] = {}
         for index, entry in enumerate(entries_of(self.content, self._folders)):
+            require_safe(entry.id, f"{self.path}: cases[{index}].id")
+            for file in entry.files:
+                require_inside(file, f"{self.path}: {entry.id}")
             if entry.id in entries:
                 raise InputError(f"{self.path}: cases[{index}].id: '{entry.id}' is there twice")
             entries[entry.id] = entry
@@ -121,7 +126,8 @@ class Dataset:
 
     def missing(self, cases: Sequence[str]) -> list[str]:
         """List the files of `cases` that are missing."""
-        return [name for name in self.files(cases) if self._folders.find(name) is None]
+        folders = self._folders
+        return [name for name in self.files(cases) if folders.find(name) is None]
 
     def freeze(self) -> None:
         """Write the list of all cases' files beside them, so that a file that is lost later is noticed."""
@@ -157,6 +163,7 @@ def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
     >>> find_dataset("levin-synth@size-level-5").size_level
     5
     """
+    require_safe(name, "dataset")
     base, *conditions = name.split("@")
     path, data = folder / f"{base}.yaml", data_folder() if folder == FOLDER else folder
     if base not in dataset_names(folder):
@@ -182,9 +189,10 @@ def presence(dataset: Dataset) -> str:
         cases = dataset.case_ids
     except InputError:
         return "no"
-    if not dataset.missing(cases):
+    missing = set(dataset.missing(cases))
+    if not missing:
         return "yes"
-    complete = sum(not dataset.missing([case]) for case in cases)
+    complete = sum(missing.isdisjoint(dataset.entries[case].files) for case in cases)
     return f"{complete} of {len(cases)} cases" if complete else "no"
 
 
@@ -197,9 +205,11 @@ def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:
     for name in conditions:
         if name not in known:
             raise InputError(f"{dataset.name}: unknown condition '{name}'. {did_you_mean(name, list(known))}")
-        if not dataset.synthesised:
-            raise InputError(f"{dataset.name}: its blurry images are files, so no condition can change them")
         condition = known[name]
+        if not dataset.synthesised and condition.keys() - {"caption", "declared_size"}:
+            raise InputError(
+                f"{dataset.name}: its blurry images are files, so conditions change the declared size alone"
+            )
         level = condition.get("size_level", level)
         content["caption"] = f"{content['caption']} {condition['caption']}"
         content |= {key: condition[key] for key in ("noise", "stretch", "declared_size") if key in condition}

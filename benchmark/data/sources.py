@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.core.resources import shipped
-from benchmark.core.schema import checked, did_you_mean, read_yaml
+from benchmark.core.schema import checked, look_up, read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import dataset_names, find_dataset
 
@@ -75,9 +75,7 @@ def find_source(name: str, path: Path = FILE) -> Source:
     if name not in sources and name in dataset_names():
         source = find_dataset(name).content["source"]
         raise InputError(f"'{name}' is a dataset; its files come from: blindbench download {source}")
-    if name not in sources:
-        raise InputError(f"unknown source '{name}'. {did_you_mean(name, list(sources))}")
-    return sources[name]
+    return look_up(sources, name, "source")
 
 
 def _source(name: str, entry: Mapping[str, Any]) -> Source:

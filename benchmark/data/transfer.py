@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from rich.progress import TransferSpeedColumn as SpeedColumn
 from benchmark.core.files import write_text
 from benchmark.core.types import InputError
 
-TIMEOUT = (20, 60)  # seconds to wait for a connection, and for the next byte
+TIMEOUT = (10, 60)  # seconds to wait for a connection to each address of a host, and for the next byte
 CHUNK = 2**20  # bytes read at once
 
 
@@ -42,14 +41,20 @@ def fetch(url: str, target: Path, checksum: str | None, by_hand: str) -> None:
         TransferError: The network or the server failed, or the checksum is another.
         InputError: Only a person can help, such as behind a login or with a full disk.
     """
-    pooch.get_logger().setLevel(logging.WARNING)  # its advice is for programmers
-    resume = _Resume(target.with_name(f"{target.name}.part"), by_hand)
-    try:
-        pooch.retrieve(url, known_hash=checksum, fname=target.name, path=target.parent, downloader=resume)
-    except InputError:
-        raise
-    except ValueError as error:  # pooch raises it for another checksum
-        raise TransferError(f"{url}: {error}") from error
+    part = _Part(target.with_name(f"{target.name}.part"), by_hand)
+    part.complete(url)
+    if checksum is not None:
+        algorithm, _, expected = checksum.partition(":")
+        actual = pooch.file_hash(str(part.path), alg=algorithm)
+        if actual != expected.lower():
+            part.path.unlink()
+            part.notes.unlink(missing_ok=True)
+            raise TransferError(
+                f"{url}: another file arrived: expected {checksum} but got {actual}; give the same command "
+                f"again, or {by_hand}"
+            )
+    part.notes.unlink(missing_ok=True)
+    part.path.replace(target)
 
 
 @dataclass(frozen=True)
@@ -74,42 +79,44 @@ class _Version:
 
 
 @dataclass(frozen=True)
-class _Resume:
-    """A downloader for pooch: it continues a partial file if the server can and has the same version."""
+class _Part:
+    """A partial file, which continues if the server can and has the same version."""
 
-    part: Path
+    path: Path
     by_hand: str
 
-    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+    def complete(self, url: str) -> None:
+        """Receive what is missing."""
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             known = self._known(url)
-            if known is None or known.size != self.part.stat().st_size:  # otherwise it is whole already
+            if known is None or known.size != self.path.stat().st_size:  # otherwise it is whole already
                 self._receive(url, known)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise TransferError(self._broken(url, error)) from error
         except OSError as error:
             raise InputError(
-                f"{self.part}: cannot be written ({error.strerror}); free some space or check the folder, "
+                f"{self.path}: cannot be written ({error.strerror}); free some space or check the folder, "
                 "then give the same command again: it continues there"
             ) from error
-        self.part.replace(output_file)
-        self._notes.unlink(missing_ok=True)
 
     @property
-    def _notes(self) -> Path:
-        return self.part.with_name(f"{self.part.name}.json")
+    def notes(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
 
     def _known(self, url: str) -> _Version | None:
         """Read of which version the partial file is; None when there is nothing to continue."""
         try:
-            known = _Version(**json.loads(self._notes.read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
+            known = _Version(**json.loads(self.notes.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError, RecursionError):
             return None
-        here = self.part.stat().st_size if self.part.exists() else 0
+        if not (isinstance(known.validator, str) and isinstance(known.size, int | None)):
+            return None
+        here = self.path.stat().st_size if self.path.exists() else 0
         return known if here and known.url == url and known.size is not None else None
 
     def _receive(self, url: str, known: _Version | None) -> None:
-        offset = 0 if known is None else self.part.stat().st_size
+        offset = 0 if known is None else self.path.stat().st_size
         headers = {"Accept-Encoding": "identity"}
         if known is not None:
             headers["Range"] = f"bytes={offset}-"
@@ -134,30 +141,33 @@ class _Resume:
                     raise InputError(
                         f"{url}: leads to a web page, perhaps a login, and not to a file; {self.by_hand}"
                     )
-                self.part.unlink(missing_ok=True)  # first, for the notes must never describe older bytes
-                write_text(self._notes, json.dumps(asdict(version)))
+                self.path.unlink(missing_ok=True)  # first, for the notes must never describe older bytes
+                write_text(self.notes, json.dumps(asdict(version)))
                 chunks, offset = itertools.chain([first], chunks), 0
             return self._write(chunks, offset, version.size)
 
     def _write(self, chunks: Iterator[bytes], offset: int, size: int | None) -> None:
-        name = self.part.name.removesuffix(".part")
-        with self.part.open("ab" if offset else "wb") as file, _progress(name, offset, size) as show:
+        name = self.path.name.removesuffix(".part")
+        with self.path.open("ab" if offset else "wb") as file, _progress(name, offset, size) as show:
             for chunk in chunks:
                 file.write(chunk)
                 show(file.tell())
 
     def _truncated(self, url: str) -> str:
-        kept = decimal(self.part.stat().st_size)
+        kept = decimal(self.path.stat().st_size)
         return f"{url}: the connection broke after {kept}; give the same command again: it continues there"
 
     def _broken(self, url: str, error: Exception) -> str:
-        if self.part.exists() and isinstance(error, urllib3.exceptions.HTTPError):
+        if self.path.exists() and isinstance(error, urllib3.exceptions.HTTPError):
             return self._truncated(url)
-        if isinstance(error, requests.ConnectionError | requests.Timeout):
+        host = urlsplit(url).hostname
+        if isinstance(error, requests.exceptions.SSLError):
             return (
-                f"{url}: no connection to {urlsplit(url).hostname}; check the network and try again, or "
-                f"{self.by_hand}"
+                f"{url}: the certificate of {host} cannot be verified, so it may not be {host}; check this "
+                f"machine's clock and certificates, or {self.by_hand}"
             )
+        if isinstance(error, requests.ConnectionError | requests.Timeout):
+            return f"{url}: no connection to {host}; check the network and try again, or {self.by_hand}"
         return f"{url}: {error}; {self.by_hand}"
 
 

@@ -10,6 +10,13 @@ from benchmark.runs.store import Store
 
 FIGURE_CASES = 6  # at most, in a figure of images
 
+
+def _nothing_against_it(drawing: "Drawing") -> str:
+    """Find nothing that keeps a figure from being drawn."""
+    del drawing
+    return ""
+
+
 # What a kind of figure is drawn from: restored images of some cases, the scores of some conditions in one of
 # two files, the sheets of pre-trained networks, or formulas alone.
 Reads = Literal["cases", "scores.csv", "convergence.csv", "sheets", "nothing"]
@@ -27,6 +34,8 @@ class Kind:
     all_seeds: bool = False  # or the first one only
     names_protocol: bool = False  # whether it shows PSNR, so that its caption names seed and protocol
     options: tuple[str, ...] = ()  # keys that its definitions must have under `options`
+    # Says why what is here makes no such figure; an empty text where it does.
+    why_not: "Callable[[Drawing], str]" = _nothing_against_it
 
     @property
     def shows_conditions(self) -> bool:
@@ -36,22 +45,27 @@ class Kind:
 
 @dataclass(frozen=True)
 class FirstCases:
-    """The first cases of a dataset, for datasets whose cases only the user's own list names."""
+    """The first cases of a dataset, for datasets whose cases only the user's own files name."""
 
     count: int
-    groups: tuple[str, ...] = ()  # take so many of each; empty means of all cases together
+    # Take so many of each of these groups, or of each of so many groups; empty means of all cases together.
+    groups: tuple[str, ...] | int = ()
 
     def choose_from(self, cases: Mapping[str, str]) -> list[str]:
         """Choose from cases, which are mapped to their groups."""
         if not self.groups:
             return list(cases)[: self.count]
-        by_group = [[case for case, group in cases.items() if group == name] for name in self.groups]
+        if isinstance(self.groups, int):
+            names = list(dict.fromkeys(cases.values()))[: self.groups]
+        else:
+            names = list(self.groups)
+        by_group = [[case for case, group in cases.items() if group == name] for name in names]
         return [case for of_group in by_group for case in of_group[: self.count]]
 
 
 @dataclass(frozen=True)
 class PaperFigure:
-    """The definition of a figure of a paper."""
+    """The definition of a figure of a paper, or of our own on the method of a paper."""
 
     name: str
     title: str
@@ -90,10 +104,15 @@ class Drawing:
     figure: PaperFigure
     store: Store
     content: Content
-    text: str  # the caption
+    text: str  # the caption, up to what is not shown
+    excluded: str  # what is not shown; ends the caption
     out: Path  # the files without their suffix
 
     @property
     def seed(self) -> int:
         """The first seed."""
         return self.content.seeds[0]
+
+    def caption(self, *sentences: str) -> str:
+        """Write the caption, with more sentences on what is shown."""
+        return " ".join(filter(None, (self.text, *sentences, self.excluded)))

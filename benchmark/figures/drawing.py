@@ -12,53 +12,66 @@ from benchmark.figures.training_sheets import PRETRAINED, find_sheets
 from benchmark.runs.store import Store
 
 
-def draw(figure: PaperFigure, store: Store, content: Content, texts: Sequence[str], out: Path) -> list[str]:
+def draw(
+    figure: PaperFigure, store: Store, content: Content, text: str, notes: Sequence[str], out: Path
+) -> list[str]:
     """Write `out`.png and `out`.pdf.
 
-    The caption has the figure's title, the datasets, the definition's caption, `texts`, and what is missing.
-    Where nothing can be shown, the caption is all there is.
+    The caption has the figure's title, the datasets, the definition's caption, `text`, and what is not shown.
+    Where nothing can be shown, one sentence says why.
 
     Args:
         figure: The definition.
         store: The results folder.
         content: What the profile can show.
-        texts: Sentences for the caption.
+        text: What the caption says of the profile.
+        notes: What the plan leaves out; each without a full stop.
         out: The files without their suffix.
 
     Returns:
-        A sentence, without a full stop, on each thing that is missing.
+        A sentence, without a full stop, on each thing that is missing besides what the plan leaves out.
     """
-    drawing = Drawing(figure, store, content, "", out)
-    why_empty = _why_empty(drawing)
+    drawing = Drawing(figure, store, content, "", "", out)
+    if why := _why_empty(drawing):
+        text_figure(f"{figure.title.rstrip('.')}: {why}.", out)
+        return [why]
     absent: list[str] = []
     if figure.kind.reads == "cases":
         absent = [method for method in content.methods if not _has_image(drawing, method)]
-    missing = [why_empty] if why_empty else [f"no image of these cases by {', '.join(absent)}"] * bool(absent)
-    parts = [
-        f"{figure.title.rstrip('.')}.",
-        _datasets(drawing),
-        figure.caption,
-        *texts,
-        *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in missing),
-    ]
-    text = " ".join(part for part in parts if part)
-    if why_empty:
-        text_figure(text, out)
-    else:
-        methods = [method for method in content.methods if method not in absent]
-        figure.kind.draw(replace(drawing, content=replace(content, methods=methods), text=text))
+    missing = [f"No image of these cases by {', '.join(absent)}"] * bool(absent)
+    parts = [f"{figure.title.rstrip('.')}.", _datasets(drawing), figure.caption, text]
+    methods = [method for method in content.methods if method not in absent]
+    figure.kind.draw(
+        replace(
+            drawing,
+            content=replace(content, methods=methods),
+            text=" ".join(filter(None, parts)),
+            excluded=" ".join(f"{note}." for note in (*notes, *missing)),
+        )
+    )
     return missing
 
 
 def _datasets(drawing: Drawing) -> str:
-    """Name the datasets and, where PSNR is shown, the seed and the protocol."""
+    """Name the datasets and, where PSNR is shown, the protocol and the seed of the methods."""
     content = drawing.content
     if not content.datasets:
         return ""
-    names = ", ".join(content.datasets)
-    if drawing.figure.kind.names_protocol:
-        return f"{names}, seed {drawing.seed}, PSNR by protocol {content.protocol}."
+    names = f"Shown here: {', '.join(content.datasets)}"
+    if drawing.figure.kind.names_protocol and _has_sharp(drawing):
+        seed = f", seed {drawing.seed}" if content.methods else ""
+        return f"{names}{seed}; PSNR by protocol {content.protocol}."
     return f"{names}."
+
+
+def _has_sharp(drawing: Drawing) -> bool:
+    """Tell whether there is anything to compare an image of the figure with."""
+    truths = (
+        drawing.store.read_truth(dataset, case)
+        for dataset, cases in drawing.content.cases.items()
+        for case in cases
+    )
+    return any(truth.sharp is not None or truth.frames for truth in truths)
 
 
 def _has_image(drawing: Drawing, method: str) -> bool:
@@ -74,14 +87,15 @@ def _has_image(drawing: Drawing, method: str) -> bool:
 def _why_empty(drawing: Drawing) -> str:
     """Say why nothing can be shown; an empty text when something can."""
     figure, content, results = drawing.figure, drawing.content, drawing.store.root
-    if figure.kind.reads == "sheets" and not find_sheets(figure.sheets, results):
+    kind = figure.kind
+    if kind.reads == "sheets" and not find_sheets(figure.sheets, results):
         return f"there is no {figure.sheets} in {results / PRETRAINED}: see `blindbench pretrain`"
-    if figure.kind.reads in ("sheets", "nothing"):
+    if kind.reads in ("sheets", "nothing"):
         return ""
     if not content.datasets:
         return "none of its datasets is here"
-    if not content.methods and figure.kind.methods == "required":
+    if not content.methods and kind.methods == "required":
         return "none of its methods is in this profile"
-    if figure.kind.shows_conditions and read_scores(drawing).value.dropna().empty:
-        return f"{figure.kind.reads} has no score of them"
-    return ""
+    if kind.shows_conditions and not read_scores(drawing).scored.any():
+        return f"{kind.reads} has no score of them"
+    return kind.why_not(drawing)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy  # loads its parts when they are used; signal takes a third of a second
 from numpy.typing import NDArray
-from scipy.signal import convolve2d
 
 from benchmark.core.types import Array
 from benchmark.figures.layout import HEIGHT, WIDTH, caption, plot_axes, save
@@ -37,8 +37,8 @@ def gradient_cdf(image: Array, thresholds: Floats) -> Floats:
     """
     luma = full_range_luma(image.astype(np.float64))[0]
     smooth, slope = np.array([1.0, 2.0, 1.0]), np.array([1.0, 0.0, -1.0])
-    rows = convolve2d(luma, np.outer(slope, smooth), mode="valid")
-    columns = convolve2d(luma, np.outer(smooth, slope), mode="valid")
+    rows = scipy.signal.convolve2d(luma, np.outer(slope, smooth), mode="valid")
+    columns = scipy.signal.convolve2d(luma, np.outer(smooth, slope), mode="valid")
     norms = np.sort(np.hypot(rows, columns).ravel())
     norms[norms < ROUNDING] = 0
     largest = norms[-1] if norms[-1] > 0 else 1.0

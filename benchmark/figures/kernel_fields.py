@@ -6,12 +6,11 @@ from matplotlib.axes import Axes
 from benchmark.core.types import Array
 from benchmark.figures.definition import Drawing
 from benchmark.figures.image_grids import draw_image, draw_title, read_restored
-from benchmark.figures.layout import CELL, caption, image_axes, save
+from benchmark.figures.layout import TEXT_SIZE, caption, cell_width, image_axes, save
 from benchmark.figures.style import write_centred
 from benchmark.runs.names import method_title
 from benchmark.runs.store import read_kernel_field
 
-WIDER = 1.4  # than the columns of other figures, because kernels are small
 ACROSS = 8  # kernels along the shorter side of an image
 BOX = 0.9  # side of a kernel's box, as a share of its place
 FAINT = 0.45  # contrast of the image under the kernels
@@ -28,17 +27,18 @@ def kernel_fields(drawing: Drawing) -> None:
     images = [store.read_observation(*row).blurry for row in rows]
     heights = [image.shape[1] / image.shape[2] for image in images]
     columns = 1 + 2 * len(methods)
-    figure, axes = image_axes(heights, columns, WIDER * CELL, 0.35 * len(rows))
+    cell = cell_width(columns)
+    figure, axes = image_axes(heights, columns, cell, 0.35 * len(rows))
     for (dataset, case), blurry, row in zip(rows, images, axes, strict=True):
-        row[0].set_ylabel(case if len(cases) == 1 else f"{dataset}\n{case}", fontsize=8)
-        row[0].set_title("Blurry", fontsize=8)
+        row[0].set_ylabel(case if len(cases) == 1 else f"{dataset}\n{case}", fontsize=TEXT_SIZE)
+        draw_title(row[0], "Blurry", cell)
         draw_image(row[0], blurry)
         for index, method in enumerate(methods):
             folder = store.case_folder(dataset, method, drawing.seed, case)
             field_axis, image_axis = row[1 + 2 * index : 3 + 2 * index]
             title = method_title(method, drawing.content.titles)
-            draw_title(field_axis, f"Kernels of {title}")
-            draw_title(image_axis, title)
+            draw_title(field_axis, f"Kernels of {title}", cell)
+            draw_title(image_axis, title, cell)
             field, image = read_kernel_field(folder), read_restored(folder)[0]
             if image is None or field is None:
                 write_centred(field_axis, "no kernel field")
@@ -46,7 +46,7 @@ def kernel_fields(drawing: Drawing) -> None:
                 draw_field(field_axis, blurry, field)
             if image is not None:
                 draw_image(image_axis, image)
-    caption(figure, drawing.text)
+    caption(figure, drawing.caption())
     save(figure, drawing.out)
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.schema import checked, did_you_mean, read_yaml
+from benchmark.core.schema import checked, did_you_mean, look_up, read_yaml
 from benchmark.core.types import InputError
 from benchmark.figures.definition import FirstCases, Kind, PaperFigure
 from benchmark.figures.kinds import KINDS
@@ -22,13 +22,12 @@ def paper_figures() -> list[str]:
 def paper_figure(name: str) -> PaperFigure:
     """Return the definition of a paper's figure. Raises InputError when there is none."""
     document = _document()
-    if name not in document["figures"]:
-        raise InputError(f"unknown figure '{name}'. {did_you_mean(name, paper_figures())}")
+    look_up(document["figures"], name, "figure")
     return define(name, document)
 
 
 def define(name: str, document: Mapping[str, Any]) -> PaperFigure:
-    """Make the definition of a paper's figure.
+    """Make the definition of a figure. One without a number is our own.
 
     Args:
         name: The figure's name.
@@ -47,9 +46,12 @@ def define(name: str, document: Mapping[str, Any]) -> PaperFigure:
     require_known(name, "rows", titles, [row.title for row in table.rows])
     of_table = [row.method for row in table.rows if row.method and row.title in titles]
     methods = figure.get("methods", of_table)
+    paper = table.title.partition(", Table")[0]
     return PaperFigure(
         name=name,
-        title=f"{table.title.partition(', Table')[0]}, Figure {figure['number']}: {figure['title']}",
+        title=f"{paper}, Figure {figure['number']}: {figure['title']}"
+        if "number" in figure
+        else figure["title"],
         kind=kind,
         cases=[
             {dataset: _cases(cases) for dataset, cases in alternative.items()}
@@ -81,9 +83,9 @@ def _kind(name: str, figure: Mapping[str, Any]) -> Kind:
 
 
 def _cases(cases: Sequence[str] | Mapping[str, Any]) -> Sequence[str] | FirstCases:
-    return (
-        FirstCases(cases["first"], tuple(cases.get("of_each", ()))) if isinstance(cases, Mapping) else cases
-    )
+    if not isinstance(cases, Mapping):
+        return cases
+    return FirstCases(cases["first"], cases.get("of_groups") or tuple(cases.get("of_each", ())))
 
 
 @cache

@@ -13,23 +13,31 @@ from numpy.typing import NDArray
 
 from benchmark.figures.definition import FIGURE_CASES
 from benchmark.figures.layout import (
+    LABELS,
     NARROW,
-    PANELS_A_ROW,
     ROW,
     caption,
+    is_leftmost,
     legend,
     line_axes,
+    panels_a_row,
     plot_axes,
     save,
+    text_figure,
 )
-from benchmark.figures.style import line_style, method_colour, plain, write_centred
-from benchmark.runs.names import NO_TITLES, Titles, method_title
+from benchmark.figures.style import Look, looks, plain
+from benchmark.runs.names import NO_TITLES, Titles, method_title, short_label
 from benchmark.scoring.metrics import METRICS
-from benchmark.tables.definition import Column, Definition
+from benchmark.tables.definition import Block, Column, Definition
+from benchmark.tables.missing import share
 from benchmark.tables.summary import CONFIDENCE, scores_of_block, values_by_case
 
 THRESHOLDS = 200  # of a success rate, over the range of all values
 SMALLEST_SPAN = 0.5  # dB, of a panel of the spread over seeds
+MISSING_RULE = "(1 of 2): one of two restorations has a score, the other counts as the blurry input."
+SUCCESS_RULE = (
+    "(1 of 2): one of two restorations has a score; an image that no seed restored is never a success."
+)
 SPREAD_CAPTION = (
     "A dot per seed. The bar reaches one standard deviation to either side of the mean. All panels of a "
     "dataset show equally many dB."
@@ -38,11 +46,13 @@ SPREAD_CAPTION = (
 
 def score_plot(
     definition: Definition, table: pd.DataFrame, scores: pd.DataFrame, out: Path, weights: Mapping[str, str]
-) -> None:
+) -> str:
     """Write `out`.png and `out`.pdf: the scores behind a table, a panel per metric of each block.
 
-    A row per method: a dot per case (mean over seeds), the mean with its bootstrap interval, and the
-    published number.
+    A row per method: a dot per case (mean over the seeds that have a score), the mean of several cases, its
+    bootstrap interval where the table has one, and the published number. Restorations without a score have
+    no dot and count in the mean as the blurry input; beside the row stands how many have one. Blocks,
+    metrics and methods without any number are not drawn.
 
     Args:
         definition: The table's definition.
@@ -50,76 +60,121 @@ def score_plot(
         scores: As in scores.csv.
         out: The files without their suffix.
         weights: Method to the weights behind its results, from `benchmark.runs.names.weights_behind`.
+
+    Returns:
+        Why there is nothing to show, which is then all that the files say; empty if there is something.
     """
-    rows = [
-        (block, block.columns[start : start + PANELS_A_ROW])
-        for block in definition.blocks
-        for start in range(0, len(block.columns), PANELS_A_ROW)
-    ]
+    numbers = table[(table.cases > 0) | (table.published != "")]
+    shown = {block.title: columns for block in definition.blocks if (columns := _filled(block, numbers))}
+    if not shown:
+        why = "there is neither a score nor a published number to show"
+        text_figure(f"{definition.title}: {why}.", out)
+        return why
+    rows = {title: list(numbers[numbers.block == title].row.unique()) for title in shown}
     line = ROW * (1.5 if weights else 1)  # labels have two lines
-    heights = [line * table[table.block == block.title].row.nunique() + 0.75 for block, _ in rows]
-    width = max(len(columns) for _, columns in rows)
-    figure = Figure(layout="constrained", figsize=(NARROW * width + 1.3, sum(heights) + 0.3))
-    axes = figure.subplots(len(rows), width, squeeze=False, height_ratios=heights)
-    for row, (block, columns) in zip(axes, rows, strict=True):
-        of_block = table[table.block == block.title]
-        if columns[0] == block.columns[0]:
-            row[0].set_title(block.title, fontsize=8, loc="left")
-        for axis in row[len(columns) :]:
-            axis.set_axis_off()
-        for axis, column in zip(row, columns, strict=False):
-            cells = of_block[of_block.column == column.title]
-            _metric_panel(axis, column, cells, scores_of_block(scores, block), weights)
-        for axis in row[1 : len(columns)]:
-            axis.tick_params(labelleft=False)
-    figure.legend(handles=_handles(table), loc="outside lower center", ncols=3, fontsize=7, frameon=False)
+    across = {title: panels_a_row(len(columns), NARROW) for title, columns in shown.items()}
+    heights = [
+        -(-len(columns) // across[title]) * (line * len(rows[title]) + 0.55) + 0.25
+        for title, columns in shown.items()
+    ]
+    figure = Figure(
+        layout="constrained", figsize=(NARROW * max(across.values()) + LABELS, sum(heights) + 0.3)
+    )
+    parts = figure.subfigures(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
+    of_method = looks(list(scores.method.unique()))
+    blocks = {block.title: block for block in definition.blocks}
+    for part, (title, columns) in zip(parts, shown.items(), strict=True):
+        part.suptitle(title, fontsize=8, x=0.01, ha="left")
+        lines = -(-len(columns) // across[title])
+        axes = list(part.subplots(lines, across[title], squeeze=False).flat)
+        for axis in axes[len(columns) :]:
+            axis.remove()
+        in_block = table[(table.block == title) & table.row.isin(rows[title])]
+        of_block = scores_of_block(scores, blocks[title])
+        for axis, column in zip(axes, columns, strict=False):
+            cells = in_block[in_block.column == column.title]
+            _metric_panel(axis, column, cells, of_block, of_method)
+            _label_rows(axis, _row_titles(cells, weights))
+    figure.legend(handles=_handles(numbers), loc="outside upper center", ncols=4, fontsize=7, frameon=False)
+    drawn = {row for names in rows.values() for row in names}
+    without = [str(row) for row in table.row.unique() if row not in drawn]
+    sentences = [MISSING_RULE] * bool((numbers.scored < numbers.runs)[numbers.cases > 0].any())
+    sentences += [f"Without a number: {', '.join(without)}."] * bool(without)
+    if sentences:
+        caption(figure, " ".join(sentences))
     save(figure, out)
+    return ""
+
+
+def _filled(block: Block, numbers: pd.DataFrame) -> Sequence[Column]:
+    """Keep the columns of a block that have a number."""
+    with_number = set(numbers[numbers.block == block.title].column)
+    return [column for column in block.columns if column.title in with_number]
 
 
 def _metric_panel(
-    axis: Axes, column: Column, cells: pd.DataFrame, scores: pd.DataFrame, weights: Mapping[str, str]
+    axis: Axes, column: Column, cells: pd.DataFrame, scores: pd.DataFrame, of_method: Mapping[str, Look]
 ) -> None:
     """Draw the values of each method on a row of its own, the table's first row on top."""
     for line, cell in enumerate(cells.to_dict("records")):
-        colour = method_colour(cell["method"])
         if cell["cases"]:
-            of_method = scores[(scores.method == cell["method"]) & (scores.metric == cell["metric"])]
-            values = values_by_case(of_method)
-            axis.plot(values, np.full(len(values), line), "o", color=colour, markersize=3, alpha=0.5, mew=0)
-            _mean(axis, line, cell["mean"], (cell["low"], cell["high"]), colour)
+            colour = of_method[cell["method"]].colour
+            of_cell = scores[(scores.method == cell["method"]) & (scores.metric == cell["metric"])]
+            values = values_by_case(of_cell)
+            line_of = np.full(len(values), line)
+            axis.plot(values, line_of, "o", color=colour, markersize=3.5, alpha=0.7, mew=0)
+            if cell["cases"] > 1:
+                _mean(axis, line, cell["mean"], (cell["low"], cell["high"]), colour)
+            _write_share(axis, line, cell["scored"], cell["runs"])
         if cell["published"]:
             axis.plot([float(cell["published"])], [line], "D", color="black", markersize=4, fillstyle="none")
-    if not axis.lines:
-        write_centred(axis, "no scores")
-        axis.set_xticks([])
-    labels = [
-        f"{row}\n[{weights[method]}]" if method in weights else row
-        for row, method in zip(cells.row, cells.method, strict=True)
-    ]
-    _row_labels(axis, labels)
     axis.set_xlabel(METRICS[column.metric].heading if column.metric in METRICS else column.title, fontsize=7)
-    plain(axis, ticks=5)
+    plain(axis, ticks=4)
 
 
 def _mean(axis: Axes, line: int, mean: float, bar: tuple[float, float], colour: str) -> None:
-    """Draw a mean and a bar on a row."""
-    axis.plot(bar, [line, line], "-", color=colour, linewidth=1.2)
+    """Draw a mean on a row, and a bar where it has ends."""
+    if np.isfinite(bar).all():
+        axis.plot(bar, [line, line], "-", color=colour, linewidth=1.2)
     axis.plot([mean], [line], "|", color=colour, markersize=9, markeredgewidth=1.8)
 
 
-def _row_labels(axis: Axes, labels: Sequence[str]) -> None:
+def _write_share(axis: Axes, line: int, scored: int, runs: int) -> None:
+    """Write beside a row how many of its restorations have a score, if not all."""
+    axis.text(1.01, line, share(scored, runs), transform=axis.get_yaxis_transform(), fontsize=6, va="center")
+
+
+def _row_titles(cells: pd.DataFrame, weights: Mapping[str, str]) -> list[str]:
+    """Write the labels of rows, with the weights behind their methods on a second line."""
+    return [
+        f"{row}\n[{short_label(weights[method])}]" if method in weights else row
+        for row, method in zip(cells.row, cells.method, strict=True)
+    ]
+
+
+def _label_rows(axis: Axes, labels: Sequence[str]) -> None:
+    """Give each row its label, where the panel is the first of its line."""
     axis.set_yticks(range(len(labels)), labels)
     axis.set_ylim(len(labels) - 0.4, -0.6)
+    axis.tick_params(labelleft=is_leftmost(axis))
 
 
-def _handles(table: pd.DataFrame) -> list[Line2D]:
+def _handles(numbers: pd.DataFrame) -> list[Line2D]:
     """Make the legend of `score_plot`, of what it shows."""
-    case = Line2D([], [], color="0.3", marker="o", markersize=3, alpha=0.5, linestyle="", label="a case")
-    mean = Line2D([], [], color="0.3", marker="|", markersize=8, label=f"mean, {CONFIDENCE:.0%} interval")
+    case, mean = (Line2D([], [], color="0.3", linestyle="", marker=marker) for marker in "o|")
+    case.set(markersize=3.5, alpha=0.7, label="a case")
+    mean.set(markersize=8, markeredgewidth=1.8, label="mean")
+    interval = Line2D([], [], color="0.3", linewidth=1.2, label=f"{CONFIDENCE:.0%} bootstrap interval")
     printed = Line2D([], [], color="black", marker="D", markersize=4, fillstyle="none", linestyle="")
     printed.set_label("published")
-    has_scores, has_published = (table.cases > 0).any(), (table.published != "").any()
-    return [case, mean] * bool(has_scores) + [printed] * bool(has_published)
+    is_mean = numbers.cases > 1
+    shown = {
+        case: (numbers.cases > 0).any(),
+        mean: is_mean.any(),
+        interval: numbers.low[is_mean].notna().any(),
+        printed: (numbers.published != "").any(),
+    }
+    return [handle for handle, is_shown in shown.items() if is_shown]
 
 
 def few_cases(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -135,53 +190,58 @@ def few_cases(scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return pd.concat(selected) if selected else scores, SPREAD_CAPTION + some
 
 
-def sensitivity_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TITLES) -> None:
+def sensitivity_plot(
+    scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TITLES, excluded: str = ""
+) -> None:
     """Write `out`.png and `out`.pdf: a panel per case, a row per method, a dot per seed.
 
-    A bar reaches one standard deviation to either side of the mean. The panels of a dataset show equally many
-    dB, so that spreads can be compared.
+    A bar reaches one standard deviation to either side of the mean. Seeds without a score have no dot and
+    count as the blurry input. The panels of a dataset show equally many dB, so that spreads can be compared.
 
     Args:
-        scores: As in scores.csv, of one metric.
+        scores: As in scores.csv, of one metric, from `benchmark.tables.missing.completed`.
         out: The files without their suffix.
         text: The caption.
         titles: Method to its title, for those that the config names.
+        excluded: What is not shown; ends the caption.
     """
+    if scores.empty:
+        text_figure("There is no score to show.", out)
+        return
     cases = list(scores[["dataset", "case"]].drop_duplicates().itertuples(index=False, name=None))
     methods = list(scores.method.unique())
-    height = ROW * max(len(methods), 1) + 0.75
-    figure, axes = plot_axes(max(len(cases), 1), NARROW, height)
+    of_method = looks(methods)
+    figure, axes = plot_axes(len(cases), NARROW, ROW * len(methods) + 0.75)
     spans = {
         dataset: max(_span(of_case.value) for _, of_case in of_dataset.groupby("case"))
         for dataset, of_dataset in scores.groupby("dataset")
     }
-    for index, (axis, (dataset, case)) in enumerate(zip(axes, cases, strict=False)):
+    for axis, (dataset, case) in zip(axes, cases, strict=True):
         of_case = scores[(scores.dataset == dataset) & (scores.case == case)]
         for line, method in enumerate(methods):
-            _seeds(axis, line, of_case[of_case.method == method].value.dropna(), method_colour(method))
+            _seeds(axis, line, of_case[of_case.method == method], of_method[method].colour)
         centre = (of_case.value.min() + of_case.value.max()) / 2
         if np.isfinite(centre):
             axis.set_xlim(centre - 0.6 * spans[dataset], centre + 0.6 * spans[dataset])
-        _row_labels(axis, [method_title(method, titles) for method in methods])
-        axis.set_title(f"{dataset} / {case}", fontsize=7, loc="left")
+        axis.set_title(f"{dataset}\n{case}", fontsize=7, loc="left")
         axis.set_xlabel(METRICS[of_case.metric.iloc[0]].heading, fontsize=7)
-        axis.tick_params(labelleft=index % PANELS_A_ROW == 0)
-        plain(axis)
-    if not cases:
-        write_centred(axes[0], "no scores")
-        axes[0].set_axis_off()
-    caption(figure, text)
+        plain(axis, ticks=4)
+        _label_rows(axis, [method_title(method, titles) for method in methods])
+    rule = MISSING_RULE if (~scores.scored & scores.value.notna()).any() else ""
+    caption(figure, " ".join(filter(None, (text, rule, excluded))))
     save(figure, out)
 
 
-def _seeds(axis: Axes, line: int, values: pd.Series, colour: str) -> None:
-    """Draw the values of a method's seeds on a row."""
+def _seeds(axis: Axes, line: int, seeds: pd.DataFrame, colour: str) -> None:
+    """Draw the values of a method's seeds in a case on a row."""
+    values, own = seeds.value.dropna(), seeds.value[seeds.scored]
     if values.empty:
         return
     mean = values.mean()
     deviation = values.std() if len(values) > 1 else 0.0
     _mean(axis, line, mean, (mean - deviation, mean + deviation), colour)
-    axis.plot(values, np.full(len(values), line), "o", color=colour, markersize=4, alpha=0.5, mew=0)
+    axis.plot(own, np.full(len(own), line), "o", color=colour, markersize=4, alpha=0.5, mew=0)
+    _write_share(axis, line, len(own), len(seeds))
 
 
 def _span(values: pd.Series) -> float:
@@ -190,25 +250,35 @@ def _span(values: pd.Series) -> float:
 
 
 def conditions_plot(
-    scores: pd.DataFrame, conditions: Mapping[str, str], out: Path, text: str, titles: Titles = NO_TITLES
+    scores: pd.DataFrame,
+    conditions: Mapping[str, str],
+    out: Path,
+    text: str,
+    titles: Titles = NO_TITLES,
+    excluded: str = "",
 ) -> None:
     """Write `out`.png and `out`.pdf: a panel per metric, a line per method from condition to condition.
 
     A point is the mean over cases of the means over seeds; a bar reaches from the lowest case to the highest.
+    Restorations without a score count as the blurry input; the legend says how many have one, if not all. A
+    metric without any number has no panel.
 
     Args:
-        scores: As in scores.csv, of the metrics to show.
+        scores: As in scores.csv, of the metrics to show, from `benchmark.tables.missing.completed`.
         conditions: Label to dataset.
         out: The files without their suffix.
         text: The caption.
         titles: Method to its title, for those that the config names.
+        excluded: What is not shown; ends the caption.
     """
-    methods, metrics = list(scores.method.unique()), list(scores.metric.unique())
+    methods, metrics = list(scores.method.unique()), list(scores[scores.scored].metric.unique())
+    of_method = looks(methods)
+    labels, is_short = _labels_with_shares(scores, titles)
     figure, axes = line_axes(len(metrics), len(methods))
     for axis, metric in zip(axes, metrics, strict=True):
         for number, method in enumerate(methods):
-            of_method = scores[(scores.metric == metric) & (scores.method == method)]
-            cases = [values_by_case(of_method[of_method.dataset == name]) for name in conditions.values()]
+            own = scores[(scores.metric == metric) & (scores.method == method)]
+            cases = [values_by_case(own[own.dataset == name]) for name in conditions.values()]
             means = np.array([values.mean() for values in cases])
             bars = np.array(
                 [(values.mean() - values.min(), values.max() - values.mean()) for values in cases]
@@ -216,46 +286,66 @@ def conditions_plot(
             # Side by side, so that bars can be told apart.
             places = np.arange(len(cases)) + 0.08 * (number - (len(methods) - 1) / 2)
             axis.errorbar(
-                places, means, yerr=bars.T, color=method_colour(method),
-                linestyle=line_style(method, methods), marker="o", markersize=3, linewidth=1.2,
-                elinewidth=0.5, label=method_title(method, titles),
+                places, means, yerr=bars.T, color=of_method[method].colour,
+                linestyle=of_method[method].line, marker="o", markersize=3, linewidth=1.2,
+                elinewidth=0.5, label=labels[method],
             )  # fmt: skip
         plain(axis)
         axis.set_xticks(range(len(conditions)), list(conditions), fontsize=7)
         axis.set_ylabel(METRICS[metric].heading, fontsize=7)
     legend(figure, axes)
-    caption(figure, text)
+    caption(figure, " ".join(filter(None, (text, MISSING_RULE * is_short, excluded))))
     save(figure, out)
 
 
-def success_plot(scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TITLES) -> None:
+def _labels_with_shares(scores: pd.DataFrame, titles: Titles) -> tuple[dict[str, str], bool]:
+    """Map methods to their titles with how many restorations have any score; tell whether some have none."""
+    by_run = scores.groupby(["method", "dataset", "case", "seed"], sort=False).scored.any()
+    by_method = by_run.groupby("method", sort=False).agg(["sum", "count"])
+    labels = {
+        str(method): method_title(str(method), titles) + share(scored, runs)
+        for method, (scored, runs) in by_method.iterrows()
+    }
+    return labels, not by_run.all()
+
+
+def success_plot(
+    scores: pd.DataFrame, out: Path, text: str, titles: Titles = NO_TITLES, excluded: str = ""
+) -> None:
     """Write `out`.png and `out`.pdf: a panel per metric, the share of images at least as good as a threshold.
 
-    An image is a case of a dataset, its value the mean over seeds. One without a value is never a success.
+    An image is a case of a dataset, its value the mean over seeds, of which one without a score counts as the
+    blurry input. An image that no seed restored is never a success. A metric without any number has no panel.
 
     Args:
-        scores: As in scores.csv, of the metrics to show, all datasets together.
+        scores: As in scores.csv, of the metrics to show, all datasets together, from
+            `benchmark.tables.missing.completed`.
         out: The files without their suffix.
         text: The caption.
         titles: Method to its title, for those that the config names.
+        excluded: What is not shown; ends the caption.
     """
-    methods, metrics = list(scores.method.unique()), list(scores.metric.unique())
+    methods, metrics = list(scores.method.unique()), list(scores[scores.scored].metric.unique())
+    of_method = looks(methods)
+    labels, is_short = _labels_with_shares(scores, titles)
     figure, axes = line_axes(len(metrics), len(methods))
     for axis, name in zip(axes, metrics, strict=True):
         metric, of_metric = METRICS[name], scores[scores.metric == name]
+        is_restored = of_metric.groupby(["method", "dataset", "case"]).scored.transform("any").astype(bool)
+        of_metric = of_metric.assign(value=of_metric.value.where(is_restored))
         thresholds = np.linspace(of_metric.value.min(), of_metric.value.max(), THRESHOLDS)
         for method in methods:
-            of_method = of_metric[of_metric.method == method]
-            values: NDArray[Any] = of_method.groupby(["dataset", "case"]).value.mean().to_numpy()[:, None]
+            own = of_metric[of_metric.method == method]
+            values: NDArray[Any] = own.groupby(["dataset", "case"]).value.mean().to_numpy()[:, None]
             reached = values <= thresholds if metric.lower_is_better else values >= thresholds
             axis.plot(
-                thresholds, reached.mean(0), color=method_colour(method),
-                linestyle=line_style(method, methods), linewidth=1.3, label=method_title(method, titles),
+                thresholds, reached.mean(0), color=of_method[method].colour,
+                linestyle=of_method[method].line, linewidth=1.3, label=labels[method],
             )  # fmt: skip
         plain(axis)
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel(f"{metric.heading}, threshold", fontsize=7)
         axis.set_ylabel("Share of images", fontsize=7)
     legend(figure, axes)
-    caption(figure, text)
+    caption(figure, " ".join(filter(None, (text, SUCCESS_RULE * is_short, excluded))))
     save(figure, out)

@@ -1,43 +1,43 @@
 """The common style of figures: the colour and the line of each method, and plain axes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 
-from benchmark.core.colour import LUMA
-from benchmark.runs.names import find_method
-from methods.parts import registry
+from benchmark.runs.names import is_control
 
-# The colours of public palettes, but for grey, which is for the controls, and yellow, which is lost on white.
-COLOURS: Sequence[str] = [
-    to_hex(colour)
-    for palette in ("tab10", "Dark2", "Set1", "tab20b")
-    for colour in colormaps[palette].colors  # type: ignore[attr-defined]  # these have a list of colours
-    if np.ptp(colour) > 0.1 and np.dot(colour, LUMA) < 0.8
-]
-CONTROL = "0.45"  # grey
-LINE_STYLES: Sequence[str | tuple[int, tuple[int, ...]]] = (
+# The eight colours of M. Petroff, "Accessible Color Sequences for Data Visualization", 2021, chosen to differ
+# for people with any kind of colour vision. The last of them, grey, is that of the controls.
+COLOURS = ("#1845fb", "#ff5e02", "#c91f16", "#c849a9", "#adad7d", "#86c8dd", "#578dff")
+CONTROL = "#656364"
+CHOSEN = "#e69f00"  # orange, around what is framed in an image
+Line = str | tuple[int, tuple[int, ...]]
+LINES: Sequence[Line] = (
     "-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)), (0, (8, 2, 2, 2)),
 )  # fmt: skip
 
 
-def method_colour(name: str) -> str:
-    """Return the colour of a method: the same in every figure and for all its settings, grey for controls."""
-    method = find_method(name)
-    if method is None or method.role != "method":
-        return CONTROL
-    names = list(dict.fromkeys([*registry.built_in(), method.name]))
-    return COLOURS[names.index(method.name) % len(COLOURS)]
+@dataclass(frozen=True)
+class Look:
+    """How a method is drawn."""
+
+    colour: str
+    line: Line
 
 
-def line_style(method: str, methods: Sequence[str]) -> str | tuple[int, tuple[int, ...]]:
-    """Return the line style that tells the settings of one method in `methods` apart."""
-    base = method.partition("@")[0]
-    settings = [name for name in methods if name.partition("@")[0] == base]
-    return LINE_STYLES[settings.index(method) % len(LINE_STYLES)]
+def looks(methods: Sequence[str]) -> dict[str, Look]:
+    """Choose a look for each method of a figure, no two alike.
+
+    Controls are grey. The others take the colours in turn; a second round of them has other lines.
+    """
+    chosen: dict[str, Look] = {}
+    for name in methods:
+        colours = (CONTROL,) if is_control(name) else COLOURS
+        taken = sum(look.colour in colours for other, look in chosen.items() if other != name)
+        turn, place = divmod(taken, len(colours))
+        chosen.setdefault(name, Look(colours[place], LINES[turn % len(LINES)]))
+    return chosen
 
 
 def plain(axis: Axes, ticks: int | None = 6) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from benchmark.core.files import read_json
+from benchmark.core.images import read_image
 from benchmark.core.types import InputError
-from benchmark.data.images import read_image
 from benchmark.figures.image_grids import draw_image
 from benchmark.figures.layout import caption, save
 from methods.parts.weight_files import SHIPPED

@@ -9,11 +9,14 @@ from benchmark.core.types import InputError
 from benchmark.data.descriptors import Dataset, find_dataset
 from benchmark.data.sources import find_source
 from benchmark.figures.paper_figures import paper_figure
+from benchmark.planning.figures import COST
+from benchmark.planning.methods import require_matches
 from benchmark.planning.tables import CONVERGENCE, SENSITIVITY
 from benchmark.scoring.metrics import find_metric, variants
 from benchmark.scoring.protocols import find_protocol
+from benchmark.tables.claims import claim_tables
 from benchmark.tables.definition import Grid
-from benchmark.tables.paper_tables import paper_table, paper_tables
+from benchmark.tables.paper_tables import paper_tables
 
 
 def require(key: str, name: str, what: str, known: Sequence[str]) -> None:
@@ -48,16 +51,22 @@ def check_names(config: Mapping[str, Any]) -> None:
         named("metrics", variants, name)
     for name in config["cases"]:
         require("cases", name, "datasets", config["datasets"])
-    for key in ("titles", "only"):
-        for name in config[key]:
-            require(key, name, "methods", list(config["methods"]))
+    for name in config["titles"]:
+        require("titles", name, "methods", list(config["methods"]))
+    if "baseline" in config:
+        require("baseline", config["baseline"], "methods", list(config["methods"]))
+    for key in ("only", "snapshots_of"):
+        require_matches(key, config[key], config["methods"])
+    for name, stand_in in config["stand_ins"].items():
+        named("stand_ins", find_dataset, name)
+        require(f"stand_ins.{name}", stand_in, "datasets", config["datasets"])
     for name, datasets in config["only"].items():
         for dataset in datasets:
             require(f"only.{name}", dataset, "datasets", config["datasets"])
     for name in config["accept_terms"]:
         find_source(name)
     for name in config["paper_tables"]:
-        paper_table(name)
+        require("paper_tables", name, "tables of the papers", [*paper_tables(), *claim_tables()])
     for name in config["paper_figures"]:
         paper_figure(name)
 
@@ -72,7 +81,9 @@ def check_snapshots(config: Mapping[str, Any], kept: Mapping[str, Sequence[int]]
     reached = {iteration for iterations in kept.values() for iteration in iterations}
     for iteration in config["snapshots"]:
         if iteration not in reached:
-            raise InputError(f"snapshots: no method takes {iteration} iterations")
+            raise InputError(
+                f"snapshots: no method takes {iteration} iterations; drop it, or give some method more"
+            )
     if "reference" in config:
         converging = [name for name, iterations in kept.items() if iterations]
         require("reference", config["reference"], "methods with snapshots", converging)
@@ -88,7 +99,7 @@ def check_grids(config: Mapping[str, Any], tables: Sequence[str], descriptors: P
     """
     for name, content in config["grids"].items():
         grid = Grid(**content)
-        if name in (*tables, *paper_tables(), CONVERGENCE, SENSITIVITY):
+        if name in (*tables, *paper_tables(), *claim_tables(), CONVERGENCE, SENSITIVITY, COST):
             raise InputError(f"grids: '{name}' is the name of another table; choose another name")
         named(f"grids.{name}.metric", find_metric, grid.metric)
         for row in grid.rows:

@@ -13,7 +13,7 @@ from benchmark.data.sources import all_sources
 from benchmark.planning.checks import check_descriptors, check_grids, check_names, check_snapshots
 from benchmark.planning.datasets import planned_dataset
 from benchmark.planning.figures import Profile, planned_figures
-from benchmark.planning.methods import planned_methods
+from benchmark.planning.methods import planned_methods, with_sweeps
 from benchmark.planning.plan import Plan, results_folder
 from benchmark.planning.tables import planned_tables
 from benchmark.planning.trainings import planned_trainings
@@ -52,8 +52,8 @@ def make_plan(config: Any, where: str, descriptors: Path = FOLDER) -> Plan:
     >>> plan = make_plan(config, "mine.yaml")
     >>> list(plan.runs())
     [Run(dataset='demo-uniform', method='blurry', seed=0)]
-    >>> plan.shards("demo-uniform")
-    [['camera', 'astronaut']]
+    >>> plan.shards["blurry"]
+    [[Part(dataset='demo-uniform', seed=0, cases=['camera', 'astronaut'])]]
     """
     config = checked(config, "config", where)
     results = results_folder(config)
@@ -61,6 +61,7 @@ def make_plan(config: Any, where: str, descriptors: Path = FOLDER) -> Plan:
         sources = all_sources()
         described = {name: find_dataset(name, descriptors) for name in config["datasets"]}
         check_descriptors(described.values(), list(sources))
+        config = with_sweeps(config)
         methods = planned_methods(config)
         check_names(config)
         datasets = {

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from benchmark.core.hashes import digest
-from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import Dataset
-from benchmark.data.download import MARKER
+from benchmark.data.download import marker_of
 from benchmark.data.sources import Source
 from benchmark.planning.parts import DatasetPlan
 
@@ -38,7 +37,7 @@ def planned_dataset(
         if missing and not download:
             count = len(dataset.files(cases))
             absent = f"{len(missing)} of {count} files are missing, as {missing[0]}; {source.how_to_get}"
-    marker = data_folder() / source.name / MARKER
+    marker = marker_of(source.name)
     return DatasetPlan(
         title=dataset.content["title"],
         caption=dataset.content["caption"],

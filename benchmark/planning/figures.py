@@ -1,6 +1,6 @@
 """Which figures a config draws, and what its datasets and methods can show of each figure of the papers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,11 @@ from benchmark.figures.paper_figures import paper_figure, paper_figures
 from benchmark.figures.training_sheets import find_sheets
 from benchmark.planning.parts import DatasetPlan, FigurePlan, MethodPlan, TablePlan
 from benchmark.planning.tables import CONVERGENCE, SENSITIVITY
+from benchmark.runs.names import base_method
 from benchmark.runs.store import CONVERGENCE_FILE, SCORES_FILE
 
+COST = "cost"  # the name of the figure of quality against time
+MOST_NAMES = 3  # that a note on what is left out lists
 SUFFIX = "-scores"  # ends the name of the figure with the scores behind a table
 
 
@@ -58,6 +61,8 @@ def planned_figures(
         figures[CONVERGENCE] = FigurePlan("convergence", True, CONVERGENCE_FILE)
     if SENSITIVITY in tables:
         figures[SENSITIVITY] = FigurePlan("sensitivity", True, SCORES_FILE)
+    if "psnr" in config["metrics"]:
+        figures[COST] = FigurePlan("cost", False, SCORES_FILE)
     for name in paper_figures():
         figures[name] = _of_paper(paper_figure(name), profile, name in config["paper_figures"])
     return figures
@@ -85,9 +90,10 @@ def _of_paper(figure: PaperFigure, profile: Profile, default: bool) -> FigurePla
     if figure.conditions:
         return _of_conditions(figure, profile, default)
     cases: dict[str, list[str]] = {}
+    wanted: list[str] = []
     notes: list[str] = []
     for alternative in figure.cases:  # the first of these sets of which anything is here
-        notes += _absent_datasets(profile, alternative)
+        wanted += alternative
         for dataset, chosen in alternative.items():
             runs = profile.cases_of(dataset)
             named = chosen.choose_from(runs) if isinstance(chosen, FirstCases) else chosen
@@ -99,12 +105,10 @@ def _of_paper(figure: PaperFigure, profile: Profile, default: bool) -> FigurePla
         if cases:
             break
     methods = _running(profile, figure.methods, cases)
-    notes += _absent_methods(figure.methods, methods)
+    notes = [*_absent_datasets(profile, wanted), *notes, *_absent_methods(figure.methods, methods)]
     seeds = list(profile.seeds)
     if not figure.kind.all_seeds:
         seeds = seeds[:1]
-    elif len(seeds) == 1:
-        notes.append("One seed has no spread: put config/three-seeds.yaml on top")
     return FigurePlan("paper", default, cases=cases, methods=methods, seeds=seeds, notes=notes)
 
 
@@ -122,10 +126,10 @@ def _of_conditions(figure: PaperFigure, profile: Profile, default: bool) -> Figu
         ]
         return FigurePlan("paper", default, notes=notes)
     conditions: dict[str, str] = {}
-    absent: list[str] = []
+    wanted: list[str] = []
     for alternative in figure.conditions:  # the first of these sets of which anything is here
         conditions = {label: name for label, name in alternative.items() if profile.is_here(name)}
-        absent += _absent_datasets(profile, alternative.values())
+        wanted += alternative.values()
         if conditions:
             break
     running = _running(profile, figure.methods, conditions.values())
@@ -137,14 +141,31 @@ def _of_conditions(figure: PaperFigure, profile: Profile, default: bool) -> Figu
         conditions=conditions,
         methods=methods,
         seeds=list(profile.seeds),
-        notes=[*_absent_methods(figure.methods, methods), *absent],
+        notes=[*_absent_methods(figure.methods, methods), *_absent_datasets(profile, wanted)],
     )
 
 
 def _running(profile: Profile, methods: Sequence[str], datasets: Iterable[str]) -> list[str]:
-    """Keep the methods that run on any of the datasets; without datasets, those that the config has."""
+    """Keep the methods that run on any of the datasets; without datasets, those that the config has.
+
+    A preset, such as selfdeblur@quick, stands in for its method where the config has no other row of it.
+    """
     running = [profile.methods_on(name) for name in datasets] or [list(profile.methods)]
-    return [method for method in methods if any(method in names for names in running)]
+    here = {name for names in running for name in names}
+    return [row for method in methods for row in _rows_of(method) if row in here and not _covered(row, here)]
+
+
+def _rows_of(method: str) -> list[str]:
+    """List the rows that may show a method in a figure: itself, then its presets."""
+    return (
+        [method] if "@" in method else [method, *(f"{method}@{key}" for key in base_method(method).presets)]
+    )
+
+
+def _covered(row: str, here: Collection[str]) -> bool:
+    """Tell whether a row is a preset whose method itself runs."""
+    name, at, preset = row.partition("@")
+    return bool(at) and preset in base_method(name).presets and name in here
 
 
 def _absent_datasets(profile: Profile, datasets: Iterable[str]) -> list[str]:
@@ -156,12 +177,18 @@ def _absent_datasets(profile: Profile, datasets: Iterable[str]) -> list[str]:
             reason = known.absent.split("; ", maxsplit=1)[0] if known else "not among the config's datasets"
             by_reason.setdefault(reason, []).append(name)
     return [
-        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} left out: {reason}"
+        f"{_listed(names)} {'is' if len(names) == 1 else 'are'} left out: {reason}"
         for reason, names in by_reason.items()
     ]
 
 
 def _absent_methods(methods: Sequence[str], running: Sequence[str]) -> list[str]:
     """Write a sentence on the methods that do not run; none when all do."""
-    absent = [method for method in methods if method not in running]
-    return [f"Methods that this profile does not run here: {', '.join(absent)}"] if absent else []
+    absent = [method for method in methods if not set(_rows_of(method)) & set(running)]
+    return [f"Methods that did not run: {_listed(absent)}"] if absent else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List the first few names, and count the others."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,13 +1,20 @@
 """Which methods a config runs: their settings, their snapshots, and the datasets they run on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
+from benchmark.core.schema import did_you_mean
+from benchmark.core.types import InputError
 from benchmark.planning.parts import MethodPlan
 from benchmark.runs.names import base_method
-from benchmark.runs.settings import effective, kept_snapshots
+from benchmark.runs.settings import kept_snapshots, method_settings
+from methods.parts.registry import Cost
 from methods.parts.settings import flat
+
+# A job takes minutes where it can, so that neither its start nor Snakemake's count of jobs weighs. Ours.
+CASES_PER_JOB: Mapping[Cost, int] = {"seconds": 100, "minutes": 10, "long": 4}
 
 
 def planned_methods(config: Mapping[str, Any]) -> dict[str, MethodPlan]:
@@ -16,19 +23,47 @@ def planned_methods(config: Mapping[str, Any]) -> dict[str, MethodPlan]:
     Raises:
         InputError: a method or a setting does not exist, or a value is out of its range.
     """
-    return {
-        name: _planned(name, given, config["snapshots"], config["only"].get(name, config["datasets"]))
-        for name, given in config["methods"].items()
-    }
+    methods = {}
+    for name, given in config["methods"].items():
+        kept = any(fnmatchcase(name, pattern) for pattern in config["snapshots_of"])
+        only = [datasets for pattern, datasets in config["only"].items() if fnmatchcase(name, pattern)]
+        spec = base_method(name)
+        settings = method_settings(name, given, f"methods.{name}")
+        methods[name] = MethodPlan(
+            given=dict(given),
+            settings=json.loads(json.dumps(flat(settings))),  # lists for tuples, as plan.json has them
+            snapshots=kept_snapshots(settings, config["snapshots"] if kept else []),
+            datasets=list(only[0] if only else config["datasets"]),
+            shard_size=config.get("shard_size", CASES_PER_JOB[spec.cost]),
+            device=config["device"] if spec.gpu else "cpu",
+        )
+    return methods
 
 
-def _planned(
-    name: str, given: Mapping[str, Any], snapshots: Sequence[int], datasets: Sequence[str]
-) -> MethodPlan:
-    settings = effective(base_method(name).settings, given, f"methods.{name}")
-    return MethodPlan(
-        given=dict(given),
-        settings=json.loads(json.dumps(flat(settings))),  # lists for tuples, as plan.json has them
-        snapshots=kept_snapshots(settings, snapshots),
-        datasets=list(datasets),
-    )
+def with_sweeps(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a method for each value of each sweep, after those that the config names itself.
+
+    Raises:
+        InputError: the config names a method of this name itself.
+
+    >>> sweep = {"setting": "regulariser_weight", "values": [0.1, 1e-5], "settings": {"regulariser": "tv"}}
+    >>> list(with_sweeps({"methods": {}, "sweeps": {"robust-bid@l1": sweep}})["methods"])
+    ['robust-bid@l1-1e-1', 'robust-bid@l1-1e-5']
+    """
+    methods = dict(config["methods"])
+    for name, sweep in config["sweeps"].items():
+        for value in sweep["values"]:
+            mantissa, exponent = f"{value:e}".split("e")
+            variant = f"{name}-{float(mantissa):g}e{int(exponent)}"
+            if variant in methods:
+                raise InputError(f"sweeps.{name}: '{variant}' is among the methods, too; choose another name")
+            methods[variant] = {**sweep.get("settings", {}), sweep["setting"]: value}
+    return {**config, "methods": methods}
+
+
+def require_matches(key: str, patterns: Collection[str], methods: Collection[str]) -> None:
+    """Raise InputError that names `key` for a shell pattern that matches none of the methods."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in methods):
+            hint = did_you_mean(pattern, list(methods))
+            raise InputError(f"{key}: '{pattern}' matches none of the methods. {hint}")

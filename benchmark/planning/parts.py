@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from benchmark.runs.store import SCORES_FILE
 
-TableKind = Literal["own", "paper", "grid", "convergence", "sensitivity"]
-FigureKind = Literal["images", "scores", "paper", "convergence", "sensitivity"]
+TableKind = Literal["own", "paper", "best", "claims", "grid", "convergence", "sensitivity"]
+FigureKind = Literal["images", "scores", "paper", "convergence", "sensitivity", "cost"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class MethodPlan:
     settings: dict[str, Any]  # all settings as they take effect
     snapshots: list[int]  # the iterations whose estimates are kept
     datasets: list[str]  # those of the config's datasets that it runs on, whether or not they are here
+    shard_size: int  # cases per job
+    device: str  # where it computes: the config's device, or 'cpu' for a method that needs no GPU
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ class TablePlan:
     """A table.
 
     Its `kind` says what it shows: the scores of datasets that name it in their descriptors ('own'), a paper's
-    table beside the published numbers ('paper'), one score over two sets of conditions ('grid'), when each
-    method reaches a reference ('convergence'), or the spread over seeds ('sensitivity').
+    table beside the published numbers ('paper'), such a table with the best of several variants ('best'), a
+    paper's claims in words ('claims'), one score over two sets of conditions ('grid'), when each method
+    reaches a reference ('convergence'), or the spread over seeds ('sensitivity').
     """
 
     kind: TableKind
@@ -60,9 +63,9 @@ class FigurePlan:
     """A figure.
 
     Its `kind` says what it shows: restored images of a table's first dataset ('images'), the scores behind a
-    table ('scores'), a figure of a paper ('paper'), PSNR over iterations ('convergence'), or the spread over
-    seeds ('sensitivity'). A figure of a paper with neither cases nor conditions is drawn as a sentence that
-    says why.
+    table ('scores'), a figure of a paper ('paper'), PSNR over iterations ('convergence'), the spread over
+    seeds ('sensitivity'), or PSNR against seconds ('cost'). A figure of a paper with neither cases nor
+    conditions is drawn as a sentence that says why.
     """
 
     kind: FigureKind
@@ -82,6 +85,11 @@ class TrainingPlan:
     """A training."""
 
     command: str  # that starts it
-    record: str  # the path of the file that it writes last
+    files: list[str]  # the paths of all that it writes, the record first: the file that the workflow asks for
     inputs: list[str]  # the records of the trainings whose weights it reads, and weights from elsewhere
     threads: int
+
+    @property
+    def record(self) -> str:
+        """The path of the record, which is there once the training is finished."""
+        return self.files[0]

@@ -1,20 +1,28 @@
 """The plan of a profile: a checked config and what follows from it, written once for all steps of a run."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from benchmark.core.files import try_lock, write_json
-from benchmark.core.schema import did_you_mean
+from benchmark.core.schema import checked, did_you_mean
 from benchmark.core.types import InputError
 from benchmark.planning.parts import DatasetPlan, FigurePlan, MethodPlan, TablePlan, TrainingPlan
+from benchmark.runs.names import base_method
+from benchmark.runs.shards import Part, cut
 from benchmark.runs.store import Store
+from methods.parts.registry import Cost
 
 FILE = "plan.json"  # in the results folder
+SCORED_PER_JOB = 200  # restorations: minutes of scoring. Ours.
+# For which a job of restorations asks a cluster, by the cost of its method. One that takes longer is sent
+# again and goes on from its checkpoint. Ours.
+JOB_MINUTES: Mapping[Cost, int] = {"seconds": 60, "minutes": 240, "long": 720}
 Item = TypeVar("Item")
 
 
@@ -29,6 +37,13 @@ class Run(NamedTuple):
     dataset: str
     method: str
     seed: int
+
+
+class Step(NamedTuple):
+    """The files that a job of the workflow reads and writes."""
+
+    inputs: list[Path]
+    outputs: list[Path]
 
 
 @dataclass(frozen=True)
@@ -55,12 +70,17 @@ class Plan:
         """
         path = results / FILE
         again = "run the workflow, or `blindbench plan CONFIG --write`"
+        damaged = f"{path}: damaged, or written by another version; {again} again"
         try:
-            return TypeAdapter(cls).validate_python(json.loads(path.read_text(encoding="utf-8")))
+            plan = TypeAdapter(cls).validate_python(json.loads(path.read_text(encoding="utf-8")))
+            is_whole = plan.config == checked(plan.config, "config", str(path))  # which adds what is missing
         except FileNotFoundError as error:
             raise InputError(f"{path}: no such file; {again}, which writes it") from error
-        except (ValidationError, ValueError, OSError) as error:
-            raise InputError(f"{path}: damaged, or written by another version; {again} again") from error
+        except (ValidationError, InputError, ValueError, OSError) as error:
+            raise InputError(damaged) from error
+        if not is_whole:
+            raise InputError(damaged)
+        return plan
 
     def write(self) -> Path:
         """Write the plan into the results folder and return its path."""
@@ -124,14 +144,25 @@ class Plan:
         return [name for name, method in self.methods.items() if method.snapshots]
 
     @property
+    def on_gpu(self) -> list[str]:
+        """The methods whose jobs may use a GPU."""
+        return [name for name, method in self.methods.items() if method.device != "cpu"]
+
+    @property
     def reference(self) -> str:
         """The method whose final PSNR the others are asked to reach; empty where no method has snapshots."""
         name: str = self.config.get("reference", next(iter(self.converging), ""))
         return name
 
     @property
+    def baseline(self) -> str:
+        """The method that tables test the others against; empty where the config names none."""
+        name: str = self.config.get("baseline", "")
+        return name
+
+    @property
     def default_tables(self) -> list[Path]:
-        """The files of the target `tables`."""
+        """The files of the target `tables`, apart from the page."""
         names = [name for name, table in self.tables.items() if table.default]
         return [*(file for name in names for file in self.store.table_files(name)), *self.joined]
 
@@ -154,7 +185,8 @@ class Plan:
     @property
     def named_tables(self) -> list[str]:
         """The tables that are targets by their name: those of the papers, and those over conditions."""
-        return [name for name, table in self.tables.items() if table.kind in ("paper", "grid")]
+        kinds = ("paper", "best", "claims", "grid")
+        return [name for name, table in self.tables.items() if table.kind in kinds]
 
     def methods_on(self, dataset: str) -> list[str]:
         """List the methods that run on a dataset."""
@@ -167,28 +199,61 @@ class Plan:
                 for seed in self.seeds:
                     yield Run(dataset, method, seed)
 
-    def shards(self, dataset: str) -> list[list[str]]:
-        """Cut the dataset's cases into shards: one job restores one shard."""
-        cases, size = list(self.datasets[dataset].cases), self.config["shard_size"]
-        return [cases[start : start + size] for start in range(0, len(cases), size)]
+    def restorations(self) -> int:
+        """Count the restorations: a method on a case, once per seed."""
+        return sum(len(self.datasets[run.dataset].cases) for run in self.runs())
 
-    def manifests(self, run: Run, cases: Sequence[str] | None = None) -> list[Path]:
-        """List the manifests of a run's shards; with `cases`, only of the shards that hold any of them."""
+    @cached_property
+    def shards(self) -> dict[str, list[list[Part]]]:
+        """The shards of every method: one job restores one of them."""
+        return {name: cut(self._parts(name), method.shard_size) for name, method in self.methods.items()}
+
+    @cached_property
+    def score_shards(self) -> dict[str, list[list[Part]]]:
+        """The shards of every method's restorations: one job scores one of them."""
+        return {name: cut(self._parts(name), SCORED_PER_JOB) for name in self.methods}
+
+    def _parts(self, method: str) -> list[Part]:
+        """List what a method restores, in order."""
         return [
-            self.store.shard_manifest(*run, number)
-            for number, shard in enumerate(self.shards(run.dataset))
-            if cases is None or set(shard) & set(cases)
+            Part(run.dataset, run.seed, list(self.datasets[run.dataset].cases))
+            for run in self.runs()
+            if run.method == method
         ]
+
+    def job_minutes(self, method: str) -> int:
+        """Return how many minutes a job of the method asks a cluster for."""
+        return JOB_MINUTES[base_method(method).cost]
+
+    def records(self, method: str, wanted: Collection[Part] | None = None) -> list[Path]:
+        """List the files of records of a method's jobs; with `wanted`, of those that restore any of it."""
+        return [
+            self.store.records(method, number)
+            for number, shard in enumerate(self.shards[method])
+            if wanted is None or any(_overlap(part, other) for part in shard for other in wanted)
+        ]
+
+    def restore_inputs(self, method: str, shard: int) -> list[Path]:
+        """List the manifests of the observations that a job restores."""
+        datasets = dict.fromkeys(part.dataset for part in self.shards[method][shard])
+        return [self.store.observations_manifest(dataset) for dataset in datasets]
+
+    def score_inputs(self, method: str, shard: int) -> list[Path]:
+        """List the files of records of the restorations that a job scores."""
+        size = self.methods[method].shard_size
+        first, last = shard * SCORED_PER_JOB // size, ((shard + 1) * SCORED_PER_JOB - 1) // size
+        numbers = range(first, min(last + 1, len(self.shards[method])))
+        return [self.store.records(method, number) for number in numbers]
 
     def observation_inputs(self, dataset: str) -> list[Path]:
         """List the file that marks the download as finished; none for a dataset that needs no download."""
         marker = self.datasets[dataset].marker
         return [Path(marker)] if marker else []
 
-    def score_files(self, run: Run) -> list[Path]:
-        """List the files with the scores of a run: of its results and, where it has any, of its snapshots."""
-        on_the_way = [self.store.convergence_of(*run)] if run.method in self.converging else []
-        return [self.store.scores_of(*run), *on_the_way]
+    def score_files(self, method: str, shard: int) -> list[Path]:
+        """List the files of a scoring job: the scores of results and, where there are any, of snapshots."""
+        on_the_way = [self.store.convergence_of(method, shard)] if method in self.converging else []
+        return [self.store.scores_of(method, shard), *on_the_way]
 
     @property
     def joined(self) -> list[Path]:
@@ -196,11 +261,22 @@ class Plan:
         return [self.store.scores, self.store.runs, *[self.store.convergence] * bool(self.converging)]
 
     def joined_inputs(self) -> list[Path]:
-        """List the files from which `joined` is made."""
-        return [file for run in self.runs() for file in (*self.score_files(run), *self.manifests(run))]
+        """List the files of scores from which `joined` is made.
+
+        The runs are read from the files of records. They are not listed: scores are made from them, so new
+        records bring new scores, and Snakemake would spend minutes on those of a large profile.
+        """
+        return [
+            file
+            for method, shards in self.score_shards.items()
+            for number, _ in enumerate(shards)
+            for file in self.score_files(method, number)
+        ]
 
     def table_inputs(self, name: str) -> list[Path]:
         """List the files that a table is compiled from."""
+        if self.tables[name].kind == "claims":
+            return self.joined
         return [self.results / self.tables[name].reads, self.store.runs]
 
     def figure_inputs(self, name: str) -> list[Path]:
@@ -209,15 +285,29 @@ class Plan:
         if figure.reads:
             return [self.results / figure.reads, self.store.runs]
         observations = [self.store.observations_manifest(dataset) for dataset in figure.cases]
-        restorations = [
-            manifest
-            for dataset, cases in figure.cases.items()
-            for method in figure.methods
-            if method in self.methods_on(dataset)
-            for seed in figure.seeds
-            for manifest in self.manifests(Run(dataset, method, seed), cases)
+        shown = [
+            Part(dataset, seed, cases) for dataset, cases in figure.cases.items() for seed in figure.seeds
         ]
+        restorations = [file for method in figure.methods for file in self.records(method, shown)]
         return [*observations, *restorations, *map(Path, figure.sheets)]
+
+    def steps(self) -> Iterator[Step]:
+        """Yield every job, from trainings to figures, each after those whose files it reads."""
+        for training in self.trainings.values():
+            yield Step([Path(path) for path in training.inputs], [Path(training.record)])
+        for dataset in self.running:
+            yield Step([], [self.store.observations_manifest(dataset)])
+        for method in self.methods:
+            for number, _ in enumerate(self.shards[method]):
+                yield Step(self.restore_inputs(method, number), [self.store.records(method, number)])
+            for number, _ in enumerate(self.score_shards[method]):
+                yield Step(self.score_inputs(method, number), self.score_files(method, number))
+        yield Step(self.joined_inputs(), self.joined)
+        for table in self.tables:
+            yield Step(self.table_inputs(table), self.store.table_files(table))
+        yield Step(self.default_tables, [self.store.report])
+        for figure in self.figures:
+            yield Step(self.figure_inputs(figure), self.store.figure_files(figure))
 
     def find_dataset(self, name: str) -> DatasetPlan:
         """Find a dataset that runs. Raises InputError, with the closest name or why it does not run."""
@@ -226,14 +316,9 @@ class Plan:
             raise InputError(f"{name} cannot run: {dataset.absent}")
         return dataset
 
-    def find_run(self, dataset: str, method: str, seed: int) -> Run:
-        """Find a run of the plan. Raises InputError, with the closest name, when the plan has no such run."""
-        self.find_dataset(dataset)
-        if dataset not in _find(self.methods, method, "method").datasets:
-            raise InputError(f"the plan keeps {method} to {', '.join(self.methods[method].datasets)}")
-        if seed not in self.seeds:
-            raise InputError(f"the plan has no seed {seed}; it has {', '.join(map(str, self.seeds))}")
-        return Run(dataset, method, seed)
+    def find_method(self, name: str) -> MethodPlan:
+        """Find a method of the plan. Raises InputError, with the closest name, when there is none."""
+        return _find(self.methods, name, "method")
 
     def find_table(self, name: str) -> TablePlan:
         """Find a table of the plan. Raises InputError, with the closest name, when there is none."""
@@ -242,6 +327,10 @@ class Plan:
     def find_figure(self, name: str) -> FigurePlan:
         """Find a figure of the plan. Raises InputError, with the closest name, when there is none."""
         return _find(self.figures, name, "figure")
+
+
+def _overlap(part: Part, other: Part) -> bool:
+    return part[:2] == other[:2] and not set(part.cases).isdisjoint(other.cases)
 
 
 def _find(known: Mapping[str, Item], name: str, what: str) -> Item:

@@ -12,57 +12,65 @@ from typing import Any
 from benchmark.core.hashes import digest, files_hash
 from benchmark.figures.paper_figures import paper_figure
 from benchmark.figures.training_sheets import PRETRAINED
+from benchmark.planning.parts import TableKind
 from benchmark.planning.plan import Plan
 from benchmark.pretraining.job import jobs
 from benchmark.runs import provenance
 from benchmark.runs.names import base_method
-from benchmark.runs.settings import effective
+from benchmark.runs.settings import method_settings
 from benchmark.scoring.protocols import find_protocol
+from benchmark.tables.claims import claim_table
 from benchmark.tables.paper_tables import paper_table
 
 
 def observations(plan: Plan, dataset: str) -> dict[str, Any]:
     """Collect what decides the observations of a dataset: its recipe, its cases, the seed, and the code."""
-    return {
-        "cases": list(plan.datasets[dataset].cases),
-        "recipe": plan.datasets[dataset].recipe,
-        "experiment_seed": plan.config["experiment_seed"],
-        "code": provenance.code_hash("benchmark.data.synthesis", "benchmark.data.cases"),
-    }
+    return _observations(*_observed(plan, dataset))
 
 
-def restorations(plan: Plan, dataset: str, method: str, shard: int) -> dict[str, Any]:
+def restorations(plan: Plan, method: str, shard: int) -> dict[str, Any]:
     """Collect what decides the restorations of a shard.
 
     The method's settings and code, the files that it reads, and the observations. Another device or other
     snapshots start the job, too: it keeps the cases that they leave as they are.
     """
-    cases = plan.shards(dataset)[shard]
+    parts = plan.shards[method][shard]
     spec = base_method(method)
     settings = _settings(method, json.dumps(plan.methods[method].given, sort_keys=True))
-    files = [files_hash(provenance.files_of(spec, settings, case)) for case in cases]
+    files = [files_hash(provenance.files_of(spec, settings, case)) for part in parts for case in part.cases]
     return {
-        "cases": cases,
+        "cases": [list(part) for part in parts],
         "settings": plan.methods[method].settings,
         "snapshots": plan.methods[method].snapshots,
         "code": provenance.code_of(spec, settings),
         "files": digest(*files),
-        "observations": digest(observations(plan, dataset)),
-        "device": plan.config["device"],
+        "observations": {
+            part.dataset: _hash_of_observations(*_observed(plan, part.dataset)) for part in parts
+        },
+        "device": plan.methods[method].device,
         "jobs_per_gpu": plan.config["jobs_per_gpu"],
+        **{key: plan.config[key] for key in ("minutes_per_case",) if key in plan.config},
     }
 
 
-def scores(plan: Plan, dataset: str, method: str) -> dict[str, Any]:
-    """Collect what decides the scores of a method: protocol, metrics, and whether their weights are here."""
+def scores(plan: Plan, method: str, shard: int) -> dict[str, Any]:
+    """Collect what decides the scores of a shard: protocols, metrics, and whether their weights are here."""
+    parts = plan.score_shards[method][shard]
+    return {
+        "cases": [list(part) for part in parts],
+        "snapshots": plan.methods[method].snapshots,
+        "metrics": {part.dataset: _metrics(plan, part.dataset) for part in parts},
+    }
+
+
+def _metrics(plan: Plan, dataset: str) -> dict[str, Any]:
+    """Return the protocol and the metrics of a dataset's scores, and which of them lack their weights."""
     protocol = plan.datasets[dataset].protocol
     metrics = [find_protocol(protocol).metric(name) for name in plan.config["metrics"]]
     return {
-        "cases": list(plan.datasets[dataset].cases),
         "protocol": protocol,
         "metrics": [metric.name for metric in metrics],
         "without_weights": [metric.name for metric in metrics if metric.missing_weights],
-        "snapshots": plan.methods[method].snapshots,
     }
 
 
@@ -74,10 +82,20 @@ def table(plan: Plan, name: str) -> dict[str, Any]:
         **asdict(entry),
         "sections": [(dataset.title, dataset.caption, dataset.absent) for dataset in own],
         "grid": plan.config["grids"].get(name),
-        "published": digest(repr(paper_table(name))) if entry.kind == "paper" else "",
+        "published": _published(plan, name, entry.kind),
         "reference": plan.reference if entry.kind == "convergence" else "",
+        "baseline": plan.baseline if entry.kind in ("own", "grid") else "",
         "caption": plan.config["caption"],
         "titles": plan.config["titles"],
+    }
+
+
+def report(plan: Plan) -> dict[str, Any]:
+    """Collect what the page says besides the tables and the runs: titles, captions, and what is not here."""
+    return {
+        "caption": plan.config["caption"],
+        "titles": plan.config["titles"],
+        "datasets": {name: (own.title, own.caption, own.absent) for name, own in plan.datasets.items()},
     }
 
 
@@ -105,6 +123,33 @@ def training(plan: Plan, stem: str) -> dict[str, Any]:
     return {"recipe": job.recipe(), "device": plan.config["device"]}
 
 
+def _observed(plan: Plan, dataset: str) -> tuple[tuple[str, ...], str, int]:
+    """Return the cases of a dataset, its recipe, and the seed of its kernels and noise."""
+    planned = plan.datasets[dataset]
+    return tuple(planned.cases), planned.recipe, plan.config["experiment_seed"]
+
+
+def _observations(cases: tuple[str, ...], recipe: str, seed: int) -> dict[str, Any]:
+    return {
+        "cases": list(cases),
+        "recipe": recipe,
+        "experiment_seed": seed,
+        "code": provenance.code_hash("benchmark.data.synthesis", "benchmark.data.cases"),
+    }
+
+
+@cache  # every job of a dataset asks for it
+def _hash_of_observations(cases: tuple[str, ...], recipe: str, seed: int) -> str:
+    return digest(_observations(cases, recipe, seed))
+
+
+def _published(plan: Plan, name: str, kind: TableKind) -> str:
+    """Hash what a paper printed and how the table shows it; empty for a table of no paper."""
+    if kind == "claims":
+        return digest(repr(claim_table(name)))
+    return digest(repr(paper_table(name, plan.config["stand_ins"]))) if kind in ("paper", "best") else ""
+
+
 def _definition(name: str) -> str:
     """Hash the definition of a paper's figure; its kind by name, as a function has no lasting text."""
     figure = paper_figure(name)
@@ -115,4 +160,4 @@ def _definition(name: str) -> str:
 @cache
 def _settings(method: str, given: str) -> Any:
     """Return the effective settings of a method; `given` is the JSON of those that the config names."""
-    return effective(base_method(method).settings, json.loads(given), f"methods.{method}")
+    return method_settings(method, json.loads(given), f"methods.{method}")

@@ -5,7 +5,8 @@ from itertools import product
 from typing import Any
 
 from benchmark.planning.parts import DatasetPlan, TablePlan
-from benchmark.runs.store import CONVERGENCE_FILE
+from benchmark.runs.store import CONVERGENCE_FILE, SCORES_FILE
+from benchmark.tables.claims import claim_table, claim_tables
 from benchmark.tables.definition import Grid
 from benchmark.tables.paper_tables import paper_table, paper_tables
 
@@ -32,9 +33,15 @@ def planned_tables(
         for name, names in own.items()
         if set(names) & set(running)
     }
+    for name in paper_tables():
+        definition, default = paper_table(name, config["stand_ins"]), name in config["paper_tables"]
+        tables[name] = TablePlan("paper", definition.datasets, default)
+        if definition.best_of:
+            reads = CONVERGENCE_FILE if converging else SCORES_FILE
+            tables[name] = TablePlan("best", definition.datasets, default, reads)
     tables |= {
-        name: TablePlan("paper", list(paper_table(name).datasets), default=name in config["paper_tables"])
-        for name in paper_tables()
+        name: TablePlan("claims", claim_table(name).datasets, default=name in config["paper_tables"])
+        for name in claim_tables()
     }
     if converging:
         tables[CONVERGENCE] = TablePlan("convergence", running, True, CONVERGENCE_FILE)

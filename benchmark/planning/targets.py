@@ -16,7 +16,7 @@ def check_targets(plan: Plan, targets: Sequence[str]) -> None:
     store = plan.store
     files = [file for name in plan.tables for file in store.table_files(name)]
     files += [file for name in plan.figures for file in store.figure_files(name)]
-    steps = ("observations", "restorations", "scores", "pretrain")
+    steps = ("observations", "records", "scores", "pretrain")
     folders = tuple(f"{plan.results}/{name}/" for name in steps)
     for target in targets:
         known = [str(file) for file in [*files, *plan.joined]] if "/" in target else plan.targets

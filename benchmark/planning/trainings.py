@@ -27,7 +27,7 @@ def planned_trainings(orders: Sequence[Mapping[str, Any]], results: Path) -> dic
     return {
         stem: TrainingPlan(
             command=job.command,
-            record=str(job.record_path),
+            files=[str(path) for path in job.files],
             inputs=list(dict.fromkeys(str(makers.get(path, path)) for path in job.inputs)),
             threads=order.get("threads", 1),
         )

@@ -16,6 +16,7 @@ from benchmark.core.files import locked, remove_leftovers, write_json, write_tex
 from benchmark.core.hashes import digest, files_hash
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
+from benchmark.core.seals import sealed
 from benchmark.core.types import InputError
 from benchmark.pretraining.card import model_card
 from benchmark.pretraining.photographs import Collection, collect, collect_pairs, read, read_pairs
@@ -99,7 +100,7 @@ class Job:
 
     @property
     def record_path(self) -> Path:
-        """The record, written last: a job with a record is finished."""
+        """The record, written after all other files: a job with a record is finished."""
         return self.folder / f"{self.stem}.json"
 
     @property
@@ -118,6 +119,12 @@ class Job:
         if self.order.pairs:
             return collect_pairs(self.order.pairs, self.order.terms)
         return collect(self.order.images, self.order.terms)
+
+    @property
+    def files(self) -> list[Path]:
+        """All that it writes and seals, the record first."""
+        beside = [self.record_path.with_suffix(suffix) for suffix in (".csv", ".png", ".md")]
+        return [self.record_path, *beside, *self.outputs]
 
     def recipe(self) -> str:
         """Return a hash of the order, all settings, and the photographs."""
@@ -179,7 +186,7 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
     """Do a job, or continue a killed one from its checkpoint.
 
     Writes into the job's folder the weights; `<stem>.csv`, the losses; `<stem>.png`, the sheet; `<stem>.md`,
-    the model card; and last `<stem>.json`, the record with the quality.
+    the model card; `<stem>.json`, the record with the quality; and last `<stem>.sha256`, the seal of all.
 
     Args:
         job: The checked job.
@@ -207,7 +214,8 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
             steps=job.order.steps,
             max_minutes=job.order.minutes,
         )
-        _write(job, trainee, history, identity, device, report)
+        with sealed(*job.files):
+            _write(job, trainee, history, identity, device, report)
         saved.unlink(missing_ok=True)
     return True
 

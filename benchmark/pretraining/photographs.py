@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from benchmark.core.hashes import digest
+from benchmark.core.images import is_photograph, read_image
 from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import MIRROR
-from benchmark.data.images import read_image
 from benchmark.data.sources import all_sources
 
 Photograph = NDArray[np.uint8]  # (C, H, W), C = 1 (grey) or 3 (RGB)
@@ -55,7 +54,7 @@ def collect(folders: Sequence[str], terms: str = "") -> Collection:
     """
 
     def images(folder: Path) -> Iterable[Path]:
-        return (path for path in folder.iterdir() if path.suffix.lower() in Image.registered_extensions())
+        return filter(is_photograph, folder.iterdir())
 
     return _collection(folders, terms, images, "image", "no images in this folder; give the one they lie in")
 

@@ -1,27 +1,105 @@
-"""How a process uses the machine. Called by commands only: a library leaves these global switches alone."""
+"""What the machine is, and how a process uses it.
+
+Only commands set global switches, such as the number of threads: a library leaves them alone.
+"""
 
 import ctypes
-import tempfile
+import os
+import platform
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+import scipy.linalg  # noqa: F401  (loads SciPy's linear algebra, which `describe` lists)
 import torch
+from threadpoolctl import threadpool_info
 
-from benchmark.core.files import try_lock
+from benchmark.core.files import private_folder, try_lock
 from benchmark.core.types import InputError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 KEPT_BYTES = 2**30  # allocations up to this size stay with the process when they are freed
-GPU_LOCKS = Path(tempfile.gettempdir()) / "blindbench-gpus"  # one file per place on a GPU of this machine
+GPU_LOCKS = "blindbench-gpus"  # a private folder with one file per place on a GPU of this machine
 WAIT_SECONDS = 1.0  # between two looks for a free place
+CPU_INFO = Path("/proc/cpuinfo")
+# Variables that make the numerical libraries take the code of another CPU.
+SWITCHES = (
+    "ATEN_CPU_CAPABILITY",
+    "MKL_CBWR",
+    "NPY_DISABLE_CPU_FEATURES",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+)
+PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "pillow")  # that compute results or read images
+
+
+def describe() -> dict[str, Any]:
+    """Describe what of the machine may change the last digits of a result.
+
+    Torch, oneDNN, MKL and OpenBLAS choose their code by the CPU. The order of additions differs between these
+    codes, and so does the rounding.
+
+    Returns:
+        - cpu: the CPU's model; threads: of torch, per operation; instructions: torch's vector instructions.
+        - convolutions, linear_algebra: torch's libraries.
+        - numpy_linear_algebra: NumPy's and SciPy's libraries, each with the CPU whose code it runs.
+        - switches: those of `SWITCHES` that are set.
+    """
+    built = torch.__config__.show()
+    return {
+        "cpu": _cpu_model(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "convolutions": _built_with(built, r"MKL-DNN v([\d.]+)", "oneDNN"),
+        "linear_algebra": _built_with(built, r"Math Kernel Library Version ([\d.]+)", "MKL"),
+        "numpy_linear_algebra": _numpy_libraries(),
+        "switches": {name: os.environ[name] for name in SWITCHES if name in os.environ},
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of `PACKAGES`."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}
+
+
+def _cpu_model() -> str:
+    """Read the CPU's model; where Linux does not tell it, the name of its architecture."""
+    text = CPU_INFO.read_text(encoding="utf-8") if CPU_INFO.exists() else ""
+    match = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return match[1].strip() if match else platform.machine()
+
+
+def _numpy_libraries() -> list[str]:
+    """List the linear algebra of NumPy and SciPy, each with its version and the CPU whose code it runs.
+
+    Other packages may load a library of their own, which a wheel has in `<package>.libs`; they are left out.
+    """
+    return sorted(
+        f"{library['prefix']} {library['version']} {library.get('architecture', '')}".strip()
+        for library in threadpool_info()
+        if library["user_api"] == "blas" and not _belongs_to_another(Path(library["filepath"]))
+    )
+
+
+def _belongs_to_another(library: Path) -> bool:
+    folder = library.parent.name
+    return folder.endswith(".libs") and folder not in ("numpy.libs", "scipy.libs")
+
+
+def _built_with(built: str, pattern: str, name: str) -> str:
+    """Return a library's name and version out of torch's description of its build; empty without it."""
+    match = re.search(pattern, built)
+    return f"{name} {match[1]}" if match else ""
 
 
 def keep_freed_memory() -> None:
     """Let glibc keep freed memory instead of returning every large tensor to the system and asking again.
 
-    `blindbench bench METHOD` measures the gain. Without glibc this does nothing.
+    Without glibc this does nothing.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -47,14 +125,15 @@ def claimed_device(name: str, jobs_per_gpu: int = 1) -> Iterator[torch.device]:
     """Claim a device for as long as the context lasts.
 
     Snakemake counts GPUs but does not say which one is free. So each device has `jobs_per_gpu` places, and a
-    process takes one by a lock that ends with it, on the emptiest device; while all are taken, it waits.
+    process takes one by a lock that ends with it, on the emptiest device; while all are taken, it waits. The
+    places are those of one user: another user's processes are not seen.
 
     Args:
         name: 'cpu', 'cuda', or 'auto' for a GPU where there is one.
         jobs_per_gpu: how many processes share one GPU.
 
     Raises:
-        InputError: the name is unknown, or there is no GPU for 'cuda'.
+        InputError: the name is unknown, there is no GPU for 'cuda', or locks cannot be kept.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"unknown device '{name}'; use auto, cpu or cuda")
@@ -64,9 +143,10 @@ def claimed_device(name: str, jobs_per_gpu: int = 1) -> Iterator[torch.device]:
         yield torch.device("cpu")
         return
     places = [(place, gpu) for place in range(jobs_per_gpu) for gpu in range(torch.cuda.device_count())]
+    folder = private_folder(GPU_LOCKS)
     while True:
         for place, gpu in places:
-            lock = try_lock(GPU_LOCKS / f"gpu{gpu}.{place}.lock")
+            lock = try_lock(folder / f"gpu{gpu}.{place}.lock")
             if lock is not None:
                 with lock:
                     yield torch.device("cuda", gpu)

@@ -6,11 +6,31 @@ import pandas as pd
 
 from benchmark.core.types import InputError
 from methods.parts import registry
+from methods.parts.presets import Preset
 
 
 def base_method(name: str) -> registry.Method:
     """Find the method behind `<method>` or `<method>@<setting>`. Raises InputError when there is none."""
     return registry.find(name.partition("@")[0])
+
+
+def preset_of(name: str) -> Preset:
+    """Return the settings that `<method>@<setting>` starts from: those of the preset of this name, if any.
+
+    >>> preset_of("selfdeblur@quick")["channels"], preset_of("selfdeblur@wide")
+    (32, {})
+    """
+    base, _, setting = name.partition("@")
+    return base_method(base).presets.get(setting, {})
+
+
+def require_preset(name: str) -> None:
+    """Raise InputError unless `name` is a method or a preset of one: only configs make other variants."""
+    base, _, setting = name.partition("@")
+    presets = base_method(base).presets
+    if "@" in name and setting not in presets:
+        there_are = f"its presets: {', '.join(presets)}" if presets else "it has none"
+        raise InputError(f"{base} has no preset '{setting}'; {there_are}")
 
 
 Titles = Mapping[str, str]  # a config's titles, by method
@@ -51,14 +71,36 @@ def role_of(method: str) -> str:
 
 
 def labelled(titles: Titles, weights: Mapping[str, str]) -> Titles:
-    """Add the labels of pre-trained weights to the titles of their methods: figures have no footnotes.
+    """Add the names of pre-trained weights to the titles of their methods: figures have no footnotes.
 
     Args:
         titles: the config's titles.
         weights: method to the label of its weights, as `weights_behind` gives it.
     """
-    labels = {method: f"{method_title(method, titles)} [{label}]" for method, label in weights.items()}
+    labels = {
+        method: f"{method_title(method, titles)} [{short_label(label)}]" for method, label in weights.items()
+    }
     return {**titles, **labels}
+
+
+def short_label(label: str) -> str:
+    """Leave size and training, which stand in brackets, out of the label of weights.
+
+    >>> short_label("ufpnet-15 demo (16 channels, 12 blocks, 5,529 steps)")
+    'ufpnet-15 demo'
+    """
+    return label.partition(" (")[0]
+
+
+def training_of(label: str) -> str:
+    """Return what the label of weights says of their training, without the name of the network.
+
+    >>> training_of("ufpnet-15 demo (16 channels, 12 blocks, 5,529 steps)")
+    'demo (16 channels, 12 blocks, 5,529 steps)'
+    >>> training_of("nafnet official")
+    'official'
+    """
+    return label.partition(" ")[2]
 
 
 def weights_behind(runs: pd.DataFrame) -> dict[str, str]:

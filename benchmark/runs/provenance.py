@@ -57,6 +57,7 @@ def closure(*modules: str) -> dict[str, bytes]:
     return sources
 
 
+@cache
 def _source(module: str) -> bytes | None:
     try:
         spec = importlib.util.find_spec(module)
@@ -67,6 +68,7 @@ def _source(module: str) -> bytes | None:
     return Path(spec.origin).read_bytes()
 
 
+@cache  # methods share most of their modules
 def _imports(source: bytes) -> list[str]:
     """List every dotted name by which `source` may import a module."""
     names = []

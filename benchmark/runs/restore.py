@@ -1,24 +1,27 @@
 """Run one method on a shard of cases, and continue where a killed run stopped."""
 
-import os
-import platform
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmark.core.files import locked, remove_leftovers, write_json
 from benchmark.core.hashes import digest, files_hash
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
+from benchmark.core.seals import sealed
 from benchmark.core.seeds import seed_from
-from benchmark.core.types import NotSupportedError, Observation, Status
-from benchmark.runs import provenance
+from benchmark.core.types import NotSupportedError, Observation, Restoration, Status
+from benchmark.runs import machine, provenance
 from benchmark.runs.names import base_method
-from benchmark.runs.settings import effective, kept_snapshots
+from benchmark.runs.settings import kept_snapshots, method_settings
+from benchmark.runs.shards import Part
 from benchmark.runs.store import Store, observation_hash, read_record, write_restoration
+from benchmark.runs.watch import Watch
 from methods.parts.registry import Method
 from methods.parts.settings import flat
 from methods.parts.solver import Problem, Task, solve
@@ -28,69 +31,122 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Shard:
-    """What one job restores: some cases of a dataset, by one method, for one repetition."""
+    """What one job restores: cases by one method."""
 
-    dataset: str
     method: str  # <method> or <method>@<setting>
-    cases: Sequence[str]
-    number: int  # of the manifest
-    seed: int  # which repetition: seeds the method's initial weights
-    experiment_seed: int  # has seeded kernels and noise
-    overrides: Mapping[str, Any]  # settings that differ from the method's defaults
+    parts: Sequence[Part]
+    number: int = 0  # among the method's shards
+    experiment_seed: int = 0  # has seeded kernels and noise
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # what differs from the defaults or the preset
     snapshots: Collection[int] = ()  # iterations whose estimates are kept, as far as the method takes so many
+    minutes: float | None = None  # that each case may take; None: as long as it wants
+
+    @property
+    def restorations(self) -> Iterator[tuple[str, int, str]]:
+        """The dataset, the seed and the case of each restoration."""
+        for dataset, seed, cases in self.parts:
+            for case in cases:
+                yield dataset, seed, case
 
 
-def restore_shard(store: Store, shard: Shard, device: torch.device, report: Report) -> None:
-    """Restore every case that is not finished yet, then write the shard's manifest.
+NOBODY = Watch()
 
-    If another process still works on the same shard, as when its Snakemake was killed alone, wait for it. A
-    case that failed for a reason that may pass (out of memory, a crash, missing weights) is tried again. A
-    case that was finished with more snapshots than asked for is kept: they decide no result.
+
+def restore_shard(
+    store: Store, shard: Shard, device: torch.device, report: Report, watch: Watch = NOBODY
+) -> None:
+    """Restore every case that is not finished yet, then write the records of all.
+
+    If another process still works on the same shard or on one of its cases, as when its Snakemake was killed
+    alone, wait for it; its shards may have been of another size. A case that failed for a reason that may
+    pass (out of memory, a crash, missing weights) is tried again. A case that was finished with more
+    snapshots than asked for is kept: they decide no result. One that timed out goes on where it was if it may
+    take longer now.
 
     Args:
         store: the results folder, with the observations.
         shard: what to restore.
         device: where to compute.
         report: called with the progress of each case.
+        watch: is told which case begins, and knows the cases in which workers died.
 
     Raises:
         InputError: a setting is wrong, or an observation is missing or damaged.
+        MachineError: the machine failed.
     """
     method = base_method(shard.method)
-    settings = effective(method.settings, shard.overrides, f"methods.{shard.method}")
+    settings = method_settings(shard.method, shard.overrides, f"methods.{shard.method}")
     kept = kept_snapshots(settings, shard.snapshots)
-    folder = store.method_folder(shard.dataset, shard.method, shard.seed)
-    with locked(folder / f".shard{shard.number}.lock"):
-        tasks: list[Task] = []
-        records: dict[str, dict[str, Any]] = {}
-        for case in shard.cases:
+    file = store.records(shard.method, shard.number)
+    folders: dict[str, Path] = {}  # of the restorations, by the names of their tasks
+    records: dict[str, dict[str, Any]] = {}  # what is known of each before it starts
+
+    def is_finished(name: str) -> bool:
+        record, config_hash = read_record(folders[name]), records[name]["config_hash"]
+        return _is_finished(record, config_hash, kept, shard.minutes)
+
+    def begun(tasks: Iterable[Task]) -> Generator[Task]:
+        """Yield each task that is still to do, locked until the next one is asked for."""
+        for task in tasks:
+            with locked(folders[task.name] / ".lock"):
+                remove_leftovers(folders[task.name])
+                if not is_finished(task.name):
+                    yield task
+
+    # While cases change, the file of records has no seal: theirs are newer. The generator is closed, for one
+    # that an error leaves suspended keeps its case locked.
+    tasks: list[Task] = []
+    with (
+        locked(file.with_name(f".{file.stem}.lock")),
+        sealed(file),
+        closing(begun(tasks)) as todo,
+    ):
+        for dataset, seed, case in shard.restorations:
             read = store.read_known_blur if method.needs_true_kernels else store.read_observation
-            observation = read(shard.dataset, case)
-            record = records[case] = _record(shard, method, settings, observation)
-            remove_leftovers(folder / case)
-            if _is_finished(read_record(folder / case), record["config_hash"], kept):
+            observation = read(dataset, case)
+            name = f"{dataset}/{case}" + (f", seed {seed}" if seed else "")
+            folders[name] = store.case_folder(dataset, shard.method, seed, case)
+            record = records[name] = _record(shard, seed, method, settings, observation)
+            if is_finished(name):
                 continue
-            start = seed_from(shard.experiment_seed, shard.dataset, case, shard.method, shard.seed)
+            start = seed_from(shard.experiment_seed, dataset, case, shard.method, seed)
             tasks.append(
                 Task(
-                    name=case,
-                    build=_builder(method, observation, settings, start, device),
-                    checkpoint=folder / case / CHECKPOINT,
+                    name=name,
+                    build=builder(method, observation, settings, start, device),
+                    checkpoint=folders[name] / CHECKPOINT,
                     # A checkpoint of a run with fewer snapshots lacks the earlier ones.
                     key=" ".join([record["config_hash"], *map(str, kept)]),
                     snapshots=frozenset(kept),
+                    shape=observation.blurry.shape,
+                    seconds=math.inf if shard.minutes is None else 60 * shard.minutes,
                 )
             )
-        environment = _environment()
-        for case, restoration in solve(tasks, report):
-            write_restoration(folder / case, restoration, records[case] | environment)
-            (folder / case / CHECKPOINT).unlink(missing_ok=True)
-        runs = [read_record(folder / case) for case in shard.cases]
-        manifest = store.shard_manifest(shard.dataset, shard.method, shard.seed, shard.number)
-        write_json(manifest, runs)
+        environment = _environment() if tasks else {}
+        for name, restoration in _solved(todo, report, watch, shard.minutes):
+            is_late = restoration.status is Status.TIMED_OUT
+            limit = {"minutes_per_case": shard.minutes} if is_late else {}
+            write_restoration(folders[name], restoration, records[name] | environment | limit)
+            if not is_late:
+                (folders[name] / CHECKPOINT).unlink(missing_ok=True)
+        write_json(file, [read_record(folder) for folder in folders.values()])
 
 
-def _record(shard: Shard, method: Method, settings: Any, observation: Observation) -> dict[str, Any]:
+def _solved(
+    tasks: Iterable[Task], report: Report, watch: Watch, minutes: float | None
+) -> Iterator[tuple[str, Restoration]]:
+    """Solve tasks one after another and yield how each ended, also those in which a worker died."""
+    for task in tasks:
+        if task.name in watch.lost:
+            yield task.name, watch.lost[task.name]
+        else:
+            watch.begin(task.name, minutes)
+            yield from solve([task], report)
+
+
+def _record(
+    shard: Shard, seed: int, method: Method, settings: Any, observation: Observation
+) -> dict[str, Any]:
     """Collect what is known of a run before it starts: its names, and what decides its result."""
     files = provenance.files_of(method, settings, observation.case)
     decides = {
@@ -98,27 +154,38 @@ def _record(shard: Shard, method: Method, settings: Any, observation: Observatio
         "observation": observation_hash(observation),
         "weights": files_hash(files),
         "code": provenance.code_of(method, settings),
-        "seeds": [shard.experiment_seed, shard.seed],
+        "seeds": [shard.experiment_seed, seed],
     }
     return {
-        "dataset": shard.dataset,
+        "dataset": observation.dataset,
         "case": observation.case,
         "method": shard.method,
-        "seed": shard.seed,
+        "seed": seed,
         "config_hash": digest(decides),
         "provenance": decides,
     }
 
 
-def _is_finished(record: Mapping[str, Any] | None, config_hash: str, snapshots: Collection[int]) -> bool:
-    """Tell whether a case ended for good, by the same settings and code, with all of these snapshots."""
+def _is_finished(
+    record: Mapping[str, Any] | None, config_hash: str, snapshots: Collection[int], minutes: float | None
+) -> bool:
+    """Tell whether a case ended for good.
+
+    Args:
+        record: how it ended; None if it did not.
+        config_hash: of the settings and the code that it should have run with.
+        snapshots: those that it should have.
+        minutes: that it may take.
+    """
     if record is None or record.get("config_hash") != config_hash:
         return False
     status = Status(record["status"])
+    if status is Status.TIMED_OUT:
+        return minutes is not None and minutes <= record["minutes_per_case"]
     return status.final and (status is not Status.OK or set(snapshots) <= set(record.get("snapshots", ())))
 
 
-def _builder(
+def builder(
     method: Method, observation: Observation, settings: Any, seed: int, device: torch.device
 ) -> Callable[[], Problem]:
     """Put off building the problem until its turn, when a failure belongs to its case."""
@@ -133,13 +200,4 @@ def _builder(
 
 def _environment() -> dict[str, Any]:
     """Collect with what a result is computed, for its record."""
-    return {
-        "code_version": version(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-        "threads": torch.get_num_threads(),
-        "cores": os.cpu_count(),
-    }
+    return {"code_version": version(), "versions": machine.versions(), "machine": machine.describe()}

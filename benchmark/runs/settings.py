@@ -1,22 +1,44 @@
 """Turn a config's overrides into a method's settings."""
 
+import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from benchmark.core.schema import did_you_mean
 from benchmark.core.types import InputError
+from benchmark.runs.names import base_method, preset_of
+from methods.parts.presets import Preset
 from methods.parts.settings import compose, flat, required_keys, types_of, without_effect
 
+NO_PRESET: Preset = {}
 
-def effective(settings: type, overrides: Mapping[str, Any], where: str) -> Any:
-    """Build the settings of a method: what a user gave, and defaults for the rest.
+
+def method_settings(name: str, overrides: Mapping[str, Any], where: str) -> Any:
+    """Build the settings of a method: what a user gave, the preset's if its name has one, and defaults.
 
     Args:
-        settings: The method's settings class (see `methods.parts.settings`).
+        name: <method> or <method>@<setting>.
         overrides: Settings by their keys, as a config or a command line has them.
         where: Names the place for error messages, such as 'methods.selfdeblur'.
+
+    Raises:
+        InputError: As `effective`.
+    """
+    return effective(base_method(name).settings, overrides, where, preset_of(name))
+
+
+def effective(settings: type, overrides: Mapping[str, Any], where: str, preset: Preset = NO_PRESET) -> Any:
+    """Build settings: what a user gave, then a preset, and defaults for the rest.
+
+    Args:
+        settings: The settings class of a method (see `methods.parts.settings`) or of a training.
+        overrides: Settings by their keys, as a config or a command line has them.
+        where: Names the place for error messages, such as 'methods.selfdeblur'.
+        preset: Settings to start from. Those that `overrides` make useless change nothing.
 
     Raises:
         InputError: A key is unknown, has no effect beside the others, or its value is of the wrong type or
@@ -29,7 +51,8 @@ def effective(settings: type, overrides: Mapping[str, Any], where: str) -> Any:
     for key in required_keys(settings):
         if key not in overrides:
             raise InputError(f"{where}.{key}: this setting has no default; give it a value")
-    values = {key: _checked(known[key], value, f"{where}.{key}") for key, value in overrides.items()}
+    given = {**preset, **overrides}
+    values = {key: _checked(known[key], value, f"{where}.{key}") for key, value in given.items()}
     try:
         built: Any = compose(settings, **values)
     except ValueError as error:
@@ -38,6 +61,30 @@ def effective(settings: type, overrides: Mapping[str, Any], where: str) -> Any:
         if key in overrides:
             raise InputError(f"{where}: '{key}' has no effect with {reason}; change one of the two")
     return built
+
+
+def changed(settings: type, values: Mapping[str, Any], preset: Preset = NO_PRESET) -> dict[str, Any]:
+    """Return what a config would have to name: the settings without a default or with another value.
+
+    Args:
+        settings: The method's settings class.
+        values: All settings as they took effect, as JSON has them.
+        preset: What the config starts from in place of the defaults.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Settings:
+    ...     path: str
+    ...     rates: tuple[float, ...] = (0.1, 0.01)
+    ...     iterations: int = 5000
+    >>> changed(Settings, {"path": "here", "rates": [0.1, 0.01], "iterations": 10})
+    {'path': 'here', 'iterations': 10}
+    """
+    required = {key: values[key] for key in required_keys(settings) if key in values}
+    start: Any = compose(settings, **required, **preset)
+    defaults = json.loads(json.dumps(flat(start)))  # lists for tuples
+    same = {key for key, value in values.items() if key in defaults and defaults[key] == value}
+    return {key: value for key, value in values.items() if key in required or key not in same}
 
 
 def kept_snapshots(settings: Any, asked: Collection[int]) -> list[int]:
@@ -52,5 +99,34 @@ def _checked(kind: Any, value: Any, where: str) -> Any:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join([where, *map(str, first["loc"])])
-        raise InputError(f"{place}: {first['msg']}") from error
+        # A place is a number in a list; a name is that of an alternative type.
+        place = where + "".join(f"[{step}]" for step in first["loc"] if isinstance(step, int))
+        raise InputError(f"{place}: {_sentence(first)}") from error
+
+
+# The start of pydantic's name of an error, to what is needed in its place.
+NEEDED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a mapping of keys to values",
+}
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Say in plain words what pydantic found wrong, for the errors that settings can have."""
+    given = error["input"]
+    if error["type"] == "literal_error":
+        known = re.findall("'([^']*)'", error["ctx"]["expected"])
+        return f"unknown value '{given}'. {did_you_mean(str(given), known)}"
+    if error["type"] == "missing":
+        return f"one more entry is needed, not {given!r} alone"
+    if error["type"] == "too_long":
+        return f"{error['ctx']['max_length']} entries are needed, not {error['ctx']['actual_length']}"
+    needed = NEEDED.get(error["type"].partition("_")[0])
+    if needed is None:
+        return error["msg"]
+    return f"{needed} is needed, not {'nothing' if given is None else repr(given)}"

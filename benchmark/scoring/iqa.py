@@ -1,6 +1,7 @@
-"""Compute metrics with the library pyiqa, from weights that are already here.
+"""Compute metrics with their libraries: LPIPS with lpips, the others with pyiqa.
 
-Nothing is ever downloaded: a metric whose weights are missing is refused before pyiqa is asked for it.
+Nothing is downloaded here. The parameters of NIQE and BRISQUE ship in `parameters/`, the linear layers of
+LPIPS with its library. The network below them, AlexNet, has to be on this machine (`find_weights`).
 """
 
 import contextlib
@@ -8,45 +9,47 @@ import io
 import math
 import os
 import pickle
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.io.matlab import MatReadError
 
+from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import MIRROR
+from benchmark.data.sources import find_source
 from benchmark.scoring.alignment import Image
 
-UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError, MatReadError)
+SOURCE = "metric-weights"  # in datasets/sources.yaml
+ALEXNET = "alexnet-owt-7be5be79.pth"  # of that source; torchvision's name
+PARAMETERS = Path(__file__).parent / "parameters"
+UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
+
+Model = Callable[..., torch.Tensor]  # of images (1, 3, H, W) in [0, 1]
 
 
-def score(*images: Image, name: str, pyiqa_name: str, weights: tuple[str, ...]) -> float:
+def score(*images: Image, name: str, load: Callable[[], Model]) -> float:
     """Compute a metric on the CPU in float32; grey images are repeated to three channels.
 
     Args:
         images: The estimate and the reference, or the estimate alone; (C, H, W) in [0, 1].
         name: What messages call the metric.
-        pyiqa_name: What pyiqa calls it.
-        weights: Its weight files below torch hub's folder, pyiqa's own file first.
+        load: Loads the metric, at its first use.
 
     Raises:
         InputError: Weights are missing or damaged, or the image is too flat to have a value.
     """
-    missing = missing_files(weights)
-    if missing:
-        files = " and ".join(f"hub/{file}" for file in missing)
-        raise InputError(f"weights of {name} not found: set {MIRROR}, or put {files} into TORCH_HOME")
     try:
-        model = _model(pyiqa_name, weights, hub_folder())
-    except UNREADABLE as error:
-        files = " or ".join(f"hub/{file}" for file in weights)
-        raise InputError(f"weights of {name} cannot be read: get {files} again") from error
+        model = load()
+    except InputError as error:
+        raise InputError(f"weights of {name} {error}") from error
     try:
-        value = float(model(*map(_tensor, images)))
+        with torch.inference_mode():
+            value = float(model(*map(_tensor, images)))
     except (AssertionError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]
         # pyiqa raises these for the statistics of a constant image
         value = math.nan
@@ -55,30 +58,80 @@ def score(*images: Image, name: str, pyiqa_name: str, weights: tuple[str, ...]) 
     return value
 
 
-def missing_files(weights: Sequence[str]) -> list[str]:
-    """List those of the weight files that are not in torch hub's folder."""
-    return [file for file in weights if not (hub_folder() / file).is_file()]
+def find_weights(file: str) -> Path | None:
+    """Find a file of the source `metric-weights`; None where it is not on this machine.
 
-
-def hub_folder() -> Path:
-    """Find torch hub's folder, below the mirror's `weights/torch_home` if that exists, else the user's."""
+    It may lie in the mirror, below `weights/torch_home`, in the folder that `blindbench download` fills, or
+    in torch hub's folder, where other programs that use torchvision keep theirs.
+    """
     mirror = os.environ.get(MIRROR)
-    home = Path(mirror, "weights", "torch_home").resolve() if mirror else None
-    return home / "hub" if home and home.is_dir() else Path(torch.hub.get_dir())
+    folders = [Path(mirror, "weights", "torch_home", "hub", "checkpoints")] if mirror else []
+    folders += [data_folder() / SOURCE, Path(torch.hub.get_dir(), "checkpoints")]
+    return next((folder / file for folder in folders if (folder / file).is_file()), None)
+
+
+def lpips_alex() -> Model:
+    """Load LPIPS, version 0.1, over AlexNet.
+
+    Raises:
+        InputError: AlexNet's weights are missing or damaged.
+    """
+    file = find_weights(ALEXNET)
+    if file is None:
+        raise InputError(f"not found: {_how_to_get()}")
+    try:
+        return _lpips_alex(file)
+    except UNREADABLE as error:
+        raise InputError(f"cannot be read: delete {ALEXNET} and get it again") from error
 
 
 @cache
-def _model(pyiqa_name: str, weights: tuple[str, ...], hub: Path) -> Any:
-    """Build pyiqa's metric with weights from `hub`."""
-    # Only pyiqa and torchvision read these two. pyiqa reads TORCH_HOME when it is imported, so not before
-    # this line; without the second it would unpickle whatever a weight file holds.
-    os.environ["TORCH_HOME"] = str(hub.parent)
-    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+def pyiqa_model(name: str) -> Model:
+    """Load the metric that pyiqa calls `name`."""
     import pyiqa  # noqa: PLC0415  (takes seconds, and only some metrics need it)
 
-    options = {"pretrained_model_path": str(hub / weights[0])} if weights else {}
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it loads
-        return pyiqa.create_metric(pyiqa_name, device=torch.device("cpu"), **options)
+        model: Model = pyiqa.create_metric(name, device=torch.device("cpu"), **_parameters(name))
+    return model
+
+
+@cache
+def _how_to_get() -> str:
+    return find_source(SOURCE).how_to_get
+
+
+@cache
+def _lpips_alex(file: Path) -> Model:
+    """Build LPIPS with AlexNet's weights from `file`."""
+    import lpips  # noqa: PLC0415  (takes seconds, with torchvision)
+
+    weights = torch.load(file, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it uses an old name of an argument of torchvision
+        model = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
+    # The network is cut into slices, whose layers keep their numbers: slice2.3.bias is features.3.bias.
+    names = {key: f"features.{key.partition('.')[2]}" for key in model.net.state_dict()}
+    model.net.load_state_dict({key: weights[name] for key, name in names.items()})
+
+    def distance(estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+        value: torch.Tensor = model(estimate, reference, normalize=True)  # from [0, 1] to [-1, 1]
+        return value
+
+    return distance
+
+
+def _parameters(name: str) -> dict[str, Any]:
+    """Return the argument that gives pyiqa the shipped parameters of a metric, if it has any."""
+    if name == "niqe":
+        return {"pretrained_model_path": str(PARAMETERS / "niqe.mat")}
+    if name == "brisque":
+        with np.load(PARAMETERS / "brisque.npz", allow_pickle=False) as file:
+            pair = torch.from_numpy(file["coefficients"]), torch.from_numpy(file["support_vectors"])
+        stream = io.BytesIO()  # pyiqa wants a file of torch's
+        torch.save(pair, stream)
+        stream.seek(0)
+        return {"pretrained_model_path": stream}
+    return {}
 
 
 def _tensor(image: Image) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Measure how close an estimated kernel is to the true one.
+"""Measure how close an estimated kernel is to the true one, or how well it explains the blurry image.
 
 Kernels are (h, w) in true-convolution form, sum 1.
 """
@@ -9,8 +9,10 @@ import numpy as np
 import scipy  # loads its parts when they are used; signal takes a second
 from numpy.typing import NDArray
 
+from benchmark.blur.kernel_energy import kernel_energy
 from benchmark.blur.nonblind import hyper_laplacian
 from benchmark.scoring.alignment import best_shift
+from benchmark.scoring.colour import full_range_luma
 
 Floats = NDArray[np.floating[Any]]
 
@@ -65,6 +67,19 @@ def error_ratio(blurry: Floats, sharp: Floats, estimate: Floats, truth: Floats) 
     return _squared_error(blurry, sharp, estimate) / _squared_error(blurry, sharp, truth)
 
 
+def energy(blurry: Floats, estimate: Floats) -> float:
+    """Compute the `kernel_energy` of an estimate on the luma of a blurry image: no truth is needed.
+
+    Args:
+        blurry: (C, H, W) in [0, 1].
+        estimate: (h, w).
+
+    Raises:
+        InputError: The image is not larger than the kernel.
+    """
+    return kernel_energy(full_range_luma(blurry.astype(np.float64))[0], estimate)
+
+
 def misplaced_mass(estimate: Floats, truth: Floats) -> float:
     """Compute the share of the estimate's mass that lies in the wrong place.
 
@@ -80,15 +95,43 @@ def misplaced_mass(estimate: Floats, truth: Floats) -> float:
     >>> misplaced_mass(np.ones((1, 1)), np.array([[0.75, 0.25]]))
     0.25
     """
+    return float(np.abs(_difference(estimate, truth)).sum() / 2)
+
+
+def kernel_psnr(estimate: Floats, truth: Floats) -> float:
+    """Compute the peak signal-to-noise ratio of a kernel, at the shift of `kernel_similarity`.
+
+        10 log10( max(truth)^2 / (sum (shift_s estimate - truth)^2 / (h w)) ),    h x w the size of the truth
+
+    The sum is over all entries of both, so the estimate's declared size makes no difference. Zhuang et al.,
+    IJCV 2023, plot a kernel's PSNR (Figures 15 and 16) and do not say how they align or scale it: this form
+    is ours.
+
+    Args:
+        estimate: (h', w').
+        truth: (h, w).
+
+    Returns:
+        Decibels; infinite for equal shapes.
+
+    >>> round(kernel_psnr(np.array([[0.9, 0.1]]), np.array([[1.0, 0.0]])), 6)
+    20.0
+    """
+    error = float((_difference(estimate, truth) ** 2).sum())
+    return float(10 * np.log10(truth.max() ** 2 * truth.size / error)) if error else float("inf")
+
+
+def _difference(estimate: Floats, truth: Floats) -> NDArray[np.float64]:
+    """Subtract the truth from the estimate, shifted as in `kernel_similarity`, where either is not zero."""
     correlation = _correlation(truth, estimate)
     peak = np.unravel_index(correlation.argmax(), correlation.shape)
     (rows, columns), (height, width) = estimate.shape, truth.shape
     # Both on one canvas that holds the shifted estimate wherever it lies.
-    canvas = np.zeros((2, height + 2 * rows, width + 2 * columns))
-    canvas[0, rows : rows + height, columns : columns + width] = truth
+    canvas = np.zeros((height + 2 * rows, width + 2 * columns))
+    canvas[rows : rows + height, columns : columns + width] -= truth
     top, left = int(peak[0]) + 1, int(peak[1]) + 1
-    canvas[1, top : top + rows, left : left + columns] = estimate
-    return float(np.abs(canvas[0] - canvas[1]).sum() / 2)
+    canvas[top : top + rows, left : left + columns] += estimate
+    return canvas
 
 
 def _correlation(first: Floats, second: Floats) -> NDArray[np.float64]:

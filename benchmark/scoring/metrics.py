@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from benchmark.blur.field import reblurred
-from benchmark.core.schema import did_you_mean
+from benchmark.core.schema import look_up
 from benchmark.core.types import InputError
 from benchmark.scoring import iqa
 from benchmark.scoring.alignment import Image
-from benchmark.scoring.kernel_scores import error_ratio, kernel_similarity
+from benchmark.scoring.kernel_scores import energy, error_ratio, kernel_psnr, kernel_similarity
 
 SIGMA = 1.5  # px, of SSIM's Gaussian window
 WINDOW = 11  # px, its side
@@ -28,9 +28,10 @@ WINDOW = 11  # px, its side
 #   masked   (estimate, reference, mask), where a protocol scores some pixels only
 #   image    (estimate,), the full frame: no-reference metrics
 #   kernels  (estimated kernel, true kernel)
+#   kernel   (blurry image, estimated kernel)
 #   blur     (blurry image, sharp image, estimated kernel, true kernel)
 #   field    (blurry image, sharp image, estimated kernel field)
-Inputs = Literal["pair", "masked", "image", "kernels", "blur", "field"]
+Inputs = Literal["pair", "masked", "image", "kernels", "kernel", "blur", "field"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Metric:
     lower_is_better: bool = False
     shows_gain: bool = False  # whether tables show the mean difference to the blurry image, in its unit
     config_name: str = ""  # the name in configs, where a protocol chooses among variants; `name` if empty
-    weights: tuple[str, ...] = ()  # files that it needs, below torch hub's folder
+    weights: tuple[str, ...] = ()  # files of the source `metric-weights` that it needs
 
     @property
     def is_full_reference(self) -> bool:
@@ -61,7 +62,7 @@ class Metric:
     @property
     def missing_weights(self) -> list[str]:
         """The weight files that it needs and that are not here."""
-        return iqa.missing_files(self.weights)
+        return [file for file in self.weights if iqa.find_weights(file) is None]
 
 
 def psnr(estimate: Image, reference: Image) -> float:
@@ -227,24 +228,23 @@ def _require_side(name: str, image: Image, smallest: int) -> None:
         raise InputError(f"{name} needs at least {smallest} px a side, {height} x {width} are left to score")
 
 
-def _by_pyiqa(
+def _by_library(
     name: str,
     title: str,
     digits: int,
+    load: Callable[[], iqa.Model],
     *,
     smallest_side: int,
-    pyiqa_name: str = "",
     inputs: Inputs = "pair",
     lower_is_better: bool = False,
     config_name: str = "",
     weights: tuple[str, ...] = (),
 ) -> Metric:
-    """Make an entry whose function is pyiqa's, for images of `smallest_side` px or more."""
-    score = partial(iqa.score, name=name, pyiqa_name=pyiqa_name or name, weights=weights)
+    """Make an entry whose function is a library's, for images of `smallest_side` px or more."""
 
     def function(*images: Image) -> float:
         _require_side(name, images[0], smallest_side)
-        return score(*images)
+        return iqa.score(*images, name=name, load=load)
 
     return Metric(
         name,
@@ -269,30 +269,34 @@ _ENTRIES = (
     ),
     Metric("ssim-masked", "SSIM (masked)", 3, ssim_masked, "masked", config_name="ssim"),
     # On the luminance, rounded to 8 bits; negative contrast terms count as zero.
-    _by_pyiqa("ssim-pyiqa", "SSIM (pyiqa)", 3, pyiqa_name="ssim", smallest_side=WINDOW),
+    _by_library("ssim-pyiqa", "SSIM (pyiqa)", 3, partial(iqa.pyiqa_model, "ssim"), smallest_side=WINDOW),
     # Zhang et al., CVPR 2018, version 0.1; below 31 px nothing is left after AlexNet's last pooling.
-    _by_pyiqa(
-        "lpips-alex", "LPIPS (AlexNet)", 3, pyiqa_name="lpips", smallest_side=31,
-        lower_is_better=True, config_name="lpips",
-        weights=("pyiqa/LPIPS_v0.1_alex-df73285e.pth", "checkpoints/alexnet-owt-7be5be79.pth"),
+    _by_library(
+        "lpips-alex", "LPIPS (AlexNet)", 3, iqa.lpips_alex, smallest_side=31,
+        lower_is_better=True, config_name="lpips", weights=(iqa.ALEXNET,),
     ),
     # Sheikh and Bovik, TIP 2006: a wavelet pyramid of four levels, for which 33 px are just enough.
-    _by_pyiqa("vif", "VIF", 3, smallest_side=33),
+    _by_library("vif", "VIF", 3, partial(iqa.pyiqa_model, "vif"), smallest_side=33),
     # Mittal et al., SPL 2013: statistics of blocks of 96 px; a single block leaves their spread at zero.
-    _by_pyiqa(
-        "niqe", "NIQE", 2, smallest_side=96, inputs="image", lower_is_better=True,
-        weights=("pyiqa/niqe_modelparameters.mat",),
+    _by_library(
+        "niqe", "NIQE", 2, partial(iqa.pyiqa_model, "niqe"), smallest_side=96,
+        inputs="image", lower_is_better=True,
     ),
     # Mittal et al., TIP 2012: windows of 7 px, on the image and at half its size.
-    _by_pyiqa(
-        "brisque", "BRISQUE", 2, smallest_side=14, inputs="image", lower_is_better=True,
-        weights=("pyiqa/brisque_svm_weights.pth",),
+    _by_library(
+        "brisque", "BRISQUE", 2, partial(iqa.pyiqa_model, "brisque"), smallest_side=14,
+        inputs="image", lower_is_better=True,
     ),
     # Venkatanath et al., NCC 2015: blocks of 16 px.
-    _by_pyiqa("piqe", "PIQE", 2, smallest_side=16, inputs="image", lower_is_better=True),
+    _by_library(
+        "piqe", "PIQE", 2, partial(iqa.pyiqa_model, "piqe"), smallest_side=16,
+        inputs="image", lower_is_better=True,
+    ),
     Metric("reblur-psnr", "Re-blur PSNR", 2, reblur_psnr, "field", unit="dB"),
     Metric("reblur-ssim-3d", "Re-blur SSIM (3-D)", 3, reblur_ssim_3d, "field"),
     Metric("kernel-similarity", "Kernel similarity", 3, kernel_similarity, "kernels"),
+    Metric("kernel-psnr", "Kernel PSNR", 2, kernel_psnr, "kernels", unit="dB"),
+    Metric("kernel-energy", "Kernel energy", 3, energy, "kernel", lower_is_better=True),
     Metric("error-ratio", "Error ratio", 2, error_ratio, "blur", lower_is_better=True),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ENTRIES}
@@ -300,9 +304,7 @@ METRICS = {metric.name: metric for metric in _ENTRIES}
 
 def find_metric(name: str) -> Metric:
     """Return the metric that scores.csv calls `name`. Raises InputError when there is none."""
-    if name not in METRICS:
-        raise InputError(f"unknown metric '{name}'. {did_you_mean(name, list(METRICS))}")
-    return METRICS[name]
+    return look_up(METRICS, name, "metric")
 
 
 def gain_metrics() -> list[str]:
@@ -319,6 +321,4 @@ def variants(config_name: str) -> list[Metric]:
     by_name: dict[str, list[Metric]] = {}
     for metric in METRICS.values():
         by_name.setdefault(metric.config_name or metric.name, []).append(metric)
-    if config_name not in by_name:
-        raise InputError(f"unknown metric '{config_name}'. {did_you_mean(config_name, list(by_name))}")
-    return by_name[config_name]
+    return look_up(by_name, config_name, "metric")

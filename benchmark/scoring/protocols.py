@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from benchmark.core.schema import did_you_mean
+from benchmark.core.schema import look_up
 from benchmark.core.types import InputError
 from benchmark.scoring.alignment import BORDER, MAX_SHIFT, Aligned, Image, best_shift, whole_frame
 from benchmark.scoring.best_frame import best_frame
@@ -97,6 +97,4 @@ PROTOCOLS = {protocol.name: protocol for protocol in _ENTRIES}
 
 def find_protocol(name: str) -> Protocol:
     """Return the protocol called `name`. Raises InputError when there is none."""
-    if name not in PROTOCOLS:
-        raise InputError(f"unknown protocol '{name}'. {did_you_mean(name, list(PROTOCOLS))}")
-    return PROTOCOLS[name]
+    return look_up(PROTOCOLS, name, "protocol")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.core.faults import fault_behind
+from benchmark.core.images import read_image
 from benchmark.core.types import Array, InputError, Status, Truth
-from benchmark.data.images import read_image
 from benchmark.runs.store import (
     Store,
     read_kernel_field,
@@ -24,7 +25,7 @@ from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS
 from benchmark.scoring.metrics import Inputs, Metric
 from benchmark.scoring.protocols import Protocol, find_protocol
 
-CONVERGENCE_METRICS = ("psnr", "ssim")  # as in configs
+CONVERGENCE_METRICS = ("psnr", "ssim", "kernel-psnr")  # as in configs; of every config's snapshots
 
 
 def score_method(
@@ -57,22 +58,44 @@ def score_method(
     rules = find_protocol(protocol)
     chosen = [rules.metric(name) for name in metrics]
     rows = []
-    for case, truth, folder, record in _restorations(store, dataset, method, cases, seed):
-        restored = None
-        if Status(record["status"]) is Status.OK:
-            restored = Restored(
-                read_restored_image(folder),
-                truth,
-                rules,
-                store.read_observation(dataset, case).blurry,
-                read_kernels(folder),
-                read_kernel_field(folder),
-            )
-        for metric in chosen:
-            failure = (np.nan, f"{record['status']}: {record['reason']}")
-            value, note = restored.score(metric) if restored else failure
-            rows.append((dataset, truth.group, case, method, seed, protocol, metric.name, value, note))
+    for case in cases:
+        group = store.read_truth(dataset, case).group
+        scored = score_case(store, dataset, method, case, seed=seed, protocol=rules, metrics=chosen)
+        for metric, (value, note) in scored.items():
+            rows.append((dataset, group, case, method, seed, protocol, metric, value, note))
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def score_case(
+    store: Store,
+    dataset: str,
+    method: str,
+    case: str,
+    *,
+    seed: int,
+    protocol: Protocol,
+    metrics: Sequence[Metric],
+) -> dict[str, tuple[float, str]]:
+    """Score one restoration.
+
+    Returns:
+        Metric to its value and an empty text, or to NaN and the reason why there is no value.
+
+    Raises:
+        InputError: The case was not restored.
+    """
+    ((_, truth, folder, record),) = _restorations(store, dataset, method, [case], seed)
+    if Status(record["status"]) is not Status.OK:
+        return {metric.name: (np.nan, f"{record['status']}: {record['reason']}") for metric in metrics}
+    restored = Restored(
+        read_restored_image(folder),
+        truth,
+        protocol,
+        store.read_observation(dataset, case).blurry,
+        read_kernels(folder),
+        read_kernel_field(folder),
+    )
+    return {metric.name: restored.score(metric) for metric in metrics}
 
 
 def score_snapshots(
@@ -83,9 +106,10 @@ def score_snapshots(
     *,
     seed: int,
     protocol: str,
+    metrics: Sequence[str],
     snapshots: Collection[int],
 ) -> pd.DataFrame:
-    """Score the snapshots, and the result, by `CONVERGENCE_METRICS`.
+    """Score the snapshots, and the result, by `CONVERGENCE_METRICS` and by full-reference metrics.
 
     Args:
         store: The results folder.
@@ -94,24 +118,28 @@ def score_snapshots(
         cases: Names of cases.
         seed: Which repetition.
         protocol: A name of `PROTOCOLS`.
+        metrics: Named as in configs. Those that compare no images are left out.
         snapshots: The iterations to score.
 
     Returns:
-        `CONVERGENCE_COLUMNS`, a row per case, iteration and metric. The restored image has the iteration that
-        it was taken from, and `is_result`. Cases that failed or have no sharp image have no rows.
+        `CONVERGENCE_COLUMNS`, a row per case, iteration and metric that has a value there. The restored image
+        has the iteration that it was taken from, and `is_result`. Cases that failed have no rows.
 
     Raises:
-        InputError: The protocol is unknown, or a case was not restored.
+        InputError: The protocol or a metric is unknown, or a case was not restored.
     """
     rules = find_protocol(protocol)
-    metrics = [rules.metric(name) for name in CONVERGENCE_METRICS]
+    asked = [name for name in metrics if rules.metric(name).is_full_reference]
+    chosen = [rules.metric(name) for name in dict.fromkeys([*CONVERGENCE_METRICS, *asked])]
     rows = []
     for case, truth, folder, record in _restorations(store, dataset, method, cases, seed):
         if Status(record["status"]) is not Status.OK:
             continue
-        for iteration, seconds, image in _estimates(folder, record, snapshots):
+        for iteration, seconds, image, kernels in _estimates(folder, record, snapshots):
             is_result = iteration == record["returned"]
-            for metric, value in zip(metrics, score_image(image, truth, rules, metrics), strict=True):
+            restored = Restored(image, truth, rules, kernels=kernels)
+            for metric in chosen:
+                value, _ = restored.score(metric)
                 names = (dataset, truth.group, case, method, seed)
                 rows.append((*names, iteration, is_result, seconds, protocol, metric.name, value))
     return pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS)).dropna(subset="value")
@@ -139,25 +167,30 @@ class Restored:
         try:
             return metric.function(*self.arguments(metric.inputs)), ""
         except InputError as error:
+            if fault := fault_behind(error):
+                raise fault from error
             return np.nan, str(error)
 
     def arguments(self, inputs: Inputs) -> tuple[Any, ...]:
         """Return the arguments of metrics of these inputs. Raises InputError where one is missing."""
         match inputs:
-            case "pair":
-                return self.aligned.estimate, self.aligned.reference
-            case "masked":
-                return self.aligned.estimate, self.aligned.reference, self.aligned.mask
+            case "pair" | "masked":
+                pair = self.aligned.estimate, self.aligned.reference
+                return pair if inputs == "pair" else (*pair, self.aligned.mask)
             case "image":
                 return (self.image.astype(np.float64),)
             case "kernels":
                 return self._kernels()
+            case "kernel":
+                return self.blurry, self._kernel()
             case "blur":
                 return self.blurry, self._sharp(), *self._kernels()
             case "field":
                 sharp = self._sharp()
                 if self.field is None:
                     raise InputError("the method estimates no kernel field")
+                if not np.isfinite(self.field).all() or not self.field.size:
+                    raise InputError("the estimated kernel field is not finite, or empty")
                 return self.blurry, sharp, self.field
 
     @cached_property
@@ -182,11 +215,20 @@ class Restored:
     def _kernels(self) -> tuple[Array, Array]:
         if self.truth.kernels is None:
             raise InputError("the true kernel is not known")
+        estimate = self._kernel()
+        if len(self.truth.kernels) != 1:
+            raise InputError("kernels are compared for uniform blur only")
+        return estimate, self.truth.kernels[0]
+
+    def _kernel(self) -> Array:
         if self.kernels is None:
             raise InputError("the method estimates no kernel")
-        if len(self.kernels) != 1 or len(self.truth.kernels) != 1:
+        if len(self.kernels) != 1:
             raise InputError("kernels are compared for uniform blur only")
-        return self.kernels[0], self.truth.kernels[0]
+        if not np.isfinite(self.kernels).all() or not self.kernels.any():
+            raise InputError("the estimated kernel is not finite, or zero everywhere")
+        kernel: Array = self.kernels[0]
+        return kernel
 
 
 def _restorations(
@@ -208,15 +250,21 @@ def _restorations(
 
 def _estimates(
     folder: Path, record: Mapping[str, Any], snapshots: Collection[int]
-) -> list[tuple[int, float, Array]]:
-    """List iteration, seconds and image of the snapshots to score and of the result, in order."""
+) -> list[tuple[int, float, Array, Array | None]]:
+    """List iteration, seconds, image and kernels of the snapshots to score and of the result, in order."""
     estimates = [
-        (snapshot.iteration, snapshot.seconds, snapshot.image.astype(np.float32) / np.float32(255))
+        (
+            snapshot.iteration,
+            snapshot.seconds,
+            snapshot.image.astype(np.float32) / np.float32(255),
+            snapshot.kernels,
+        )
         for snapshot in read_snapshots(folder)
         # After the last iteration the estimate is the result, whichever iteration that was taken from.
         if snapshot.iteration in snapshots
         and snapshot.iteration < record["iterations"]
         and snapshot.iteration != record["returned"]
     ]
-    estimates.append((record["returned"], record["seconds"], read_restored_image(folder)))
+    result = (record["returned"], record["seconds"], read_restored_image(folder), read_kernels(folder))
+    estimates.append(result)
     return sorted(estimates, key=lambda estimate: estimate[0])

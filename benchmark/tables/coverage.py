@@ -1,4 +1,4 @@
-"""Say which datasets of a table were not scored completely, and why."""
+"""Count the cases of a table's datasets, and say why datasets have no scores."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -9,30 +9,40 @@ from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset, presence
 
 
-def coverage_notes(datasets: Sequence[str], scores: pd.DataFrame) -> list[str]:
-    """Write a sentence for each reason why some cases of `datasets` have no scores."""
+def absence_notes(datasets: Sequence[str], scores: pd.DataFrame) -> list[str]:
+    """Write a sentence for each reason why some of `datasets` have no scores at all."""
     datasets_by_reason: dict[str, list[str]] = {}
     for name in datasets:
-        expected, scored = _case_count(name), scores[scores.dataset == name].case.nunique()
-        if expected is not None and scored < expected:
-            reason = why_not_run(name) if scored == 0 else "the config selects these"
-            datasets_by_reason.setdefault(f"{scored} of {expected} cases: {reason}.", []).append(name)
-    return [f"{', '.join(names)}: {reason}" for reason, names in datasets_by_reason.items()]
+        if not (scores.dataset == name).any():
+            datasets_by_reason.setdefault(why_not_run(name), []).append(name)
+    return [f"No rows for {', '.join(names)}: {reason}" for reason, names in datasets_by_reason.items()]
 
 
 @cache
 def why_not_run(dataset: str) -> str:
     """Say why a dataset has no scores at all."""
-    if _case_count(dataset) is None:
+    if case_count(dataset) is None:
         return "no such dataset here yet"
     if presence(find_dataset(dataset)) != "yes":
         return "its files are not all here, see `blindbench datasets`"
     return "it is not in this profile"
 
 
-def _case_count(dataset: str) -> int | None:
-    """Count the dataset's cases; None when it does not exist (yet) or its files are needed to tell."""
+@cache
+def case_count(dataset: str, group: str | None = None) -> int | None:
+    """Count a dataset's cases, or those of one group.
+
+    Args:
+        dataset: Its name, with conditions if it has any.
+        group: Such as a category; None for all cases.
+
+    Returns:
+        None when the dataset does not exist (yet), or when its files are needed to tell.
+    """
     try:
-        return find_dataset(dataset).case_count
+        found = find_dataset(dataset)
+        if group is None:
+            return found.case_count
+        return sum(entry.group == group for entry in found.entries.values())
     except InputError:
         return None

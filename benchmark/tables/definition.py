@@ -1,7 +1,7 @@
 """What a table shows, before any score: its blocks of columns, its rows, and what a paper printed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,12 @@ class Block:
     reason: str = ""  # why the block has no dataset
     caption: str = ""
     methods: tuple[str, ...] = ()  # those that have a row here; empty means all rows of the table
+    stands_for: str = ""  # the paper's dataset, where `dataset` stands in for it
+
+    def with_stand_in(self, dataset: str) -> "Block":
+        """Return the block with `dataset` in place of the paper's; the title names both."""
+        title = f"{self.title}, stand-in: {dataset}"
+        return replace(self, title=title, dataset=dataset, stands_for=self.dataset or "")
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class Row:
     """One method."""
 
     title: str
-    method: str | None  # None where there are only published numbers
+    # None where there are only published numbers; in a table of best variants a shell pattern of their names.
+    method: str | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,14 @@ class Published:
     value: str
     deviation: str = ""  # standard deviation over cases
     note: str = ""
+
+
+@dataclass(frozen=True)
+class BestOf:
+    """For each case, the variant of a method whose run reaches the highest PSNR."""
+
+    setting: str  # the setting in which the variants differ
+    column: str  # the title of the column that shows its value in the best variant
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,30 @@ class Definition:
     # By the titles of block, row and column.
     published: Mapping[tuple[str, str, str], Published] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # below the table, without a full stop
+    # Titles of rows whose networks must have the same size and training to be compared.
+    ablations: tuple[tuple[str, ...], ...] = ()
+    best_of: BestOf | None = None  # set where the rows show the best of several variants
+    baseline: str = ""  # the method that the others are tested against, case by case; empty for none
+
+    def with_stand_ins(self, stand_ins: Mapping[str, str]) -> "Definition":
+        """Return the table with other datasets in place of the paper's; headings name both.
+
+        Args:
+            stand_ins: Dataset to the one that stands in for it.
+        """
+        blocks = {
+            block.title: block.with_stand_in(stand_ins[block.dataset])
+            for block in self.blocks
+            if block.dataset and block.dataset in stand_ins
+        }
+        return replace(
+            self,
+            blocks=tuple(blocks.get(block.title, block) for block in self.blocks),
+            published={
+                (blocks[title].title if title in blocks else title, row, column): number
+                for (title, row, column), number in self.published.items()
+            },
+        )
 
     @property
     def datasets(self) -> list[str]:

@@ -12,11 +12,11 @@ RANKS = "<ranks>"
 
 @dataclass(frozen=True)
 class Cell:
-    """A text in a table; plain strings serve where there is neither rank nor footnote."""
+    """A text in a table; plain strings serve where there is neither rank nor note."""
 
     text: str
     rank: str = ""  # 'best' or 'second'
-    footnote: int = 0  # its number; 0 for none
+    note: str = ""  # for a footnote, without a full stop; equal notes share one
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,17 @@ class Section:
 
     title: str
     caption: str
-    headings: Sequence[str]
+    headings: Sequence[str | Cell]
     rows: Sequence[Sequence[str | Cell]]
     legend: Sequence[str] = ()  # sentences without a full stop; `RANKS` stands for one of them
-    footnotes: Sequence[tuple[int, str]] = ()  # number, or 0 for a remark on the whole table; text
-    # The texts of footnotes have no full stop either.
+    remarks: Sequence[str] = ()  # below the table, without a full stop
+
+    @property
+    def footnotes(self) -> dict[str, int]:
+        """The notes of its cells with their numbers, in reading order."""
+        cells = [cell for row in (self.headings, *self.rows) for cell in row if isinstance(cell, Cell)]
+        notes = dict.fromkeys(cell.note for cell in cells if cell.note)
+        return {note: number for number, note in enumerate(notes, 1)}
 
 
 @dataclass(frozen=True)
@@ -45,32 +51,39 @@ class Page:
         """Write the page as Markdown: a heading and a table per section."""
         lines = [f"# {self.title}"] if self.title else []
         for section in self.sections:
-            body = tabulate(
-                _rows(section, _MARKDOWN),
-                headers=[_MARKDOWN.escape(heading) for heading in section.headings],
-                tablefmt="pipe",
-                disable_numparse=True,
-            )
+            headings, *rows = _texts(section, _MARKDOWN)
+            body = tabulate(rows, headers=headings, tablefmt="pipe", disable_numparse=True)
             legend = _legend(section, _MARKDOWN)
             about = [text for text in (section.caption, self.caption, legend) if text]
-            lines += [f"## {section.title}", *about, body, *_footnotes(section, _MARKDOWN)]
+            lines += [f"## {section.title}", *about, body, *_below(section, _MARKDOWN)]
         lines += [_MARKDOWN.escape(note) for note in self.notes]
         return "\n\n".join(lines) + "\n"
 
-    def latex(self) -> str:
-        """Write the page for \\input in a LaTeX document that loads the packages booktabs and graphicx."""
-        lines = ["% needs \\usepackage{booktabs,graphicx}"]
-        for section in self.sections:
+    def latex(self, name: str) -> str:
+        """Write the page as LaTeX: to be compiled alone, or for \\input in a document.
+
+        Such a document loads the packages booktabs and graphicx.
+
+        Args:
+            name: The table's name, of which the labels are made: `tab:<name>`, or with the number of the
+                section, `tab:<name>-2`.
+        """
+        lines = [_TEX_START]
+        for number, section in enumerate(self.sections, 1):
+            label = f"tab:{name}" if len(self.sections) == 1 else f"tab:{name}-{number}"
             texts = (self.title, section.title, section.caption, self.caption)
             about = [text.rstrip(".") for text in texts if text]
-            body = pd.DataFrame(
-                _rows(section, _LATEX), columns=[_tex(heading) for heading in section.headings]
-            ).to_latex(index=False, escape=False, column_format="l" + "r" * (len(section.headings) - 1))
-            below = (_tex(_legend(section, _LATEX)), *_footnotes(section, _LATEX))
+            headings, *rows = _texts(section, _LATEX)
+            body = pd.DataFrame(rows, columns=headings).to_latex(
+                index=False, escape=False, column_format="l" + "r" * (len(headings) - 1)
+            )
+            below = [_tex(_legend(section, _LATEX)), *_below(section, _LATEX)]
+            if number == len(self.sections):
+                below += map(_tex, self.notes)
             lines += [
                 "\\begin{table}[htbp]",
                 "\\centering",
-                f"\\caption{{{_tex('. '.join(about))}.}}",
+                f"\\caption{{{_tex('. '.join(about))}.}}\\label{{{label}}}",
                 # No wider than the page.
                 "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
                 f"{body.rstrip()}}}",
@@ -78,8 +91,7 @@ class Page:
                 *(f"{text}\\par" for text in below if text),
                 "\\end{table}",
             ]
-        remarks = [f"{_tex(note)}\\par" for note in self.notes]
-        return "\n".join([*lines, *(["{\\footnotesize", *remarks, "}"] if remarks else [])]) + "\n"
+        return "\n".join([*lines, _TEX_END]) + "\n"
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,18 @@ class _Markup:
     footnote: str  # a format of a footnote's number
     legend: str  # in place of `RANKS`
 
+
+# LaTeX makes \documentclass an error once it has read one: so a file can tell whether a document inputs it.
+_TEX_START = r"""% Compiles alone. A document that inputs it loads booktabs and graphicx.
+\expandafter\ifx\csname @twoclasseserror\endcsname\documentclass
+  \let\endtables\relax
+\else
+  \documentclass{article}
+  \usepackage{booktabs,graphicx}
+  \begin{document}
+  \def\endtables{\end{document}}
+\fi"""
+_TEX_END = r"\endtables"
 
 # TeX's special characters, and characters that its fonts lack.
 _TEX = str.maketrans(
@@ -111,25 +135,27 @@ _MARKDOWN = _Markup(
     escape=lambda text: text.replace("|", "\\|").replace("<", "&lt;"),
     ranks={"best": "**{}**", "second": "_{}_", "": "{}"},
     footnote="[{}]",
-    legend="Best of ours **bold**, second _italic_",
+    legend="Best of ours **bold**, second _italic_, among rows that lack no score and beat the blurry input",
 )
 _LATEX = _Markup(
     escape=_tex,
     ranks={"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"},
     footnote=r"\textsuperscript{{{}}}",
-    legend="Best of ours bold, second underlined",
+    legend="Best of ours bold, second underlined, among rows that lack no score and beat the blurry input",
 )
 
 
-def _rows(section: Section, markup: _Markup) -> list[list[str]]:
+def _texts(section: Section, markup: _Markup) -> list[list[str]]:
+    """Write the headings and the rows of a section."""
+    footnotes = section.footnotes
     return [
-        [_cell(cell if isinstance(cell, Cell) else Cell(cell), markup) for cell in row]
-        for row in section.rows
+        [_cell(cell if isinstance(cell, Cell) else Cell(cell), footnotes, markup) for cell in row]
+        for row in (section.headings, *section.rows)
     ]
 
 
-def _cell(cell: Cell, markup: _Markup) -> str:
-    mark = markup.footnote.format(cell.footnote) if cell.footnote else ""
+def _cell(cell: Cell, footnotes: Mapping[str, int], markup: _Markup) -> str:
+    mark = markup.footnote.format(footnotes[cell.note]) if cell.note else ""
     return f"{markup.ranks[cell.rank].format(markup.escape(cell.text))} {mark}".strip()
 
 
@@ -143,8 +169,10 @@ def _legend(section: Section, markup: _Markup) -> str:
     return ". ".join(sentences) + "." if sentences else ""
 
 
-def _footnotes(section: Section, markup: _Markup) -> list[str]:
+def _below(section: Section, markup: _Markup) -> list[str]:
+    """Write the footnotes of a section, then its remarks."""
+    notes = [(markup.footnote.format(number), note) for note, number in section.footnotes.items()]
     return [
-        f"{markup.footnote.format(number) if number else ''} {markup.escape(with_full_stop(text))}".lstrip()
-        for number, text in section.footnotes
+        f"{number} {markup.escape(with_full_stop(text))}".lstrip()
+        for number, text in [*notes, *(("", remark) for remark in section.remarks)]
     ]

@@ -5,9 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.schema import checked, did_you_mean, read_yaml
-from benchmark.core.types import InputError
-from benchmark.tables.definition import Block, Column, Definition, Row
+from benchmark.core.schema import checked, look_up, read_yaml
+from benchmark.tables.definition import BestOf, Block, Column, Definition, Row
 from benchmark.tables.published import (
     block_title,
     metrics_of,
@@ -18,6 +17,7 @@ from benchmark.tables.published import (
 )
 
 FOLDER = Path(__file__).parent / "papers"
+NO_STAND_INS: Mapping[str, str] = {}
 
 
 def paper_tables() -> list[str]:
@@ -25,12 +25,25 @@ def paper_tables() -> list[str]:
     return list(_document()["tables"])
 
 
-def paper_table(name: str) -> Definition:
-    """Return the definition of a paper's table. Raises InputError when there is none."""
+def paper_table(name: str, stand_ins: Mapping[str, str] = NO_STAND_INS) -> Definition:
+    """Return the definition of a paper's table.
+
+    Args:
+        name: The table's name.
+        stand_ins: Dataset of the paper to the one that is shown in its place, as in a config.
+
+    Raises:
+        InputError: There is no such table.
+    """
     document = _document()
-    if name not in document["tables"]:
-        raise InputError(f"unknown table '{name}'. {did_you_mean(name, paper_tables())}")
-    return define(name, document, FOLDER)
+    look_up(document["tables"], name, "table")
+    return define(name, document, FOLDER).with_stand_ins(stand_ins)
+
+
+def paper_of(key: str) -> Mapping[str, Any]:
+    """Return a paper's title, file of printed numbers and rows. Raises InputError when there is none."""
+    paper: Mapping[str, Any] = look_up(_document()["papers"], key, "paper")
+    return paper
 
 
 def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
@@ -54,6 +67,9 @@ def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
     for key, column in (("row", row_key), ("split", "split"), ("metric", "metric")):
         named = [note[key] for note in table.get("notes", []) if key in note]
         require_known(name, "notes", named, [entry[column] for entry in entries])
+
+    ablations = table.get("ablations", [])
+    require_known(name, "ablations", [row for rows in ablations for row in rows], titles)
 
     published, row_notes = without_row_notes(titles, placed(name, table, entries))
     headings: Mapping[str, str] = document["titles"]
@@ -82,6 +98,8 @@ def define(name: str, document: Mapping[str, Any], folder: Path) -> Definition:
             for (block, row, metric), number in published.items()
         },
         notes=(*_table_notes(table), *row_notes),
+        ablations=tuple(tuple(rows) for rows in ablations),
+        best_of=BestOf(**table["best_of"]) if "best_of" in table else None,
     )
 
 

@@ -12,7 +12,11 @@ from benchmark.tables.definition import Block, Column, Definition, Grid, Row
 
 
 def own_table(
-    name: str, datasets: Mapping[str, Dataset], scores: pd.DataFrame, titles: Titles = NO_TITLES
+    name: str,
+    datasets: Mapping[str, Dataset],
+    scores: pd.DataFrame,
+    titles: Titles = NO_TITLES,
+    baseline: str = "",
 ) -> Definition:
     """Define a table with a block per dataset, every method as a row and every metric as a column.
 
@@ -21,6 +25,7 @@ def own_table(
         datasets: Its datasets; those without scores get no block.
         scores: As in scores.csv.
         titles: Method to its title, for those that the config names.
+        baseline: The method that the others are tested against; empty for none.
 
     Raises:
         InputError: None of the datasets has scores.
@@ -43,10 +48,12 @@ def own_table(
             )
         )
     rows = tuple(Row(method_title(method, titles), method) for method in selected.method.unique())
-    return Definition(name, "", tuple(blocks), rows)
+    return Definition(name, "", tuple(blocks), rows, baseline=baseline)
 
 
-def grid_table(name: str, grid: Grid, scores: pd.DataFrame, titles: Titles = NO_TITLES) -> Definition:
+def grid_table(
+    name: str, grid: Grid, scores: pd.DataFrame, titles: Titles = NO_TITLES, baseline: str = ""
+) -> Definition:
     """Define the table of a grid: each row of the grid has the methods that were scored in any of its cells.
 
     Args:
@@ -54,6 +61,7 @@ def grid_table(name: str, grid: Grid, scores: pd.DataFrame, titles: Titles = NO_
         grid: Its conditions and its metric.
         scores: As in scores.csv.
         titles: Method to its title, for those that the config names.
+        baseline: The method that the others are tested against; empty for none.
 
     Raises:
         InputError: No cell has scores.
@@ -77,4 +85,4 @@ def grid_table(name: str, grid: Grid, scores: pd.DataFrame, titles: Titles = NO_
         for column in grid.columns
     )
     rows = tuple(Row(method_title(method, titles), method) for method in scored.method.unique())
-    return Definition(name, grid.title, blocks, rows)
+    return Definition(name, grid.title, blocks, rows, baseline=baseline)

@@ -13,16 +13,20 @@ from benchmark.core.seeds import generator
 from benchmark.core.types import Status
 from benchmark.runs.names import find_method, is_control, method_title, role_of
 from benchmark.scoring.metrics import METRICS, Metric, gain_metrics
-from benchmark.tables.coverage import why_not_run
+from benchmark.tables.ablations import without_other_trainings
+from benchmark.tables.coverage import case_count, why_not_run
 from benchmark.tables.definition import Block, Column, Definition, Published, Row
+from benchmark.tables.missing import completed, why_no_image, why_no_score
+from benchmark.tables.paired import LEVEL, holm, paired_test
 
 CONFIDENCE = 0.95
 FEWEST_CASES = 3  # below, an interval over cases says nothing
 TABLE_COLUMNS = (
     "table", "block", "dataset", "group", "row", "method", "role", "column", "metric", "protocol",
     "mean", "low", "high", "min", "max", "cases", "seeds", "seed_deviation", "worst_seed", "gain",
-    "runs", "failed", "failure_rate", "published", "published_deviation", "difference", "rank", "note",
-    "published_note",
+    "own_mean", "asked_cases", "all_cases", "runs", "scored", "complete", "failed", "failure_rate",
+    "published", "published_deviation", "difference", "rank", "baseline_cases", "baseline_p",
+    "versus_baseline", "weights", "failures", "note", "published_note",
 )  # fmt: skip
 
 
@@ -37,17 +41,26 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
     Returns:
         `TABLE_COLUMNS`, a row per block, row and column of the table:
 
+        - asked_cases: those of the block that the profile ran; all_cases: those of its dataset or group, NaN
+          where that is not known.
+        - runs: restorations, one per case and seed; scored: those with a score; failed, failure_rate: those
+          that ended without an image, for whatever reason, and their share.
         - mean: over cases, the seeds of a case averaged first; low, high: its 95% bootstrap interval;
-          min, max: over cases.
+          min, max: over cases. Where a restoration has no score, all of them take that of the floor, which is
+          the blurry input, if it has one; own_mean leaves these out.
+        - cases: those with a score; complete: whether the row has a score wherever any other row has one.
         - seed_deviation: standard deviation of the seeds' means; worst_seed: the worst of them.
         - gain: mean difference to the floor over cases, for metrics that show one.
-        - runs, failed, failure_rate: restorations, those that failed, their share.
-        - published, published_deviation, published_note: as printed; difference: mean minus published.
-        - rank: 'best' and 'second' among our methods, without the controls, after rounding, among those with
-          the most cases.
-        - note: why a number of ours is missing, or with which weights it was made.
+        - published, published_deviation, published_note: as printed; difference: mean minus published, if the
+          row is complete and has all cases of the dataset or group.
+        - rank: 'best' and 'second', see `_ranks`.
+        - baseline_cases, baseline_p: see `paired_test`; p after Holm's correction over the methods of the
+          block and metric. versus_baseline: 'better' or 'worse' where p is below `LEVEL`.
+        - weights: labels of the pre-trained weights behind the number; failures: why there are no images;
+          note: why another number of ours is missing.
     """
     rows = [*_control_rows(definition, scores), *definition.rows]
+    scores = completed(scores)
     records = [
         {
             "table": definition.name,
@@ -59,7 +72,10 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
             "role": role_of(row.method) if row.method else "published",
             "column": column.title,
             "metric": column.metric,
+            "asked_cases": scores_of_block(scores, block).case.nunique(),
+            "all_cases": case_count(block.dataset, block.group) if block.dataset else None,
             **_our_numbers(block, row, column, scores, runs),
+            **_test_against(definition.baseline, block, row, column, scores),
             **_published_numbers(definition, block, row, column),
         }
         for block in definition.blocks
@@ -68,11 +84,17 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
         for column in block.columns
     ]
     table = pd.DataFrame(records).reindex(columns=list(TABLE_COLUMNS))
-    table["difference"] = table["mean"] - pd.to_numeric(table.published, errors="coerce")
+    table = without_other_trainings(table, definition)
+    is_comparable = table.complete.eq(True) & ~(table.asked_cases < table.all_cases.astype(float))
+    is_comparable &= ~table.block.isin([block.title for block in definition.blocks if block.stands_for])
+    difference = table["mean"] - pd.to_numeric(table.published, errors="coerce")
+    table["difference"] = difference.where(is_comparable)
     table["rank"] = ""
     for (_, metric), group in table.groupby(["block", "metric"], sort=False):
         for index, rank in _ranks(group, METRICS.get(str(metric))).items():
             table.loc[index, "rank"] = rank
+        table.loc[group.index, "baseline_p"] = holm(group.baseline_p)
+    table["versus_baseline"] = table.versus_baseline.where(table.baseline_p < LEVEL, "")
     return table
 
 
@@ -123,62 +145,78 @@ def _our_numbers(
     block: Block, row: Row, column: Column, scores: pd.DataFrame, runs: pd.DataFrame
 ) -> dict[str, Any]:
     """Compute our numbers of a cell, or say why there are none."""
-    counts = dict.fromkeys(("cases", "seeds", "runs", "failed"), 0)
+    nothing: dict[str, Any] = dict.fromkeys(("cases", "seeds", "runs", "scored", "failed"), 0)
+    nothing |= {"complete": False, "weights": "", "failures": "", "note": ""}
     if row.method is None:
-        return {**counts, "note": ""}
-    counted = _network_properties(row.method).get(column.metric)
+        return nothing
+    # To count the operations of a network takes seconds: not for a score, which is none of its properties.
+    counted = None if column.metric in METRICS else _network_properties(row.method).get(column.metric)
     if counted is not None:
-        return {**counts, "mean": counted, "note": ""}
+        return {**nothing, "mean": counted, "complete": True}
     of_block = scores_of_block(scores, block)
     of_method = of_block[of_block.method == row.method]
     cell = of_method[of_method.metric == column.metric]
     if cell.empty:
         runs_elsewhere = bool((scores.method == row.method).any())
         note = _why_empty(block, row.method, column, of_block, of_method, runs_elsewhere)
-        return {**counts, "note": note}
+        return {**nothing, "note": note}
     of_job = (runs.dataset == block.dataset) & (runs.method == row.method)
     jobs = runs[of_job & runs.case.isin(of_method.case.unique())]
     rng = generator("interval", block.dataset or "", block.group or "", row.method, column.metric)
-    numbers = _statistics(cell, of_block[of_block.metric == column.metric], column.metric, rng)
-    notes = [*cell.note, *(_weights_notes(jobs) if numbers["cases"] else ())]
-    note = "; ".join(dict.fromkeys(filter(None, notes)))
-    return {"protocol": cell.protocol.iloc[0], **numbers, **_failures(jobs), "note": note}
+    failed = int((jobs.status != Status.OK.value).sum())
+    return {
+        "protocol": cell.protocol.iloc[0],
+        **_statistics(cell, of_block[of_block.metric == column.metric], column.metric, rng),
+        "runs": len(cell),
+        "scored": int(cell.scored.sum()),
+        "failed": failed,
+        "failure_rate": failed / len(cell),
+        "weights": ", ".join(sorted(filter(None, jobs.weights.dropna().unique()))),
+        "failures": why_no_image(jobs),
+        "note": why_no_score(cell, jobs),
+    }
 
 
 def _statistics(
     cell: pd.DataFrame, of_metric: pd.DataFrame, metric: str, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Compute the statistics of a cell's scores; `of_metric` has those of all methods in the block."""
+    own = cell[cell.scored]
+    numbers = {"cases": own.case.nunique(), "seeds": cell.seed.nunique(), "complete": False}
+    if own.empty:
+        return numbers
     values = values_by_case(cell)
     by_seed = cell.groupby("seed").value.mean().dropna()
     low, high = bootstrap_interval(values.to_numpy(), rng)
-    return {
+    lacking = cell[~cell.scored].case
+    return numbers | {
         "mean": values.mean(),
         "low": low,
         "high": high,
         "min": values.min(),
         "max": values.max(),
-        "cases": len(values),
-        "seeds": cell.seed.nunique(),
         "seed_deviation": by_seed.std(),
         "worst_seed": by_seed.max() if _lower_is_better(metric) else by_seed.min(),
         "gain": _gain(values, of_metric) if metric in gain_metrics() else np.nan,
+        "own_mean": values_by_case(own).mean(),
+        "complete": not lacking.isin(of_metric[of_metric.scored].case).any(),
     }
+
+
+def _test_against(
+    baseline: str, block: Block, row: Row, column: Column, scores: pd.DataFrame
+) -> dict[str, Any]:
+    """Test a method against the baseline of the table; controls and the baseline itself are not tested."""
+    if not baseline or row.method is None or row.method == baseline or is_control(row.method):
+        return {}
+    of_block = scores_of_block(scores, block)
+    of_metric = of_block[of_block.metric == column.metric]
+    of, over = (values_by_case(of_metric[of_metric.method == name]) for name in (row.method, baseline))
+    return paired_test(of, over, lower_is_better=_lower_is_better(column.metric))
 
 
 def _lower_is_better(metric: str) -> bool:
     return metric in METRICS and METRICS[metric].lower_is_better
-
-
-def _failures(jobs: pd.DataFrame) -> dict[str, Any]:
-    """Count the restorations and those that failed; declining a case is no failure, nor is not starting."""
-    no_failure = [status.value for status in (Status.OK, Status.NOT_SUPPORTED, Status.WEIGHTS_MISSING)]
-    failed = int((~jobs.status.isin(no_failure)).sum())
-    return {
-        "runs": len(jobs),
-        "failed": failed,
-        "failure_rate": failed / len(jobs) if len(jobs) else np.nan,
-    }
 
 
 @cache
@@ -186,11 +224,6 @@ def _network_properties(method: str) -> Mapping[str, float]:
     """Return what is counted of a method's published network, such as its parameters."""
     registered = find_method(method)
     return {} if registered is None else registered.properties()
-
-
-def _weights_notes(jobs: pd.DataFrame) -> list[str]:
-    """Name each set of pre-trained weights; its label says whether it is a demo's."""
-    return [f"with the weights {label}" for label in sorted(jobs.weights.dropna().unique()) if label]
 
 
 def _gain(values: pd.Series, scores: pd.DataFrame) -> float:
@@ -228,6 +261,8 @@ def _why_empty(
     if of_method.empty:
         where = "runs on other datasets of this profile" if runs_elsewhere else "is not in this profile"
         return f"not run: {method} {where}"
+    if column.metric not in METRICS:
+        return f"{method} has no setting {column.metric}"
     return f"not scored: {column.metric} is not among this profile's metrics for {block.dataset}"
 
 
@@ -240,13 +275,29 @@ def _published_numbers(definition: Definition, block: Block, row: Row, column: C
     }
 
 
+def prefers_blur(cells: pd.DataFrame, metric: Metric) -> bool:
+    """Tell whether a metric finds the ceiling worse than the floor: then it says nothing of deblurring."""
+    shown = cells[cells.complete.eq(True)].assign(cost=_cost(cells, metric))
+    return bool(shown[shown.role == "floor"].cost.min() < shown[shown.role == "ceiling"].cost.min())
+
+
+def _cost(cells: pd.DataFrame, metric: Metric) -> pd.Series:
+    """Return the means as tables show them, with a sign that makes lower ones better."""
+    return cells["mean"].round(metric.digits) * (1 if metric.lower_is_better else -1)
+
+
 def _ranks(cells: pd.DataFrame, metric: Metric | None) -> dict[Any, str]:
-    """Map the indices of the best and second-best cells of one block and metric to 'best' and 'second'."""
-    compared = cells[(cells.role == "method") & cells["mean"].notna()]
-    compared = compared[compared.cases == compared.cases.max()]
-    if metric is None or len(compared) < 2:
+    """Map the indices of the best and second-best cells of one block and metric to 'best' and 'second'.
+
+    Several of our methods must be comparable: complete, so that their means are over the same cases. Of these
+    only such take a place as are better than the floor, after rounding. A metric that `prefers_blur` ranks
+    nothing. Controls take no part.
+    """
+    shown = cells[cells["mean"].notna() & cells.complete.eq(True)]
+    if metric is None or (shown.role == "method").sum() < 2 or prefers_blur(shown, metric):
         return {}
-    values = compared["mean"].round(metric.digits)
-    places = values.rank(method="dense", ascending=metric.lower_is_better)
+    cost = _cost(shown, metric)
+    of_methods, floor = cost[shown.role == "method"], cost[shown.role == "floor"].min()
+    places = of_methods[~(of_methods >= floor)].rank(method="dense")
     names = {1.0: "best", 2.0: "second"}
     return {index: names[place] for index, place in places.items() if place in names}

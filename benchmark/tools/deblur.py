@@ -4,7 +4,8 @@ The blur is taken to be the same everywhere. A method estimates the kernel on a 
 once for each of several declared sizes. The best kernel then restores the whole photo.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array, InputError, Restoration, Status
 from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.measures import ROUNDING, Floats, fills_box, luma_of, noise_level, reblur_residual
-from benchmark.tools.texture import has_texture, textured_part
+from benchmark.tools.texture import Slices, has_texture, textured_part
 from benchmark.tools.verdict import Verdict, judge, nothing_done
 from benchmark.tools.windows import data_weight, deconvolve
 
@@ -29,6 +30,7 @@ REDUCTIONS = (1, 2, 4)  # of the photo's size, as long as the kernel fills the l
 PART = 512  # px, side of the part on which kernels are estimated
 SMALLEST = 5  # px, of a size to try
 TOO_SMALL = "it is too small to find a kernel on"
+NO_EDGES = "it has no edges beyond its noise that would show a blur"
 ROOM = 3  # times the kernel size: the least shorter side of the part
 
 
@@ -45,23 +47,158 @@ class Deblurred:
 class KernelCandidate:
     """The kernel that was estimated for one declared size."""
 
-    size: int  # px, declared
+    size: int  # px of the photo as it was reduced, declared
     kernel: Floats
     misfit: float  # re-blur residual of the part restored with it, in units of the part's noise
+    reduction: int = 1  # the photo was reduced to 1 / so much of its size
+    part: Slices = (slice(0, 0), slice(0, 0))  # of the reduced photo, on which it was estimated
+    seconds: float = 0.0  # that it took
+
+
+class Deblurring:
+    """A photo, and the kernels that were estimated for it so far.
+
+    Salt-and-pepper noise is removed first. A photo without edges, or too small, gets no kernels.
+
+    Args:
+        photo: (C, H, W) in [0, 1].
+    """
+
+    def __init__(self, photo: Array) -> None:
+        self.photo = photo
+        self.candidates: list[KernelCandidate] = []
+        self._noise = ROUNDING
+        self._reason = TOO_SMALL  # why there is no candidate
+        self._can_find = min(photo.shape[1:]) >= SMALLEST
+        if not self._can_find:
+            return
+        # Channel by channel: the doubled precision of a large photo is not held at once.
+        clean = [without_impulses(c[None].astype(np.float64)).astype(np.float32) for c in photo]
+        self._clean = np.concatenate(clean)
+        self._luma = luma_of(self._clean)
+        self._noise = noise_level(self._luma)
+        if not has_texture(self._luma, self._noise):
+            self._can_find, self._reason = False, NO_EDGES
+
+    def find(
+        self, estimate: Estimate, sizes: Sequence[int] = (), report: Report = silent
+    ) -> Iterator[KernelCandidate]:
+        """Yield a candidate for each kernel size, as it comes, and add it to `candidates`.
+
+        Args:
+            estimate: Estimates a kernel for one declared size; `OneImage` is one.
+            sizes: The kernel sizes to try, in px, ascending. Without any, those of `SIZES` for which the
+                photo has room; where the kernel fills the largest, they are tried again on the photo reduced
+                in size.
+            report: Called before each size.
+
+        Raises:
+            InputError: A size is larger than the photo.
+        """
+        short = min(self.photo.shape[1:])
+        if sizes and max(sizes) > short:
+            raise InputError(
+                f"the kernel size {max(sizes)} is larger than the photo ({short} px); declare a smaller one"
+            )
+        for reduction in (1,) if sizes else REDUCTIONS:
+            to_try = sizes or fitting_sizes(short, reduction)
+            if not to_try or not self._can_find:
+                return
+            latest = []
+            for candidate in self._of_sizes(to_try, reduction, estimate, report):
+                latest.append(candidate)
+                self.candidates.append(candidate)
+                yield candidate
+            if not latest:
+                return
+            best = choose(latest)
+            if best.size < max(SIZES) or not fills_box(best.kernel):
+                return
+
+    def _of_sizes(
+        self, sizes: Sequence[int], reduction: int, estimate: Estimate, report: Report
+    ) -> Iterator[KernelCandidate]:
+        """Estimate a kernel for each of `sizes` on the textured part of the reduced photo."""
+        photo = _reduced(self._clean, reduction)
+        luma = luma_of(photo)
+        part = textured_part(luma, max(PART, ROOM * max(sizes)))
+        noise = noise_level(luma[part])
+        for done, size in enumerate(sizes):
+            report(Progress(f"trying blurs of up to {size} px", done, len(sizes)))
+            start = time.monotonic()
+            result = estimate(photo[:, *part], size)
+            if (
+                result.status is not Status.OK
+                or result.kernels is None
+                or not np.isfinite(result.kernels).all()
+            ):
+                self._reason = result.reason or "the method estimated no kernel"
+                continue
+            kernel = result.kernels[0].astype(np.float64)
+            kernel /= kernel.sum()
+            sharp = hyper_laplacian(luma[None, *part], kernel, data_weight(noise))[0]
+            residual = reblur_residual(luma[part], sharp.clip(0, 1), kernel, max(sizes) // 2)
+            seconds = time.monotonic() - start
+            yield KernelCandidate(size, kernel, residual / noise, reduction, part, seconds)
+
+    def best(self) -> KernelCandidate | None:
+        """Choose the best candidate of those on the photo as it was reduced last; None without any."""
+        return choose(self._peers(self.candidates[-1])) if self.candidates else None
+
+    def restored(self, candidate: KernelCandidate | None, report: Report = silent) -> Deblurred:
+        """Restore the whole photo with a candidate; without one it comes back as it is."""
+        if candidate is None:
+            return Deblurred(self.photo, None, nothing_done(self._noise, self._reason))
+        kernel = enlarged(candidate.kernel, candidate.reduction)
+        image = deconvolve(self._clean, kernel, self._noise * max(1.0, candidate.misfit), report)
+        verdict = self._verdict(candidate, self._luma, luma_of(image), kernel, self._noise)
+        return Deblurred(image, kernel, verdict)
+
+    def part(self, candidate: KernelCandidate) -> Array:
+        """Return the part (C, h, w) on which a candidate was estimated, of the photo as it was reduced."""
+        factor = candidate.reduction
+        rows, columns = (slice(factor * side.start, factor * side.stop) for side in candidate.part)
+        return _reduced(self._clean[:, rows, columns], factor)
+
+    def restored_part(self, candidate: KernelCandidate) -> Array:
+        """Restore the part (C, h, w) on which a candidate was estimated."""
+        part = self.part(candidate)
+        return deconvolve(part, candidate.kernel, noise_level(luma_of(part)) * max(1.0, candidate.misfit))
+
+    def verdict_on_part(self, candidate: KernelCandidate, image: Array) -> Verdict:
+        """Judge a candidate by the part restored with it, beside the other candidates so far."""
+        luma = luma_of(self.part(candidate))
+        return self._verdict(candidate, luma, luma_of(image), candidate.kernel, noise_level(luma))
+
+    def _verdict(
+        self, candidate: KernelCandidate, photo: Floats, image: Floats, kernel: Floats, noise: float
+    ) -> Verdict:
+        peers = self._peers(candidate)
+        return judge(
+            photo,
+            image,
+            kernel,
+            candidate.kernel,
+            noise=noise,
+            agreement=agreement(candidate, peers),
+            kernel_size=candidate.size * candidate.reduction,
+            largest=candidate.size == max(peer.size for peer in peers),
+        )
+
+    def _peers(self, candidate: KernelCandidate) -> list[KernelCandidate]:
+        """List the candidates on the photo as it was reduced for `candidate`, with that one."""
+        return [other for other in self.candidates if other.reduction == candidate.reduction]
 
 
 def deblur_photo(
     photo: Array, estimate: Estimate, sizes: Sequence[int] = (), report: Report = silent
 ) -> Deblurred:
-    """Deblur a photo with the best of the kernels that `estimate` gives.
-
-    Salt-and-pepper noise is removed first. A photo without edges, or too small, comes back as it is.
+    """Deblur a photo with the best of the kernels that `estimate` gives; see `Deblurring`.
 
     Args:
         photo: (C, H, W) in [0, 1].
         estimate: Estimates a kernel for one declared size; `OneImage` is one.
-        sizes: The kernel sizes to try, in px, ascending. Without any, those of `SIZES` for which the photo
-            has room; where the kernel fills the largest, they are tried again on the photo reduced in size.
+        sizes: The kernel sizes to try, in px, ascending; see `Deblurring.find`.
         report: Called as the work goes on.
 
     Raises:
@@ -74,57 +211,10 @@ def deblur_photo(
     >>> result.verdict.sentence
     'nothing was done to the photo: it has no edges beyond its noise that would show a blur'
     """
-    short = min(photo.shape[1:])
-    if sizes and max(sizes) > short:
-        raise InputError(
-            f"the kernel size {max(sizes)} is larger than the photo ({short} px); declare a smaller one"
-        )
-    if short < SMALLEST:
-        return Deblurred(photo, None, nothing_done(ROUNDING, TOO_SMALL))
-    # Channel by channel: the doubled precision of a large photo is not held at once.
-    clean = np.concatenate([without_impulses(c[None].astype(np.float64)).astype(np.float32) for c in photo])
-    luma = luma_of(clean)
-    noise = noise_level(luma)
-    if not has_texture(luma, noise):
-        reason = "it has no edges beyond its noise that would show a blur"
-        return Deblurred(photo, None, nothing_done(noise, reason))
-    candidates, reduction, reason = _candidates_of_sizes(clean, estimate, sizes, report)
-    if not candidates:
-        return Deblurred(photo, None, nothing_done(noise, reason))
-    best = choose(candidates)
-    kernel = enlarged(best.kernel, reduction)
-    image = deconvolve(clean, kernel, noise * max(1.0, best.misfit), report)
-    verdict = judge(
-        luma,
-        luma_of(image),
-        kernel,
-        best.kernel,
-        noise=noise,
-        agreement=agreement(best, candidates),
-        kernel_size=best.size * reduction,
-        largest=best is candidates[-1],
-    )
-    return Deblurred(image, kernel, verdict)
-
-
-def _candidates_of_sizes(
-    photo: Array, estimate: Estimate, sizes: Sequence[int], report: Report
-) -> tuple[list[KernelCandidate], int, str]:
-    """Find the candidates, how far the photo was reduced for them, and the reason where there are none."""
-    candidates: list[KernelCandidate] = []
-    scale, reason = 1, TOO_SMALL
-    for reduction in (1,) if sizes else REDUCTIONS:
-        to_try = sizes or fitting_sizes(min(photo.shape[1:]), reduction)
-        if not to_try:
-            break
-        latest, reason = find_candidates(_reduced(photo, reduction), estimate, to_try, report)
-        if not latest:
-            break
-        candidates, scale = latest, reduction
-        best = choose(candidates)
-        if best.size < max(SIZES) or not fills_box(best.kernel):
-            break
-    return candidates, scale, reason
+    deblurring = Deblurring(photo)
+    for _ in deblurring.find(estimate, sizes, report):
+        pass
+    return deblurring.restored(deblurring.best(), report)
 
 
 def fitting_sizes(short: int, reduction: int) -> list[int]:
@@ -144,38 +234,10 @@ def fitting_sizes(short: int, reduction: int) -> list[int]:
     return fitting or ([smaller] if reduction == 1 and smaller >= SMALLEST else [])
 
 
-def find_candidates(
-    photo: Array, estimate: Estimate, sizes: Sequence[int], report: Report
-) -> tuple[list[KernelCandidate], str]:
-    """Estimate a kernel for each of `sizes` on the textured part of `photo` (C, H, W).
-
-    Returns:
-        The candidates, and the reason of the last size that has none.
-    """
-    luma = luma_of(photo)
-    part = textured_part(luma, max(PART, ROOM * max(sizes)))
-    noise = noise_level(luma[part])
-    candidates, reason = [], ""
-    for done, size in enumerate(sizes):
-        report(Progress(f"trying blurs of up to {size} px", done, len(sizes)))
-        result = estimate(photo[:, *part], size)
-        if result.status is not Status.OK or result.kernels is None or not np.isfinite(result.kernels).all():
-            reason = result.reason or "the method estimated no kernel"
-            continue
-        kernel = result.kernels[0].astype(np.float64)
-        kernel /= kernel.sum()
-        sharp = hyper_laplacian(luma[None, *part], kernel, data_weight(noise))[0]
-        residual = reblur_residual(luma[part], sharp.clip(0, 1), kernel, max(sizes) // 2)
-        candidates.append(KernelCandidate(size, kernel, residual / noise))
-    return candidates, reason
-
-
 def choose(candidates: Sequence[KernelCandidate]) -> KernelCandidate:
     """Choose the candidate with the least misfit / `agreement` with the others.
 
-    Measured with `l0-robust` on 48 blurs of 5 to 56 px of six photographs of scikit-image, 18 of them saved
-    as JPEG: the restorations gain 4.7 dB of PSNR (luma) on average. Choosing the best of `SIZES` by its PSNR,
-    which needs the sharp image, would give 5.4 dB.
+    `blindbench verdicts photo-blurs` shows what that gains; docs/own-photos.md has the outcome.
     """
     return min(candidates, key=lambda each: each.misfit / (agreement(each, candidates) or 1.0))
 
@@ -199,6 +261,8 @@ def enlarged(kernel: Floats, factor: int) -> Floats:
 
 def _reduced(photo: Array, factor: int) -> Array:
     """Reduce `photo` (C, H, W) to 1 / `factor` of its size by averaging whole blocks."""
+    if factor == 1:
+        return photo
     height, width = (side // factor * factor for side in photo.shape[1:])
     reduced: Array = downscale_local_mean(photo[:, :height, :width], (1, factor, factor)).astype(np.float32)
     return reduced

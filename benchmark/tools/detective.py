@@ -14,11 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from PIL import Image as PillowImage
 
+from benchmark.core.images import is_photograph, read_image
 from benchmark.core.progress import Progress, Report
 from benchmark.core.types import InputError
-from benchmark.data.images import read_image
 from benchmark.scoring.alignment import Image, best_shift, shifted
 from benchmark.scoring.colour import full_range_luma, studio_range_luma
 from benchmark.scoring.metrics import METRICS
@@ -80,8 +79,7 @@ def pair_by_name(restored: Path, sharp: Path) -> Pairing:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    suffixes = PillowImage.registered_extensions()
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    return sorted(filter(is_photograph, folder.iterdir()))
 
 
 def investigate(

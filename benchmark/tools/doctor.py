@@ -1,5 +1,7 @@
 """Find how an image was blurred, from the sharp image, the kernel file and the blurry image.
 
+Without a sharp image the orientation of the kernel file can still be found, by the energy of each.
+
 Datasets differ: their kernel files are in true-convolution or in correlation form, perhaps transposed. Their
 images were blurred as stored or in linear light, shifted, scaled, continued beyond their edges in one of
 several ways, and noisy. Each choice is tried; a wrong one leaves a larger residual.
@@ -17,14 +19,17 @@ from numpy.typing import NDArray
 from scipy.stats import kurtosis
 
 from benchmark.blur.convolution import convolve_valid
+from benchmark.blur.kernel_energy import kernel_energy
 from benchmark.core.types import InputError
 from benchmark.scoring.alignment import Image, best_shift
+from benchmark.scoring.colour import full_range_luma
 
 Kernel = NDArray[np.float64]  # (h, w)
 
 REACH = 14  # px, the largest shift between prediction and blurry image that is searched
 # An answer is decided where all others have residuals (root mean square) larger by this factor.
 DECISIVE = 1.05
+NOTICEABLE = 1.01  # the same for energies, which differ less
 # The forms of kernel files, and how each is converted to true-convolution form.
 ORIENTATIONS: Mapping[str, Callable[[Kernel], Kernel]] = {
     "convolution": lambda kernel: kernel,
@@ -101,42 +106,45 @@ class _Fit:
 
 def diagnose(sharp: Image, kernel: Kernel, blurry: Image) -> Diagnosis:
     """Find how one image was blurred; see `diagnose_together`."""
-    return diagnose_together([(sharp, blurry)], kernel)
+    return diagnose_together([(sharp, blurry)], [kernel])
 
 
-def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> Diagnosis:
-    """Find how images were blurred by one kernel.
+def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernels: Sequence[Kernel]) -> Diagnosis:
+    """Find how images were blurred.
 
     Orientation and light are judged on the middle channel, away from the edges. Boundary and noise are judged
     on all channels, with the best orientation and light.
 
     Args:
         pairs: (sharp, blurry) images.
-        kernel: (h, w); it is divided by its sum.
+        kernels: each (h, w): one for all images, or one for each, all in files of one form. They are
+            divided by their sums.
 
     Returns:
         One answer for all images, and a shift for each.
 
     Raises:
-        InputError: Images do not fit each other, are flat, or are too small for the kernel.
+        InputError: Images do not fit each other, are flat, or are too small for the kernel; or there are
+            neither one kernel nor as many as images.
     """
     if not pairs:
         raise InputError("no pair of a sharp and a blurry image was given")
-    if kernel.ndim != 2 or not kernel.sum() > 0:
-        raise InputError(
-            f"a kernel is (h, w) with a positive sum, not {kernel.shape} with sum {kernel.sum():g}"
-        )
-    for sharp, blurry in pairs:
+    kernels = each(kernels, len(pairs))
+    for (sharp, blurry), kernel in zip(pairs, kernels, strict=True):
         _check(sharp, blurry, kernel)
-    kernel = kernel / kernel.sum()
+    kernels = [kernel / kernel.sum() for kernel in kernels]
     middle = [(_middle_channel(sharp), _middle_channel(blurry)) for sharp, blurry in pairs]
-    margin = max(kernel.shape) // 2
+    margin = max(max(kernel.shape) for kernel in kernels) // 2
+
+    def blurred(turn: Callable[[Kernel], Kernel], gamma: float) -> list[Image]:
+        return [_blurred(x, turn(kernel), gamma) for (x, _), kernel in zip(middle, kernels, strict=True)]
+
     candidates = sorted(
         (
             Candidate(
                 orientation,
                 light,
-                _residual([_blurred(x, turn(kernel), gamma) for x, _ in middle], middle, margin),
+                _residual(blurred(turn, gamma), middle, margin),
             )
             for orientation, turn in ORIENTATIONS.items()
             for light, gamma in LIGHTS.items()
@@ -145,8 +153,8 @@ def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> D
     )
     best = candidates[0]
     equal = _equally_good(candidates)
-    turned, gamma = ORIENTATIONS[best.orientation](kernel), LIGHTS[best.light]
-    fits = [_fit(_blurred(x, turned, gamma), y, margin) for x, y in pairs]
+    turned, gamma = [ORIENTATIONS[best.orientation](kernel) for kernel in kernels], LIGHTS[best.light]
+    fits = [_fit(_blurred(x, k, gamma), y, margin) for (x, y), k in zip(pairs, turned, strict=True)]
     borders = _border_residuals(pairs, turned, gamma, fits)
     noise, kind = _noise(fits)
     return Diagnosis(
@@ -163,6 +171,63 @@ def diagnose_together(pairs: Sequence[tuple[Image, Image]], kernel: Kernel) -> D
         noise=noise,
         noise_kind=kind,
     )
+
+
+def each(kernels: Sequence[Kernel], count: int) -> Sequence[Kernel]:
+    """Return a kernel for each of `count` images: the only one for all, or as many as there are images.
+
+    Raises InputError for another number, and for a kernel that blurs nothing.
+    """
+    if len(kernels) not in (1, count):
+        raise InputError(f"{len(kernels)} kernels for {count} images: give one for all, or one for each")
+    for kernel in kernels:
+        if kernel.ndim != 2 or not kernel.sum() > 0:
+            raise InputError(
+                f"a kernel is (h, w) with a positive sum, not {kernel.shape} with sum {kernel.sum():g}"
+            )
+        if np.count_nonzero(kernel) == 1:
+            raise InputError(
+                "a kernel with a single entry above zero blurs nothing; give the kernel of the blur"
+            )
+    return kernels if len(kernels) == count else [kernels[0]] * count
+
+
+def energies(blurry: Sequence[Image], kernels: Sequence[Kernel]) -> dict[str, float]:
+    """Judge the orientation of kernel files without sharp images: by the energy that each one leaves.
+
+    Args:
+        blurry: images (C, H, W).
+        kernels: each (h, w): one for all images, or one for each, all in files of one form.
+
+    Returns:
+        Orientation to the geometric mean of `benchmark.blur.kernel_energy`, least first.
+
+    Raises:
+        InputError: as `each`; or an image is not larger than its kernel.
+    """
+    kernels = each(kernels, len(blurry))
+    found = {
+        name: _geometric_mean(
+            [
+                kernel_energy(full_range_luma(image)[0], turn(kernel / kernel.sum()))
+                for image, kernel in zip(blurry, kernels, strict=True)
+            ]
+        )
+        for name, turn in ORIENTATIONS.items()
+    }
+    return dict(sorted(found.items(), key=lambda entry: entry[1]))
+
+
+def verdict_of(energies: Mapping[str, float]) -> str:
+    """Put what `energies` found into a sentence."""
+    (best, least), (_, second) = list(energies.items())[:2]
+    likely = [name for name, value in energies.items() if value <= NOTICEABLE * least]
+    if len(likely) > 1:
+        return (
+            f"The kernel's orientation cannot be decided: {' and '.join(likely)} explain the image equally "
+            "well; give more images, or sharp ones."
+        )
+    return f"The kernel file is in the form: {best} (energy {least:.3f}, the next {second:.3f})."
 
 
 def conclusions(diagnosis: Diagnosis) -> list[str]:
@@ -327,14 +392,14 @@ def _border_rms(prediction: Image, blurry: Image, kernel: tuple[int, ...], fit: 
 
 
 def _border_residuals(
-    pairs: Sequence[tuple[Image, Image]], kernel: Kernel, gamma: float, fits: Sequence[_Fit]
+    pairs: Sequence[tuple[Image, Image]], kernels: Sequence[Kernel], gamma: float, fits: Sequence[_Fit]
 ) -> dict[str, float]:
     """Map each boundary to its residual near the edges: the geometric mean over images with such pixels."""
     borders = {}
     for name, mode in BOUNDARIES.items():
         residuals = [
             _border_rms(_blurred(x, kernel, gamma, mode), y, kernel.shape, fit)
-            for (x, y), fit in zip(pairs, fits, strict=True)
+            for (x, y), kernel, fit in zip(pairs, kernels, fits, strict=True)
         ]
         known = [rms for rms in residuals if rms is not None]
         if known:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
-from benchmark.runs.names import base_method
+from benchmark.runs.names import base_method, require_preset
 from methods.parts.registry import built_in, no_files
 
 
@@ -23,8 +23,9 @@ def describe_method(name: str) -> list[tuple[str, str]]:
     """Describe a method, without its settings, by pairs of a heading and a text.
 
     Raises:
-        InputError: There is no such method.
+        InputError: There is no such method or preset.
     """
+    require_preset(name)
     method = base_method(name)
     lines = [
         ("method", f"{method.name}: {method.title}"),
@@ -34,6 +35,9 @@ def describe_method(name: str) -> list[tuple[str, str]]:
     ]
     if method.needs_true_kernels:
         lines.append(("needs", "the true kernels: a control, which cannot run on a photo of yours"))
+    for preset, given in method.presets.items():
+        texts = [f"{key}: {_in_a_config(value)}" for key, value in given.items()]
+        lines.append((f"{method.name}@{preset}", f"starts from {', '.join(texts)}"))
     try:
         defaults = method.settings()
     except TypeError:  # a setting has no default
@@ -55,9 +59,13 @@ def list_settings(name: str) -> list[dict[str, str]]:
     Raises:
         InputError: There is no such method.
     """
+    return describe_settings(base_method(name).settings)
+
+
+def describe_settings(kind: type) -> list[dict[str, str]]:
+    """Make a row per setting of a settings class, as `list_settings` does for a method."""
     return [
-        {"setting": key, "default": default, "meaning": comment}
-        for key, default, comment in _settings(base_method(name).settings)
+        {"setting": key, "default": default, "meaning": comment} for key, default, comment in _settings(kind)
     ]
 
 

@@ -1,6 +1,7 @@
 """Run a method once on one image that belongs to no dataset."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from benchmark.core.progress import Report, silent
 from benchmark.core.seeds import seed_from
 from benchmark.core.types import Array, InputError, Observation, Restoration, Status
-from benchmark.runs.names import base_method
-from benchmark.runs.settings import effective
+from benchmark.runs.names import base_method, require_preset
+from benchmark.runs.restore import builder
+from benchmark.runs.settings import method_settings
 from benchmark.tools.verdict import reblur_sentence
 from methods.parts.solver import Task, solve
 
@@ -23,14 +25,14 @@ class OneImage:
     """A method with its settings, ready to restore single images.
 
     Args:
-        method: The name of a registered method.
-        overrides: The settings that differ from the method's own, by their keys in a config.
+        method: A registered method, or a preset of one, such as selfdeblur@quick.
+        overrides: The settings that differ from the method's own or the preset's, by their keys in a config.
         name: What messages call the image.
         seed: Seeds the method's initial weights.
         device: Where it runs.
 
     Raises:
-        InputError: There is no such method or setting, or a value is refused.
+        InputError: There is no such method, preset or setting, or a value is refused.
 
     >>> import numpy as np
     >>> run = OneImage("blurry", {}, "an image", 0, torch.device("cpu"))
@@ -41,8 +43,9 @@ class OneImage:
     def __init__(
         self, method: str, overrides: Mapping[str, Any], name: str, seed: int, device: torch.device
     ) -> None:
+        require_preset(method)
         self.method, self.name, self.seed, self.device = base_method(method), name, seed, device
-        self.settings = effective(self.method.settings, overrides, f"settings of {method}")
+        self.settings = method_settings(method, overrides, f"settings of {method}")
 
     def __call__(
         self, image: Array, kernel_size: int | tuple[int, int] | None, report: Report = silent
@@ -58,9 +61,20 @@ class OneImage:
         if isinstance(kernel_size, int):
             kernel_size = (kernel_size, kernel_size)
         observation = Observation("deblur", self.name, image, kernel_size)
-        rng = torch.Generator().manual_seed(seed_from("deblur", self.method.name, self.seed))
-        build = lambda: self.method.problem(observation, self.settings, rng, self.device)  # noqa: E731
-        ((_, restoration),) = solve([Task(self.name, build)], report)
+        return self.restore(observation, seed_from("deblur", self.method.name, self.seed), report)
+
+    def restore(self, observation: Observation, start: int, report: Report = silent) -> Restoration:
+        """Restore an observation; how that ended is the result's `status`.
+
+        Args:
+            observation: Of a `KnownBlur` only controls see the kernels.
+            start: Seeds the method's random generator.
+            report: Called as the method goes on.
+        """
+        if not self.method.needs_true_kernels:
+            observation = Observation(*(getattr(observation, each.name) for each in fields(Observation)))
+        build = builder(self.method, observation, self.settings, start, self.device)
+        ((_, restoration),) = solve([Task(self.name, build, shape=observation.blurry.shape)], report)
         return restoration
 
 

@@ -8,10 +8,11 @@ Prior", CVPR 2014, Algorithm 1, and the methods that replace one of its parts.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmark.blur.latent_image import Gradients, extended, gradients, sparse_gradients
 from benchmark.blur.nonblind import Image, Kernel
-from methods.classical.kernel import Gradients, centred, cleaned, gradients, on_support
-from methods.classical.latent_image import extended, sparse_gradients
+from methods.classical.kernel import THRESHOLD, centred, on_support
 from methods.classical.pyramid import RATIO, enlarged, pyramid, two_tap
+from methods.parts.kernel_steps import cleaned
 from methods.parts.limits import at_least, positive
 
 # All values are those of Pan's code.
@@ -71,7 +72,7 @@ def estimate_kernel(
         periodic, observed = extended(scale.blurry, scale.size), gradients(scale.blurry)
         for _ in range(settings.alternations):
             image = latent(periodic, kernel, weight)[:height, :width]
-            solution = cleaned(solve(gradients(image), observed, scale.size, kernel_weight))
+            solution = cleaned(solve(gradients(image), observed, scale.size, kernel_weight), THRESHOLD)
             kernel = kernel if solution is None else solution
             weight = max(weight / DECAY, SMALLEST_WEIGHT)
         kernel = centred(kernel)

@@ -15,8 +15,16 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.special import expit
 from skimage.morphology import disk
 
-from benchmark.blur.nonblind import Image, Kernel, difference_power, in_tapered_frame, transfer_function
-from methods.classical.latent_image import extended, sparse_gradients
+from benchmark.blur.latent_image import extended, sparse_gradients
+from benchmark.blur.nonblind import (
+    LAMBDA,
+    Image,
+    Kernel,
+    difference_power,
+    in_tapered_frame,
+    transfer_function,
+)
+from methods.parts.ending import EndingSettings
 from methods.parts.limits import at_least, positive
 
 BLURRED_FLOOR = 1e-8  # the least value that is divided by in a Richardson-Lucy step
@@ -33,12 +41,22 @@ RING_RADIUS = 3.0  # sigma_s of the bilateral filter, px
 
 
 @dataclass(frozen=True)
-class TotalVariationSettings:
+class HyperLaplacianSettings(EndingSettings):
+    """Settings: the final step `hyper_laplacian`, with the value of its paper."""
+
+    final_weight: float = LAMBDA  # lambda, weight of the data term in the own final step
+
+    def __post_init__(self) -> None:
+        positive(self, "final_weight")
+
+
+@dataclass(frozen=True)
+class TotalVariationSettings(EndingSettings):
     """Settings: the final step `total_variation`, as in the code of Krishnan et al., CVPR 2011."""
 
-    final_weight: float = 3000.0  # weight of the data term in the final step
-    final_penalty: float = 400.0  # weight of the splitting in the final step
-    final_iterations: int = 50  # iterations of the final step
+    final_weight: float = 3000.0  # weight of the data term in the own final step
+    final_penalty: float = 400.0  # weight of the splitting in the own final step
+    final_iterations: int = 50  # iterations of the own final step
 
     def __post_init__(self) -> None:
         positive(self, "final_weight", "final_penalty")

@@ -1,4 +1,4 @@
-"""Estimate the kernel for a given latent image, and clean it.
+"""Estimate the kernel for a given latent image, and centre it.
 
     min_k  sum over both gradients of |k * grad S - grad B|^2 + weight |k|^2
 
@@ -12,21 +12,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.ndimage import center_of_mass, label, shift
+from scipy.ndimage import center_of_mass, shift
 
+from benchmark.blur.conjugate_gradients import conjugate_gradients
+from benchmark.blur.latent_image import Gradients
 from benchmark.blur.nonblind import Image, Kernel
-
-Gradients = NDArray[np.float64]  # (2, H, W): along columns, along rows
 
 CG_STEPS = 20
 CG_TOLERANCE = 1e-5  # on the norm of the residual
 THRESHOLD = 0.05  # share of the largest entry below which an entry is noise
-FRAGMENT = 0.1  # share of the mass below which a connected component is noise
-
-
-def gradients(image: Image) -> Gradients:
-    """Return the forward differences of an image (H, W), without wrap-around: (2, H - 1, W - 1)."""
-    return np.stack([image[:-1, 1:] - image[:-1, :-1], image[1:, :-1] - image[:-1, :-1]])
 
 
 def on_support(sharp: Gradients, blurry: Gradients, size: tuple[int, int], weight: float) -> Kernel:
@@ -39,7 +33,7 @@ def on_support(sharp: Gradients, blurry: Gradients, size: tuple[int, int], weigh
         weight: of |k|^2.
 
     Returns:
-        The kernel (h, w); entries may be negative, see `cleaned`.
+        The kernel (h, w); entries may be negative, see `kernel_steps.cleaned`.
     """
     power, matched, grid = _spectra(sharp, blurry, size)
     target = around_origin(irfft2(matched, s=grid), size)
@@ -56,38 +50,6 @@ def in_fourier_space(sharp: Gradients, blurry: Gradients, size: tuple[int, int],
     return around_origin(irfft2(matched / (power + weight), s=grid), size)
 
 
-def conjugate_gradients(
-    product: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    target: NDArray[np.float64],
-    start: NDArray[np.float64],
-    steps: int,
-    tolerance: float,
-) -> NDArray[np.float64]:
-    """Solve product(x) = target by conjugate gradients.
-
-    Args:
-        product: a symmetric, positive definite linear map.
-        target: the right-hand side.
-        start: the first x, of the same shape.
-        steps: the largest number of steps.
-        tolerance: the norm of the residual at which to stop.
-
-    >>> conjugate_gradients(lambda x: 2 * x, np.array([2.0, 4.0]), np.zeros(2), steps=5, tolerance=1e-9)
-    array([1., 2.])
-    """
-    x, residual = start, target - product(start)
-    direction, energy = residual, np.vdot(residual, residual)
-    for _ in range(steps):
-        if energy <= tolerance**2:
-            break
-        image = product(direction)
-        length = energy / np.vdot(direction, image)
-        x, residual = x + length * direction, residual - length * image
-        previous, energy = energy, np.vdot(residual, residual)
-        direction = residual + energy / previous * direction
-    return x
-
-
 def correlation_with(autocorrelation: Image, size: tuple[int, int]) -> Callable[[Kernel], Kernel]:
     """Return the product of a kernel with the matrix A of a periodic autocorrelation a: A[i, j] = a(i - j).
 
@@ -101,27 +63,6 @@ def correlation_with(autocorrelation: Image, size: tuple[int, int]) -> Callable[
     return lambda kernel: irfft2(rfft2(kernel, s=fast) * spectrum, s=fast)[
         h - 1 : 2 * h - 1, w - 1 : 2 * w - 1
     ]
-
-
-def cleaned(kernel: Kernel) -> Kernel | None:
-    """Remove small and negative entries, then small fragments; return None if nothing is left.
-
-    Entries below THRESHOLD times the largest go first, then 8-connected components with less than FRAGMENT of
-    the remaining mass. The sum of the result is 1.
-    """
-    kept = normalised(np.where(kernel < THRESHOLD * kernel.max(), 0, kernel))
-    if kept is None:
-        return None
-    components, count = label(kept, structure=np.ones((3, 3)))
-    masses = np.bincount(components.ravel(), kept.ravel(), count + 1)
-    return normalised(np.where(masses[components] < FRAGMENT, 0, kept))
-
-
-def normalised(kernel: Kernel) -> Kernel | None:
-    """Set negative entries to 0 and the sum to 1; return None if nothing is left."""
-    positive = np.maximum(kernel, 0)
-    total = positive.sum()
-    return positive / total if total > 0 and np.isfinite(total) else None
 
 
 def offset(kernel: Kernel) -> tuple[int, int]:

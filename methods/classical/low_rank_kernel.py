@@ -6,9 +6,9 @@ code.
 
 import numpy as np
 
+from benchmark.blur.conjugate_gradients import conjugate_gradients
 from benchmark.blur.nonblind import Image, Kernel
-from methods.classical.kernel import conjugate_gradients, normalised
-from methods.classical.sparse_ratio import normal_equations
+from methods.parts.kernel_steps import normal_equations, normalised
 
 ROUNDS = 10  # each a data step and a low-rank step
 CG_STEPS = 3  # of a data step
@@ -26,7 +26,7 @@ def low_rank_kernel(x: Image, g: Image, kernel: Kernel, threshold: float) -> Ker
         kernel: the previous kernel (h, w).
         threshold: by how much singular values are lowered.
     """
-    product, target = normal_equations(x, g, (kernel.shape[0], kernel.shape[1]))
+    product, target = normal_equations(x, g, (kernel.shape[0], kernel.shape[1]), (x.shape[1], x.shape[2]))
     for round_ in range(1, ROUNDS + 1):
         near = 0.0 if round_ == 1 else float(np.exp(round_ - ROUNDS))
         previous = kernel

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmark.blur.latent_image import gradients
 from benchmark.blur.nonblind import Image, Kernel
 from benchmark.core.types import NotSupportedError, Observation
-from methods.classical.kernel import gradients
 from methods.classical.pyramid import odd
 from methods.parts.colour import luma
 from methods.parts.direct import Direct
+from methods.parts.ending import deconvolved
 from methods.parts.registry import Method
 from methods.parts.solver import Result
 
@@ -39,9 +40,11 @@ def classical_method(
         name: of the method, in configs.
         title: of the method, in tables.
         paper: authors, venue and year.
-        settings: a frozen dataclass, the paper's values as defaults.
+        settings: a frozen dataclass, the paper's values as defaults; its `ending` is a subclass of
+            `EndingSettings` with the settings of the method's own final step.
         estimate: (settings, luma of the prepared image (H, W), odd kernel size (h, w)) -> kernel (h, w).
-        deconvolve: (settings, prepared image (C, H, W), kernel) -> restored image (C, H, W).
+        deconvolve: the own final step, (settings, prepared image (C, H, W), kernel) -> restored image (C, H,
+            W).
         prepare: what happens to the blurry image (C, H, W) before all else.
     """
 
@@ -57,6 +60,8 @@ def classical_method(
             if not has_edges(grey):
                 raise NotSupportedError("the image has no edges that would show how it was blurred")
             kernel = estimate(settings, grey, size)
+            if deconvolution := settings.ending.deconvolution(observation):
+                return deconvolved(blurry, kernel, deconvolution)
             image = deconvolve(settings, blurry, kernel)
             return Result(torch.from_numpy(image), torch.from_numpy(kernel[None]))
 
@@ -70,6 +75,8 @@ def classical_method(
         blur_models=("uniform",),
         settings=settings,
         problem=problem,
+        cost="minutes",
+        gpu=False,
     )
 
 

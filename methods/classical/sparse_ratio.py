@@ -17,11 +17,13 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import shift
 from skimage.transform import resize
 
+from benchmark.blur.latent_image import gradients
 from benchmark.blur.nonblind import Image, Kernel, transfer_function
 from benchmark.core.types import NotSupportedError
 from methods.classical.deconvolution import soft
-from methods.classical.kernel import centred, gradients, normalised, offset
+from methods.classical.kernel import centred, offset
 from methods.classical.pyramid import RATIO, odd, two_tap
+from methods.parts.kernel_steps import normalised
 
 NORM = 6.0  # what gradient images are scaled to, so that weights mean the same for all images and scales
 OUTER, INNER = 2, 2  # per image step: how often the norm |x|_2 is taken anew, and ISTA steps for each
@@ -98,31 +100,6 @@ def estimate_kernel(
         kernel, x = centred(kernel), shift(x, (0, -row, -column), order=0)
     assert kernel is not None
     return kernel
-
-
-def normal_equations(x: Image, g: Image, size: tuple[int, int]) -> tuple[Callable[[Kernel], Kernel], Kernel]:
-    """Return the matrix (as a function) and the right-hand side of min_k |x * k - g|^2, 'valid' pixels only.
-
-    Args:
-        x: gradient images of the latent image, (2, H, W).
-        g: those of the blurry image, of the same shape.
-        size: of the kernel, (h, w), both odd.
-    """
-    (height, width), (h, w) = x.shape[1:], size
-    spectrum = rfft2(x)
-    top, left = h // 2, w // 2
-
-    def correlated(valid: Image) -> Kernel:
-        padded = np.pad(valid, ((0, 0), (h - 1, 0), (w - 1, 0)))
-        both = irfft2(rfft2(padded) * spectrum.conj(), s=(height, width))
-        kernel: Kernel = both[:, :h, :w].sum(0)
-        return kernel
-
-    def product(kernel: Kernel) -> Kernel:
-        convolved = irfft2(rfft2(kernel, s=(height, width)) * spectrum, s=(height, width))
-        return correlated(convolved[:, h - 1 :, w - 1 :])
-
-    return product, correlated(g[:, top : height - top, left : width - left])
 
 
 def _sizes(size: tuple[int, int], smallest: int) -> Iterator[tuple[int, int]]:

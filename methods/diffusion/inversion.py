@@ -63,6 +63,7 @@ class Inversion:
         noise: Tensor,
         settings: InversionSettings,
         kernel_rate: float = 0.0,
+        rest: int = 0,
         weights: str = "",
     ) -> None:
         """Start at a noise and a kernel prior.
@@ -73,9 +74,11 @@ class Inversion:
             noise: x_T, (1, 3, H, W).
             settings: of the optimisation.
             kernel_rate: Adam's rate for the kernel prior.
+            rest: in so many first iterations the kernel prior does not change.
             weights: label of the pre-trained weights.
         """
         self.view, self.kernel, self.settings, self.weights = view, kernel, settings, weights
+        self.rest = rest
         self.device, self.iterations = view.device, settings.iterations
         self.noise = nn.Parameter(noise)
         groups = [{"params": [self.noise], "lr": settings.image_rate}]
@@ -90,10 +93,11 @@ class Inversion:
 
     def step(self, iteration: int) -> Step:
         """Do one gradient step for noise and kernel, then put the noise back on the sphere."""
-        del iteration  # all iterations are alike
         self.adam.zero_grad(set_to_none=True)
         with self.view.memory(self.settings.gradient == "full", self.settings.advice):
             kernels = None if self.kernel is None else odd(self.kernel())
+            if kernels is not None and iteration < self.rest:
+                kernels = kernels.detach()
             loss = self.view.residual(self.image(), kernels).square().mean()
             loss.backward()
         self.adam.step()

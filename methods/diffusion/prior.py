@@ -113,7 +113,7 @@ def save(
         The path of the file.
 
     Raises:
-        InputError: the folder cannot be written.
+        MachineError: the file cannot be written.
     """
     metadata = {
         "kind": kind,

@@ -23,8 +23,9 @@ from torch import Tensor
 STEPS = 1000  # of every published model
 # What a network predicts from x_t. 'noise': as all published ones. 'velocity': sqrt(A_t) noise - sqrt(1 -
 # A_t) x_0, of T. Salimans, J. Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR
-# 2022. With it a network that was hardly trained is better already: a prediction of 0 has a noise loss of
-# 0.19 instead of 1.
+# 2022. With it a network that was hardly trained is better already: a prediction of 0 takes the scaled noisy
+# image for the noise, which is right where nearly all is noise. The yardstick on the cards of such models
+# (`methods/weights/diffusion-*.md`) is this prediction.
 Prediction = Literal["noise", "velocity"]
 Floats = NDArray[np.float64]
 

@@ -19,6 +19,7 @@ from benchmark.core.types import NotSupportedError, Observation
 from methods.diffusion import prior as priors
 from methods.diffusion.prior import Prior
 from methods.parts.colour import luma
+from methods.parts.limits import declared_size
 
 Border = Literal["grey", "interior"]
 
@@ -61,9 +62,8 @@ class View:
         self.blurry = (2 * photo - 1).expand(3, -1, -1)
         self.margin = (0, 0)
         if settings.border == "interior":
-            if observation.kernel_size is None:
-                raise NotSupportedError("the border 'interior' needs a declared kernel size")
-            self.margin = (observation.kernel_size[0] // 2, observation.kernel_size[1] // 2)
+            height, width = declared_size(observation, "the border 'interior'")
+            self.margin = (height // 2, width // 2)
             if min(f - 2 * m for f, m in zip(self.frame, self.margin, strict=True)) < 1:
                 raise NotSupportedError("no pixel lies far enough inside for the border 'interior'")
 

@@ -5,7 +5,7 @@ its strongest gradients, find the kernel that turns these into the blurry ones b
 and repeat, from coarse to fine. Whole batches go through the FFT at once, because an initializer is trained
 on these estimates; those of the classical methods take seconds per image.
 
-The constants were chosen on held-out photographs and 192 of the 500 held-out kernels that trained
+The constants were chosen by hand on held-out photographs and on some of the held-out kernels that trained
 initializers are tested on, and on no case of a dataset.
 """
 

@@ -32,9 +32,8 @@ class FastInitializer(nn.Module):
     """Maps the same lumas to codes by way of rough classical estimates of the kernel; not in the paper.
 
     The code is that of the finest of `kernel_estimates`, by the generator's encoder, plus a correction that a
-    network computes from all of them. Two CPU cores train it in an hour. In that time the ResNet learns how
-    far a kernel extends, but little of its shape: half as wide, on crops of 96 px, 16,000 steps of 32 images
-    brought it to a median similarity of 0.66 on held-out data, where the mean kernel has 0.65.
+    network computes from all of them. It is for trainings of less than an hour on two CPU cores, in which the
+    ResNet learns how far a kernel extends, but little of its shape.
     """
 
     def __init__(self, size: int, width: int = 32) -> None:

@@ -22,6 +22,7 @@ from methods.parts.fit import Fit, kernel_count
 from methods.parts.kernel_priors.logits import LogitKernel
 from methods.parts.kernel_priors.protocol import KernelSetup
 from methods.parts.solver import Result, Step
+from methods.parts.warm_start import resting
 
 LARGEST = max(OFFICIAL)
 
@@ -103,7 +104,7 @@ def fit_latent(
             first_iterations=shared_iterations,
             first_kernels=prior.shared if shared_iterations else None,
         )
-        return fit(observation, kernel)
+        return fit(observation, resting(kernel, round(settings.frozen * iterations), pretraining))
 
     if not is_large(observation):
         return generated(observation)

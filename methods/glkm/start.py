@@ -15,16 +15,14 @@ from methods.glkm.weights import files, label, load_generator, load_initializer
 from methods.parts.colour import luma
 from methods.parts.fit import kernel_count
 from methods.parts.kernel_priors.divergence import cross_entropy_of
-from methods.parts.limits import at_least, shares
-from methods.parts.warm_start import estimated_kernel, estimator, fit_to, resized
+from methods.parts.limits import at_least, declared_size, shares
+from methods.parts.warm_start import StartSettings, estimated_kernel, estimator, fit_to, resized
 from methods.parts.weight_files import weights_folder
 
 INITIALIZER, RANDOM = "initializer", "random"  # all other starts are names of methods
-# Inversion of a given kernel. Measured on motion kernels of 31 px: from any start z ends at correlations of
-# 0.95 to 0.997 and relative errors of 8 to 20 %; from there w comes to 10 % in at most 50 steps, to 2 % in at
-# most 350.
+# Inversion of a given kernel: first by z from several starts, then by w from the best of their ends.
 RESTARTS, CODE_STEPS, CODE_RATE = 4, 300, 0.05  # starts of z, steps of Adam, its rate
-# Narrow generators only come to 5 or 10 %; the kernels of two methods differ by more than that.
+# A narrow generator reaches no kernel exactly, and the kernels of two methods differ by more than this error.
 FEATURES_RATE, ENOUGH = 1e-2, 0.1  # the rate for w, and the relative error at which to stop
 
 
@@ -32,7 +30,7 @@ FEATURES_RATE, ENOUGH = 1e-2, 0.1  # the rate for w, and the relative error at w
 class LatentSettings:
     """Settings: the kernel prior of GLKM."""
 
-    latent_rate: float = 5e-4  # learning rate of the latent variables; the paper gives no number
+    latent_rate: float = 5e-4  # learning rate of the latent variables; the predecessor's, the paper's is lost
     weights: str = ""  # folder of generators and initializers; the package's own if empty
     # What is optimised (section IV-B). features: those of the generator's first layer, w. code: its input z.
     # generator: w and the layers behind it.
@@ -40,6 +38,8 @@ class LatentSettings:
     # Where the kernel starts. initializer: where that network puts it. random: z ~ N(0, I). Or the name of a
     # method, such as l0-grad, whose kernel is inverted into the latent variables (not in the paper).
     start: str = INITIALIZER
+    # Share of the iterations during which the kernel rests at that start (not in the paper).
+    frozen: float = 0.0
     # For kernels larger than any generator's (not in the paper): share of the iterations in full size during
     # which the kernel rests at its enlarged start.
     frozen_share: float = 0.1
@@ -49,13 +49,17 @@ class LatentSettings:
 
     def __post_init__(self) -> None:
         at_least(0, self, "latent_rate", "logit_rate")
-        shares(self, "frozen_share")
+        shares(self, "frozen", "frozen_share")
         if self.start not in (INITIALIZER, RANDOM):
-            estimator(self.start, "start")  # raises InputError unless the method estimates kernels
+            estimator(self.start)  # raises InputError unless the method estimates kernels
 
     def files(self) -> list[Path]:
         """Return the files that a restoration with this prior may read."""
         return files(weights_folder(self.weights))
+
+    def for_other_priors(self) -> StartSettings:
+        """Return the same start for a kernel prior without a generator; null where no method is named."""
+        return StartSettings(self.start, self.frozen) if self.methods_run_first() else StartSettings()
 
     def methods_run_first(self) -> tuple[str, ...]:
         """Return the name of the method whose kernel the prior starts at, if any."""
@@ -83,18 +87,17 @@ def latent_kernel(
             method to start from gives no kernel.
         WeightsMissingError: there is no generator or no initializer.
     """
-    if observation.kernel_size is None:
-        raise NotSupportedError("GLKM needs a declared kernel size")
+    size = declared_size(observation, "GLKM")
     blurry = torch.from_numpy(observation.blurry).to(device)
     if np.ptp(observation.blurry) < 1 / 255:
         raise NotSupportedError("the image is blank: nothing in it shows a kernel")
-    declared = max(observation.kernel_size)
+    declared = max(size)
     if declared > max(OFFICIAL):
         raise NotSupportedError(
             f"no kernel generator serves a kernel size of {declared}; the largest is {max(OFFICIAL)}"
         )
     generator, origin = load_generator(weights_folder(settings.weights), serving(declared))
-    support = observation.kernel_size if origin.size == "any" else (generator.size, generator.size)
+    support = size if origin.size == "any" else (generator.size, generator.size)
     (height, width), (h, w) = observation.blurry.shape[1:], support
     if height < h or width < w:
         raise NotSupportedError(

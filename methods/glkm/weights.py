@@ -104,7 +104,7 @@ def save(
         The path of the file.
 
     Raises:
-        InputError: the folder cannot be written.
+        MachineError: the file cannot be written.
     """
     kind = _kind(network)
     metadata = {

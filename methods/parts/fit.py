@@ -83,7 +83,8 @@ class Fit:
                 {"params": list(image.parameters()), "lr": rates.image},
                 {"params": list(kernel.parameters()), "lr": rates.kernel},
             ],
-            fused=True,  # one call for all parameters instead of a dozen for each
+            # One call for all parameters instead of a dozen for each; the device `meta` has none.
+            fused=self.device.type != "meta",
         )
         self.slowdown = 1.0
 
@@ -118,9 +119,11 @@ class Fit:
         best = None if self.stopper is None else self.stopper.best(last)
         if best is None:
             estimate = self._estimate(None, self.kernel)
-            return self.read_out(estimate.image, estimate.kernels)
-        result = self.read_out(best.image, best.kernels)
-        return replace(result, iteration=self.iterations - last + best.iteration)
+            result = self.read_out(estimate.image, estimate.kernels)
+        else:
+            result = self.read_out(best.image, best.kernels)
+            result = replace(result, iteration=self.iterations - last + best.iteration)
+        return replace(result, notes={**result.notes, "precision": self.image.precision})
 
     def state_dict(self) -> dict[str, Any]:
         """Return parameters, Adam's moments, the generator, the slowdown and the state of the stopper."""

@@ -1,7 +1,19 @@
-"""Check settings that a config may get wrong."""
+"""Check what a method needs: settings within their range, and a declared kernel size."""
 
 from collections.abc import Callable, Iterable
 from math import inf
+
+from benchmark.core.types import NotSupportedError, Observation
+
+
+def declared_size(observation: Observation, who: str) -> tuple[int, int]:
+    """Return the declared kernel size (h, w); raise NotSupportedError that tells how to declare one."""
+    if observation.kernel_size is None:
+        raise NotSupportedError(
+            f"{who} needs a declared kernel size: give the dataset's descriptor a declared_size, or a photo "
+            "--kernel-size"
+        )
+    return observation.kernel_size
 
 
 def at_least(least: int, settings: object, *names: str) -> None:

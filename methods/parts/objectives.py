@@ -12,7 +12,7 @@ An objective is a function from an `Estimate` to a scalar. Scores are something 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import sqrt
 from typing import Literal
 
@@ -22,6 +22,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from methods.parts.limits import at_least, positive
+
+# Differences of neighbours in a colour photograph of the paper on Robust BID: its section 4.4 puts the ratio
+# of equation (19) at about 1e3 for one, and the ratio is at most the root of this number, 1.7e3.
+PAPER_DIFFERENCES = 3e6
 
 # Blurs: latent image (C, H', W'), kernels (P, h, w) -> (C, H, W).
 Operator = Callable[[Tensor, Tensor], Tensor]
@@ -97,9 +101,7 @@ def mean_absolute(blurry: Tensor) -> Objective:
 def total_variation(estimate: Estimate) -> Tensor:
     """Compute the mean absolute difference between vertical and horizontal neighbours in the latent image.
 
-    A mean, like the data terms: SelfDeblur's equation (7) has sums for both, which is the same ratio. A sum
-    beside a mean residual smooths too much: 23.05 dB instead of 24.21 at 1e-5, on a crop of 128 px with much
-    noise.
+    A mean, like the data terms: SelfDeblur's equation (7) has sums for both, which is the same ratio.
     """
     vertical, horizontal = _differences(estimate.image)
     return torch.cat((vertical, horizontal)).abs().mean()
@@ -117,10 +119,19 @@ def gradient_sparsity(estimate: Estimate) -> Tensor:
     return ratio
 
 
-def relative_gradient_sparsity(estimate: Estimate) -> Tensor:
-    """Compute `gradient_sparsity` over the root of the number of differences: mean of |grad x| over its rms.
+def scaled_gradient_sparsity(estimate: Estimate) -> Tensor:
+    """Compute `gradient_sparsity` as strong as the paper's photographs have it, whatever the image's size.
 
-    It lies in [0, 1] whatever the size of the image, so that its weight goes with a mean residual.
+    It is sqrt(3e6 / N) times equation (19), for N differences of neighbours: equal to it at N = 3e6.
+    """
+    return sqrt(PAPER_DIFFERENCES) * mean_gradient_sparsity(estimate)
+
+
+def mean_gradient_sparsity(estimate: Estimate) -> Tensor:
+    """Compute the mean of |grad x| over its root mean square: `gradient_sparsity` over the root of N.
+
+    N is the number of differences. The value lies in [0, 1]: under the same weight it is weaker than
+    equation (19) by the root of N, by about 1,700 at N = 3e6.
     """
     count = sum(len(differences) for differences in _differences(estimate.image))
     return gradient_sparsity(estimate) / sqrt(count)
@@ -152,8 +163,7 @@ def ssim_index(a: Tensor, b: Tensor, window: Tensor | None = None) -> Tensor:
     Returns:
         The mean over all pixels and channels, a scalar.
     """
-    window = ssim_window() if window is None else window
-    window = window.to(a)
+    window = _window_like(a.dtype, a.device) if window is None else window.to(a)
     channels = a.shape[0]
     # One convolution for all five maps, and not one along each axis: the published window is not exactly a
     # product of two vectors, and torch's depth-wise convolution is slower along one axis.
@@ -167,6 +177,11 @@ def ssim_index(a: Tensor, b: Tensor, window: Tensor | None = None) -> Tensor:
     similarity: Tensor = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     similarity = similarity / ((mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2))
     return similarity.mean()
+
+
+@cache  # a step on a GPU must not wait for a copy from the host
+def _window_like(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return ssim_window().to(device, dtype)
 
 
 def ssim_window() -> Tensor:
@@ -188,17 +203,19 @@ class ResidualSettings:
     """Settings: a data term and a regulariser of the image.
 
     "Blind Image Deblurring with Unknown Kernel Size and Substantial Noise", equations (18), (19) and (21).
-    Both terms are means here. Equation (19) has the ratio l1/l2 as it is, which is larger by the root of the
-    number of differences and drowns the mean residual: on a crop of 128 px (kernel by sigmoid, input 28.7 dB,
-    420 iterations) it gives 28.0 dB at 1e-6, and 29.6 at 3e-8, which is about 1e-5 here; 21.6 at 1e-5, with a
-    slower kernel. The best weights in the paper's Table 2 say the same: 2e-3 for the mean of |grad x|, and
-    1e-4 for the ratio, which is 2e-3 times the usual rms of gradients (0.05).
+    The data term is a mean over pixels and channels. The ratio of equation (19) grows with the root of the
+    number of differences (section 4.4), so how strong a weight is depends on the size of the image;
+    `l1/l2-scaled` removes this dependence.
     """
 
     data_term: Literal["huber", "l1", "mse"] = "huber"  # how the residual is penalised
     delta: float = 0.05  # where the Huber loss turns from a parabola into a line
-    regulariser: Literal["l1/l2", "tv", "none"] = "l1/l2"  # how the gradients of the image are penalised
-    regulariser_weight: float = 1e-5  # lambda; both terms are means over the image
+    # How the gradients of the latent image are penalised. l1/l2: equation (19), a sum over the root of a sum.
+    # l1/l2-scaled: sqrt(3e6 / N) times that, for N differences: as strong as in the paper's photographs.
+    # l1/l2-mean: mean over root mean square, weaker than the paper's by about 1,700 at 3e6 differences.
+    # tv: mean of |grad x|.
+    regulariser: Literal["l1/l2", "l1/l2-scaled", "l1/l2-mean", "tv", "none"] = "l1/l2"
+    regulariser_weight: float = 1e-5  # lambda: the regulariser times this is added to the data term
 
     def __post_init__(self) -> None:
         at_least(0, self, "regulariser_weight")
@@ -226,5 +243,10 @@ class ResidualSettings:
         }[self.data_term]
         if self.regulariser == "none":
             return data_term
-        regulariser = {"l1/l2": relative_gradient_sparsity, "tv": total_variation}[self.regulariser]
+        regulariser = {
+            "l1/l2": gradient_sparsity,
+            "l1/l2-scaled": scaled_gradient_sparsity,
+            "l1/l2-mean": mean_gradient_sparsity,
+            "tv": total_variation,
+        }[self.regulariser]
         return weighted((1.0, data_term), (self.regulariser_weight, regulariser))

@@ -12,9 +12,9 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import entry_points
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,12 +22,14 @@ import torch
 
 import methods
 from benchmark.core.types import BlurModel, InputError, Observation
+from methods.parts.presets import Preset
 from methods.parts.solver import Problem
 
 Build = Callable[[Observation, Any, torch.Generator, torch.device], Problem]
 Files = Callable[[str, Any], Sequence[Path]]
 Uses = Callable[[Any], Sequence[str]]
 Properties = Callable[[], Mapping[str, float]]
+Cost = Literal["seconds", "minutes", "long"]
 
 
 def no_files(case: str, settings: Any) -> Sequence[Path]:
@@ -60,10 +62,15 @@ class Method:
     problem: Build  # (observation, settings, random generator on the CPU, device) -> problem
     role: Literal["method", "floor", "ceiling"] = "method"  # floor and ceiling are the tables' controls
     needs_true_kernels: bool = False  # whether observations must be `KnownBlur`; only for controls
+    # Rough time for a megapixel at the default settings, on a GPU if it uses one: up to ten seconds, up to
+    # ten minutes, or longer. It decides how many cases a job takes.
+    cost: Cost = "long"
+    gpu: bool = True  # whether it computes on the given device; if not, its jobs ask for no GPU
     files: Files = no_files  # (name of the case, settings) -> the existing files that a restoration reads
     # Of the published network: 'parameters-M' in millions, 'macs-G' in billions for 256 x 256 pixels.
     properties: Properties = no_properties
     uses: Uses = no_methods  # settings -> names of methods that it runs first, with their default settings
+    presets: Mapping[str, Preset] = field(default_factory=dict)  # by name, such as 'quick'
 
 
 @cache
@@ -71,24 +78,41 @@ def built_in() -> dict[str, Method]:
     """Return the methods of this package by name, sorted."""
     registered: list[Method] = []
     for info in pkgutil.iter_modules(methods.__path__):
-        module = importlib.import_module(f"methods.{info.name}")
+        name = f"methods.{info.name}"
+        module = _imported(name, partial(importlib.import_module, name))
         registered += getattr(module, "METHODS", ())
         registered += [module.METHOD] if hasattr(module, "METHOD") else []
     return {method.name: method for method in sorted(registered, key=lambda method: method.name)}
+
+
+@cache  # it reads the metadata of every installed package, which takes as long as planning several jobs
+def _plugins() -> EntryPoints:
+    """Return the entry points of methods of other packages."""
+    return entry_points(group="blindbench.methods")
+
+
+def is_taken(name: str) -> bool:
+    """Tell whether a method of this package or of another has this name."""
+    return name in built_in() or name in _plugins().names
 
 
 def find(name: str) -> Method:
     """Return the method called `name`, of this package or of another.
 
     Raises:
-        InputError: There is none; the message offers a similar name.
+        InputError: There is none, and the message offers a similar name; or a plug-in of this name cannot be
+            loaded, is no method, or takes the name of a method of this package.
     """
-    known = built_in()
+    known, plugins = built_in(), _plugins()
+    if name in known and name in plugins.names:
+        raise InputError(
+            f"the entry point '{name}' of blindbench.methods takes the name of a method of this package; "
+            "rename it, or uninstall its package"
+        )
     if name in known:
         return known[name]
-    plugins = entry_points(group="blindbench.methods")
     if name in plugins.names:
-        plugin = plugins[name].load()
+        plugin = _imported(f"the entry point '{name}' of blindbench.methods", plugins[name].load)
         if not isinstance(plugin, Method):
             raise InputError(
                 f"the entry point '{name}' of blindbench.methods is no methods.parts.registry.Method"
@@ -97,6 +121,15 @@ def find(name: str) -> Method:
     close = difflib.get_close_matches(name, [*known, *plugins.names], n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     raise InputError(f"unknown method '{name}'.{hint} See: blindbench methods")
+
+
+def _imported(what: str, load: Callable[[], Any]) -> Any:
+    """Import what may be somebody else's. Raises InputError that begins with `what` when that fails."""
+    try:
+        return load()
+    except Exception as error:  # whatever its code does
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{what} cannot be loaded ({reason}); repair or remove it") from error
 
 
 def with_used(method: Method, settings: Any) -> list[tuple[Method, Any]]:

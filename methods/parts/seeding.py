@@ -7,8 +7,12 @@ import torch
 
 
 def generator_from(rng: torch.Generator, device: torch.device) -> torch.Generator:
-    """Make a generator on `device`, seeded by the next draw of `rng`."""
-    return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=rng)))
+    """Make a generator on `device`, seeded by the next draw of `rng`.
+
+    The device `meta`, on which work is counted, draws nothing and has no generator.
+    """
+    own = torch.Generator("cpu" if device.type == "meta" else device)
+    return own.manual_seed(int(torch.randint(2**62, (), generator=rng)))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ restorations. Each problem has its own parameters, optimiser and random generato
 does not depend on the others.
 """
 
+import errno
 import logging
 import math
 import resource
@@ -17,6 +18,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from benchmark.core import stop
+from benchmark.core.faults import fault_behind
 from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import (
     Array,
@@ -33,6 +36,7 @@ log = logging.getLogger(__name__)
 
 LOG_EVERY = 10  # iterations between trace rows; the device is read only then
 CHECKPOINT_EVERY = 100  # iterations; a multiple of LOG_EVERY
+SUM_ERROR = 1e-3  # by which the sum of a kernel in float32 may differ from 1
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Step:
     # whether it is true (a bool scalar).
     flaws: Mapping[str, Tensor] = field(default_factory=dict)
     ended: Tensor | None = None  # whether the run stops early, after this iteration (a bool scalar)
+    milestone: bool = False  # it took seconds: the solver adds a row to the trace and writes a checkpoint now
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Result:
     # (R, C, h, w): a kernel for each of R x C equal patches of the image, from methods that estimate so many.
     kernel_field: Tensor | None = None
     iteration: int | None = None  # the iteration that it comes from; None: the last one
+    # What the record of the run says of it beside that: numbers, texts, and lists and mappings of them.
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Problem(Protocol):
@@ -103,10 +110,14 @@ class Task:
     checkpoint: Path | None = None  # the file that a killed run continues from; None: in memory only
     key: str = ""  # what the checkpoint belongs to; one with another key is ignored
     snapshots: Collection[int] = ()  # iterations after which the estimate is kept; they change no result
+    shape: tuple[int, ...] | None = None  # that the restored image must have, (C, H, W); None: any
+    seconds: float = math.inf  # how long it may take, over all parts of a resumed run
 
 
 def solve(tasks: Iterable[Task], report: Report = silent) -> Iterator[tuple[str, Restoration]]:
     """Solve tasks one after another. One that fails gets a status and a reason; the others go on.
+
+    A failure of the machine, such as a full disk, is no result: it ends the work.
 
     Args:
         tasks: The problems.
@@ -114,6 +125,9 @@ def solve(tasks: Iterable[Task], report: Report = silent) -> Iterator[tuple[str,
 
     Yields:
         (name of the task, its restoration), as each task ends.
+
+    Raises:
+        MachineError: The machine failed.
 
     >>> from methods.parts.direct import Direct
     >>> grey = Result(torch.full((1, 4, 4), 0.5))
@@ -126,7 +140,7 @@ def solve(tasks: Iterable[Task], report: Report = silent) -> Iterator[tuple[str,
 
 
 # These errors carry a sentence for the user.
-_ENDINGS = {
+_ENDINGS: dict[type[Exception], Status] = {
     NotSupportedError: Status.NOT_SUPPORTED,
     WeightsMissingError: Status.WEIGHTS_MISSING,
     InputError: Status.FAILED,
@@ -134,18 +148,30 @@ _ENDINGS = {
 
 
 def _solve_one(task: Task, report: Report) -> Restoration:
+    """Solve one task; an error becomes its result, unless the machine failed."""
     try:
         return drive(task, report)
-    except tuple(_ENDINGS) as error:
-        status = next(status for kind, status in _ENDINGS.items() if isinstance(error, kind))
-        return Restoration(status, reason=str(error))
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        return Restoration(Status.OUT_OF_MEMORY, reason=_first_line(error))
+    except SystemExit as error:
+        return Restoration(Status.FAILED, reason=f"the method ended the process by sys.exit({error.code!r})")
     except Exception as error:
-        if "can't allocate memory" in str(error):  # torch's CPU allocator raises a bare RuntimeError
+        if fault := fault_behind(error):
+            raise fault from error
+        for kind, status in _ENDINGS.items():
+            if isinstance(error, kind):
+                return Restoration(status, reason=str(error))
+        if is_lack_of_memory(error):
             return Restoration(Status.OUT_OF_MEMORY, reason=_first_line(error))
         log.info("%s crashed", task.name, exc_info=True)
         return Restoration(Status.FAILED, reason=f"{type(error).__name__}: {_first_line(error)}")
+
+
+def is_lack_of_memory(error: Exception) -> bool:
+    """Tell whether an error says that memory is short, which is no property of a method."""
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or "can't allocate memory" in str(error)  # torch's CPU allocator raises a bare RuntimeError
+    )
 
 
 @dataclass
@@ -161,46 +187,97 @@ class _Run:
 
 
 def drive(task: Task, report: Report = silent) -> Restoration:
-    """Solve one task. Unlike `solve`, it lets through whatever the problem raises."""
+    """Solve one task. Unlike `solve`, it lets through whatever the problem raises.
+
+    A request to stop ends it after a step with a checkpoint and KeyboardInterrupt (`benchmark.core.stop`).
+    """
     building = time.perf_counter()
     problem = task.build()
     run, saved = _resume(task, problem, time.perf_counter() - building)
     started = time.perf_counter() - run.seconds
     report(Progress(task.name, run.iteration, problem.iterations))
-    while run.iteration < problem.iterations and not run.ended:
-        step = problem.step(run.iteration)
-        run.iteration += 1
-        last = run.iteration == problem.iterations
-        if run.iteration in task.snapshots:
-            started += _take_snapshot(run, problem, started)
-        if run.iteration % LOG_EVERY and run.iteration != 1 and not last:
-            continue
-        trouble = _log(run, step, started)
-        if not trouble:
-            report(_progress(task, problem, run))
-            if last or run.ended or run.iteration % CHECKPOINT_EVERY == 0:
-                state = problem.state_dict()
-                # The loss was computed before this step's update, which may have broken the parameters.
-                if _all_finite(state):
-                    saved = _save(task, run, state)
-                else:
-                    trouble = Status.DIVERGED.sentence
-        if trouble and run.slowed_down:
-            return _ended(Status.DIVERGED, run, problem, trouble)
-        if trouble:
-            run, saved = _slowed_down(task, problem, saved)
+    with stop.postponed() as is_asked_to_stop:
+        while run.iteration < problem.iterations and not run.ended:
+            if is_asked_to_stop():
+                run.seconds = time.perf_counter() - started
+                _save_on_the_way(task, run, problem, saved)
+                break
+            step = problem.step(run.iteration)
+            run.iteration += 1
+            last = run.iteration == problem.iterations
+            if run.iteration in task.snapshots:
+                started += _take_snapshot(run, problem, started)
+            if run.iteration % LOG_EVERY and run.iteration != 1 and not last and not step.milestone:
+                continue
+            trouble = _log(run, step, started)
+            if not trouble:
+                report(_progress(task, problem, run))
+                if last or run.ended or step.milestone or run.iteration % CHECKPOINT_EVERY == 0:
+                    state = problem.state_dict()
+                    # The loss was computed before this step's update, which may have broken the parameters.
+                    if _all_finite(state):
+                        saved = _save(task, run, state)
+                    else:
+                        trouble = Status.DIVERGED.sentence
+            if trouble and run.slowed_down:
+                return _ended(Status.DIVERGED, run, problem, trouble)
+            if trouble:
+                run, saved = _slowed_down(task, problem, saved)
+            elif run.seconds > task.seconds and not last and not run.ended:
+                _save_on_the_way(task, run, problem, saved)
+                return _ended(Status.TIMED_OUT, run, problem, Status.TIMED_OUT.sentence)
     result = problem.estimate()
     run.seconds = time.perf_counter() - started
+    if flaw := _flaw(result, task.shape):
+        status, reason = flaw
+        return replace(_ended(status, run, problem), reason=reason)
     return replace(
         _ended(Status.OK, run, problem),
         returned=result.iteration or run.iteration,
+        notes=result.notes,
         image=result.image.detach().clamp(0, 1).float().cpu().numpy(),
         kernels=_as_array(result.kernels),
         kernel_field=_as_array(result.kernel_field),
         snapshots=tuple(
-            Snapshot(**{**snapshot, "image": snapshot["image"].numpy()}) for snapshot in run.snapshots
+            Snapshot(
+                snapshot["iteration"],
+                snapshot["seconds"],
+                snapshot["image"].numpy(),
+                _as_array(snapshot["kernels"]),
+            )
+            for snapshot in run.snapshots
         ),
     )
+
+
+def _flaw(result: Result, shape: tuple[int, ...] | None) -> tuple[Status, str] | None:
+    """Find what is wrong with the result of any method; None if it keeps the promises of `Result`.
+
+    Args:
+        result: What the method returned.
+        shape: That the image must have; None: any.
+    """
+    if shape is not None and result.image.shape != shape:
+        returned = tuple(result.image.shape)
+        return Status.FAILED, f"the method returned an image of shape {returned}, not {tuple(shape)}"
+    kernels = result.kernels
+    if kernels is not None and (kernels.ndim != 3 or 0 in kernels.shape):
+        return Status.FAILED, f"the method returned kernels of shape {tuple(kernels.shape)}, not (P, h, w)"
+    parts = {"image": result.image, "kernel": kernels, "kernel field": result.kernel_field}
+    for name, values in parts.items():
+        if values is not None and not values.isfinite().all():
+            return Status.DIVERGED, f"the {name} that the method returned is not finite"
+    wrong = "" if kernels is None else _flaw_of_kernels(kernels)
+    return (Status.FAILED, f"the method returned a kernel {wrong}") if wrong else None
+
+
+def _flaw_of_kernels(kernels: Tensor) -> str:
+    """Say which finite kernels (P, h, w) have a negative entry or another sum than 1; empty if none has."""
+    if (kernels < 0).any():
+        return f"with a negative entry, {float(kernels.min()):.3g}"
+    sums = kernels.detach().double().sum((-2, -1))
+    farthest = float(sums[(sums - 1).abs().argmax()])
+    return f"whose sum is {farthest:.4g}, not 1" if abs(farthest - 1) > SUM_ERROR else ""
 
 
 def _log(run: _Run, step: Step, started: float) -> str:
@@ -242,9 +319,17 @@ def _take_snapshot(run: _Run, problem: Problem, started: float) -> float:
     if problem.device.type == "cuda":
         torch.cuda.synchronize(problem.device)  # earlier steps must not count as time of the snapshot
     snapshot_started = time.perf_counter()
-    image = problem.estimate().image.detach()
-    pixels = (255 * image.clamp(0, 1).float()).round().to(torch.uint8).cpu()
-    run.snapshots.append({"iteration": run.iteration, "seconds": snapshot_started - started, "image": pixels})
+    estimate = problem.estimate()
+    image, kernels = estimate.image.detach(), estimate.kernels
+    run.snapshots.append(
+        {
+            "iteration": run.iteration,
+            "seconds": snapshot_started - started,
+            "image": (255 * image.clamp(0, 1).float()).round().to(torch.uint8).cpu(),
+            # A copy: on the CPU these may be the problem's own tensors, which the next steps change.
+            "kernels": None if kernels is None else kernels.detach().float().cpu().clone(),
+        }
+    )
     return time.perf_counter() - snapshot_started
 
 
@@ -260,7 +345,8 @@ def _resume(task: Task, problem: Problem, building: float) -> tuple[_Run, resume
     state = None if task.checkpoint is None else resume.load(task.checkpoint, task.key)
     if state is None:
         state = {"run": vars(_Run(seconds=building)), "problem": _copied(problem.state_dict())}
-    return _restored(problem, state), state
+    fallback: resume.State = state.pop("fallback", state)
+    return _restored(problem, state), fallback
 
 
 def _restored(problem: Problem, saved: resume.State) -> _Run:
@@ -273,6 +359,16 @@ def _save(task: Task, run: _Run, state: Mapping[str, Any]) -> resume.State:
     if task.checkpoint is not None:
         resume.save(task.checkpoint, task.key, saved)
     return saved
+
+
+def _save_on_the_way(task: Task, run: _Run, problem: Problem, saved: resume.State) -> None:
+    """Write a checkpoint between two regular ones.
+
+    It keeps `saved`: should the run diverge later, it must go back as far as one that was never interrupted.
+    """
+    state = problem.state_dict()
+    if task.checkpoint is not None and _all_finite(state):
+        resume.save(task.checkpoint, task.key, {"run": vars(run), "problem": dict(state), "fallback": saved})
 
 
 def _ended(status: Status, run: _Run, problem: Problem, trouble: str = "") -> Restoration:

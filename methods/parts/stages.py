@@ -95,7 +95,7 @@ class Schedule:
         if not all(0 <= milestone <= 1 for milestone in self.milestones):
             raise ValueError(f"milestones must lie in [0, 1], not {list(self.milestones)}")
 
-    def rates(self, kernel_rate: float, pretraining: int = 0) -> Rates:
+    def rates(self, kernel_rate: float, pretraining: int) -> Rates:
         """Return the rates of a fit.
 
         Args:

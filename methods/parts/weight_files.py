@@ -9,7 +9,6 @@ metadata, under `file_name`. To read: `read_network`, then `Stored.require`, `St
 
 import json
 import pickle
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,7 +113,7 @@ def save_network(path: Path, module: nn.Module, metadata: Mapping[str, str], *, 
         half: whether to store float16 numbers, in half the size; they are read as float32 again.
 
     Raises:
-        InputError: the folder cannot be written.
+        MachineError: the file cannot be written.
     """
     tensors = {
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
@@ -140,6 +139,7 @@ def read_network(path: Path, entry: str = "") -> Stored:
         InputError: the file cannot be read, or holds anything but weights.
     """
     try:
+        path.open("rb").close()  # says why it cannot be opened; safetensors says of all errors "no such file"
         if path.suffix == OWN:
             with safetensors.safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
@@ -151,9 +151,7 @@ def read_network(path: Path, entry: str = "") -> Stored:
             tensors, metadata = content, {}
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: holds more than weights, or is damaged; nothing in it was run") from error
-    except (
-        safetensors.SafetensorError, RuntimeError, OSError, EOFError, ValueError, zipfile.BadZipFile,
-    ) as error:  # fmt: skip
+    except Exception as error:  # the libraries raise nearly everything for damaged files
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as weights ({reason}); get the file again") from error
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):

@@ -22,21 +22,22 @@ from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import file_name
 from methods.training.evidence import Evidence
 from methods.training.generator import examine_generator
-from methods.training.kernels import training_kernels, turned
+from methods.training.kernels import INTENSITIES, turned
 from methods.training.loop import Materials
 from methods.training.registry import Training
 from methods.training.schedules import set_rate
-from methods.training.settings import check_kernels
+from methods.training.settings import check_kernels, intensities_without_effect, kernels_for
 
 WAY: weights.Way = "GLKM-fast"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Chosen by measurements at 31 px; none of these values is in the paper."""
+    """Our choice for kernels of 31 px; none of these values is in the paper."""
 
     kernel_size: int = 31
     supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
+    intensities: tuple[float, float] = INTENSITIES  # range, of kernels that are drawn for a size of 65 only
     kernels: int = 20_000  # how many are drawn beforehand
     steps: int = 5000
     batch: int = 64
@@ -50,6 +51,10 @@ class Settings:
     def __post_init__(self) -> None:
         check_kernels(self)
 
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings that change nothing: see `methods.parts.settings.without_effect`."""
+        return intensities_without_effect(self)
+
 
 class Decoder:
     """A `Trainee` of `methods.training.loop`."""
@@ -62,9 +67,7 @@ class Decoder:
         with initialised_from(torch.Generator().manual_seed(seed)):
             self.generator = Generator(settings.kernel_size, settings.width, settings.bn_eps).to(device)
             self.encoder = KernelEncoder(settings.kernel_size).to(device)
-        self.kernels = training_kernels(
-            settings.kernel_size, settings.supports, settings.kernels, seed, materials.processes, report
-        ).to(device)
+        self.kernels = kernels_for(settings, seed, materials.processes, report).to(device)
         self.networks = nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})
         self.adam = torch.optim.Adam(self.networks.parameters(), lr=settings.rate, fused=True)
 
@@ -104,7 +107,9 @@ class Decoder:
     def examine(self, count: int, report: Report) -> Evidence:
         """Compare generated kernels with real ones, and how closely held-out kernels can be reproduced."""
         settings = self.settings
-        return examine_generator(self.generator, self.encoder, self.kernels, settings.supports, count, report)
+        return examine_generator(
+            self.generator, self.encoder, self.kernels, settings.supports, settings.intensities, count, report
+        )
 
 
 def _weight_files(settings: Settings) -> tuple[str, ...]:

@@ -22,10 +22,10 @@ from methods.glkm.inversion import best_inverted, inverted_features
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import file_name
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
-from methods.training.kernels import training_kernels
+from methods.training.kernels import INTENSITIES, training_kernels
 from methods.training.loop import Materials, epoch_batch
 from methods.training.registry import Training
-from methods.training.settings import check_kernels
+from methods.training.settings import check_kernels, intensities_without_effect, kernels_for
 
 WAY: weights.Way = "adversarial"
 
@@ -36,6 +36,7 @@ class Settings:
 
     kernel_size: int = 31
     supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
+    intensities: tuple[float, float] = INTENSITIES  # range, of kernels that are drawn for a size of 65 only
     kernels: int = 60_000  # not published; the steps in the published log mean well above 25,600
     epochs: int = 20
     batch: int = 128
@@ -44,13 +45,15 @@ class Settings:
     first_moment: float = 0.5  # Adam's beta 1
     bn_eps: float = PUBLISHED_EPS  # of the batch norms
     # What kernels are multiplied by before the discriminator; None: by the kernel size. With 1, as published,
-    # it hardly learns, because entries near 1 / n^2 vanish beside the published eps of the batch norms: after
-    # 350 steps of 64 kernels of 31 px it could not separate real from generated kernels; times 31, it could
-    # after 200.
+    # it hardly learns, because entries near 1 / n^2 vanish beside the published eps of the batch norms.
     input_scale: float | None = None
 
     def __post_init__(self) -> None:
         check_kernels(self)
+
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings that change nothing: see `methods.parts.settings.without_effect`."""
+        return intensities_without_effect(self)
 
 
 class Adversaries:
@@ -71,9 +74,7 @@ class Adversaries:
                 _initialise(module)
         self.generator.to(device)
         self.discriminator.to(device)
-        self.kernels = training_kernels(
-            size, settings.supports, settings.kernels, seed, materials.processes, report
-        ).to(device)
+        self.kernels = kernels_for(settings, seed, materials.processes, report).to(device)
         self.adams = {
             name: torch.optim.Adam(
                 network.parameters(), lr=settings.rate, betas=(settings.first_moment, 0.999), fused=True
@@ -125,7 +126,10 @@ class Adversaries:
 
     def examine(self, count: int, report: Report) -> Evidence:
         """Compare generated kernels with real ones, and how closely held-out kernels can be reproduced."""
-        return examine_generator(self.generator, None, self.kernels, self.settings.supports, count, report)
+        settings = self.settings
+        return examine_generator(
+            self.generator, None, self.kernels, settings.supports, settings.intensities, count, report
+        )
 
     def _networks(self) -> Iterator[tuple[str, nn.Module]]:
         yield from (("generator", self.generator), ("discriminator", self.discriminator))
@@ -141,6 +145,7 @@ def examine_generator(
     encoder: KernelEncoder | None,
     kernels: Tensor,
     supports: tuple[int, ...],
+    intensities: tuple[float, float],
     count: int,
     report: Report,
 ) -> Evidence:
@@ -154,13 +159,16 @@ def examine_generator(
         encoder: its encoder, if it has one.
         kernels: that it was trained on.
         supports: the setting of the training.
+        intensities: likewise.
         count: how many held-out kernels to take.
         report: of the progress.
     """
     generator.eval()
     device = kernels.device
     report(Progress("examining", 0, 3))
-    held_out = training_kernels(generator.size, supports, count, HELD_OUT_SEED).to(device)
+    held_out = training_kernels(generator.size, supports, count, HELD_OUT_SEED, intensities=intensities).to(
+        device
+    )
     few = held_out[:INVERTED]
     rng = np.random.default_rng(HELD_OUT_SEED)
     random = torch.from_numpy(rng.standard_normal((max(count, SAMPLES), LATENT, 1, 1), np.float32)).to(device)

@@ -27,12 +27,12 @@ from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import file_name
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
-from methods.training.kernels import training_kernels, turned
+from methods.training.kernels import INTENSITIES, training_kernels, turned
 from methods.training.loop import Materials, epoch_batch
 from methods.training.photographs import Photographs, blurred, reflected
 from methods.training.registry import Training
 from methods.training.schedules import cosine, set_rate
-from methods.training.settings import check_kernels
+from methods.training.settings import check_kernels, intensities_without_effect, kernels_for
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,17 @@ class Settings:
 
     kernel_size: int = 31
     supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
+    intensities: tuple[float, float] = INTENSITIES  # range, of kernels that are drawn for a size of 65 only
     kernels: int = 60_000  # how many are drawn beforehand
+    # Whether each kernel is flipped and transposed at random whenever it is taken (not in the predecessor's
+    # code).
+    turned: bool = False
     epochs: int = 60
     batch: int = 128
     network: Literal["resnet", "fast"] = "resnet"  # the paper's ResNet-18, or `FastInitializer`
     width: int = 64  # of the network
-    # How many random crops each training crop is chosen from, by its contrast (not in the paper). Held-out
-    # KL(k || G(E(y))) after 600 steps of a small ResNet on whitened images, one run each: 1.62 with 1, 1.58
-    # with 3.
+    # How many random crops each training crop is chosen from, by its contrast (not in the paper): flat crops
+    # show no kernel.
     richest_of: int = 1
     crop: int = 256  # side of the crops, in pixels
     # reflect: crops are mirrored at their borders before they are blurred. valid: they are cut larger
@@ -78,6 +81,10 @@ class Settings:
         check_kernels(self)
         if self.crop < self.kernel_size:
             raise ValueError(f"crop must be at least the kernel size {self.kernel_size}, not {self.crop}")
+
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings that change nothing: see `methods.parts.settings.without_effect`."""
+        return intensities_without_effect(self)
 
 
 class InitializerTraining:
@@ -114,9 +121,7 @@ class InitializerTraining:
         last = settings.network == "resnet" and settings.width % 8 == 0
         self.layout = torch.channels_last if last else torch.contiguous_format
         self.initializer.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.kernels = training_kernels(
-            size, settings.supports, settings.kernels, seed, materials.processes, report
-        ).to(device)
+        self.kernels = kernels_for(settings, seed, materials.processes, report).to(device)
         self.adam = torch.optim.Adam(self.initializer.parameters(), lr=settings.rate, fused=True)
 
     def step(self, number: int, share: float) -> dict[str, Tensor]:
@@ -125,7 +130,9 @@ class InitializerTraining:
         rng = np.random.default_rng((self.seed, number))
         set_rate(self.adam, self.rate(share))
         chosen = epoch_batch(self.seed, number, len(self.kernels), settings.batch, self.per_epoch)
-        kernels = turned(self.kernels[torch.from_numpy(chosen).to(self.kernels.device)], rng)
+        kernels = self.kernels[torch.from_numpy(chosen).to(self.kernels.device)]
+        if settings.turned:
+            kernels = turned(kernels, rng)
         images = self.blurry(kernels, rng)
         self.initializer.train()
         codes = self.initializer(images.contiguous(memory_format=self.layout))
@@ -193,7 +200,9 @@ class InitializerTraining:
         settings, device = self.settings, self.kernels.device
         size, crop = settings.kernel_size, settings.crop
         rng = np.random.default_rng(HELD_OUT_SEED)
-        kernels = training_kernels(size, settings.supports, count, HELD_OUT_SEED).to(device)
+        kernels = training_kernels(
+            size, settings.supports, count, HELD_OUT_SEED, intensities=settings.intensities
+        ).to(device)
         photographs = Photographs(self.held_out, crop + size - 1, device)
         self.initializer.eval()
         parts: dict[str, list[Array]] = {"blurry": [], "sharp": [], "initializer": [], self._bound: []}
@@ -278,7 +287,9 @@ def collaborative_loss(
 
 TEST_NOISE = 0.01  # largest standard deviation
 AT_ONCE = 50  # crops that are examined together
-BOUND_STEPS, BOUND_RATE = 20, 0.1  # of the inversion for the upper bound; as good as 100 published steps
+# Of the inversion for the upper bound: few and large steps of the summed difference, where the published ones
+# are many and small.
+BOUND_STEPS, BOUND_RATE = 20, 0.1
 
 
 def noisy(images: Tensor, largest: float, rng: np.random.Generator) -> Tensor:

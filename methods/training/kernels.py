@@ -24,9 +24,11 @@ from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array
 from methods.glkm.generator import served_by
 
-# Size and intensity of the diffusion papers' kernels, which the 65-px generator serves.
-MOTION_BLUR = (64, 0.5)
+# The kernels of the diffusion papers: 64 px, which the 65-px generator serves. The GLKM paper tests on those
+# of intensity 0.5; BlindDPS's own kernel model has learnt from 0.2 to 1.
+MOTION_BLUR = 64
 MOTION_BLUR_AT = 65
+INTENSITIES = (0.5, 0.5)
 SMALLEST = 7  # kernel size for which both kinds can be drawn
 WITHOUT_PROCESSES = 1000  # up to so many kernels are drawn faster than another process starts
 REPORT_EVERY = 100  # kernels between reports of the progress
@@ -39,6 +41,7 @@ def training_kernels(
     seed: int,
     processes: int = 1,
     report: Report = silent,
+    intensities: tuple[float, float] = INTENSITIES,
 ) -> Tensor:
     """Draw kernels to train on.
 
@@ -52,25 +55,29 @@ def training_kernels(
         seed: of all random numbers.
         processes: how many draw at the same time.
         report: of the progress.
+        intensities: range of the intensity of the diffusion papers' kernels, drawn uniformly; only at
+            MOTION_BLUR_AT px.
 
     Returns:
         (count, 1, size, size), correlation form, sum 1 each.
     """
     supports = tuple(supports) or served_by(size)
     if count <= WITHOUT_PROCESSES:
-        kernels = np.stack([_drawn(size, supports, seed, number) for number in range(count)])
+        kernels = np.stack([_drawn(size, supports, seed, number, intensities) for number in range(count)])
     else:
-        kernels = _drawn_by_others(size, supports, count, seed, processes, report)
+        kernels = _drawn_by_others(size, supports, count, seed, processes, report, intensities)
     return rotate_180(torch.from_numpy(kernels[:, None])).contiguous()
 
 
-def _drawn(size: int, supports: Sequence[int], seed: int, number: int) -> Array:
+def _drawn(
+    size: int, supports: Sequence[int], seed: int, number: int, intensities: tuple[float, float]
+) -> Array:
     """Draw kernel `number` (size, size), true-convolution form."""
     rng = np.random.default_rng((seed, size, number))
     kinds = [trajectory_kernel, lai_like_kernel]
     kind = int(rng.integers(len(kinds) + (size == MOTION_BLUR_AT)))
     if kind == len(kinds):
-        drawn = motion_blur_kernel(*MOTION_BLUR, rng)
+        drawn = motion_blur_kernel(MOTION_BLUR, rng.uniform(*intensities), rng)
     else:
         drawn = kinds[kind](int(rng.choice(supports)), rng)
     rest = size - len(drawn)
@@ -81,7 +88,13 @@ def _drawn(size: int, supports: Sequence[int], seed: int, number: int) -> Array:
 
 
 def _drawn_by_others(
-    size: int, supports: Sequence[int], count: int, seed: int, processes: int, report: Report
+    size: int,
+    supports: Sequence[int],
+    count: int,
+    seed: int,
+    processes: int,
+    report: Report,
+    intensities: tuple[float, float],
 ) -> Array:
     """Draw kernels (count, size, size), true-convolution form, in other processes, which take turns.
 
@@ -94,7 +107,7 @@ def _drawn_by_others(
     with ExitStack() as running:
         pipes = []
         for first in range(processes):
-            arguments = map(str, (size, seed, first, count, processes, *supports))
+            arguments = map(str, (*intensities, size, seed, first, count, processes, *supports))
             command = [sys.executable, "-m", __name__, *arguments]
             other = running.enter_context(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
             assert other.stdout is not None
@@ -109,11 +122,13 @@ def _drawn_by_others(
     return kernels
 
 
-def _write_kernels(size: int, seed: int, first: int, count: int, step: int, *supports: int) -> None:
+def _write_kernels(
+    intensities: tuple[float, float], size: int, seed: int, first: int, count: int, step: int, *supports: int
+) -> None:
     """Write kernels first, first + step, ... to the standard output: the work of another process."""
     try:
         for number in range(first, count, step):
-            sys.stdout.buffer.write(_drawn(size, supports, seed, number).tobytes())
+            sys.stdout.buffer.write(_drawn(size, supports, seed, number, intensities).tobytes())
         sys.stdout.flush()
     except (BrokenPipeError, KeyboardInterrupt):
         os._exit(1)  # the process that asked for them has ended, and says why
@@ -155,4 +170,5 @@ def ncc(kernels: Tensor, truth: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    _write_kernels(*map(int, sys.argv[1:]))
+    least, largest, *numbers = sys.argv[1:]
+    _write_kernels((float(least), float(largest)), *map(int, numbers))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.core import stop
 from benchmark.core.progress import Progress, Report
 from benchmark.core.types import InputError
 from methods.parts import resume
@@ -135,18 +136,19 @@ def train(
     started = clock() - history.seconds
     saved_at = history.seconds
     share = _share(history, steps or trainee.steps, max_minutes)
-    while share < 1:
-        losses = trainee.step(history.step, share)
-        history.step += 1
-        history.seconds = clock() - started
-        share = _share(history, steps or trainee.steps, max_minutes)
-        save = share >= 1 or history.seconds - saved_at >= SAVE_EVERY
-        if save or history.step % LOG_EVERY == 0 or history.step == 1:
-            _log(history, losses)
-            report(_progress(name, history, share, list(losses)))
-        if save:
-            resume.save(saved, key, {"trainee": trainee.state_dict(), "history": vars(history)})
-            saved_at = history.seconds
+    with stop.postponed() as is_asked_to_stop:
+        while share < 1 and not is_asked_to_stop():
+            losses = trainee.step(history.step, share)
+            history.step += 1
+            history.seconds = clock() - started
+            share = _share(history, steps or trainee.steps, max_minutes)
+            save = share >= 1 or history.seconds - saved_at >= SAVE_EVERY or is_asked_to_stop()
+            if save or history.step % LOG_EVERY == 0 or history.step == 1:
+                _log(history, losses)
+                report(_progress(name, history, share, list(losses)))
+            if save:
+                resume.save(saved, key, {"trainee": trainee.state_dict(), "history": vars(history)})
+                saved_at = history.seconds
     return history
 
 

@@ -12,8 +12,7 @@ import torch
 
 import methods.training
 from benchmark.core.progress import Report
-from benchmark.core.schema import did_you_mean
-from benchmark.core.types import InputError
+from benchmark.core.schema import look_up
 from methods.training.loop import Materials, Trainee
 
 Start = Callable[[Any, Materials, int, torch.device, Report], Trainee]
@@ -55,7 +54,4 @@ def built_in() -> dict[str, Training]:
 
 def find(name: str) -> Training:
     """Return the training called `name`. Raises InputError with a hint for an unknown name."""
-    known = built_in()
-    if name in known:
-        return known[name]
-    raise InputError(f"unknown training '{name}'. {did_you_mean(name, list(known))}")
+    return look_up(built_in(), name, "training")

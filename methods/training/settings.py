@@ -1,11 +1,14 @@
-"""Check the settings of trainings."""
+"""What the settings of trainings share: their checks, and the kernels that GLKM's networks are trained on."""
 
 from dataclasses import fields
 from typing import Any
 
+from torch import Tensor
+
+from benchmark.core.progress import Report
 from methods.glkm.generator import layers_for
 from methods.parts.limits import at_least
-from methods.training.kernels import SMALLEST
+from methods.training.kernels import MOTION_BLUR_AT, SMALLEST, training_kernels
 
 
 def check_numbers(settings: Any) -> None:
@@ -21,8 +24,8 @@ def check_numbers(settings: Any) -> None:
 def check_kernels(settings: Any) -> None:
     """Raise ValueError or InputError for wrong settings of a training of GLKM's networks.
 
-    Numbers must be in range, there must be layers for the kernel size, kernels of the sizes `supports`, and
-    enough of these for a batch.
+    Numbers must be in range, there must be layers for the kernel size, kernels of the sizes `supports` and
+    with such intensities, and enough of these for a batch.
     """
     check_numbers(settings)
     layers_for(settings.kernel_size)
@@ -31,5 +34,27 @@ def check_kernels(settings: Any) -> None:
             raise ValueError(
                 f"supports must be odd, from {SMALLEST} to {settings.kernel_size}, not {support}"
             )
+    least, largest = settings.intensities
+    if not 0 <= least <= largest <= 1:
+        raise ValueError(f"intensities must rise from 0 to 1 at most, not {list(settings.intensities)}")
     if not 2 <= settings.batch <= settings.kernels:
         raise ValueError(f"batch must lie between 2 and the {settings.kernels} kernels, not {settings.batch}")
+
+
+def kernels_for(settings: Any, seed: int, processes: int, report: Report) -> Tensor:
+    """Draw the kernels that the settings of such a training ask for: see `training_kernels`."""
+    return training_kernels(
+        settings.kernel_size,
+        settings.supports,
+        settings.kernels,
+        seed,
+        processes,
+        report,
+        settings.intensities,
+    )
+
+
+def intensities_without_effect(settings: Any) -> dict[str, str]:
+    """Find out whether `intensities` changes nothing: see `methods.parts.settings.without_effect`."""
+    used = settings.kernel_size == MOTION_BLUR_AT
+    return {} if used else {"intensities": f"kernel_size: {settings.kernel_size}"}

@@ -40,7 +40,7 @@ class Settings:
     kernel_size: int = 15
     kernel_form: KernelForm = "uncertain"
     channels: tuple[int, ...] = (16, 32, 64)  # of the estimator, at full, half and quarter size
-    renormalised: bool = True  # whether kernels are divided by their sums; 1 dB better after 100 steps
+    renormalised: bool = True  # whether kernels are divided by their sums: ours
     kernels: int = 20_000  # how many are drawn beforehand
     steps: int = 6000
     batch: int = 2

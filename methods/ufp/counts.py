@@ -24,8 +24,8 @@ def properties(shape: Shape, side: int = 256) -> dict[str, float]:
             network(image)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     operations = counter.get_total_flops() // 2
-    if shape.kernel_size:
-        # The authors' network has two more convolutions of kernels without influence, one of which it runs.
+    if shape.kernel_size and shape.backbone == "nafnet":
+        # The authors' UFPNet has two more convolutions of kernels without influence, one of which it runs.
         weights = 4 * shape.kernel_size**4
         parameters += 2 * (weights + shape.kernel_size**2)
         operations += weights * (side >> shape.attending) ** 2

@@ -1,11 +1,10 @@
-"""MIMO-UNet+ with UFPNet's attention to kernels: the attention in another network, as in the paper's Table 6.
+"""MIMO-UNet+, a restoring network of three scales, with or without UFPNet's attention to kernels.
 
 S.-J. Cho, S.-W. Ji, J.-P. Hong, S.-W. Jung, S.-J. Ko, "Rethinking Coarse-to-Fine Approach in Single Image
-Deblurring", ICCV 2021. The UFPNet paper only says that the attention is in front of each encoder; all else is
-as in UFPNet's own network. No method uses this network yet, and there are no trained weights for it.
+Deblurring", ICCV 2021, and its released code. Table 6 of the UFPNet paper adds the attention to it. The paper
+only says that the attention stands in front of each encoder; its code is not released. So where exactly it
+stands, and that its output replaces its input, is our reading.
 """
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,10 @@ from torch.nn import functional
 from methods.ufp.blocks import KernelAttention
 from methods.ufp.estimator import conv3
 
-SPECTRUM_WEIGHT = 0.1  # of the Fourier term in the loss
+SPECTRUM_WEIGHT = 0.1  # of the Fourier term in the loss, as published
+DROPOUT = (
+    0.1  # share of the fused features' channels that a training step leaves out, as in the released code
+)
 SCALES = 3
 
 
@@ -73,6 +75,7 @@ class MimoUnet(nn.Module):
             nn.Sequential(nn.Conv2d(sum(widths), channels, 1), nn.ReLU(), conv3(channels, channels))
             for channels in widths[:-1]
         )
+        self.dropout = nn.Dropout2d(DROPOUT)
         self.decoder = nn.ModuleList(_stack(channels, blocks) for channels in widths)
         self.join = nn.ModuleList(nn.Conv2d(2 * channels, channels, 1) for channels in widths[:-1])
         self.enlarge = nn.ModuleList(
@@ -80,60 +83,86 @@ class MimoUnet(nn.Module):
         )
         self.leave = nn.ModuleList(conv3(channels, 3) for channels in widths)
         length = kernel_size**2
+        self.attending = SCALES if kernel_size else 0
         self.attention = nn.ModuleList(
-            KernelAttention(channels, length) for channels in widths if kernel_size
+            KernelAttention(channels, length) for channels in widths[: self.attending]
         )
         self.kernel_downs = nn.ModuleList(
-            nn.Conv2d(length, length, 2, stride=2) for _ in range(SCALES - 1) if kernel_size
+            nn.Conv2d(length, length, 2, stride=2) for _ in range(max(self.attending - 1, 0))
         )
 
-    def forward(self, images: Tensor, kernels: Tensor | None = None) -> list[Tensor]:
-        """Restore images.
+    def kernel_features(self, kernels: Tensor) -> list[Tensor]:
+        """Return the features of kernels (B, L, H, W) for each scale, each of half the size."""
+        features = []
+        for scale, attention in enumerate(self.attention):
+            if scale:
+                kernels = self.kernel_downs[scale - 1](kernels)
+            features.append(attention.kernels(kernels))  # type: ignore[operator]  # a KernelAttention
+        return features
+
+    def forward(self, images: Tensor, kernel_features: list[Tensor]) -> Tensor:
+        """Return what to add to images (B, 3, H, W), sides multiples of 4, to restore them."""
+        return self.residuals(images, kernel_features)[0]
+
+    def residuals(self, images: Tensor, kernel_features: list[Tensor]) -> list[Tensor]:
+        """Return what to add to images of full, half and quarter size (see `every_second`) to restore them.
 
         Args:
             images: (B, 3, H, W) in [0, 1], sides multiples of 4.
-            kernels: (B, L, H, W), correlation form, for a network with kernels.
-
-        Returns:
-            The restored images of full, half and quarter size.
+            kernel_features: of each scale, from `kernel_features`; none for a network without kernels.
         """
-        small = [images]
-        for _ in range(SCALES - 1):
-            small.append(functional.interpolate(small[-1], scale_factor=0.5, mode="nearest"))
         features: list[Tensor] = []
-        x = functional.relu(self.enter[0](images))
         for scale in range(SCALES):
             if scale:
                 x = functional.relu(self.enter[scale](features[-1]))
-                x = x + self.merge[scale - 1](x * self.reduced[scale - 1](small[scale]))
-                if kernels is not None:
-                    kernels = self.kernel_downs[scale - 1](kernels)
-            if kernels is not None:
-                attention = self.attention[scale]
-                # Unlike in UFPNet's blocks, its output replaces its input.
-                x = attention(x, attention.kernels(kernels))  # type: ignore[operator]
+                x = x + self.merge[scale - 1](x * self.reduced[scale - 1](every_second(images, scale)))
+            else:
+                x = functional.relu(self.enter[0](images))
+            if self.attending:
+                # Unlike in UFPNet's blocks, the output of the attention replaces its input.
+                x = self.attention[scale](x, kernel_features[scale])
             features.append(self.encoder[scale](x))
-        outputs: list[Tensor] = []
+        fused = [self._fused(features, scale) for scale in range(SCALES - 1)]
+        residuals: list[Tensor] = []
         x = features[-1]
         for scale in reversed(range(SCALES)):
             if scale < SCALES - 1:
-                size = features[scale].shape[-2:]
-                resized = [functional.interpolate(each, size, mode="nearest") for each in features]
-                fused = self.fuse[scale](torch.cat(resized, dim=1))
                 x = functional.relu(self.enlarge[scale](x))
-                x = functional.relu(self.join[scale](torch.cat((x, fused), dim=1)))
+                x = functional.relu(self.join[scale](torch.cat((x, fused[scale]), dim=1)))
             x = self.decoder[scale](x)
-            outputs.insert(0, small[scale] + self.leave[scale](x))
-        return outputs
+            residuals.insert(0, self.leave[scale](x))
+        return residuals
+
+    def _fused(self, features: list[Tensor], scale: int) -> Tensor:
+        """Join the features of all scales at the size of one of them."""
+        size = features[scale].shape[-2:]
+        resized = [functional.interpolate(each, size, mode="nearest") for each in features]
+        fused: Tensor = self.dropout(self.fuse[scale](torch.cat(resized, dim=1)))
+        return fused
 
 
-def multi_scale_loss(outputs: Sequence[Tensor], sharp: Tensor) -> Tensor:
-    """Return the network's own loss: mean absolute errors of images and spectra, added over the scales."""
+def every_second(images: Tensor, times: int) -> Tensor:
+    """Keep every second row and column of images (B, C, H, W), `times` times."""
+    return images[..., :: 1 << times, :: 1 << times]
+
+
+def multi_scale_loss(images: Tensor, residuals: list[Tensor], sharp: Tensor) -> Tensor:
+    """Return MIMO-UNet's loss: mean absolute errors of images and of spectra, added over the scales.
+
+    As in the released code, the sharp images are reduced bilinearly, the blurry ones by `every_second`.
+
+    Args:
+        images: blurry, (B, 3, H, W).
+        residuals: what is added to them at each scale.
+        sharp: what they should become, (B, 3, H, W).
+    """
     total = sharp.new_zeros(())
-    for output in outputs:
-        target = functional.interpolate(sharp, output.shape[-2:], mode="nearest")
-        spectra = torch.view_as_real(torch.fft.rfft2(output) - torch.fft.rfft2(target))
-        total = total + (output - target).abs().mean() + SPECTRUM_WEIGHT * spectra.abs().mean()
+    for scale, residual in enumerate(residuals):
+        size = residual.shape[-2:]
+        target = functional.interpolate(sharp, size, mode="bilinear", align_corners=False)
+        error = every_second(images, scale) + residual - target
+        spectrum = torch.view_as_real(torch.fft.fft2(error))
+        total = total + error.abs().mean() + SPECTRUM_WEIGHT * spectrum.abs().mean()
     return total
 
 

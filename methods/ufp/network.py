@@ -1,7 +1,10 @@
-"""UFPNet, a NAFNet that attends to kernels estimated for every pixel; without kernels it is NAFNet itself."""
+"""Networks that attend to kernels estimated for every pixel: UFPNet, which is a NAFNet, and MIMO-UNet+.
+
+Without kernels they are NAFNet and MIMO-UNet+ themselves.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -12,6 +15,7 @@ from benchmark.core.types import NotSupportedError
 from methods.ufp.blocks import KernelAttention, NafBlock
 from methods.ufp.estimator import KernelEstimator, standardised, uncertain
 from methods.ufp.flow import KernelFlow
+from methods.ufp.mimo import SCALES, MimoUnet
 
 PIXELS_AT_ONCE = 2**16  # that the flow decodes together: its features of a megapixel would take gigabytes
 LOCAL_WINDOW = 1.5  # side of the local means' window, in sides of the training images
@@ -30,8 +34,10 @@ KernelForm = Literal["uncertain", "flow", "softmax"]
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a network; the defaults are the published ones."""
+    """The sizes of a network; the defaults are those of the published UFPNet."""
 
+    # The restoring network: NAFNet, or MIMO-UNet+ as in Table 6 of the paper.
+    backbone: Literal["nafnet", "mimo"] = "nafnet"
     width: int = 64  # channels at full size, doubled from level to level
     encoder: tuple[int, ...] = (1, 1, 1, 28)  # blocks per level, from the finest on
     middle: int = 1  # blocks at the coarsest size
@@ -49,11 +55,42 @@ class Shape:
     @property
     def stride(self) -> int:
         """The number to multiples of which images are padded."""
-        return 1 << len(self.encoder)
+        return 1 << (self.levels - 1 if self.backbone == "mimo" else self.levels)
+
+    @property
+    def levels(self) -> int:
+        """How many sizes of features have encoders."""
+        return len(self.encoder)
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the restoring network has in all."""
+        return sum(self.encoder) + self.middle + sum(self.decoder)
+
+
+def mimo_shape(width: int = 32, blocks: int = 20, kernels: Shape | None = None) -> Shape:
+    """Return the sizes of a MIMO-UNet+, by default the published one.
+
+    Args:
+        width: channels at full size.
+        blocks: residual blocks in each of the encoders and decoders.
+        kernels: a network whose kernels it attends to; None: it attends to none.
+    """
+    return replace(
+        kernels or Shape(kernel_size=0),
+        backbone="mimo",
+        width=width,
+        encoder=(blocks,) * SCALES,
+        middle=0,
+        decoder=(blocks,) * SCALES,
+        attending=SCALES,
+        trained_on=0,  # it has no local means
+        padding="reflect",
+    )
 
 
 class Restorer(nn.Module):
-    """The restoring network: NAFNet, whose first levels may attend to kernels."""
+    """NAFNet as the restoring network; its first levels may attend to kernels."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -111,12 +148,16 @@ class Restorer(nn.Module):
 
 
 class UfpNet(nn.Module):
-    """Restores blurry images with a kernel for each pixel."""
+    """Restores blurry images with a kernel for each pixel, or without kernels."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.restorer = Restorer(shape)
+        self.restorer: Restorer | MimoUnet
+        if shape.backbone == "mimo":
+            self.restorer = MimoUnet(shape.width, shape.encoder[0], shape.kernel_size)
+        else:
+            self.restorer = Restorer(shape)
         self.estimator: KernelEstimator | None = None
         self.flow: KernelFlow | None = None
         if shape.kernel_size:

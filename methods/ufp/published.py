@@ -1,12 +1,13 @@
 """Rename the tensors of published checkpoints to ours."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
-# Pattern and replacement, applied one after the other.
-_RENAMED = (
+_Rules = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
+# Pattern and replacement, applied one after the other: UFPNet and NAFNet.
+_RENAMED: _Rules = (
     (r"^module\.", ""),
     (r"^kernel_extra\.Encoding_Block1\.downsample", "estimator.down_full"),
     (r"^kernel_extra\.Encoding_Block2\.downsample", "estimator.down_half"),
@@ -41,16 +42,40 @@ _RENAMED = (
     (r"\.kernel_atttion\.conv_kernel\.", ".attention.kernels."),
     (r"\.kernel_atttion\.conv_2\.0\.", ".attention.both."),
 )
+# MIMO-UNet+.
+_RENAMED_MIMO: _Rules = (
+    (r"^module\.", ""),
+    (r"\.main\.0\.(weight|bias)$", r".\1"),
+    (r"^Encoder\.(\d)\.layers\.", r"encoder.\1."),
+    (r"^Decoder\.(\d)\.layers\.", lambda match: f"decoder.{2 - int(match[1])}."),
+    (r"^(..coder\.\d\.\d+)\.main\.0\.", r"\1.first."),
+    (r"^(..coder\.\d\.\d+)\.main\.1\.", r"\1.second."),
+    (r"^feat_extract\.([012])\.", r"enter.\1."),
+    (r"^feat_extract\.([34])\.", lambda match: f"enlarge.{4 - int(match[1])}."),
+    (r"^feat_extract\.5\.", "leave.0."),
+    (r"^ConvsOut\.(\d)\.", lambda match: f"leave.{2 - int(match[1])}."),
+    (r"^Convs\.(\d)\.", lambda match: f"join.{1 - int(match[1])}."),
+    (r"^AFFs\.(\d)\.conv\.(\d)\.", lambda match: f"fuse.{match[1]}.{2 * int(match[2])}."),
+    (r"^FAM(\d)\.merge\.", lambda match: f"merge.{2 - int(match[1])}."),
+    (r"^SCM(\d)\.main\.(\d)\.", lambda match: f"reduced.{2 - int(match[1])}.features.{2 * int(match[2])}."),
+    (r"^SCM(\d)\.conv\.", lambda match: f"reduced.{2 - int(match[1])}.join."),
+    (r"^", "restorer."),
+)
 # Constants of the flow, which are in our code, and two convolutions of kernels whose output is not used.
 _DROPPED = re.compile(r"^flow\.(kernel_size|alpha|normalization|base_dist_\w+)$|^kernel_down\.[23]\.")
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a published state by our names, without tensors that have no influence."""
-    return {_ours(name): tensor for name, tensor in tensors.items() if not _DROPPED.search(name)}
+    """Return the state of the published UFPNet or NAFNet by our names, without what has no influence."""
+    return {_ours(name, _RENAMED): tensor for name, tensor in tensors.items() if not _DROPPED.search(name)}
 
 
-def _ours(name: str) -> str:
-    for pattern, replacement in _RENAMED:
+def renamed_mimo(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state of the published MIMO-UNet+ by our names."""
+    return {_ours(name, _RENAMED_MIMO): tensor for name, tensor in tensors.items()}
+
+
+def _ours(name: str, rules: _Rules) -> str:
+    for pattern, replacement in rules:
         name = re.sub(pattern, replacement, name)
     return name

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,11 +12,39 @@ from torch.nn import functional
 from benchmark.blur.convolution import rotate_180
 from benchmark.core.types import Observation
 from methods.parts.direct import Direct
+from methods.parts.limits import at_least
 from methods.parts.seeding import generator_from
 from methods.parts.solver import Result
+from methods.parts.weight_files import weights_folder
+from methods.ufp import weights
 from methods.ufp.network import UfpNet
 
 MOST_KERNELS = 4096  # in a kernel field, unless a stride is given
+
+
+@dataclass(frozen=True)
+class KernelSettings:
+    """What may vary in the kernels of a trained network at test time; a part of a method's settings."""
+
+    # Noise on the kernels' codes, equations (5) and (6). sample: one draw, as in the authors' code at test
+    # time, too. zero: none; the paper speaks of noise for the training only. mean: the mean image of several
+    # draws.
+    noise: Literal["sample", "zero", "mean"] = "sample"
+    samples: int = 8  # how many draws there are, for noise: mean
+    field_stride: int = 0  # px between the kernels that are kept; 0: so many that at most 4,096 are kept
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "samples")
+        at_least(0, self, "field_stride")
+
+    def without_effect(self) -> dict[str, str]:
+        """Find the settings that `noise` does not use: see `methods.parts.settings.without_effect`."""
+        return {} if self.noise == "mean" else {"samples": f"noise: {self.noise}"}
+
+    def generators(self, rng: torch.Generator, device: torch.device) -> list[torch.Generator | None]:
+        """Make a generator of noise for each pass of the network, seeded by `rng`; None: no noise."""
+        count = {"zero": 0, "sample": 1, "mean": self.samples}[self.noise]
+        return [generator_from(rng, device) for _ in range(count)] or [None]
 
 
 class NetworkRestoration:
@@ -69,12 +99,35 @@ class NetworkRestoration:
         return Direct(self.restore, self.blurry.device, label)
 
 
+def restored_by(
+    stage: weights.Stage,
+    folder: str,
+    observation: Observation,
+    device: torch.device,
+    kernels: KernelSettings,
+    rng: torch.Generator,
+) -> Direct:
+    """Build the problem of a method that restores by a trained network.
+
+    Args:
+        stage: names the network.
+        folder: the method's setting `weights`.
+        observation: the case.
+        device: where the network runs.
+        kernels: how its kernels are made and kept; a network without kernels ignores them.
+        rng: where the noise on the kernels' codes comes from.
+
+    Raises:
+        WeightsMissingError: the folder has no such network.
+    """
+    network, label = weights.load_network(weights_folder(folder), stage)
+    generators = kernels.generators(rng, device) if network.shape.kernel_size else [None]
+    return NetworkRestoration(observation, network, device, kernels.field_stride, generators).as_problem(
+        label
+    )
+
+
 def as_kernels(channels: Tensor) -> Tensor:
     """Turn kernels (L, R, C) in correlation form into (R, C, k, k) in true-convolution form."""
     size = round(len(channels) ** 0.5)
     return rotate_180(channels.permute(1, 2, 0).unflatten(2, (size, size)))
-
-
-def draws(count: int, rng: torch.Generator, device: torch.device) -> list[torch.Generator | None]:
-    """Make `count` generators on a device, seeded by draws of `rng`."""
-    return [generator_from(rng, device) for _ in range(count)]

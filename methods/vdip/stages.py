@@ -7,7 +7,7 @@ The code skips updates whose gradient is not a number; here the solver goes back
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -76,7 +76,7 @@ class BoundSettings:
             ),
             *(
                 Stage(f"bound-{part}", end - start, objective, flaws=flaws)
-                for part, (start, end), objective in zip(count(1), pairwise(ends), bounds, strict=False)
+                for part, ((start, end), objective) in enumerate(zip(pairwise(ends), bounds, strict=True), 1)
             ),
             Stage("1-ssim", iterations - length, one_minus_ssim(blurry)),
         ]

@@ -2,8 +2,10 @@
 
 import pytest
 
+from benchmark.core.images import write_image
+from benchmark.tools.conformance import Subject
 from methods.parts.solver import solve
-from tests.methods.tiny import places, save_weights, settings_of, task, write_image
+from tests.methods.tiny import overrides_of, places, save_weights, settings_of, task
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,13 @@ def restore(tmp_path, weights):
         return dict(solve([task(method, observation, settings) for observation in observations]))
 
     return run
+
+
+@pytest.fixture
+def subject(tmp_path, weights):
+    """`subject(method)` is the method at TINY size, for the checks of `benchmark.tools.conformance`."""
+
+    def make(method):
+        return Subject.small(method, tmp_path, overrides_of(method, **places(method, tmp_path, weights)))
+
+    return make

@@ -11,7 +11,8 @@ from scipy.ndimage import correlate1d
 from scipy.signal import convolve2d
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from tests.methods.tiny import METHODS, build, observe, places, settings_of
+from benchmark.tools.conformance import observe
+from tests.methods.tiny import METHODS, build, places, settings_of
 
 TOLERANCE = 1e-5  # relative, of a float32 loss against float64
 
@@ -78,13 +79,21 @@ def close(step, expected):
     assert step.loss.item() == pytest.approx(expected, rel=TOLERANCE)
 
 
-def huber_and_sparsity(residual, image):
-    """Robust BID, eq. (18), (19) and (21); the ratio of norms divided by its largest value (ours)."""
+def huber(residual):
+    """Robust BID, eq. (18), averaged over all values."""
     size = np.abs(residual)
-    huber = np.where(size <= 0.05, size**2 / 2, 0.05 * (size - 0.05 / 2)).mean()
+    return np.where(size <= 0.05, size**2 / 2, 0.05 * (size - 0.05 / 2)).mean()
+
+
+def ratio_of_norms(image):
+    """Robust BID, eq. (19), and the number of differences in it."""
     gradients = np.concatenate([part.ravel() for part in differences(image)])
-    ratio = np.abs(gradients).sum() / np.sqrt((gradients**2).sum())
-    return huber + 1e-5 * ratio / np.sqrt(gradients.size)
+    return np.abs(gradients).sum() / np.sqrt((gradients**2).sum()), gradients.size
+
+
+def huber_and_sparsity(residual, image):
+    """Robust BID, eq. (21)."""
+    return huber(residual) + 1e-5 * ratio_of_norms(image)[0]
 
 
 @pytest.mark.parametrize("shape", [(1, 31, 34), (3, 31, 34)])
@@ -96,9 +105,35 @@ def test_robust_bid_minimises_huber_and_the_ratio_of_norms(shape, problem):
     close(fit.step(0), huber_and_sparsity(blurred(image, kernel) - observation.blurry, image))
 
 
-def test_the_kernel_of_robust_bid_is_a_softmax_over_two_sine_layers(problem):
-    """The softmax is ours; the paper's sigmoid leaves blobs in kernels that are declared too large."""
-    fit = problem("robust-bid", observe(kernel_size=(9, 7)))
+@pytest.mark.parametrize(
+    ("regulariser", "factor"),
+    [("l1/l2-scaled", lambda count: np.sqrt(3e6 / count)), ("l1/l2-mean", lambda count: 1 / np.sqrt(count))],
+)
+@pytest.mark.parametrize(("name", "more"), [("robust-bid", {}), ("joint-fit", {"objective": "residual"})])
+def test_other_forms_of_the_ratio_are_multiples_of_equation_19(regulariser, factor, name, more, problem):
+    observation = observe((3, 31, 34), kernel_size=(9, 7))
+    changes = {"regulariser": regulariser, "regulariser_weight": 1e-2, **more}
+    fit = problem(name, observation, **changes, **({"code_noise": 0.0} if more else {}))
+    image, _, kernel = latent(fit)
+    ratio, count = ratio_of_norms(image)
+    residual = blurred(image, kernel) - observation.blurry
+    close(fit.step(0), huber(residual) + 1e-2 * factor(count) * ratio)
+
+
+def test_the_residual_of_a_joint_fit_is_robust_bids(problem):
+    observation = observe((3, 31, 34), kernel_size=(9, 7))
+    fit = problem("joint-fit", observation, objective="residual", code_noise=0.0)
+    image, _, kernel = latent(fit)
+    close(fit.step(0), huber_and_sparsity(blurred(image, kernel) - observation.blurry, image))
+
+
+@pytest.mark.parametrize(
+    ("changes", "form"),
+    [({}, lambda raw: 1 / (1 + np.exp(-raw))), ({"siren_entries": "softmax"}, np.exp)],
+)
+def test_the_kernel_of_robust_bid_is_a_sigmoid_of_two_sine_layers_over_its_sum(changes, form, problem):
+    """The division by the sum is ours, and so is the softmax."""
+    fit = problem("robust-bid", observe(kernel_size=(9, 7)), **changes)
     layers = [
         fit.kernel.state_dict()[f"layers.{number}.{part}"].double().numpy()
         for number in range(3)
@@ -108,7 +143,7 @@ def test_the_kernel_of_robust_bid_is_a_softmax_over_two_sine_layers(problem):
     values = np.stack([rows.ravel(), columns.ravel()])
     for weight, bias in zip(layers[:4:2], layers[1:4:2], strict=True):
         values = np.sin(30 * (weight @ values + bias[:, None]))
-    entries = np.exp(layers[4] @ values + layers[5]).reshape(9, 7)
+    entries = form(layers[4] @ values + layers[5]).reshape(9, 7)
     _, _, kernel = latent(fit)
     np.testing.assert_allclose(kernel, entries / entries.sum(), rtol=1e-4)
 
@@ -296,7 +331,7 @@ def test_blinddps_follows_the_norm_of_the_residual(name, problem, rates):
     level = np.prod(1 - np.linspace(1e-4, 0.02, 1000))  # the last of the linear schedule's A_t
     assert sampling.zeta(first) == pytest.approx(np.sqrt(level), rel=1e-6)
     if name == "blinddps-glkm":
-        assert rates == [(pytest.approx(3e-3 * np.sqrt(level), rel=1e-6),)]
+        assert rates == [(pytest.approx(1e-3 * np.sqrt(level), rel=1e-6),)]
 
 
 def test_the_correction_of_blinddps_is_along_the_gradient_by_zeta(problem):
@@ -309,3 +344,27 @@ def test_the_correction_of_blinddps_is_along_the_gradient_by_zeta(problem):
     once, twice = (image - moved[0] for image in moved[1:])
     assert once.norm() > 0
     torch.testing.assert_close(twice, 2 * once, rtol=1e-2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["selfdeblur", "robust-bid", "vdip-sparse", "bird", "bird-glkm", "bird-nonuniform", "blinddps-glkm"],
+)
+def test_a_run_that_diverged_goes_on_at_half_the_rates(name, problem, rates):
+    fit = problem(name, observe((3, 32, 34)))
+    fit.step(0)
+    for _ in range(2):
+        fit.slow_down()
+        fit.step(0)
+    first, second, third = rates
+    assert second == pytest.approx([rate / 2 for rate in first])
+    assert third == pytest.approx([rate / 4 for rate in first])
+
+
+@pytest.mark.parametrize("name", ["blinddps", "blinddps-glkm"])
+def test_a_sampling_that_diverged_goes_on_with_half_the_corrections(name, problem):
+    sampling = problem(name, observe((3, 32, 34)))
+    before = sampling.zeta(sampling.steps[3])
+    sampling.slow_down()
+    assert sampling.zeta(sampling.steps[3]) == pytest.approx(before / 2)
+    assert sampling.state_dict()["slowdown"] == 0.5

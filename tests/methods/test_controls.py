@@ -5,7 +5,8 @@ import pytest
 import torch
 from skimage.io import imsave
 
-from benchmark.blur.nonblind import hyper_laplacian, hyper_laplacian_by_cg, hyper_laplacian_periodic
+from benchmark.blur.noise_level import NOISE_FACTOR, data_weight
+from benchmark.blur.nonblind import hyper_laplacian_by_cg, hyper_laplacian_periodic, hyper_laplacian_valid
 from benchmark.blur.operators import SvolaBlur
 from benchmark.core.types import KnownBlur, Observation, Status
 from methods import folder, oracle
@@ -29,9 +30,22 @@ def test_the_oracle_uses_the_kernel_it_is_given():
     kernels /= kernels.sum()
     observation = KnownBlur(**vars(observe((3, 20, 23))), kernels=kernels)
     restoration = solved(oracle, observation, oracle.Settings(weight=500.0, alpha=0.5))
-    expected = hyper_laplacian(observation.blurry, kernels[0], 500.0, 0.5)
+    expected = hyper_laplacian_valid(observation.blurry, kernels[0], 500.0, 0.5)
     np.testing.assert_array_equal(restoration.image, np.clip(expected, 0, 1).astype(np.float32))
     np.testing.assert_array_equal(restoration.kernels, kernels)
+
+
+def test_the_noise_sets_the_weight_of_the_oracle():
+    rng = np.random.default_rng(3)
+    smooth = np.add.outer(np.linspace(0.2, 0.5, 60), np.linspace(0, 0.3, 70))
+    for sigma in (0.02, 0.05):
+        blurry = (smooth + sigma * rng.standard_normal(smooth.shape)).astype(np.float32)[None]
+        observation = KnownBlur("test", "case", blurry, (3, 5), kernels=random_kernels(1))
+        restoration = solved(oracle, observation, oracle.Settings())
+        weight = data_weight(blurry.astype(np.float64))
+        assert weight == pytest.approx(NOISE_FACTOR / sigma**2, rel=0.2)
+        expected = hyper_laplacian_valid(blurry, observation.kernels[0], weight)
+        np.testing.assert_allclose(restoration.image, np.clip(expected, 0, 1), rtol=0, atol=1e-6)
 
 
 def random_kernels(count):
@@ -113,10 +127,31 @@ def test_the_folder_gives_the_file_named_after_the_case(tmp_path, shape, dtype):
     assert restoration.kernels is None
 
 
-@pytest.mark.parametrize("name", ["case.PNG", "case.bmp"])
-def test_the_folder_takes_other_suffixes(tmp_path, name):
+@pytest.mark.parametrize("name", ["case.PNG", "case.bmp", "case.tif", "run/images/case_mine.JPG"])
+def test_the_folder_takes_other_suffixes_and_folders(tmp_path, name):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     write(tmp_path / name)
     assert from_folder(tmp_path).status is Status.OK
+
+
+def test_three_equal_channels_are_grey_where_the_blurry_image_is(tmp_path):
+    grey = write(tmp_path / "case.png")
+    expected = from_folder(tmp_path).image
+    imsave(tmp_path / "case.png", np.stack([grey] * 3, -1), check_contrast=False)
+    np.testing.assert_array_equal(from_folder(tmp_path).image, expected)
+    opaque = np.stack([grey] * 3 + [np.full_like(grey, 255)], -1)
+    imsave(tmp_path / "case.png", opaque, check_contrast=False)
+    np.testing.assert_array_equal(from_folder(tmp_path).image, expected)
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    (tmp_path / ".DS_Store").touch()
+    with pytest.raises(ValueError, match="holds no image"):
+        folder.Settings(str(tmp_path))
+    with pytest.raises(ValueError, match="not a folder that can be read"):
+        folder.Settings(str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match=r"'\{image\}' has no meaning"):
+        folder.Settings(f"{tmp_path}/{{image}}.png")
 
 
 def test_case_names_are_no_patterns(tmp_path):
@@ -131,7 +166,7 @@ def test_a_missing_image_is_not_supported(tmp_path):
     (tmp_path / "case.png").mkdir()
     restoration = from_folder(tmp_path)
     assert restoration.status is Status.NOT_SUPPORTED
-    assert restoration.reason == f"{tmp_path}: no image case (.png, .jpg, .jpeg, .bmp)"
+    assert restoration.reason == (f"{tmp_path}: no file of case; `blindbench match` shows what there is")
 
 
 def test_two_candidates_are_named(tmp_path):
@@ -139,7 +174,10 @@ def test_two_candidates_are_named(tmp_path):
     write(tmp_path / "case.bmp")
     restoration = from_folder(tmp_path)
     assert restoration.status is Status.FAILED
-    assert restoration.reason == f"{tmp_path}: case.bmp and case.png may both be this case; remove one"
+    assert (
+        restoration.reason
+        == f"{tmp_path}: case.bmp and case.png may both be case; remove one, or give a pattern as path"
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,12 +192,15 @@ def test_a_wrong_size_names_both(tmp_path, shape, found):
     )
 
 
-@pytest.mark.parametrize("damage", ["text", "truncated"])
-def test_an_unreadable_file_is_named(tmp_path, damage):
+@pytest.mark.parametrize(
+    ("start", "problem"),
+    [(b"hello", "not a photograph that can be read"), (b"", "damaged or truncated (")],
+)
+def test_an_unreadable_file_is_named(tmp_path, start, problem):
     path = tmp_path / "case.png"
     write(path)
-    path.write_bytes(b"hello" if damage == "text" else path.read_bytes()[:100])
+    path.write_bytes((start + path.read_bytes())[:100])
     restoration = from_folder(tmp_path)
     assert restoration.status is Status.FAILED
-    assert restoration.reason.startswith(f"{path}: not an image that can be read (")
+    assert restoration.reason.startswith(f"{path}: {problem}")
     assert "\n" not in restoration.reason

@@ -260,6 +260,14 @@ def test_declines_what_it_cannot_treat(tiny, observation, reason):
     assert reason in restoration.reason
 
 
+@pytest.mark.parametrize(("levels", "blank"), [(0.999, True), (1, False)])
+def test_an_image_is_blank_where_its_values_span_less_than_one_of_255_levels(tiny, levels, blank):
+    image = np.zeros((1, 40, 40), np.float32)
+    image[0, 20, 20] = levels / 255
+    restoration = restore(Observation("test", "case", image, (5, 5)), change(tiny, iterations=1))
+    assert (restoration.status is Status.NOT_SUPPORTED) == blank
+
+
 def test_missing_weights_are_a_status_that_is_not_final(tmp_path, tiny):
     restoration = restore(observe(), change(tiny, weights=str(tmp_path)))
     assert restoration.status is Status.WEIGHTS_MISSING

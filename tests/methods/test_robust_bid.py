@@ -44,7 +44,7 @@ def test_every_kernel_prior_runs(kernel_prior, shape):
 
 
 @pytest.mark.parametrize("data_term", ["huber", "l1", "mse"])
-@pytest.mark.parametrize("regulariser", ["l1/l2", "tv", "none"])
+@pytest.mark.parametrize("regulariser", ["l1/l2", "l1/l2-scaled", "l1/l2-mean", "tv", "none"])
 def test_ten_steps_lower_every_loss(data_term, regulariser):
     settings = change(TINY, data_term=data_term, regulariser=regulariser, stop="fixed")
     fit = build(observe(), settings)

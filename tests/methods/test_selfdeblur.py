@@ -22,7 +22,7 @@ from tests.methods.parts.test_skip import load_reference, reference_key
 TINY = compose(
     Settings, iterations=20, channels=4, skip_channels=2, scales=2, code_channels=2, kernel_hidden=16
 )
-WARM = change(TINY, kernel_hidden=64, warm_start="l0-grad")
+WARM = change(TINY, kernel_hidden=64, start="l0-grad")
 CPU = torch.device("cpu")
 
 
@@ -113,9 +113,13 @@ def test_the_kernel_rate_is_what_is_given_or_the_default_of_this_length(changes,
     assert fit.rates.kernel == rate
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("shape", [(1, 24, 28), (3, 25, 31)])
-def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(shape):
-    first, second, other = (restore(observe(shape), seed=seed) for seed in (1, 1, 2))
+def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(shape, precision, monkeypatch):
+    monkeypatch.setattr("methods.parts.precision.processor_has_bfloat16", lambda: True)  # or emulates it
+    settings = change(TINY, precision=precision)
+    first, second, other = (restore(observe(shape), settings, seed=seed) for seed in (1, 1, 2))
+    assert first.notes["precision"] == precision
     assert first.status is Status.OK
     assert first.image.shape == shape
     assert first.image.tobytes() == second.image.tobytes()
@@ -164,7 +168,7 @@ def test_a_warm_start_begins_at_the_estimated_kernel_and_changes_nothing_else(ke
     observation = observe(kernel_size=kernel_size)
     cold, warm = (
         problem(observation, settings, torch.Generator().manual_seed(0), CPU)
-        for settings in (change(WARM, warm_start=None), WARM)
+        for settings in (change(WARM, start=None), WARM)
     )
     expected = estimated_kernel("l0-grad", observation, torch.Generator(), CPU)
     assert (warm.kernel() - expected).norm() <= ERROR * expected.norm()
@@ -214,7 +218,7 @@ def test_a_killed_warm_run_resumes_to_the_same_bytes(tmp_path, monkeypatch):
         ("image_rate", -1.0),
         ("kernel_rate", -1.0),
         ("kernel_rate", float("nan")),
-        ("warm_start", "l0"),
+        ("start", "l0"),
     ],
 )
 def test_refuses_settings_out_of_range(name, value):

@@ -3,37 +3,33 @@
 import dataclasses
 from functools import partial
 
-import numpy as np
 import torch
-from skimage.io import imsave
 
-from benchmark.core.types import KnownBlur, Observation
+from benchmark.core.types import KnownBlur
 from benchmark.runs.settings import effective
+from benchmark.tools.conformance import CPU, SMALL, useful, with_true_kernels
 from methods.diffusion import prior as priors
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
 from methods.parts import registry
-from methods.parts.settings import compose, default_part, flat, without_effect
+from methods.parts.settings import default_part, flat
 from methods.parts.solver import Task
 from methods.ufp import weights as ufp_weights
-from methods.ufp.network import Shape, UfpNet
+from methods.ufp.network import Shape, UfpNet, mimo_shape
 
 METHODS = registry.built_in()
-CPU = torch.device("cpu")
 # Smaller than the defaults where a method has a setting of this name.
 TINY = {
-    "iterations": 3,
-    "channels": 4,
-    "skip_channels": 2,
-    "scales": 2,
-    "kernel_hidden": 8,
-    "patch": 5,
-    "window": 2,
-    "siren_width": 8,
-    "stride": 500,
-    "other_sizes": True,  # of a diffusion model's images
+    **SMALL,
+    "candidates": [
+        {"method": "l0-fast"},
+        {
+            "method": "selfdeblur",
+            "settings": {"iterations": 3, "channels": 4, "skip_channels": 2, "scales": 2, "kernel_hidden": 8},
+        },
+    ],
 }
 PRIORS = {"prior": "diffusion-image", "kernel_prior": "diffusion-kernel"}
 
@@ -50,13 +46,6 @@ def defaults(settings):
     return values
 
 
-def observe(shape=(1, 31, 34), case="case", kernel_size=(5, 3), grid=None):
-    """A random image, hardly larger than the smallest generator's kernels; non-uniform with a `grid`."""
-    blurry = np.random.default_rng(len(case)).random(shape, dtype=np.float32)
-    blur = {} if grid is None else {"blur_model": "nonuniform", "grid": grid}
-    return Observation("test", case, blurry, kernel_size, **blur)
-
-
 def save_weights(folder, generators=(31,)):
     """Write small random networks for the methods that start from pre-trained ones."""
     with torch.random.fork_rng(devices=[]):
@@ -65,8 +54,10 @@ def save_weights(folder, generators=(31,)):
             for network in (Generator(size, width=2), Initializer(width=2)):
                 save(folder, network, size, way="adversarial", steps=0)
         sizes = {"width": 2, "encoder": (1, 1), "decoder": (1, 1), "attending": 2, "estimator": (2, 2, 2)}
-        for stage, kernel_size in (("ufpnet", 7), ("nafnet", 0)):
+        for stage, kernel_size in (("ufpnet", 7), ("nafnet", 0), ("mimo-ufp", 7), ("mimo", 0)):
             shape = Shape(kernel_size=kernel_size, flow_hidden=2, **sizes)
+            if stage.startswith("mimo"):
+                shape = mimo_shape(8, 1, shape)
             ufp_weights.save(folder, UfpNet(shape), stage, shape, 0, "", half=False)
         for kind, channels in priors.CHANNELS.items():
             layers = AdmLayers(8, (1, 2), 1, (), channels, channels, head_channels=8, norm_groups=4)
@@ -84,10 +75,7 @@ def places(method, images, weights):
 
 def overrides_of(method, **changes):
     """TINY overrides with `changes`, but for those that the method does not have or that change nothing."""
-    names = defaults(method.settings)
-    given = {name: value for name, value in {**TINY, **changes}.items() if name in names}
-    useless = without_effect(compose(method.settings, **given))
-    return {name: value for name, value in given.items() if name not in useless}
+    return useful(method.settings, {**TINY, **changes})
 
 
 def settings_of(method, **changes):
@@ -105,16 +93,3 @@ def task(method, observation, settings, **more):
 def build(method, observation, settings, seed=0):
     """The problem of `method` for an observation."""
     return method.problem(observation, settings, torch.Generator().manual_seed(seed), CPU)
-
-
-def with_true_kernels(observation):
-    """The observation with a ramp as its kernel at every node of its grid."""
-    count, (h, w) = int(np.prod(observation.grid)), observation.kernel_size
-    ramp = np.arange(1, count * h * w + 1, dtype=np.float32).reshape(count, h, w)
-    return KnownBlur(**vars(observation), kernels=ramp / ramp.sum((1, 2), keepdims=True))
-
-
-def write_image(path, image):
-    """An image (C, H, W) in [0, 1] as a file."""
-    pixels = np.round(255 * image).astype(np.uint8)
-    imsave(path, pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0), check_contrast=False)

@@ -66,7 +66,7 @@ class Checkout:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1200,
             check=False,
         )
 
@@ -153,9 +153,9 @@ def test_results_are_complete(finished):
             assert (finished.results / "figures" / f"{table}-scores.{suffix}").stat().st_size > 5_000
     made = {path.name for path in (finished.results / "tables").iterdir()}
     names = ("uniform", "glkm-table3", "convergence")
-    assert made == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+    assert made == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "sha256", "tex")}
     folder = finished.results / "restorations" / "demo-uniform" / "selfdeblur" / "seed0" / "camera"
-    files = sorted(path.name for path in folder.iterdir())
+    files = sorted(path.name for path in folder.iterdir() if path.name != ".lock")
     assert files == ["image.png", "kernels.npz", "run.json", "snapshots.npz", "trace.csv"]
     convergence = pd.read_csv(finished.results / "convergence.csv")
     assert sorted(convergence.iteration.unique()) == [20, 150, 250]
@@ -175,13 +175,13 @@ def test_every_table_of_the_papers_can_be_asked_for_by_its_path(finished):
 
 
 def test_figures_and_tables_of_papers_are_targets_by_name(finished):
-    planned = finished.run("--dry-run", "glkm-fig1", "glkm-fig5", "glkm-fig6", "bid-table2")
+    planned = finished.run("--dry-run", "glkm-fig1", "glkm-fig5", "glkm-fig6", "bid-table2", "bid-claims")
     assert planned.returncode == 0, planned.stderr
     lines = (planned.stdout + planned.stderr).splitlines()
     jobs = sorted(line for line in lines if line.startswith("rule "))
     assert jobs == [
-        *(f"rule {name}:" for name in ("bid-table2", "glkm-fig1", "glkm-fig5", "glkm-fig6")),
-        "rule table:",
+        *(f"rule {name}:" for name in ("bid-claims", "bid-table2", "glkm-fig1", "glkm-fig5", "glkm-fig6")),
+        *["rule table:"] * 2,
     ]
     messages = [line.partition(": ")[2] for line in lines if line.startswith("Job ")]
     assert any(line.startswith("Draw glkm-fig5. lai is left out: not among") for line in messages)
@@ -208,7 +208,7 @@ def test_a_changed_plan_alone_runs_nothing(copy):
 def test_another_title_makes_tables_and_figures_again_and_restores_nothing(copy):
     copy.rewrite(titles={"selfdeblur": "Another title"})
     jobs = copy.planned("tables", "figures")
-    assert {job.rule for job in jobs} == {"table", "figure", "tables", "figures"}
+    assert {job.rule for job in jobs} == {"table", "figure", "report_page", "tables", "figures"}
 
 
 def test_a_method_kept_to_other_datasets_has_no_job(copy):
@@ -217,13 +217,27 @@ def test_a_method_kept_to_other_datasets_has_no_job(copy):
     both = ["demo-uniform", "demo-uniform@size-level-5"]
     copy.rewrite(datasets=both, only={"selfdeblur": both[:1]}, grids={"sizes": grid}, paper_figures=[])
     restored = [job.output for job in copy.planned("sizes") if job.rule == "restore"]
-    assert restored == [f"results/tiny/restorations/{both[1]}/blurry/seed0/shard0.json"]
+    assert restored == ["results/tiny/records/blurry/0.json"]
 
 
 def test_a_second_run_has_nothing_to_do(finished):
     again = finished.run("tables", "figures")
     assert again.returncode == 0
     assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_the_last_line_says_where_the_report_is(copy):
+    line = "blindbench: the report is results/tiny/index.html; open it in a browser"
+    page = copy.results / "index.html"
+    before = page.read_bytes()
+    page.unlink()
+    made = copy.run("tables")
+    assert made.returncode == 0, made.stderr
+    assert made.stderr.splitlines()[-1] == line
+    assert page.read_bytes() == before
+    assert copy.run("tables").stderr.splitlines()[-1] == line  # nothing to do
+    assert "the report is" not in copy.run(SCORES).stderr
+    assert "the report is" not in copy.run("--dry-run", "tables").stderr
 
 
 def test_another_setting_reruns_that_method_and_no_other(copy):
@@ -238,12 +252,42 @@ def test_another_setting_reruns_that_method_and_no_other(copy):
     assert not after["selfdeblur"] & before["selfdeblur"]
 
 
+def test_another_shard_size_keeps_every_restoration(copy):
+    before, tables = copy.restored(), copy.tables()
+    copy.rewrite(shard_size=1)
+    done = copy.run("tables")
+    assert done.returncode == 0, done.stderr
+    assert copy.restored() == before
+    assert copy.tables() == tables
+    assert (copy.results / "records/selfdeblur/1.json").exists()
+
+
+def test_methods_that_compute_on_the_cpu_ask_for_no_gpu(finished, tmp_path):
+    config = yaml.safe_load((finished.root / CONFIG).read_text())
+    path = tmp_path / "gpu.yaml"
+    path.write_text(yaml.safe_dump({**config, "profile": "gpu", "device": "cuda"}))
+    dry = finished.run("--dry-run", "--resources", "gpu=1", config=path)
+    assert dry.returncode == 0, dry.stderr
+    jobs = re.findall(r"^rule (restore\w*):\n((?: +.*\n)*)", dry.stdout + dry.stderr, re.MULTILINE)
+    asks = {
+        rule: ("method=selfdeblur" in lines, "gpu=1" in lines, re.findall(r"runtime=(\d+)", lines))
+        for rule, lines in jobs
+    }
+    assert asks == {"restore": (False, False, ["60"]), "restore_on_gpu": (True, True, ["720"])}
+
+
+def test_planning_reports_no_exception(finished):
+    dry = finished.run("--dry-run", "--forceall", "tables", "figures")
+    assert dry.returncode == 0, dry.stderr
+    assert "Exception" not in dry.stdout + dry.stderr
+
+
 def test_an_edited_module_reruns_its_method_and_no_other(copy):
     module = copy.root / "methods" / "selfdeblur.py"
     module.write_text(module.read_text() + "EDITED = True\n")
     jobs = copy.planned(SCORES)
     restored = [job.output for job in jobs if job.rule == "restore"]
-    assert restored == ["results/tiny/restorations/demo-uniform/selfdeblur/seed0/shard0.json"]
+    assert restored == ["results/tiny/records/selfdeblur/0.json"]
 
 
 def test_a_new_method_setting_runs_beside_the_finished_ones(copy):
@@ -261,7 +305,7 @@ def matches(folder, pattern):
 
 def wait_for_new(pattern, folder, process, known):
     """Until a file that was not `known` matches; False when the run ended before."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while process.poll() is None:
         try:
             if matches(folder, pattern) - known:
@@ -280,7 +324,7 @@ def test_kill_9_at_any_moment_continues_to_the_same_tables(finished, tmp_path):
         ("restorations/*/selfdeblur/seed*/camera/checkpoint.pt", "main alone"),
         ("restorations/*/selfdeblur/seed*/astronaut/checkpoint.pt", "group"),
         ("restorations/*/*/seed*/*/run.json", "main alone"),
-        ("scores/*/*/*.csv", "group"),
+        ("scores/*/*.csv", "group"),
         ("scores.csv", "main alone"),
         ("tables/*.md", "group"),
     ]
@@ -362,7 +406,7 @@ def test_a_case_that_fails_is_recorded_and_the_others_go_on(copy):
     assert "at least 129 pixels" in runs.reason["selfdeblur", "camera"]
     assert runs.status["selfdeblur", "astronaut"] == "ok"
     table = (copy.results / "tables" / "uniform.md").read_text()
-    assert "[1] not_supported: the image network needs at least 129 pixels" in table
+    assert "the image network needs at least 129 pixels" in table
 
 
 def test_datasets_that_are_not_here_are_left_out_or_downloaded(copy):
@@ -377,7 +421,7 @@ def test_datasets_that_are_not_here_are_left_out_or_downloaded(copy):
     assert "gopro is left out: there is no folder gopro" in planned.stderr
     output = planned.stdout + planned.stderr
     assert "rule download:" in output
-    assert "restorations/demo-uniform@gaussian-high/selfdeblur/seed0/shard0.json" in output
+    assert "results/tiny/records/selfdeblur/0.json" in output
     assert "gopro/" not in output.replace("folder gopro", "")
 
     copy.rewrite(datasets=["gopro", "hide"], cases={}, accept_terms=[])
@@ -387,6 +431,22 @@ def test_datasets_that_are_not_here_are_left_out_or_downloaded(copy):
     assert last.startswith("blindbench: results/tiny: no dataset can run: gopro: there is no folder gopro in")
     assert "(and 1 more, see `blindbench plan`)" in last
     assert "Traceback" not in refused.stderr
+
+
+def test_without_a_network_lpips_alone_stays_empty_and_one_line_says_so(copy):
+    nothing = {MIRROR: "", "TORCH_HOME": str(copy.root / "home"), "HTTPS_PROXY": "http://127.0.0.1:1"}
+    copy.environment |= nothing | {"https_proxy": nothing["HTTPS_PROXY"]}
+    blurry = {"methods": {"blurry": {}}, "snapshots": [], "titles": {}}
+    copy.rewrite(metrics=["psnr", "lpips", "niqe"], accept_terms=["metric-weights"], **blurry)
+    done = copy.run(TABLE)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "no values of LPIPS (AlexNet)" in line]
+    assert line.startswith(
+        "blindbench: no values of LPIPS (AlexNet), all else runs: https://download.pytorch"
+    )
+    assert "no connection to download.pytorch.org" in line
+    scores = pd.read_csv(copy.results / "scores.csv")
+    assert set(scores.metric[scores.value.notna()]) == {"psnr", "niqe"}
 
 
 def test_trainings_of_a_config_run_in_the_order_of_their_weights(tmp_path):

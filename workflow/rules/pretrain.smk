@@ -25,5 +25,5 @@ rule train:
         device=PLAN.config["device"],
         decides=lambda wildcards: or_stop(stale.training, PLAN, wildcards.stem),
     shell:
-        "{params.command} --out {params.results}/pretrain --device {params.device} --threads {threads}"
-        " > {log} 2>&1"
+        "{params.command} --out {params.results:q}/pretrain --device {params.device:q} --threads {threads:q}"
+        " > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-# From scores to tables and figures.
+# From scores to tables and figures, and to the page that shows them.
 
 
 rule collect:
@@ -11,7 +11,7 @@ rule collect:
     params:
         results=results,
     shell:
-        "blindbench collect --results {params.results} > {log} 2>&1"
+        "blindbench collect --results {params.results:q} > {log:q} 2>&1"
 
 
 rule table:
@@ -25,7 +25,22 @@ rule table:
         results=results,
         decides=lambda wildcards: stale.table(PLAN, wildcards.table),
     shell:
-        "blindbench table {wildcards.table} --results {params.results} > {log} 2>&1"
+        "blindbench table {wildcards.table:q} --results {params.results:q} > {log:q} 2>&1"
+
+
+# The page of a run. Its pictures lie beside it, in report/, where an unchanged one is kept.
+rule report_page:
+    input:
+        PLAN.default_tables,
+    output:
+        report(str(PLAN.store.report), caption="../report/page.rst", category="Results"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    params:
+        results=results,
+        decides=stale.report(PLAN),
+    shell:
+        "blindbench report --results {params.results:q} > {log:q} 2>&1"
 
 
 # What a figure leaves out, and why, stands in the figure, in its log, and in the message of its job.
@@ -45,4 +60,4 @@ rule figure:
     message:
         "Draw {wildcards.figure}. {params.notes}"
     shell:
-        "blindbench figure {wildcards.figure} --results {params.results} > {log} 2>&1"
+        "blindbench figure {wildcards.figure:q} --results {params.results:q} > {log:q} 2>&1"

@@ -13,7 +13,7 @@ rule download:
     log:
         f"{RESULTS}/logs/download/{{source}}.log",
     shell:
-        "blindbench download {wildcards.source} --accept-terms > {log} 2>&1"
+        "blindbench download {wildcards.source:q} --accept-terms > {log:q} 2>&1"
 
 
 rule synthesize:
@@ -29,60 +29,68 @@ rule synthesize:
         results=results,
         decides=lambda wildcards: stale.observations(PLAN, wildcards.dataset),
     shell:
-        "blindbench synthesize {wildcards.dataset} --results {params.results} > {log} 2>&1"
+        "blindbench synthesize {wildcards.dataset:q} --results {params.results:q} > {log:q} 2>&1"
 
 
-# One job per shard: a few cases of a dataset.
+# One job per shard: a few cases of a method. This one runs on the CPU, the next on a GPU.
 rule restore:
     input:
-        f"{RESULTS}/observations/{{dataset}}/manifest.json",
+        lambda wildcards: PLAN.restore_inputs(wildcards.method, int(wildcards.shard)),
     output:
-        f"{RESULTS}/restorations/{{dataset}}/{{method}}/seed{{seed}}/shard{{shard}}.json",
+        f"{RESULTS}/records/{{method}}/{{shard}}.json",
     log:
-        f"{RESULTS}/logs/restore/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.log",
+        f"{RESULTS}/logs/restore/{{method}}/{{shard}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/restore/{{dataset}}/{{method}}/seed{{seed}}.shard{{shard}}.tsv"
+        f"{RESULTS}/benchmarks/restore/{{method}}/{{shard}}.tsv"
+    wildcard_constraints:
+        method=one_of([name for name in PLAN.methods if name not in PLAN.on_gpu]),
     threads: 1
     resources:
-        gpu=int(PLAN.config["device"] != "cpu"),
+        runtime=minutes_of_job,
     params:
         results=results,
         decides=lambda wildcards: stale.restorations(
-            PLAN, wildcards.dataset, wildcards.method, int(wildcards.shard)
+            PLAN, wildcards.method, int(wildcards.shard)
         ),
     shell:
-        "blindbench restore {wildcards.dataset} {wildcards.method} --seed {wildcards.seed}"
-        " --shard {wildcards.shard} --results {params.results} --threads {threads} > {log} 2>&1"
+        "blindbench restore {wildcards.method:q} --shard {wildcards.shard:q}"
+        " --results {params.results:q} --threads {threads:q} > {log:q} 2>&1"
+
+
+use rule restore as restore_on_gpu with:
+    wildcard_constraints:
+        method=one_of(PLAN.on_gpu),
+    resources:
+        gpu=1,
+        runtime=minutes_of_job,
 
 
 rule score:
     input:
-        lambda wildcards: PLAN.manifests(
-            Run(wildcards.dataset, wildcards.method, int(wildcards.seed))
-        ),
+        lambda wildcards: PLAN.score_inputs(wildcards.method, int(wildcards.shard)),
     output:
-        scores=f"{RESULTS}/scores/{{dataset}}/{{method}}/seed{{seed}}.csv",
+        scores=f"{RESULTS}/scores/{{method}}/{{shard}}.csv",
     log:
-        f"{RESULTS}/logs/score/{{dataset}}/{{method}}/seed{{seed}}.log",
+        f"{RESULTS}/logs/score/{{method}}/{{shard}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/score/{{dataset}}/{{method}}/seed{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/score/{{method}}/{{shard}}.tsv"
     wildcard_constraints:
         method=one_of([name for name in PLAN.methods if name not in PLAN.converging]),
     threads: 1
     params:
         results=results,
         decides=lambda wildcards: stale.scores(
-            PLAN, wildcards.dataset, wildcards.method
+            PLAN, wildcards.method, int(wildcards.shard)
         ),
     shell:
-        "blindbench score {wildcards.dataset} {wildcards.method} --seed {wildcards.seed}"
-        " --results {params.results} --threads {threads} > {log} 2>&1"
+        "blindbench score {wildcards.method:q} --shard {wildcards.shard:q}"
+        " --results {params.results:q} --threads {threads:q} > {log:q} 2>&1"
 
 
 # The same for methods with snapshots, whose scores are a second file.
 use rule score as score_with_snapshots with:
     output:
         scores=rules.score.output.scores,
-        convergence=f"{RESULTS}/convergence/{{dataset}}/{{method}}/seed{{seed}}.csv",
+        convergence=f"{RESULTS}/convergence/{{method}}/{{shard}}.csv",
     wildcard_constraints:
         method=one_of(PLAN.converging),

@@ -1,5 +1,7 @@
 """A kernel from a convolutional network like the image's, with a softmax over its entries."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +43,7 @@ def convolutional_kernel(
     """Draw a kernel prior from a network like the image's, with as many scales as the kernel has room for.
 
     Args:
-        settings: Sizes of the network.
+        settings: Sizes of the network; its precision is float32.
         size: (h, w) of the kernel.
         rng: A generator on the CPU.
 
@@ -54,5 +56,6 @@ def convolutional_kernel(
         )
     code = CODE_SCALE * torch.rand(1, settings.code_channels, *size, generator=rng)
     scales = min(settings.scales, (min(size) - 1).bit_length() - 1)
+    smaller = replace(settings, scales=scales, precision="float32")  # so few pixels gain nothing by less
     with initialised_from(rng):
-        return ConvolutionalKernel(settings.local_network(1, scales), code)
+        return ConvolutionalKernel(smaller.network(1, non_local=False), code)

@@ -13,6 +13,7 @@ from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
 
 KERNEL_RATE = 1e-4  # of Adam: SelfDeblur's published scripts; VDIP and Robust BID have the same
+SHORT_RUN_KERNEL_RATE = 5e-4  # ours: in few iterations the kernel hardly moves at the scripts' rate
 
 
 class FcnKernel(nn.Module):

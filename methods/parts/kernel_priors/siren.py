@@ -19,21 +19,15 @@ from methods.parts.seeding import initialised_from
 OMEGA = 30.0  # frequency of every sine layer
 
 # How the network's output f becomes entries of a kernel.
-Entries = Literal["softmax", "sigmoid"]
+Entries = Literal["sigmoid", "softmax"]
 
 
 class SirenKernel(nn.Module):
-    """Kernel = exp(f) or sigmoid(f), divided by its sum, where f = network(coordinates).
+    """Kernel = sigmoid(f) or exp(f), divided by its sum, where f = network(coordinates).
 
-    The paper's equation (21) has sigmoid(f) without the division. Then the kernel starts with entries near
-    0.5, so its sum is half their number, and the image network answers by a black image. With the division a
-    sigmoid can raise an entry to twice its start at most. So where much more room is declared than a kernel
-    needs, it becomes a blob of ones, where the sigmoid is flat and nothing refines it. Where f is far below
-    zero, exp is the same function as sigmoid.
-
-    Measured on a crop of 128 px with a kernel of 13 px. Declared 28 px, with much noise and 350 iterations:
-    20.0 dB by sigmoid, 22.3 by exp (input 21.7). Declared 70 px, with little noise and 700 iterations: 14.8
-    and 21.1 (input 23.7).
+    The paper's equation (21) has sigmoid(f); the division is ours. Without it the kernel starts with entries
+    near 0.5, so its sum is half their number, and the image network answers by a black image. The sigmoid can
+    raise an entry to twice its start at most; exp, divided by its sum, is a softmax and has no such limit.
 
     >>> kernel = SirenSettings(siren_width=8).draw((5, 7), torch.Generator().manual_seed(0))
     >>> kernel().shape, round(kernel().sum().item(), 3)
@@ -45,7 +39,7 @@ class SirenKernel(nn.Module):
         size: tuple[int, int],
         width: int = 256,
         sine_layers: int = 2,
-        entries: Entries = "softmax",
+        entries: Entries = "sigmoid",
     ) -> None:
         """Build the network, with the initial weights of Sitzmann et al., section 3.2.
 
@@ -53,7 +47,7 @@ class SirenKernel(nn.Module):
             size: (h, w) of the kernel.
             width: Units of each sine layer.
             sine_layers: Number of sine layers; a linear layer follows.
-            entries: 'softmax' for exp(f), or 'sigmoid'.
+            entries: 'sigmoid', or 'softmax' for exp(f).
         """
         super().__init__()
         self.size = size
@@ -93,9 +87,9 @@ class SirenSettings:
 
     siren_width: int = 256  # units of each sine layer
     siren_layers: int = 2  # how many; a single one of 256 units does not fit a motion kernel of 21 px
-    # How the sine network's output becomes the kernel's entries: by a softmax, or by the paper's sigmoid,
-    # which leaves blobs in kernels that are declared too large.
-    siren_entries: Entries = "softmax"
+    # How the sine network's output becomes the kernel's entries. sigmoid: the paper's, divided by the sum.
+    # softmax: SelfDeblur's way.
+    siren_entries: Entries = "sigmoid"
 
     def __post_init__(self) -> None:
         at_least(1, self, "siren_width", "siren_layers")

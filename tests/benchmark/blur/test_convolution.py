@@ -58,6 +58,20 @@ def test_direct_and_fft_equal_scipy_for_every_size(observed, kernel, channels, s
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("case", ["a", "b", "c"])
+@pytest.mark.parametrize("convolve", BOTH)
+def test_valid_convolution_and_its_gradients_match_the_reference(fixture, convolve, case):
+    arrays = fixture("robust_fftconv")
+    image, kernel = (torch.from_numpy(arrays[f"{case}_{name}"]).requires_grad_() for name in "xk")
+    result = convolve(image, kernel)
+    np.testing.assert_allclose(result.detach(), arrays[f"{case}_y"], rtol=0, atol=1e-12)
+    (torch.from_numpy(arrays[f"{case}_w"]) * result).sum().backward()
+    np.testing.assert_allclose(image.grad, arrays[f"{case}_gx"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(kernel.grad, arrays[f"{case}_gk"], rtol=0, atol=1e-11)
+    if kernel.numel() > 1:
+        assert np.abs(result.detach().numpy() - arrays[f"{case}_y_correlation"]).max() > 1e-3
+
+
 def test_direct_and_fft_agree_in_float32():
     torch.manual_seed(0)
     image, kernel = torch.rand(3, 150, 141), torch.rand(21, 13)

@@ -5,7 +5,9 @@ from benchmark.blur.noise import (
     NOISES,
     Gaussian,
     Impulse,
+    Jpeg,
     OneOf,
+    Rounding,
     Saturation,
     Shot,
     Uniform,
@@ -77,6 +79,25 @@ def test_saturation_adds_its_gaussian_noise():
     assert noise.std() == pytest.approx(0.01, rel=0.03)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_loses_more_at_lower_quality_and_rounds_to_8_bits(channels):
+    rows, columns = np.meshgrid(np.linspace(0, 9, 64), np.linspace(0, 5, 64), indexing="ij")
+    image = np.stack([0.5 + 0.4 * np.sin(rows + k) * np.cos(columns) for k in range(channels)])
+    losses = []
+    for quality in (95, 50, 5):
+        saved = Jpeg(quality).apply(image, np.random.default_rng(0))
+        assert saved.shape == image.shape
+        np.testing.assert_allclose(255 * saved, np.round(255 * saved), rtol=0, atol=1e-9)
+        losses.append(np.square(saved - image).mean())
+    assert 0 < losses[0] < losses[1] < losses[2] < 0.01
+
+
+@pytest.mark.parametrize("quality", [0, 96, 50.0, True])
+def test_a_jpeg_quality_that_cannot_be_is_refused(quality):
+    with pytest.raises(InputError, match="quality must be a whole number from 1 to 95"):
+        Jpeg(quality)
+
+
 def test_a_grey_image_has_no_colour_saturation():
     grey = np.full((1, 4, 4), 0.5, np.float32)
     with pytest.raises(InputError, match="needs a colour image"):
@@ -121,13 +142,18 @@ def test_every_kind_gives_an_image(noise):
     np.testing.assert_array_equal(noisy, add_noise(image, noise, np.random.default_rng(1)))
 
 
+def test_rounding_keeps_the_256_levels_of_a_file():
+    image = np.array([[[0.0, 0.4 / 255, 0.6 / 255, 1.2]]])
+    np.testing.assert_allclose(Rounding().apply(image, np.random.default_rng(0)), [[[0, 0, 1 / 255, 1]]])
+
+
 def test_one_of_several_kinds_needs_some():
     with pytest.raises(InputError, match="of must name at least one kind of noise"):
         OneOf(())
 
 
 def test_kinds_are_found_by_their_names():
-    assert list(NOISES) == ["gaussian", "shot", "impulse", "uniform", "saturation"]
+    assert list(NOISES) == ["gaussian", "shot", "impulse", "uniform", "saturation", "jpeg", "rounding"]
     assert NOISES["gaussian"](sigma=0.05) == Gaussian(0.05)
 
 

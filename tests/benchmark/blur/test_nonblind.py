@@ -6,11 +6,13 @@ import torch
 from skimage.data import astronaut
 from skimage.io import imread
 
+from benchmark.blur import nonblind
 from benchmark.blur.nonblind import (
     edge_taper,
     hyper_laplacian,
     hyper_laplacian_by_cg,
     hyper_laplacian_periodic,
+    hyper_laplacian_valid,
     prox,
 )
 from benchmark.blur.operators import SvolaBlur, UniformBlur
@@ -86,6 +88,7 @@ def test_the_restored_image_stays_in_the_frame_of_the_sharp_one(size):
     for restored in (
         hyper_laplacian(blurry, kernel, weight=1e9),
         hyper_laplacian_by_cg(blurry, operator, weight=1e9),
+        hyper_laplacian_valid(blurry, kernel, weight=1e9),
     ):
         assert restored.shape == sharp.shape
         # The prior's pull at this weight is what the tolerance leaves room for.
@@ -124,6 +127,27 @@ def test_a_known_boundary_is_worth_using(boundary):
     sharp, blurry = blurred_astronaut(operator)
     known = psnr(hyper_laplacian_by_cg(blurry, operator), sharp)
     assert known > psnr(hyper_laplacian(blurry, operator.kernel.numpy()), sharp) + 3  # dB; 9.4, 5.2 and 3.5
+
+
+@pytest.mark.parametrize("size", [(11, 11), (4, 9), (1, 1)])
+def test_unknown_pixels_are_those_of_the_valid_operator(size, monkeypatch):
+    kernel = kernels(1)[0][: size[0], : size[1]] + 0.01
+    operator = UniformBlur(kernel / kernel.sum())
+    _, blurry = blurred_astronaut(operator)
+    restored = hyper_laplacian_valid(blurry, operator.kernel.numpy(), 500.0)
+    monkeypatch.setattr(nonblind, "CG_STEPS", 300)  # without a preconditioner it takes many more
+    assert psnr(restored, hyper_laplacian_by_cg(blurry, operator, 500.0)) > 50  # dB
+
+
+def test_unknown_pixels_restore_the_border_that_a_taper_loses():
+    operator = UniformBlur(kernels(1)[0])
+    sharp, blurry = blurred_astronaut(operator)
+    kernel = operator.kernel.numpy()
+    valid, tapered = hyper_laplacian_valid(blurry, kernel), hyper_laplacian(blurry, kernel)
+    border = np.ones(sharp.shape, bool)
+    border[:, 8:-8, 8:-8] = False
+    assert psnr(valid[border], sharp[border]) > psnr(tapered[border], sharp[border]) + 3  # dB
+    assert psnr(valid[~border], sharp[~border]) > psnr(tapered[~border], sharp[~border])
 
 
 def test_kernels_at_nodes_restore_a_non_uniform_blur():

@@ -1,6 +1,8 @@
 """The command line as a whole."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -81,3 +83,65 @@ def test_what_needs_neither_torch_nor_pandas_does_not_load_them(words):
     command = [sys.executable, "-c", code, *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/home/me"),
+            "/home/me: Permission denied; check that it is there",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", "/tmp/x"),
+            "/tmp/x: No such file or directory; check",
+        ),
+        (MemoryError(), "there is too little memory"),
+    ],
+)
+def test_folders_that_are_closed_and_too_little_memory_are_one_line(blindbench, monkeypatch, error, message):
+    def fail(**options):
+        raise error
+
+    monkeypatch.setattr("benchmark.cli.main.app", fail)
+    assert_refused(blindbench("methods"), message)
+
+
+# A signal comes while a module is imported that catches whatever its own imports raise.
+INTERRUPTED = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            try:
+                os.kill(os.getpid(), signal.{signal})
+                for _ in range(1000):
+                    pass
+            except BaseException:
+                pass
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("module", ["typer", "torch"], ids=["before the command is known", "within a verb"])
+def test_a_signal_during_an_import_ends_the_process_at_once_in_one_line(tmp_path, module, name):
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED.format(module=module, signal=name))
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "benchmark", "methods"]
+    done = subprocess.run(
+        command,
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        # A shell starts its background jobs deaf to SIGINT, and these tests may be in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines() == [
+        "blindbench: stopped; a workflow, a download or a training continues with the same command"
+    ]

@@ -77,8 +77,9 @@ def test_deblur_refuses_before_it_works(blindbench, photo, arguments, message):
     [
         (("--method", "selfdebur"), "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"),
         (("--set", "chanels=3"), "unknown setting 'chanels'. Did you mean 'channels'?"),
+        (("--method", "selfdeblur@quik"), "selfdeblur has no preset 'quik'; its presets: quick"),
         (("--set", "channels"), "write KEY=VALUE"),
-        (("--set", "width=[1"), "--set width=[1: '[1' is not a YAML value"),
+        (("--set", "width=[1"), "--set width=[1: line 1, column 3: not valid YAML"),
         (("--set", "channels=5"), "--set channels=5: 'channels' is given twice"),
         (("--iterations", "3", "--set", "iterations=4"), "'iterations' is given twice"),
         (("--device", "tpu"), "unknown device 'tpu'"),
@@ -87,6 +88,12 @@ def test_deblur_refuses_before_it_works(blindbench, photo, arguments, message):
 )
 def test_deblur_names_the_wrong_option(blindbench, photo, more, message):
     assert_refused(blindbench(*deblur(photo, *more)), message)
+
+
+def test_bfloat16_is_refused_on_a_processor_without_it(blindbench, photo, monkeypatch):
+    monkeypatch.setattr("methods.parts.precision.processor_has_bfloat16", lambda: False)
+    outcome = blindbench(*deblur(photo, "--set", "precision=bfloat16"))
+    assert_refused(outcome, "precision: this processor has no bfloat16 (neither AVX-512 BF16 nor AMX)")
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text", "one pixel", "folder"])

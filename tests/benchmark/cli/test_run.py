@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,16 @@ from benchmark.runs.store import Store, read_record
 from benchmark.scoring.metrics import METRICS
 from tests.benchmark.cli.conftest import CONFIG, HERE, ONE_CASE, RESULTS, assert_refused, write_plan
 
-RESTORE = ("restore", "demo-uniform", "selfdeblur", *HERE)
+RESTORE = ("restore", "selfdeblur", *HERE)
 CAMERA = RESULTS / "restorations/demo-uniform/selfdeblur/seed0/camera"
 
 
-def restore(method, dataset="demo-uniform"):
-    return ("restore", dataset, method, *HERE)
+def restore(method):
+    return ("restore", method, *HERE)
 
 
-def scores_of(method, dataset="demo-uniform", seed=0):
-    return pd.read_csv(RESULTS / f"scores/{dataset}/{method}/seed{seed}.csv").set_index("metric")
+def scores_of(method):
+    return pd.read_csv(RESULTS / f"scores/{method}/0.csv").set_index("metric")
 
 
 def record(method, dataset="demo-uniform", case="camera"):
@@ -43,6 +44,24 @@ def test_the_plan_is_shown_and_written(blindbench):
     assert not RESULTS.exists()
     assert blindbench("plan", "config.yaml", "--write")[0] == 0
     assert Plan.read(RESULTS) == make_plan(CONFIG, "config.yaml")
+
+
+def test_the_plan_says_what_the_work_takes_and_what_fits_in_a_budget(blindbench, monkeypatch, tmp_path):
+    Path("config.yaml").write_text(yaml.safe_dump({**CONFIG, "methods": {"blurry": {}}}))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("benchmark.tools.calibration.SECONDS", 600.0)
+    code, output, _ = blindbench("plan", "config.yaml")
+    assert code == 0
+    work = [line.split()[:3] for line in output.splitlines()]
+    assert ["blurry", "2", "1"] in work
+    assert ["in", "all", "2"] in work
+    assert "not measured" not in output
+    assert list((tmp_path / "cache").rglob("calibration.json"))
+    code, output, _ = blindbench("plan", "config.yaml", "--budget", "2h")
+    assert code == 0
+    assert ["blurry", "demo-uniform", "2", "2"] in [line.split()[:4] for line in output.splitlines()]
+    refused = blindbench("plan", "config.yaml", "--budget", "0h")
+    assert_refused(refused, "--budget 0h: give a time such as 90min, 2h or 1.5d")
 
 
 def test_a_config_goes_on_top_of_another(blindbench):
@@ -69,33 +88,57 @@ def test_a_shard_restores_its_own_cases_and_without_one_all_are_restored(synthes
     assert synthesized(*RESTORE, "--shard", 1)[0] == 0
     assert {path.parent.name for path in CAMERA.parent.glob("*/run.json")} == {"astronaut"}
     assert synthesized(*RESTORE)[0] == 0
-    assert {path.name for path in CAMERA.parent.glob("*.json")} == {"shard0.json", "shard1.json"}
-    assert_refused(synthesized(*RESTORE, "--shard", 2), "--shard 2: demo-uniform has 2, numbered from 0")
+    assert {path.name for path in RESULTS.glob("records/selfdeblur/*.json")} == {"0.json", "1.json"}
+    refused = synthesized(*RESTORE, "--shard", 2)
+    assert_refused(refused, "--shard 2: selfdeblur has 2, numbered from 0")
+
+
+def test_results_do_not_depend_on_the_shard_size_and_finished_cases_are_kept(synthesized):
+    outcomes = {}
+    for size in (1, 2):
+        write_plan(shard_size=size)
+        assert synthesized(*RESTORE)[0] == 0
+        assert synthesized("score", "selfdeblur", *HERE)[0] == 0
+        files = [*CAMERA.parent.glob("*/image.png"), *CAMERA.parent.glob("*/kernels.npz")]
+        scores = RESULTS / "scores/selfdeblur/0.csv"
+        outcomes[size] = {file: file.read_bytes() for file in [*files, scores]}
+        if size == 1:
+            shutil.rmtree(CAMERA.parent)
+    assert len(outcomes[1]) == 5
+    assert outcomes[1] == outcomes[2]
+
+    before = {file: file.stat().st_mtime_ns for file in CAMERA.parent.glob("*/*")}
+    write_plan(shard_size=1)
+    assert synthesized(*RESTORE)[0] == 0
+    assert {file: file.stat().st_mtime_ns for file in CAMERA.parent.glob("*/*")} == before
+    files = [RESULTS / f"records/selfdeblur/{number}.json" for number in (0, 1)]
+    sizes = [len(json.loads(file.read_text())) for file in files]
+    assert sizes == [1, 1]
 
 
 def test_metrics_without_weights_stay_empty_and_say_why(synthesized, monkeypatch, tmp_path):
     monkeypatch.delenv("BLINDBENCH_MIRROR", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing here"))
+    monkeypatch.setattr("benchmark.scoring.iqa.data_folder", lambda: tmp_path / "nothing here")
     write_plan(metrics=["psnr", "ssim", "lpips", "vif", "niqe", "brisque", "piqe"], cases=ONE_CASE)
     assert synthesized(*restore("blurry"))[0] == 0
-    code, _, error = synthesized("score", "demo-uniform", "blurry", *HERE)
+    code, _, error = synthesized("score", "blurry", *HERE)
     assert (code, error) == (0, "")
     scores = scores_of("blurry")
-    empty = {"lpips-alex", "niqe", "brisque"}
-    assert set(scores.index[scores.value.isna()]) == empty
-    assert set(scores.index) - empty == {"psnr", "ssim", "vif", "piqe"}
-    for name in empty:
-        assert scores.note[name].startswith(f"weights of {name} not found: set BLINDBENCH_MIRROR, or put")
-    assert scores.note.drop(empty).isna().all()
+    assert set(scores.index) == {"psnr", "ssim", "lpips-alex", "vif", "niqe", "brisque", "piqe"}
+    assert list(scores.index[scores.value.isna()]) == ["lpips-alex"]
+    note = "weights of lpips-alex not found: blindbench download metric-weights --accept-terms"
+    assert scores.note["lpips-alex"] == note
+    assert scores.note.drop("lpips-alex").isna().all()
     assert not (tmp_path / "nothing here").exists()
 
 
 def test_a_photograph_without_a_sharp_image_has_no_reference_scores_on_the_full_frame(blindbench):
     write_plan(datasets=["demo-real"], metrics=["psnr", "ssim", "lpips", "vif", "piqe"])
-    for step in (("synthesize", "demo-real"), ("restore", "demo-real", "blurry")):
+    for step in (("synthesize", "demo-real"), ("restore", "blurry")):
         assert blindbench(*step, *HERE)[0] == 0
-    assert blindbench("score", "demo-real", "blurry", *HERE)[0] == 0
-    scores = scores_of("blurry", "demo-real")
+    assert blindbench("score", "blurry", *HERE)[0] == 0
+    scores = scores_of("blurry")
     image = store.read_restored_image(RESULTS / "restorations/demo-real/blurry/seed0/clock")
     assert scores.value["piqe"] == pytest.approx(METRICS["piqe"].function(image.astype(np.float64)))
     without = scores.drop("piqe")
@@ -139,6 +182,31 @@ def test_a_failed_case_is_tried_again_and_a_diverged_one_is_not(synthesized, tmp
     assert json.loads(path.read_text())["status"] == "diverged"
 
 
+def test_a_record_stays_when_its_files_come_out_again(synthesized):
+    write_plan(methods={"blurry": {}})
+    synthesized(*restore("blurry"))
+    first = record("blurry")
+    folder = RESULTS / "restorations/demo-uniform/blurry/seed0/camera"
+    (folder / "run.json").write_text(json.dumps(first | {"seconds": 77}))
+    (folder / "image.png").unlink()
+    synthesized(*restore("blurry"))
+    assert record("blurry")["seconds"] == 77
+    assert (folder / "image.png").exists()
+
+
+@pytest.mark.parametrize("name", ["kernels.npz", "trace.csv"])
+def test_a_case_with_another_file_than_recorded_is_not_scored(synthesized, name):
+    write_plan(cases=ONE_CASE)
+    synthesized(*RESTORE)
+    content = (CAMERA / name).read_bytes()
+    (CAMERA / name).write_bytes(content[:-9] + bytes(9))
+    assert read_record(CAMERA) is None
+    refused = synthesized("score", "selfdeblur", *HERE)
+    assert_refused(refused, "seed0/camera: not restored, or altered since")
+    synthesized(*RESTORE)
+    assert (CAMERA / name).read_bytes() == content
+
+
 def test_cases_are_not_forgotten_under_another_run(blindbench):
     lock = try_lock(Path("results/demo/.lock"))
     assert lock is not None
@@ -168,7 +236,7 @@ def test_only_a_method_that_declares_the_need_is_given_the_true_kernels(synthesi
 
 def test_the_oracle_declines_real_photographs(blindbench):
     write_plan(datasets=["demo-real"], methods={"oracle": {}})
-    for step in ("synthesize", "demo-real"), ("restore", "demo-real", "oracle"):
+    for step in ("synthesize", "demo-real"), ("restore", "oracle"):
         assert blindbench(*step, *HERE)[0] == 0
     ended = record("oracle", "demo-real", "clock")
     assert (ended["status"], ended["reason"]) == (
@@ -200,16 +268,17 @@ def test_images_made_elsewhere_are_restored_again_when_they_change(synthesized, 
 
 def test_kernel_scores_are_taken_where_there_are_kernels(synthesized):
     methods = {**CONFIG["methods"], "oracle": {}}
-    write_plan(methods=methods, cases=ONE_CASE, metrics=["kernel-similarity", "error-ratio"])
+    write_plan(methods=methods, cases=ONE_CASE, metrics=["kernel-similarity", "error-ratio", "kernel-energy"])
     for method in methods:
         synthesized(*restore(method))
-        scored = synthesized("score", "demo-uniform", method, *HERE)
+        scored = synthesized("score", method, *HERE)
         assert scored[0] == 0, scored[2]
     scores = {name: scores_of(name) for name in methods}
     assert scores["oracle"].value["kernel-similarity"] == pytest.approx(1)
     assert scores["oracle"].value["error-ratio"] == pytest.approx(1)
     assert 0 < scores["selfdeblur"].value["kernel-similarity"] < 1
     assert scores["selfdeblur"].value["error-ratio"] > 1
+    assert 0 < scores["oracle"].value["kernel-energy"] < scores["selfdeblur"].value["kernel-energy"]
     assert scores["blurry"].value.isna().all()
     assert set(scores["blurry"].note) == {"the method estimates no kernel"}
 
@@ -217,19 +286,9 @@ def test_kernel_scores_are_taken_where_there_are_kernels(synthesized):
 PLANNED = [
     (("synthesize", "demo-unifrom"), "the plan has no dataset 'demo-unifrom'. Did you mean 'demo-uniform'?"),
     (("synthesize", "demo-real"), "the plan has no dataset 'demo-real'. Known: demo-uniform."),
-    (
-        ("restore", "demo-uniform", "selfdebur"),
-        "the plan has no method 'selfdebur'. Did you mean 'selfdeblur'?",
-    ),
-    (
-        ("restore", "demo-uniform", "selfdeblur"),
-        "camera.npz: no such file; run `blindbench synthesize` first",
-    ),
-    (("restore", "demo-uniform", "blurry", "--seed", 3), "the plan has no seed 3; it has 0"),
-    (
-        ("collect",),
-        "results/r/restorations/demo-uniform/blurry/seed0/shard0.json: no such file; run `blindbench",
-    ),
+    (("restore", "selfdebur"), "the plan has no method 'selfdebur'. Did you mean 'selfdeblur'?"),
+    (("restore", "selfdeblur"), "camera.npz: no such file; run `blindbench synthesize` first"),
+    (("collect",), "results/r/records/blurry/0.json: no such file; run `blindbench restore` first"),
     (("table", "uniform"), "scores.csv: no such file; run the steps before this one"),
 ]
 
@@ -242,11 +301,12 @@ def test_a_step_refuses_in_one_line(blindbench, arguments, message):
 
 def test_a_step_tells_where_a_method_or_a_dataset_does_not_run(blindbench, tmp_path, monkeypatch):
     monkeypatch.setenv("BLINDBENCH_MIRROR", str(tmp_path))
-    datasets = ["demo-uniform", "demo-real", "gopro"]
-    write_plan(datasets=datasets, only={"selfdeblur": ["demo-real"]})
-    refused = blindbench("restore", "demo-uniform", "selfdeblur", *HERE)
-    assert_refused(refused, "the plan keeps selfdeblur to demo-real")
-    assert_refused(blindbench("restore", "gopro", "blurry", *HERE), "gopro cannot run: there is no folder")
+    datasets = ["demo-real", "gopro"]
+    write_plan(datasets=datasets, only={"selfdeblur": ["gopro"]})
+    for step in ("restore", "score"):
+        refused = blindbench(step, "selfdeblur", *HERE)
+        assert_refused(refused, "selfdeblur has no cases: none of its datasets can run; see")
+    assert_refused(blindbench("synthesize", "gopro", *HERE), "gopro cannot run: there is no folder")
 
 
 @pytest.mark.parametrize("step", ["synthesize demo-uniform", "collect", "table uniform", "figure uniform"])
@@ -264,12 +324,24 @@ def test_a_results_folder_may_be_moved(blindbench, tmp_path):
     write_plan()
     (tmp_path / RESULTS).rename(tmp_path / "elsewhere")
     refused = blindbench("collect", "--results", "elsewhere")
-    assert_refused(refused, "blindbench: elsewhere/restorations/")
+    assert_refused(refused, "blindbench: elsewhere/records/")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"config": {}}'])
 def test_a_damaged_plan_is_named(blindbench, content):
     write_plan().write_text(content)
+    assert_refused(
+        blindbench("collect", *HERE), "results/r/plan.json: damaged, or written by another version"
+    )
+
+
+@pytest.mark.parametrize("changes", [{"seeds": None}, {"seeds": 5}, {"metrics": None}, {"titels": {}}])
+def test_a_plan_whose_config_is_not_whole_is_damaged(blindbench, changes):
+    path = write_plan()
+    document = json.loads(path.read_text())
+    config = document["config"] | changes
+    document["config"] = {key: value for key, value in config.items() if value is not None}
+    path.write_text(json.dumps(document))
     assert_refused(
         blindbench("collect", *HERE), "results/r/plan.json: damaged, or written by another version"
     )
@@ -295,6 +367,26 @@ def test_a_config_that_cannot_be_read_is_one_line(blindbench, verb, content, mes
     assert_refused(blindbench(verb, *given, "nothing.yaml"), "nothing.yaml: no such file")
 
 
+# Mappings of mappings, ten times as many at each level. Snakemake alone fills the memory with them.
+EXPLODING = "a: &a {x: 1}\n" + "".join(
+    f"{name}: &{name} {{{', '.join(f'k{number}: *{before}' for number in range(10))}}}\n"
+    for before, name in zip("abcdefghijk", "bcdefghijkl", strict=True)
+)
+# Snakemake alone runs this, as a template of the package yte.
+TEMPLATE = "__use_yte__: true\nprofile: ?__import__('pathlib').Path('ran').touch() or 'r'\n"
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(EXPLODING, "stand for more than 100000 entries"), (TEMPLATE, "unknown key '__use_yte__'")],
+)
+def test_a_strangers_config_is_read_by_us_first(blindbench, verb, content, message):
+    Path("config.yaml").write_text(content)
+    assert_refused(blindbench(verb, "--configfile", "config.yaml"), message)
+    assert not Path("ran").exists()
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
@@ -309,7 +401,7 @@ def test_a_mistyped_target_is_one_line(blindbench, target, message):
 
 
 def test_scores_need_restorations(synthesized):
-    refused = synthesized("score", "demo-uniform", "blurry", *HERE)
+    refused = synthesized("score", "blurry", *HERE)
     assert_refused(refused, "seed0/camera: not restored, or altered since; run `blindbench restore` first")
 
 
@@ -325,15 +417,18 @@ ROW = "demo-uniform,camera,camera,blurry,0,shift-rgb,psnr"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("dataset,case\na,b\n", "seed0.csv: the column 'group' is missing"),
-        (f"{HEADER}{ROW},23.7,\n{ROW},,none\n{ROW},27.l,\n", "seed0.csv: line 4: '27.l' is not a number"),
+        ("dataset,case\na,b\n", "0.csv: the column 'group' is missing"),
+        (f"{HEADER}{ROW},23.7,\n{ROW},,none\n{ROW},27.l,\n", "0.csv: line 4: '27.l' is not a number"),
     ],
 )
 def test_an_edited_file_of_scores_is_named(synthesized, content, message):
     write_plan(methods={"blurry": {}})
     assert synthesized(*restore("blurry"))[0] == 0
-    assert synthesized("score", "demo-uniform", "blurry", *HERE)[0] == 0
-    (RESULTS / "scores/demo-uniform/blurry/seed0.csv").write_text(content)
+    assert synthesized("score", "blurry", *HERE)[0] == 0
+    scores = RESULTS / "scores/blurry/0.csv"
+    scores.write_text(content)
+    assert_refused(synthesized("collect", *HERE), "0.csv: damaged or altered since it was written")
+    scores.with_suffix(".sha256").unlink()  # as a file from elsewhere
     assert_refused(synthesized("collect", *HERE), message)
 
 

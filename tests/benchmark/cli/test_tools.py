@@ -1,17 +1,22 @@
 """Verbs about methods: list, train, measure, investigate."""
 
 import dataclasses
+import re
 import shutil
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy import ndimage
 
 from benchmark.tools.method_pages import list_settings
 from methods.parts.registry import built_in, no_files
+from tests.benchmark.blur.test_kernel_energy import blurred, motion
 from tests.benchmark.cli.conftest import assert_refused
+
+OF_THE_USER = ("folder", "given-kernel")  # their files are no weights
 
 
 def test_methods_are_listed(blindbench):
@@ -24,7 +29,7 @@ def test_every_method_is_described_with_all_of_its_settings(blindbench, name):
     assert code == 0
     assert built_in()[name].title in output
     head, _, settings = output.partition("\n\n")
-    assert ("weights here" in head) == (built_in()[name].files is not no_files and name != "folder")
+    assert ("weights here" in head) == (built_in()[name].files is not no_files and name not in OF_THE_USER)
     rows = [line.split()[0] for line in settings.splitlines()[2:] if line[0] not in " I"]
     assert rows == [row["setting"] for row in list_settings(name)]
 
@@ -33,7 +38,7 @@ def test_settings_are_shown_with_default_and_meaning(blindbench):
     rows = {row["setting"]: row for row in list_settings("selfdeblur")}
     assert rows["iterations"]["default"] == "5000"
     assert rows["milestones"]["default"] == "[0.4, 0.6, 0.8]"
-    assert rows["warm_start"]["default"] == "null"
+    assert rows["start"]["default"] == "null"
     assert rows["iterations"]["meaning"]
     assert {row["default"] for row in list_settings("folder")} == {"(required)"}
 
@@ -54,10 +59,77 @@ def test_parts_of_settings_are_shown_by_their_keys(monkeypatch):
     assert shown == [("steps", "3", ""), ("rate", "2.0", "of the part")]
 
 
+def test_presets_are_shown_with_their_settings(blindbench):
+    for name in ("selfdeblur", "selfdeblur@quick"):
+        assert re.search(
+            r"^selfdeblur@quick +starts from channels: 32, iterations: 600, finish: polished-if-uniform",
+            blindbench("methods", name)[1],
+            re.M,
+        )
+    assert_refused(
+        blindbench("methods", "selfdeblur@quik"), "selfdeblur has no preset 'quik'; its presets: quick"
+    )
+    assert_refused(blindbench("bench", "bird@quick"), "bird has no preset 'quick'; it has none")
+
+
 def test_a_mistyped_method_is_one_line(blindbench):
     assert_refused(
         blindbench("methods", "selfdebur"), "unknown method 'selfdebur'. Did you mean 'selfdeblur'?"
     )
+
+
+def test_a_method_is_written_checked_and_listed_with_what_comes_next(blindbench, monkeypatch, tmp_path):
+    monkeypatch.setattr("benchmark.tools.new_method.checkout", lambda: None)
+    code, out, _ = blindbench("new-method", "wiener-tv")
+    assert code == 0
+    (folder,) = tmp_path.glob("blindbench-*")
+    assert [line for line in out.splitlines() if line.startswith("wrote ")] == [
+        f"wrote {folder.name}/{name}"
+        for name in (
+            "blindbench_wiener_tv.py",
+            "test_blindbench_wiener_tv.py",
+            "pyproject.toml",
+            "config.yaml",
+        )
+    ]
+    assert "blindbench check-method wiener-tv  # does it keep" in out
+    assert_refused(blindbench("new-method", "../x"), "'../x' is not allowed as the name of a method; write")
+    assert_refused(blindbench("new-method", "wiener-tv"), "is there already")
+
+
+def test_every_promise_of_a_method_has_a_line(blindbench):
+    code, out, _ = blindbench("check-method", "blurry")
+    assert code == 0
+    assert "pass  gives the same bytes twice" in out.splitlines()
+    assert out.splitlines()[-1] == "blurry: 17 kept, 0 broken, 0 not checked"
+    assert_refused(blindbench("check-method", "blury"), "unknown method 'blury'. Did you mean 'blurry'?")
+    assert_refused(blindbench("check-method", "l0-grad", "--set", "sigma"), "--set sigma: write KEY=VALUE")
+
+
+BROKEN = """
+from dataclasses import dataclass
+import torch
+from methods.parts.direct import Direct
+from methods.parts.registry import Method
+from methods.parts.solver import Result
+
+@dataclass(frozen=True)
+class Settings:
+    pass
+
+def problem(observation, settings, rng, device):
+    return Direct(lambda: Result(torch.rand(observation.blurry.shape)))
+
+METHOD = Method("mine", "Mine", "none", "MIT", ("uniform",), Settings, problem, gpu=False)
+"""
+
+
+def test_a_plug_in_that_breaks_a_promise_ends_with_code_1(blindbench, installed):
+    installed("mine", BROKEN)
+    code, out, _ = blindbench("check-method", "mine")
+    assert code == 1
+    assert "FAIL  gives the same bytes twice: two runs differ: draw all random numbers from the given" in out
+    assert re.search(r"^mine: \d+ kept, \d broken, 0 not checked$", out, re.MULTILINE)
 
 
 def test_only_a_method_with_iterations_has_a_step_to_time(blindbench):
@@ -104,6 +176,26 @@ def test_doctor_reports_orientation_and_boundary(blindbench, tmp_path):
     assert_refused(blindbench("doctor", *files, "--blurry", "blurry.png"), "1 sharp and 2 blurry images")
 
 
+def test_doctor_finds_the_orientation_without_sharp_images(blindbench, tmp_path):
+    kernel = motion(1)
+    blurry = blurred("camera", kernel)
+    Image.fromarray(np.round(255 * blurry).astype(np.uint8)).save(tmp_path / "blurry.png")
+    np.save(tmp_path / "kernel.npy", kernel[::-1, ::-1])
+    files = ("--kernel", "kernel.npy", "--blurry", "blurry.png")
+    code, out, _ = blindbench("doctor", *files)
+    assert code == 0
+    assert out.splitlines()[2].startswith("correlation")
+    assert "The kernel file is in the form: correlation (energy " in out
+    again = ("--blurry", "blurry.png")
+    assert_refused(
+        blindbench("doctor", *files, *files, *again),
+        "2 kernels for 3 images: give one for all, or one for each",
+    )
+    np.save(tmp_path / "kernel.npy", np.ones((5, 5)))
+    code, out, _ = blindbench("doctor", *files)
+    assert "The kernel's orientation cannot be decided: convolution and correlation and" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -113,13 +205,13 @@ def test_doctor_reports_orientation_and_boundary(blindbench, tmp_path):
         (["decoder", "--steps", 0], "steps must be positive"),
         (["decoder", "--seed", -1], "the seed must lie between 0 and"),
         (["decoder", "--set", "foo=1"], "decoder: unknown setting 'foo'"),
-        (["decoder", "--set", "kernels=x"], "decoder.kernels: Input should be a valid integer"),
+        (["decoder", "--set", "kernels=x"], "decoder.kernels: a whole number is needed, not 'x'"),
         (["decoder", "--images", "folder"], "learns from no photographs"),
         (["initializer"], "give --images a folder"),
         (["initializer", "--images", "nowhere"], "no folder nowhere"),
         (["initializer", "--images", "empty"], "empty: no images in this folder"),
         (["initializer", "--images", "one"], "the only image; at least 2 are needed"),
-        (["initializer", "--images", "damaged"], "damaged/a.png: not an image that can be read"),
+        (["initializer", "--images", "damaged"], "damaged/a.png: not a photograph that can be read"),
         (["initializer", "--images", "folder"], "no generator for kernels of 31 x 31"),
     ],
 )
@@ -143,3 +235,37 @@ def test_pretrain_trains_once(blindbench, tmp_path, monkeypatch):
     code, output, _ = blindbench(*command)
     assert code == 0
     assert "was trained before" in output
+
+
+def test_verdicts_are_counted_and_each_case_is_a_row(blindbench, tmp_path):
+    code, output, _ = blindbench("verdicts", "demo-uniform", "--cases", "cam*", "--out", "rows.csv")
+    assert code == 0
+    assert [line.split()[0] for line in output.splitlines()] == [
+        "verdict", "trusted", "doubted", "nothing", "rows.csv:",
+    ]  # fmt: skip
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    assert rows["case"].tolist() == ["camera"]
+    assert {"blurry_psnr", "restored_psnr", "trusted", "sentence"} <= set(rows)
+
+
+def test_verdicts_need_cases_and_a_folder(blindbench, tmp_path):
+    assert_refused(
+        blindbench("verdicts", "demo-uniform", "--cases", "x", "--out", "r.csv"), "no case matches 'x'"
+    )
+    (tmp_path / "no").write_text("a file")
+    assert_refused(blindbench("verdicts", "demo-uniform", "--out", "no/r.csv"), "no: cannot be written")
+    assert_refused(blindbench("verdicts", "demo-real", "--out", "r.csv"), "blurred here")
+
+
+def test_match_shows_which_file_belongs_to_which_case(blindbench, tmp_path):
+    folder = tmp_path / "theirs/visualization/demo-uniform"
+    folder.mkdir(parents=True)
+    (folder / "camera_NAFNet.PNG").touch()
+    code, output, _ = blindbench("match", "demo-uniform", "theirs")
+    assert code == 1
+    assert re.search(r"^camera +theirs/visualization/demo-uniform/camera_NAFNet.PNG$", output, re.MULTILINE)
+    assert "1 of 2 cases have one file.\nWithout a file (1): astronaut\n" in output
+    (folder / "astronaut_NAFNet.PNG").touch()
+    assert blindbench("match", "demo-uniform", "theirs")[0] == 0
+    assert blindbench("match", "demo-uniform", "theirs", "--cases", "camera")[0] == 0
+    assert_refused(blindbench("match", "demo-uniform", "x/{image}.png"), "path: '{image}' has no meaning")

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from benchmark.core.faults import MachineError
 from benchmark.core.files import locked, remove_leftovers, replacing, try_lock, write_text
 from benchmark.core.types import InputError
 
@@ -45,13 +46,13 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     for action in (lambda p: write_text(p / "x.txt", ""), lambda p: try_lock(p / "lock")):
-        with pytest.raises(InputError, match="file"):
+        with pytest.raises(MachineError, match="file"):
             action(tmp_path / "file")
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     path = tmp_path / "x.txt"
-    with pytest.raises(InputError, match="No space left"), replacing(path) as temporary:
+    with pytest.raises(MachineError, match="No space left"), replacing(path) as temporary:
         temporary.write_text("half")
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
@@ -76,3 +77,13 @@ def test_a_lock_dies_with_its_process(tmp_path):
     lock = try_lock(path)
     assert lock is not None
     lock.close()
+
+
+def test_a_lock_follows_no_link_and_keeps_what_the_file_holds(tmp_path):
+    precious, lock = tmp_path / "precious.txt", tmp_path / ".lock"
+    precious.write_text("work of years")
+    lock.symlink_to(precious)
+    with pytest.raises(InputError, match=r"\.lock: cannot be written \(it is a link\)"):
+        try_lock(lock)
+    with locked(precious):
+        assert precious.read_text() == "work of years"

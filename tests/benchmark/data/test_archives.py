@@ -6,6 +6,7 @@ import stat
 import struct
 import subprocess
 import tarfile
+import tracemalloc
 import zipfile
 import zlib
 
@@ -255,3 +256,18 @@ def test_the_missing_program_is_named(tmp_path, monkeypatch):
     write_rar(tmp_path / "x", TREE)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert_refused(tmp_path, "need the program bsdtar; install libarchive-tools")
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_huge_header_of_a_tar_file_is_refused_before_it_is_read(tmp_path, kind):
+    """tarfile would take 600 MiB of memory for it, before a member is known and any limit applies."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 600 * 2**20
+    with (tmp_path / "x").open("wb") as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(601 * 2**20)  # of zeros, which take no space on the disk
+    tracemalloc.start()
+    with pytest.raises(InputError, match="a header of 629145600 bytes"):
+        extract(tmp_path / "x", tmp_path / "unpacked")
+    assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
+    tracemalloc.stop()

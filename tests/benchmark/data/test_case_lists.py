@@ -16,7 +16,8 @@ COUNTS = {
     "lai-noise": 25, "levin": 32, "levin-synth": 32, "lai": 100,
     "lai-synth": 100, "lai-nonuniform": 100, "lai-real": 100, "koehler": 48, "coco80": 80,
     "coco80-nonuniform": 80, "realblur-j": 980, "realblur-r": 980, "gopro": 1111, "hide": 2025,
-    "reds125": 125, "celebahq": 500, "afhq-dog": 500, "imagenet": 1000,
+    "reds125": 125, "bsds-crops": 2, "demo-scenarios": 5, "celebahq": 500, "afhq-dog": 500, "imagenet": 1000,
+    "choose-tuning": 24, "choose-fresh": 48,
 }  # fmt: skip
 
 
@@ -201,6 +202,54 @@ def test_pairs_of_a_manifest_lie_anywhere_below_the_data(tmp_path):
         _ = find_dataset("reds125", tmp_path).case_ids
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("s1,$(touch pwned)x,b.png,s.png", r"cases\[0\]\.id: '\$\(touch pwned\)x' is not allowed as a name"),
+        ('s1,"a,b",b.png,s.png', "'a,b' is not allowed as a name"),
+        ("s1,IMG 1 (2),b.png,s.png", "'IMG 1 .2.' is not allowed as a name"),
+        ("s1,../../../escape,b.png,s.png", "is not allowed as a name"),
+        ("s1,/tmp/escape,b.png,s.png", "is not allowed as a name"),
+        ("s1,r1,/etc/passwd,s.png", "r1: '/etc/passwd' leads outside the folder of data"),
+        ("s1,r1,b.png,../../s.png", r"r1: '\.\./\.\./s\.png' leads outside the folder of data"),
+        ("s1,r1", "line 2: has another number of cells"),
+        ("s1,r1,b.png,s.png,more", "line 2: has another number of cells"),
+        (b"s1,r1,\xe9.png,s.png", "cannot be read as text"),
+        ('s1,"r1' + "x" * 140_000, "not a CSV table"),
+    ],
+)
+def test_a_manifest_names_safe_cases_and_files_of_the_data(tmp_path, monkeypatch, row, message):
+    _ = write(tmp_path, "reds125")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reds125").mkdir()
+    row = row if isinstance(row, bytes) else row.encode()
+    (tmp_path / "reds125" / "manifest.csv").write_bytes(b"group,id,blurry,sharp\n" + row + b"\n")
+    with pytest.raises(InputError, match=message) as caught:
+        _ = find_dataset("reds125", tmp_path).case_ids
+    assert "\n" not in str(caught.value)
+
+
+def test_a_manifest_may_come_from_a_spreadsheet(tmp_path):
+    _ = write(tmp_path, "reds125")
+    (tmp_path / "reds125").mkdir()
+    manifest = tmp_path / "reds125" / "manifest.csv"
+    manifest.write_bytes("\ufeffgroup,id,blurry,sharp\r\ns1,r1,my é/b (1).png,s.png\r\n".encode())
+    assert find_dataset("reds125", tmp_path).entries["r1"].files == ("my é/b (1).png", "s.png")
+    manifest.write_text("group;id;blurry;sharp\ns1;r1;b.png;s.png\n")
+    with pytest.raises(InputError, match="separated by semicolons; save it with commas"):
+        _ = find_dataset("reds125", tmp_path).case_ids
+
+
+def test_a_file_of_a_dataset_gives_no_case_a_name_that_a_shell_would_run(tmp_path):
+    files = {"find": "val/(?P<name>.+).jpg", "first": 1, "id": "{name}", "sharp": "val/{name}.jpg"}
+    dataset = write(tmp_path, "celebahq", files=files)
+    folder = tmp_path / "celebahq" / "val"
+    folder.mkdir(parents=True)
+    (folder / "$(touch X).jpg").write_text("")
+    with pytest.raises(InputError, match=r"'\$\(touch X\)' is not allowed as a name"):
+        _ = dataset.case_ids
+
+
 def test_a_condition_changes_noise_or_declared_size_and_nothing_else():
     base, noisy = find_dataset("lai-synth"), find_dataset("lai-synth@shot-high@size-level-3")
     assert noisy.base == "lai-synth"
@@ -218,7 +267,8 @@ def test_a_condition_changes_noise_or_declared_size_and_nothing_else():
             "lai-synth@shot-hihg",
             "lai-synth@shot-hihg: unknown condition 'shot-hihg'. Did you mean 'shot-high'?",
         ),
-        ("lai@shot-high", "its blurry images are files, so no condition can change them"),
+        ("lai@shot-high", "its blurry images are files, so conditions change the declared size alone"),
+        ("lai@size-level-2", "its blurry images are files, so conditions change the declared size alone"),
         ("lai-sinth", "unknown dataset 'lai-sinth'. Did you mean 'lai-synth'?"),
         ("sources", "unknown dataset 'sources'"),
     ],
@@ -234,3 +284,15 @@ def test_cases_are_selected_by_shell_patterns():
     assert dataset.selected(["im1_*", "im2_kernel4"])[-2:] == ["im1_kernel8", "im2_kernel4"]
     with pytest.raises(InputError, match="levin-synth: no case matches 'im9_\\*'"):
         dataset.selected(["im9_*"])
+
+
+def test_the_photographs_of_the_report_are_none_on_which_settings_were_chosen():
+    ids = {name: {path for entry in find_dataset(name).entries.values() for path in entry.files}
+           for name in ("choose-tuning", "choose-fresh", "bsds-crops")}  # fmt: skip
+    assert not ids["choose-fresh"] & (ids["choose-tuning"] | ids["bsds-crops"])
+
+
+def test_cases_take_several_recipes_of_kernels_and_their_sizes_in_turn():
+    recipes = [entry.kernel for entry in find_dataset("choose-fresh").entries.values()]
+    assert recipes[:4] == [{"trajectory": 13}, {"lai_like": 17}, {"trajectory": 21}, {"lai_like": 27}]
+    assert recipes[10] == recipes[0]  # every kind with every size

@@ -9,11 +9,11 @@ import yaml
 from benchmark.blur.convolution import blur
 from benchmark.blur.noise import Gaussian, Saturation
 from benchmark.blur.operators import SvolaBlur
+from benchmark.core.images import write_image
 from benchmark.core.schema import read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.cases import declared_kernel_size, make_case
 from benchmark.data.descriptors import FOLDER, MIRROR, find_dataset
-from benchmark.data.images import write_image
 from benchmark.data.synthesis import observe
 from benchmark.runs.store import Store, observation_hash
 from benchmark.scoring.metrics import psnr
@@ -121,6 +121,16 @@ def test_noise_without_blur_is_one_of_several_kinds_and_declares_what_it_is_aske
 def test_a_condition_may_declare_a_size_of_its_own():
     case = make_case(find_dataset("demo-uniform@declared-7"), "camera", 0)
     assert (case.kernel_size, case.kernels.shape) == ((7, 7), (1, 13, 13))
+
+
+def test_a_condition_may_declare_another_size_of_photographs():
+    usual, larger = find_dataset("demo-real"), find_dataset("demo-real@declared-29")
+    (case, *_) = usual.case_ids
+    assert make_case(usual, case, 0).kernel_size != (29, 29)
+    observation, _ = observe(make_case(larger, case, 0), 0)
+    assert observation.kernel_size == (29, 29)
+    np.testing.assert_array_equal(observation.blurry, make_case(usual, case, 0).photograph)
+    assert larger.content["caption"].endswith("estimated on Levin's photographs.")
 
 
 def test_declared_sizes_grow_in_equal_steps_to_half_the_image(fixture):
@@ -262,6 +272,17 @@ def test_staged_images_of_coco_and_lai(mirror, monkeypatch):
     assert (case.kernel_size, case.sharp) == ((51, 51), None)
 
 
+def test_real_photographs_of_robust_bid_declare_half_of_the_image_rounded_up(tmp_path):
+    content = read_yaml(FOLDER / "reds125.yaml")
+    (tmp_path / "reds125.yaml").write_text(yaml.safe_dump(content))
+    for name in ("b", "s"):
+        write_image(tmp_path / "reds125" / f"{name}.png", np.full((3, 31, 40), 0.5, np.float32))
+    (tmp_path / "reds125" / "manifest.csv").write_text(
+        "group,id,blurry,sharp\ns1,r1,reds125/b.png,reds125/s.png\n"
+    )
+    assert make_case(find_dataset("reds125", tmp_path), "r1", 0).kernel_size == (16, 20)
+
+
 def test_recompressed_photographs_of_koehler(mirror, tmp_path, monkeypatch):
     """Their frames along the shake are not staged: the sharp picture stands in for all of them."""
     monkeypatch.delenv(MIRROR, raising=False)
@@ -289,3 +310,37 @@ def test_a_crop_may_be_resized_before_a_blur_of_the_same_size():
     np.testing.assert_allclose(case.scene.mean((1, 2)), photograph.mean((1, 2)), atol=5e-3)
     observation, truth = observe(case, 0)
     assert observation.blurry.shape == truth.sharp.shape == (3, 64, 64)
+
+
+def write_photograph(folder, size):
+    """A descriptor of central crops of 20 px, blurred by kernels of 7 px, and its one photograph."""
+    descriptor = read_yaml(FOLDER / "choose-tuning.yaml")
+    descriptor |= {"source": "mine", "kernel": {"trajectory": 7}, "noise": []}
+    descriptor["files"] = {
+        "find": "(?P<id>.*)[.]png",
+        "count": 1,
+        "id": "{id}",
+        "sharp": "{id}.png",
+        "crop": 20,
+    }
+    (folder / "mine.yaml").write_text(yaml.safe_dump(descriptor))
+    photograph = np.random.default_rng(0).random((3, *size), dtype=np.float32)
+    write_image(folder / "mine" / "a.png", photograph)
+    return photograph
+
+
+def test_a_crop_is_the_middle_of_a_photograph_and_blur_takes_its_margin_from_around_it(tmp_path, monkeypatch):
+    monkeypatch.delenv(MIRROR, raising=False)
+    photograph = write_photograph(tmp_path, (30, 40))
+    observation, truth = observe(make_case(find_dataset("mine", tmp_path), "a", 0), 0)
+    assert observation.blurry.shape == (3, 20, 20)
+    np.testing.assert_allclose(truth.sharp, photograph[:, 5:25, 10:30], atol=0.5 / 255)
+
+
+def test_a_photograph_that_is_smaller_than_its_crop_is_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv(MIRROR, raising=False)
+    write_photograph(tmp_path, (25, 40))
+    with pytest.raises(
+        InputError, match="a: the crop with its blur margin is 26 px, and the image is 25 x 40"
+    ):
+        make_case(find_dataset("mine", tmp_path), "a", 0)

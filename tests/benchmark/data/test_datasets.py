@@ -8,10 +8,10 @@ import torch
 import yaml
 
 from benchmark.blur.convolution import uniform_blur
+from benchmark.core.images import write_image
 from benchmark.core.types import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import MIRROR, find_dataset
-from benchmark.data.images import write_image
 from benchmark.data.synthesis import observe
 from benchmark.scoring.alignment import best_shift
 from tests.conftest import ROOT

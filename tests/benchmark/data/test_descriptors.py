@@ -9,6 +9,8 @@ from benchmark.data.cases import make_case
 from benchmark.data.descriptors import FOLDER, find_dataset
 from benchmark.data.synthesis import observe
 
+SHAKE = {"size": 21, "extent": [8, 14], "roll": 2.0, "speed": "constant"}
+
 
 def write_descriptor(folder, **changes):
     content = read_yaml(FOLDER / "demo-uniform.yaml")
@@ -32,6 +34,10 @@ def write_descriptor(folder, **changes):
             "cases[0].photograph: unknown value 'camra'. Did you mean 'camera'?",
         ),
         ({"case": {"declared_size": -3}}, "cases[0]"),
+        (
+            {"case": {"kernel": {"shake": SHAKE | {"extent": [8, 10**6]}}}},
+            "extent[1]: 1000000 is too large: at most 999 is allowed",
+        ),
         ({"case": {"id": "astronaut"}}, "cases[1].id: 'astronaut' is there twice"),
     ],
 )
@@ -40,6 +46,23 @@ def test_a_wrong_descriptor_is_named(tmp_path, changes, message):
         write_descriptor(tmp_path, **changes)
     assert str(caught.value).startswith(str(tmp_path / "x.yaml"))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lost", "given", "message"),
+    [
+        ("count", {}, "files: one of the keys 'count', 'first' is needed"),
+        ("find", {}, "files: one of the keys 'find', 'ids', 'declared_sizes' is needed"),
+        ("", {"ids": "x.txt"}, "files: 'find' and 'ids' cannot go together; keep one"),
+    ],
+)
+def test_keys_that_need_or_exclude_each_other_are_named(tmp_path, lost, given, message):
+    content = read_yaml(FOLDER / "gopro.yaml")
+    content["files"] = {key: value for key, value in content["files"].items() if key != lost} | given
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as caught:
+        find_dataset("x", tmp_path)
+    assert str(caught.value) == f"{tmp_path / 'x.yaml'}: {message}"
 
 
 @pytest.mark.parametrize(

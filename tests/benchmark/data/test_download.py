@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import shutil
 import sys
 import tarfile
@@ -16,14 +17,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+import requests
 import yaml
 
 from benchmark.cli import main as cli
+from benchmark.core.faults import MachineError
 from benchmark.core.schema import read_yaml
 from benchmark.core.types import InputError
 from benchmark.data import transfer
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
-from benchmark.data.download import download
+from benchmark.data.download import download, download_again, downloaded_hashes
 from benchmark.data.sources import Archive, Source, all_sources
 from benchmark.data.transfer import TransferError
 
@@ -226,6 +229,7 @@ LAYOUTS = {
     "bsds500": {
         "BSDS500-master.zip": {
             "BSDS500-master/BSDS500/data/images/train/100075.jpg": image(),
+            "BSDS500-master/BSDS500/data/images/test/100099.jpg": image(),
             "BSDS500-master/BSDS500/data/groundTruth/train/100075.mat": image(),
         }
     },
@@ -242,12 +246,12 @@ EXPECTED = {
     },
     "gopro": {f"test/GOPR0384_11_00/{kind}/000001.png" for kind in ("blur", "blur_gamma", "sharp")},
     "lai": {"real/bird.jpg", "ground_truth/text_01.png", "gyro/gyro_01/gyro.txt"},
-    "bsds500": {"train/100075.jpg"},
+    "bsds500": {"train/100075.jpg", "test/100099.jpg"},
 }
 
 
 # Their part of the archive would be more of the same.
-NOT_IN_THE_TINY_ONES = ("realblur-r", "lai-nonuniform")
+NOT_IN_THE_TINY_ONES = ("realblur-r", "lai-nonuniform", "choose-fresh")
 
 
 def tiny(name, site, tmp_path):
@@ -338,6 +342,23 @@ def test_killed_after_the_last_byte_needs_no_server(site, source, get, tmp_path)
     get(source)
     assert len(site.requests) == 1
     assert files(tmp_path / "x") == LANDED
+
+
+def test_killed_while_it_is_checked_leaves_nothing_behind(site, source, get, tmp_path):
+    def die(*_, **__):
+        os._exit(9)
+
+    if not (child := os.fork()):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pooch.file_hash", die)
+            patch.setattr("pooch.core.hash_matches", die)
+            get(source)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    get(source)
+    assert len(site.requests) == 1
+    assert files(tmp_path / "x") == LANDED
+    assert set(files(tmp_path / ".downloads/x")) == {"x.zip"}
 
 
 def test_a_partial_file_of_unknown_origin_is_not_continued(site, source, get, tmp_path):
@@ -434,6 +455,15 @@ def test_without_a_network_there_is_one_line(source, get, tmp_path, monkeypatch)
         get(change(source, url="http://127.0.0.1:1/x.zip"))
 
 
+def test_a_certificate_that_cannot_be_verified_is_called_so(source, get, tmp_path, monkeypatch):
+    def refuse(*address, **options):
+        raise requests.exceptions.SSLError("certificate verify failed: certificate has expired")
+
+    monkeypatch.setattr("requests.get", refuse)
+    with failing(TransferError, "the certificate of data.example cannot be verified", tmp_path):
+        get(change(source, url="https://data.example/x.zip"))
+
+
 def test_terms_are_shown_and_must_be_accepted(site, source, get, tmp_path):
     source = change(source, access="terms")
     how = r"x: its terms: CC BY 4.0 .*add --accept-terms, or accept_terms: \[x\] to the config"
@@ -524,8 +554,9 @@ def test_a_full_disk_keeps_what_arrived(site, source, get, tmp_path, monkeypatch
         patch.setattr(transfer, "_progress", full)
         patch.setattr(transfer, "CHUNK", 10_000)
         message = "x.zip.part: cannot be written .No space left on device.*it continues there"
-        with failing(InputError, message, tmp_path):
+        with pytest.raises(InputError, match=message):
             get(source)
+    assert not (tmp_path / "x" / ".download-failed").exists()  # says nothing about the download
     get(source)
     assert [wanted for _, wanted in site.requests] == [None, "bytes=10000-"]
     assert files(tmp_path / "x") == LANDED
@@ -554,7 +585,7 @@ def test_two_at_once_download_once(site, source, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(source, get, tmp_path):
     (tmp_path / ".downloads").write_text("a file")
-    with pytest.raises(InputError, match=r"\.downloads/x/\.lock: cannot be written"):
+    with pytest.raises(MachineError, match=r"\.downloads/x/\.lock: cannot be written"):
         get(source)
 
 
@@ -590,3 +621,75 @@ def test_the_verb_goes_on_after_a_failure_and_tells_whose_turn_it_is(blindbench,
     code, error = blindbench("x", "imagnet")
     assert code == 2
     assert error == "blindbench: unknown source 'imagnet'. Did you mean 'imagenet'?\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("x/.unpacked.json", b"[1"), ("x/.unpacked.json", b"[1]"), ("x/.unpacked.json", b"\xff\xfe"),
+        ("x/.unpacked.json", b"[" * 100_000), ("x/.unpacked.json", b'{"x.zip": 3}'),
+    ],
+)  # fmt: skip
+def test_a_damaged_state_is_forgotten_and_the_archive_unpacked_again(source, get, tmp_path, name, state):
+    (tmp_path / "x").mkdir()
+    (tmp_path / name).write_bytes(state)
+    get(source)
+    assert files(tmp_path / "x") == LANDED
+
+
+@pytest.mark.parametrize("state", [b"", b"\xff", b"sha of x", b"0" * 63])
+def test_a_damaged_checksum_is_named(source, get, tmp_path, state):
+    record = tmp_path / ".downloads" / "x" / "x.zip.sha256"
+    record.parent.mkdir(parents=True)
+    record.write_bytes(state)
+    with failing(InputError, r"x\.zip\.sha256: (holds no SHA-256|cannot be read as text)", tmp_path):
+        get(change(source, checksum=None))
+
+
+def test_the_hashes_of_all_files_are_kept(source, get, tmp_path):
+    assert downloaded_hashes("x", tmp_path) == {}
+    get(source)
+    hashes = downloaded_hashes("x", tmp_path)
+    named = {str(path.relative_to(tmp_path)): sha256 for path, sha256 in hashes.items()}
+    assert named.pop("x/.downloaded.json")
+    contents = {f"x/{name}": content for name, content in LANDED.items()} | {".downloads/x/x.zip": GOOD}
+    assert named == {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    (tmp_path / ".downloads/x/x.zip").unlink()  # to have its room
+    assert len(downloaded_hashes("x", tmp_path)) == 3
+
+
+@pytest.mark.parametrize("counts", [{}, {"a/1.png": 1}])
+def test_altered_files_are_unpacked_again_and_an_altered_archive_is_fetched(
+    site, source, get, tmp_path, counts
+):
+    source = change(source, counts=counts)
+    get(source)
+    archive = tmp_path / ".downloads/x/x.zip"
+    (tmp_path / "x/a/2.png").write_bytes(b"other")
+    archive.write_bytes(OTHER)
+    download_again(source, [archive], lambda line: None, folder=tmp_path)
+    assert files(tmp_path / "x") == LANDED
+    assert archive.read_bytes() == GOOD
+    assert len(site.requests) == 2
+
+
+def test_a_lost_file_that_no_archive_holds_is_named_until_it_is_put_back(source, get, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/mine.txt").write_text("mine")
+    get(source)
+    (tmp_path / "x/mine.txt").unlink()
+    for again in (lambda: download_again(source, [], print, folder=tmp_path), lambda: get(source)):
+        with failing(InputError, "x: no archive holds .*mine.txt, which is lost", tmp_path):
+            again()
+    assert tmp_path / "x/mine.txt" in downloaded_hashes("x", tmp_path)
+    (tmp_path / "x/mine.txt").write_text("mine")
+    get(source)
+    assert (tmp_path / "x/.downloaded.json").exists()
+
+
+def test_a_download_that_ended_before_its_hashes_were_kept_is_finished_by_the_next(source, get, tmp_path):
+    get(source)
+    for name in (".downloaded.sha256", ".downloaded.json"):
+        (tmp_path / "x" / name).unlink()
+    get(source)
+    assert {tmp_path / "x" / name for name in LANDED} < downloaded_hashes("x", tmp_path).keys()

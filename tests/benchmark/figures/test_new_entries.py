@@ -20,7 +20,7 @@ from benchmark.figures.score_plots import score_plot
 from benchmark.planning.config import make_plan
 from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring.alignment import Aligned
-from benchmark.scoring.csv_files import write_frame
+from benchmark.scoring.csv_files import RUN_COLUMNS, write_frame
 from benchmark.scoring.metrics import METRICS, Metric
 from benchmark.scoring.protocols import PROTOCOLS, Protocol, with_one_image
 from benchmark.scoring.scores import score_method
@@ -31,7 +31,7 @@ from tests.conftest import ROOT
 
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
 NAME = "demo-uniform"
-NO_RUNS = pd.DataFrame(columns=["dataset", "case", "method", "seed", "status", "weights"])
+NO_RUNS = pd.DataFrame(columns=list(RUN_COLUMNS))
 
 
 def absolute_error(estimate, reference):
@@ -78,15 +78,15 @@ def test_a_metric_is_scored_tabulated_and_drawn(metric, store, tmp_path):
     document = copy.deepcopy(paper_figures._document())
     document["figures"]["bid-fig19"]["metrics"] = ["mae"]
     figure = paper_figures.define("bid-fig19", document)
-    content = Content({}, ["blurry"], [0], "", {}, {"level 1": NAME})
-    assert draw(figure, store, content, [], tmp_path / "figure") == []
+    content = Content({}, ["blurry"], [0], "", {}, {"level 1": NAME, "level 2": "other"})
+    assert draw(figure, store, content, "", [], tmp_path / "figure") == []
     assert (tmp_path / "figure.png").stat().st_size > (tmp_path / "scores.png").stat().st_size / 10
 
 
 def test_a_protocol_is_checked_scored_and_explained(monkeypatch, store, tmp_path):
     descriptor = (FOLDER / f"{NAME}.yaml").read_text().replace("shift-rgb", "middle")
     (tmp_path / f"{NAME}.yaml").write_text(descriptor)
-    config = {**DEMO, "datasets": [NAME]}
+    config = {**DEMO, "only": {}, "datasets": [NAME]}
     with pytest.raises(InputError, match=r"demo-uniform.yaml: protocol: unknown protocol 'middle'"):
         make_plan(config, "x.yaml", tmp_path)
     entry = Protocol("middle", "the middle of the frame", with_one_image(middle), ("ssim-wang",))
@@ -114,13 +114,13 @@ def test_a_kind_of_figure_is_planned_and_drawn(monkeypatch, store, tmp_path):
         "cases": [{NAME: ["camera"]}], "options": {"size": 7},
     }  # fmt: skip
     monkeypatch.setattr(paper_figures, "_document", lambda: document)
-    config = {**DEMO, "datasets": [NAME], "paper_figures": ["bid-fig99"]}
+    config = {**DEMO, "only": {}, "datasets": [NAME], "paper_figures": ["bid-fig99"]}
     with pytest.raises(InputError, match="bid-fig99: unknown kind 'names'"):
         make_plan(config, "x.yaml")
     monkeypatch.setitem(KINDS, "names", Kind("names", "cases", names, methods="none", options=("size",)))
     planned = make_plan(config, "x.yaml").figures["bid-fig99"]
     content = Content(planned.cases, planned.methods, planned.seeds, "", {})
-    assert draw(paper_figures.paper_figure("bid-fig99"), store, content, [], tmp_path / "x") == []
+    assert draw(paper_figures.paper_figure("bid-fig99"), store, content, "", [], tmp_path / "x") == []
     assert drawn == [({NAME: ["camera"]}, 7)]
     assert (tmp_path / "x.pdf").exists()
 
@@ -131,7 +131,7 @@ def test_a_kind_of_figure_is_planned_and_drawn(monkeypatch, store, tmp_path):
         ("bid-fig19", "conditions", "a figure of the kind 'conditions' needs the key 'conditions'"),
         ("bid-fig15", "metrics", "a figure of the kind 'runs' needs the key 'metrics'"),
         ("bid-fig12", "options", "options: a figure of the kind 'kernel-frequencies' needs 'steps'"),
-        ("glkm-fig3", "sheets", "a figure of the kind 'pretraining' needs the key 'sheets'"),
+        ("glkm-initializer", "sheets", "a figure of the kind 'pretraining' needs the key 'sheets'"),
     ],
 )
 def test_a_definition_without_what_its_kind_needs_is_refused(name, key, message):

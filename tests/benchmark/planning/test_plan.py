@@ -1,9 +1,11 @@
 """Configs: what is right becomes a plan, what is wrong is named."""
 
 import copy
+import fnmatch
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -16,11 +18,37 @@ from benchmark.planning.overview import plan_overview
 from benchmark.planning.plan import Plan, Run
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective
+from benchmark.runs.shards import Part
+from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS
+from benchmark.tables.claims import claim_tables
 from benchmark.tables.paper_tables import paper_table, paper_tables
+from benchmark.tables.summary import summary
+from methods.parts.presets import QUICK
 from methods.parts.settings import flat
 from tests.conftest import ROOT
 
 DEMO = read_yaml(ROOT / "config" / "demo.yaml")
+# A profile for the tests below, one case in each job.
+NETWORKS = {
+    "iterations": 350,
+    "mse_share": 0.2,
+    "image_rate": 0.005,
+    "channels": 32,
+    "skip_channels": 4,
+    "scales": 4,
+}
+PROFILE = {key: value for key, value in DEMO.items() if key != "only"} | {
+    "shard_size": 1,
+    "methods": {
+        "blurry": {},
+        "oracle": {},
+        "l0-grad": {},
+        "selfdeblur": NETWORKS,
+        "dip-glkm": {**NETWORKS, "latent_rate": 0.005},
+        "nafnet": {},
+        "ufpnet": {},
+    },
+}
 
 
 def test_every_shipped_config_and_descriptor_is_valid():
@@ -39,27 +67,139 @@ def test_the_demo_asks_for_what_the_readme_says():
         "nonuniform": ["demo-nonuniform"],
         "real": ["demo-real"],
     }
-    assert plan.shards("demo-uniform") == [["camera"], ["astronaut"]]
+    assert plan.shards["selfdeblur@quick"] == [[Part("demo-uniform", 0, ["camera", "astronaut"])]]
     assert plan.seeds == [0]
-    assert plan.methods["selfdeblur"].settings["kernel_rate"] is None  # the default for this length of run
+    settings = plan.methods["selfdeblur@quick"].settings
+    assert settings["channels"] == QUICK["channels"]
+    assert settings["kernel_rate"] is None  # the default for this length of run
 
 
 def test_the_paper_profile_compiles_every_table_of_the_papers():
     plan = make_plan(read_yaml(ROOT / "config" / "paper.yaml"), "paper.yaml")
-    assert plan.config["paper_tables"] == paper_tables()
-    robust = [
-        figure
-        for name in ("robust-full.yaml", "robust-stopping.yaml", "robust-parts.yaml", "robust-real.yaml")
-        for figure in read_yaml(ROOT / "config" / name)["paper_figures"]
-    ]
-    assert sorted([*plan.config["paper_figures"], *robust]) == sorted(paper_figures())
+    assert plan.config["paper_tables"] == [*paper_tables(), *claim_tables()]
+    others = ("figures", "robust-full", "robust-stopping", "robust-parts", "robust-real")
+    drawn = {
+        figure for name in others for figure in read_yaml(ROOT / "config" / f"{name}.yaml")["paper_figures"]
+    }
+    assert drawn | set(plan.config["paper_figures"]) == set(paper_figures())
+    # Settings that are the row itself: those of Tables 2 and 4 of Robust BID, its rates for real photographs,
+    # its SelfDeblur, and the entries of its kernel.
+    ablations = {
+        name: method.given for name, method in plan.methods.items() if name.startswith(("robust-", "joint-"))
+    }
+    of_rows = {"image_rate", "kernel_rate", "regulariser_weight", "regulariser", "stop", "siren_entries"}
+    assert {key for given in ablations.values() for key in given} <= of_rows | {"objective", "data_term"}
     for name, method in plan.methods.items():
         # Where the authors' weights lie, and how finely a kernel field is kept, is no setting of the papers.
         given = {key: method.settings[key] for key in ("weights", "field_stride") if key in method.settings}
+        if name.startswith("vdip-extreme") and name.endswith("@real"):  # the script for real photographs
+            given["pretraining_share"] = 500 / 5000
+        if name in ablations:
+            given = method.given
         papers = flat(effective(base_method(name).settings, given, name))
         assert method.settings == json.loads(json.dumps(papers))
     needed = {dataset for name in paper_tables() for dataset in paper_table(name).datasets}
     assert set(plan.datasets) == needed
+
+
+def test_vdip_extreme_is_pre_trained_on_real_photographs_as_in_the_script_for_them():
+    plan = make_plan(read_yaml(ROOT / "config" / "paper.yaml"), "paper.yaml")
+    real = {"lai-real", "gopro", "hide", "realblur-j", "realblur-r"}
+    shown = [name for name in plan.datasets if "vdip-std" in plan.methods_on(name)]
+    assert set(shown) > real
+    for name in ("vdip-extreme", "vdip-extreme-glkm"):
+        lengths = {
+            dataset: [
+                round(plan.methods[other].settings["pretraining_share"] * 5000)
+                for other in plan.methods_on(dataset)
+                if other.partition("@")[0] == name
+            ]
+            for dataset in shown
+        }
+        assert lengths == {dataset: [500] if dataset in real else [5] for dataset in shown}
+        rows = {row.method for row in paper_table("glkm-table3").rows}
+        assert f"{name}@real" in rows
+        assert name not in rows
+
+
+@pytest.mark.parametrize("name", ["paper", "robust-tables"])
+@pytest.mark.parametrize("table", ["bid-table2", "bid-table3", "bid-table4"])
+def test_every_row_of_ours_runs_on_every_block(name, table):
+    """So the table can be filled wherever its data are."""
+    plan = make_plan(read_yaml(ROOT / "config" / f"{name}.yaml"), name)
+    definition = paper_table(table, plan.config["stand_ins"])
+    rows = [row.method for row in definition.rows if row.method]
+    assert len(rows) == {"bid-table2": 2, "bid-table3": 2, "bid-table4": 12}[table]
+    for block in definition.blocks:
+        for row in rows:
+            running = fnmatch.filter(plan.methods_on(block.dataset), row)
+            assert running, f"{row} does not run on {block.dataset}"
+            if definition.best_of:
+                assert set(running) <= set(plan.converging)
+
+
+def test_table_2_tries_the_papers_weights():
+    plan = make_plan(read_yaml(ROOT / "config" / "paper.yaml"), "paper.yaml")
+    weights = [digit * 10.0**-power for power in range(1, 6) for digit in (5, 2, 1)]
+    for pattern, regulariser in (("robust-bid@l1l2-*", "l1/l2"), ("robust-bid@l1-*", "tv")):
+        tried = [plan.methods[name].settings for name in fnmatch.filter(plan.methods, pattern)]
+        assert sorted(row["regulariser_weight"] for row in tried) == pytest.approx(sorted([1, *weights]))
+        assert {row["regulariser"] for row in tried} == {regulariser}
+        # The rates are those of synthetic blur.
+        assert {(row["image_rate"], row["kernel_rate"]) for row in tried} == {(1e-2, 1e-4)}
+
+
+def test_configs_with_rows_of_one_table_agree_on_their_settings():
+    paper = make_plan(read_yaml(ROOT / "config" / "paper.yaml"), "paper.yaml").methods
+    for name in ("robust-real", "robust-weights"):
+        plan = make_plan(read_yaml(ROOT / "config" / f"{name}.yaml"), name)
+        shared = [method for method in plan.methods if method.startswith("robust-bid") and method in paper]
+        assert len(shared) > 10
+        for method in shared:
+            assert plan.methods[method].given == paper[method].given
+            assert plan.methods[method].snapshots == paper[method].snapshots
+
+
+def test_a_config_needs_no_caption():
+    plan = make_plan({key: value for key, value in DEMO.items() if key != "caption"}, "x.yaml")
+    assert plan.config["caption"] == ""
+
+
+def test_a_sweep_is_a_method_for_each_value():
+    sweep = {"setting": "iterations", "values": [20, 50], "settings": {"channels": 8}}
+    plan = make_plan(
+        changed(
+            sweeps={"selfdeblur@n": sweep},
+            snapshots=[10],
+            snapshots_of=["*@n-*"],
+            only={"*-2e1": ["demo-real"], "selfdeblur*": ["demo-uniform"]},
+        ),
+        "x.yaml",
+    )
+    added = {name: method for name, method in plan.methods.items() if "@n" in name}
+    assert {name: method.given for name, method in added.items()} == {
+        "selfdeblur@n-2e1": {"channels": 8, "iterations": 20},
+        "selfdeblur@n-5e1": {"channels": 8, "iterations": 50},
+    }
+    assert plan.converging == list(added)
+    assert [method.datasets for method in added.values()] == [["demo-real"], ["demo-uniform"]]
+    assert plan.methods["selfdeblur"].datasets == ["demo-uniform"]
+
+
+def test_a_stand_in_is_named_in_the_heading_and_has_no_difference_to_the_paper():
+    definition = paper_table("bid-table3", {"reds125": "demo-scenarios"})
+    assert definition.datasets == ["demo-scenarios"]
+    assert all("stand-in: demo-scenarios" in block.title for block in definition.blocks)
+    rows = [
+        ("demo-scenarios", f"s{n}", f"case{n}", "robust-bid", 0, "shift-rgb", "psnr", 30.0, "")
+        for n in range(1, 6)
+    ]
+    runs = pd.DataFrame(columns=list(RUN_COLUMNS))
+    table = summary(definition, pd.DataFrame(rows, columns=list(SCORE_COLUMNS)), runs)
+    ours = table[(table.method == "robust-bid") & (table.metric == "psnr")]
+    assert ours.published.tolist() == ["30.8", "28.7", "29.4", "28.5", "29.2"]
+    assert (ours["mean"] == 30).all()
+    assert ours.difference.isna().all()
 
 
 def test_methods_keep_the_snapshots_that_they_reach():
@@ -72,7 +212,7 @@ def test_methods_keep_the_snapshots_that_they_reach():
 
 
 def test_a_method_can_be_kept_to_some_datasets():
-    kept = {**DEMO, "only": {"selfdeblur": ["demo-real", "demo-uniform"], "l0-grad": ["demo-uniform"]}}
+    kept = {**PROFILE, "only": {"selfdeblur": ["demo-real", "demo-uniform"], "l0-grad": ["demo-uniform"]}}
     plan = make_plan(kept, "x.yaml")
     assert plan.methods_on("demo-uniform") == list(plan.methods)
     assert plan.methods_on("demo-real") == [name for name in plan.methods if name != "l0-grad"]
@@ -107,7 +247,7 @@ def test_the_claims_differ_in_one_setting_each():
             base = config["methods"][method.partition("@")[0]]
             differing[method] = {key: value for key, value in settings.items() if base.get(key) != value}
         assert {method: changes for method, changes in differing.items() if "@" in method} == {
-            "selfdeblur@warm": {"warm_start": "l0-grad"},
+            "selfdeblur@warm": {"start": "l0-grad"},
             "dip-glkm@code": {"variable": "code"},
             "dip-glkm@generator": {"variable": "generator"},
             "dip-glkm@direct": {"weights": f"results/{direct}/pretrain"},
@@ -159,7 +299,34 @@ def test_what_a_source_lacks_is_downloaded_once_its_terms_are_accepted(monkeypat
 def test_a_config_may_select_cases():
     plan = make_plan(changed(cases={"demo-uniform": ["cam*"]}), "x.yaml")
     assert plan.datasets["demo-uniform"].cases == {"camera": "camera"}
-    assert plan.shards("demo-uniform") == [["camera"]]
+    assert plan.shards["blurry"][0][0].cases == ["camera"]
+
+
+def test_a_job_takes_minutes_or_as_many_cases_as_the_config_says():
+    methods = {"blurry": {}, "l0-grad": {}, "selfdeblur": {}, "selfdeblur@short": {"iterations": 10}}
+    plan = make_plan(changed(methods=methods, shard_size=None), "x.yaml")
+    sizes = {name: method.shard_size for name, method in plan.methods.items()}
+    assert sizes == {"blurry": 100, "l0-grad": 10, "selfdeblur": 4, "selfdeblur@short": 4}
+    given = make_plan(changed(methods=methods, shard_size=7), "x.yaml")
+    assert {method.shard_size for method in given.methods.values()} == {7}
+
+
+def test_a_preset_takes_effect_by_its_name_and_keys_of_the_config_override_it():
+    methods = {"selfdeblur@quick": {"scales": 4}, "selfdeblur@slow": {}}
+    quick, slow = make_plan(changed(methods=methods), "x.yaml").methods.values()
+    assert quick.given == {"scales": 4}
+    shown = [quick.settings[key] for key in ("channels", "iterations", "scales")]
+    assert shown == [QUICK["channels"], QUICK["iterations"], 4]
+    assert slow.settings["channels"] == 128
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda", "cpu"])
+def test_only_methods_that_compute_on_a_gpu_ask_for_one(device):
+    methods = {"blurry": {}, "l0-grad": {}, "selfdeblur": {}}
+    plan = make_plan(changed(methods=methods, device=device), "x.yaml")
+    assert plan.on_gpu == ([] if device == "cpu" else ["selfdeblur"])
+    assert plan.methods["blurry"].device == "cpu"
+    assert plan.methods["selfdeblur"].device == device
 
 
 def test_figures_show_a_few_cases_evenly_spread(mirror, monkeypatch):
@@ -181,7 +348,7 @@ GRID = {
 
 
 def changed(**changes):
-    config = copy.deepcopy(DEMO)
+    config = copy.deepcopy(PROFILE)
     for key, value in changes.items():
         if value is None:
             del config[key]
@@ -206,7 +373,7 @@ def changed(**changes):
             changed(methods={"selfdeblur": 3}),
             "methods.selfdeblur: a mapping of keys to values is needed, not 3",
         ),
-        (changed(methods={"Bad name": {}}), "methods: 'Bad name' is not allowed as a name"),
+        (changed(methods={"Bad name": {}}), "methods: 'Bad name' is not allowed as a name; begin"),
         (changed(pretrain=[{"training": "decodr"}]), "pretrain[0]: unknown training 'decodr'. Did you mean"),
         (changed(metrics=["psrn"]), "metrics: unknown metric 'psrn'. Did you mean 'psnr'?"),
         (changed(seeds=[-1]), "seeds[0]: -1 is too small: at least 0 is needed"),
@@ -214,11 +381,14 @@ def changed(**changes):
         (changed(seeds=[]), "seeds: at least 1 entry is needed, not 0"),
         (changed(seeds=[0, 0]), "seeds: '0' is there twice"),
         (changed(caption=3), "caption: a text is needed, not 3"),
-        (changed(paper_tables=["glkm-tabel1"]), "unknown table 'glkm-tabel1'. Did you mean 'glkm-table1'?"),
+        (
+            changed(paper_tables=["glkm-tabel1"]),
+            "paper_tables: 'glkm-tabel1' is none of the tables of the papers. Did you mean 'glkm-table1'?",
+        ),
         (changed(shard_size=0), "shard_size: 0 is too small: at least 1 is needed"),
         (changed(snapshots=[0]), "snapshots[0]: 0 is too small: at least 1 is needed"),
         (changed(snapshots=["50"]), "snapshots[0]: a whole number is needed, not '50'"),
-        (changed(snapshots=[50, 351]), "snapshots: no method takes 351 iterations"),
+        (changed(snapshots=[50, 351]), "snapshots: no method takes 351 iterations; drop it"),
         (
             changed(reference="selfdeblur"),
             "reference: 'selfdeblur' is none of the methods with snapshots. There",
@@ -231,7 +401,14 @@ def changed(**changes):
             changed(titles={"selfdebur": "x"}),
             "titles: 'selfdebur' is none of the methods. Did you mean 'selfdeblur'?",
         ),
-        (changed(only={"selfdebur": ["demo-real"]}), "only: 'selfdebur' is none of the methods. Did you"),
+        (
+            changed(baseline="selfdebur"),
+            "baseline: 'selfdebur' is none of the methods. Did you mean 'selfdeblur'?",
+        ),
+        (
+            changed(only={"selfdebur": ["demo-real"]}),
+            "only: 'selfdebur' matches none of the methods. Did you",
+        ),
         (
             changed(only={"selfdeblur": ["demo-rael"]}),
             "only.selfdeblur: 'demo-rael' is none of the datasets. Did you mean 'demo-real'?",
@@ -246,7 +423,19 @@ def changed(**changes):
             "unknown condition 'shot-hgih'. Did",
         ),
         (changed(grids={"x": GRID | {"row": {}}}), "grids.x: unknown key 'row'. Did you mean 'rows'?"),
-        (changed(profile="../x"), "profile: '../x' is not allowed as a name"),
+        (changed(profile="../x"), "profile: '../x' is not allowed as a name; begin"),
+        (changed(snapshots_of=["vdip*"]), "snapshots_of: 'vdip*' matches none of the methods."),
+        (changed(stand_ins={"reds125": "levin"}), "stand_ins.reds125: 'levin' is none of the datasets."),
+        (
+            changed(stand_ins={"reds12": "levin"}),
+            "stand_ins: unknown dataset 'reds12'. Did you mean 'reds125'?",
+        ),
+        (
+            changed(
+                methods={"l0-grad@x-1e0": {}}, sweeps={"l0-grad@x": {"setting": "colour", "values": [1]}}
+            ),
+            "sweeps.l0-grad@x: 'l0-grad@x-1e0' is among the methods, too",
+        ),
         (changed(cases={"demo-unifrom": ["x"]}), "cases: 'demo-unifrom' is none of the datasets. Did you"),
         (changed(cases={"demo-uniform": ["x"]}), "demo-uniform: no case matches 'x'"),
         (
@@ -289,17 +478,38 @@ def test_configs_are_merged_as_snakemake_merges_them(tmp_path):
     }
 
 
-def test_every_run_is_restored_scored_and_joined():
-    plan = make_plan(changed(only={"oracle": ["demo-real"]}, snapshots=[350], seeds=[0, 1]), "x.yaml")
+@pytest.mark.parametrize(("shard_size", "scored"), [(3, 4), (4, 3), (1, 2), (2, 1), (5, 200)])
+def test_every_run_is_restored_scored_and_joined(monkeypatch, shard_size, scored):
+    monkeypatch.setattr("benchmark.planning.plan.SCORED_PER_JOB", scored)
+    config = changed(only={"oracle": ["demo-real"]}, snapshots=[350], seeds=[0, 1], shard_size=shard_size)
+    plan = make_plan(config, "x.yaml")
     runs = list(plan.runs())
     assert len(runs) == len(set(runs)) == 2 * (3 * len(plan.methods) - 2)
     assert Run("demo-uniform", "oracle", 0) not in runs
-    files = plan.score_files(Run("demo-uniform", "selfdeblur", 1))
+    for shards in (plan.shards, plan.score_shards):
+        restored = [
+            (Run(part.dataset, method, part.seed), case)
+            for method, of_method in shards.items()
+            for shard in of_method
+            for part in shard
+            for case in part.cases
+        ]
+        assert len(restored) == len(set(restored)) == plan.restorations()
+        assert {run for run, _ in restored} == set(runs)
+    for method in plan.methods:
+        for number, shard in enumerate(plan.score_shards[method]):
+            assert plan.score_inputs(method, number) == plan.records(method, shard)
+    files = plan.score_files("selfdeblur", 0)
     assert [str(path) for path in files] == [
-        f"results/demo/{kind}/demo-uniform/selfdeblur/seed1.csv" for kind in ("scores", "convergence")
+        f"results/demo/{kind}/selfdeblur/0.csv" for kind in ("scores", "convergence")
     ]
-    assert plan.score_files(Run("demo-real", "blurry", 0)) == [plan.store.scores_of("demo-real", "blurry", 0)]
-    assert set(plan.manifests(runs[0])) | set(files) <= set(plan.joined_inputs())
+    assert plan.score_files("blurry", 0) == [plan.store.scores_of("blurry", 0)]
+    assert plan.joined_inputs() == [
+        file
+        for method, shards in plan.score_shards.items()
+        for number in range(len(shards))
+        for file in plan.score_files(method, number)
+    ]
     assert plan.store.convergence in plan.joined
 
 

@@ -8,6 +8,7 @@ import pytest
 from benchmark.planning import stale
 from benchmark.planning.config import make_plan
 from benchmark.runs import provenance
+from benchmark.scoring.iqa import ALEXNET, SOURCE
 
 CONFIG = {
     "profile": "x",
@@ -23,9 +24,9 @@ def decided(**changes):
     """Each kind of result of `CONFIG` with changes, to what decides it."""
     plan = make_plan({**copy.deepcopy(CONFIG), **changes}, "x.yaml")
     kinds = {f"observations {name}": stale.observations(plan, name) for name in plan.running}
-    for dataset, method, _ in plan.runs():
-        kinds[f"restorations {dataset} {method}"] = stale.restorations(plan, dataset, method, 0)
-        kinds[f"scores {dataset} {method}"] = stale.scores(plan, dataset, method)
+    for method in plan.methods:
+        kinds[f"restorations {method}"] = stale.restorations(plan, method, 0)
+        kinds[f"scores {method}"] = stale.scores(plan, method, 0)
     kinds |= {f"table {name}": stale.table(plan, name) for name in plan.tables}
     kinds |= {f"figure {name}": stale.figure(plan, name) for name in plan.figures}
     return kinds
@@ -41,26 +42,26 @@ OF_SCORES = {"table uniform", "table real", "table convergence", "table sensitiv
         ({}, set()),
         (
             {"methods": {"blurry": {}, "selfdeblur": {"iterations": 90}}},
-            {"restorations demo-uniform selfdeblur", "restorations demo-real selfdeblur"},
+            {"restorations selfdeblur"},
         ),
         (
             {"experiment_seed": 1},
             {
                 *(f"observations {dataset}" for dataset in CONFIG["datasets"]),
-                *(f"restorations {d} {m}" for d in CONFIG["datasets"] for m in CONFIG["methods"]),
+                *(f"restorations {method}" for method in CONFIG["methods"]),
             },
         ),
         (
             {"metrics": ["psnr"]},
-            {f"scores {dataset} {method}" for dataset in CONFIG["datasets"] for method in CONFIG["methods"]},
+            {f"scores {method}" for method in CONFIG["methods"]},
+        ),
+        (
+            {"baseline": "blurry"},
+            {"table uniform", "table real", "figure uniform-scores", "figure real-scores"},
         ),
         (
             {"snapshots": [20]},
-            {
-                f"{kind} {dataset} selfdeblur"
-                for kind in ("restorations", "scores")
-                for dataset in CONFIG["datasets"]
-            },
+            {"restorations selfdeblur", "scores selfdeblur"},
         ),
     ],
 )
@@ -77,12 +78,12 @@ def test_titles_and_captions_concern_tables_and_figures_alone(changes):
     assert {kind.split()[0] for kind in changed} == {"table", "figure"}
 
 
-def test_other_cases_concern_their_dataset_alone():
+def test_other_cases_concern_their_observations_and_the_jobs_that_hold_them():
     after = decided(cases={"demo-uniform": ["camera"]})
     changed = {kind for kind in BASE if after[kind] != BASE[kind]}
     assert {kind for kind in changed if kind.split()[0] in ("observations", "restorations", "scores")} == {
         "observations demo-uniform",
-        *(f"{kind} demo-uniform {m}" for kind in ("restorations", "scores") for m in CONFIG["methods"]),
+        *(f"{kind} {m}" for kind in ("restorations", "scores") for m in CONFIG["methods"]),
     }
 
 
@@ -92,26 +93,25 @@ def test_the_code_and_the_files_of_a_method_decide_its_restorations(monkeypatch,
     before = decided(methods=methods, snapshots=[])
     (tmp_path / "camera.png").write_bytes(b"another image")
     after = decided(methods=methods, snapshots=[])
-    assert {kind for kind in before if after[kind] != before[kind]} == {"restorations demo-uniform folder"}
+    assert {kind for kind in before if after[kind] != before[kind]} == {"restorations folder"}
     source = provenance._source
     edited = lambda name: b"1" if name == "methods.blurry" else source(name)  # noqa: E731
     monkeypatch.setattr(provenance, "_source", edited)
     provenance.code_hash.cache_clear()
     edited_code = decided(methods=methods, snapshots=[])
     provenance.code_hash.cache_clear()
-    assert {kind for kind in after if edited_code[kind] != after[kind]} == {
-        f"restorations {dataset} blurry" for dataset in CONFIG["datasets"]
-    }
+    assert {kind for kind in after if edited_code[kind] != after[kind]} == {"restorations blurry"}
 
 
 def test_weights_of_a_metric_that_arrive_concern_its_scores(monkeypatch, tmp_path):
     monkeypatch.setenv("BLINDBENCH_MIRROR", "")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    before = decided(metrics=["psnr", "brisque"])
-    path = tmp_path / "hub" / "pyiqa" / "brisque_svm_weights.pth"
+    monkeypatch.setattr("benchmark.scoring.iqa.data_folder", lambda: tmp_path)
+    before = decided(metrics=["psnr", "lpips"])
+    path = tmp_path / SOURCE / ALEXNET
     path.parent.mkdir(parents=True)
     path.write_bytes(b"stands for the weights")
-    after = decided(metrics=["psnr", "brisque"])
+    after = decided(metrics=["psnr", "lpips"])
     assert {kind.split()[0] for kind in before if after[kind] != before[kind]} == {"scores"}
 
 

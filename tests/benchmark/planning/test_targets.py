@@ -14,9 +14,9 @@ def plan():
 
 
 def test_names_files_and_intermediate_files_are_targets(plan):
-    names = ["tables", "figures", "pretrain", "glkm-fig4", "bid-table3"]
+    names = ["tables", "figures", "pretrain", "glkm-fig4", "bid-table3", "bid-claims"]
     files = ["results/r/scores.csv", "results/r/tables/uniform.tex", "results/r/figures/uniform-scores.pdf"]
-    steps = ["results/r/restorations/demo-uniform/blurry/seed0/shard0.json"]
+    steps = ["results/r/records/blurry/0.json"]
     check_targets(plan, [*names, *files, *steps])
     assert set(names) <= set(plan.targets)
 

@@ -1,5 +1,6 @@
 """From an order to weights and what is said of them, with photographs of scikit-image."""
 
+import io
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from benchmark.pretraining import sheet as training_sheet
 from benchmark.pretraining.job import Job, Order, jobs, pretrain
 from benchmark.pretraining.photographs import collect, read
 from methods.glkm import weights
+from methods.parts.resume import DIGEST_BYTES
 from methods.training import generator as generator_module
 from methods.training.kernels import silent
 from tests.conftest import ROOT
@@ -117,7 +119,8 @@ def test_a_killed_process_is_continued_to_the_same_weights(tmp_path):
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert torch.load(checkpoint, weights_only=True)["state"]["history"]["step"] < 100
+    content = io.BytesIO(checkpoint.read_bytes()[DIGEST_BYTES:])
+    assert torch.load(content, weights_only=True)["state"]["history"]["step"] < 100
     for folder in (halved, whole):
         subprocess.run(command(folder), env=environment, stderr=subprocess.DEVNULL, check=True)
     for name in ("generator-13.safetensors", "encoder-13.safetensors"):

@@ -1,4 +1,9 @@
 import multiprocessing
+import os
+import platform
+import subprocess
+import sys
+import tempfile
 import threading
 
 import pytest
@@ -14,7 +19,7 @@ def two_gpus(monkeypatch, tmp_path):
     """A machine that says it has two GPUs."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(machine, "GPU_LOCKS", tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(machine, "WAIT_SECONDS", 0.01)
 
 
@@ -48,7 +53,7 @@ def test_a_job_waits_until_a_device_is_free(two_gpus):
 
 
 def _die_holding(folder, ready):
-    machine.GPU_LOCKS = folder
+    tempfile.tempdir = str(folder)
     torch.cuda.is_available = lambda: True
     torch.cuda.device_count = lambda: 1
     with claimed_device("cuda"):
@@ -68,6 +73,34 @@ def test_the_place_of_a_killed_job_is_free_again(two_gpus, tmp_path):
         assert device.index == 0
 
 
+def claim_one():
+    with claimed_device("cuda"):
+        pass
+
+
+def test_places_on_gpus_are_files_that_only_their_user_can_reach(two_gpus, tmp_path):
+    claim_one()
+    (folder,) = tmp_path.iterdir()
+    assert folder.name == f"blindbench-gpus-{os.getuid()}"
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("trap", ["link", "open to all", "file"])
+def test_a_folder_of_locks_that_another_user_can_change_is_refused(two_gpus, tmp_path, trap):
+    folder, elsewhere = tmp_path / f"blindbench-gpus-{os.getuid()}", tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    if trap == "link":
+        folder.symlink_to(elsewhere)
+    elif trap == "file":
+        folder.write_text("")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    with pytest.raises(InputError, match=f"{folder.name}: (is no private folder|cannot be made)"):
+        claim_one()
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no CUDA device"), claimed_device("cuda"):
@@ -76,3 +109,54 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
         pass
     with claimed_device("auto") as device:
         assert device.type == "cpu"
+
+
+def test_the_description_names_the_code_that_the_libraries_run(monkeypatch):
+    described = machine.describe()
+    assert described["cpu"]
+    assert described["instructions"] == torch.backends.cpu.get_cpu_capability()
+    assert described["threads"] == torch.get_num_threads()
+    assert described["convolutions"].startswith("oneDNN ")
+    assert described["linear_algebra"]
+    assert len(described["numpy_linear_algebra"]) >= 1
+    assert machine.describe() == described
+
+
+def test_the_description_shows_the_code_of_another_cpu():
+    """NumPy's linear algebra as on another CPU, which a variable chooses when a process starts."""
+    show = (
+        "from benchmark.runs.machine import describe; told = describe();"
+        "print(told['numpy_linear_algebra'], told['switches'])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", show],
+        env={**os.environ, "OPENBLAS_CORETYPE": "Sandybridge"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    if "openblas" not in shown:
+        pytest.skip("NumPy computes with another library here")
+    assert "Sandybridge" in shown.partition("{")[0]
+    assert "'OPENBLAS_CORETYPE': 'Sandybridge'" in shown
+
+
+def test_libraries_that_other_packages_load_are_left_out(monkeypatch):
+    """Else the description would change as soon as a metric is computed, which loads OpenCV's library."""
+    before = machine.describe()["numpy_linear_algebra"]
+    loaded = [
+        {"user_api": "blas", "prefix": prefix, "version": "1", "filepath": f"/site-packages/{folder}/lib.so"}
+        for prefix, folder in (("cv", "opencv_python.libs"), ("np", "numpy.libs"), ("mkl", "lib"))
+    ]
+    monkeypatch.setattr(machine, "threadpool_info", lambda: loaded)
+    assert machine.describe()["numpy_linear_algebra"] == ["mkl 1", "np 1"]
+    assert before
+
+
+def test_the_cpu_is_named_where_linux_tells_its_model(monkeypatch, tmp_path):
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n")
+    monkeypatch.setattr(machine, "CPU_INFO", info)
+    assert machine.describe()["cpu"] == "Some CPU @ 2 GHz"
+    monkeypatch.setattr(machine, "CPU_INFO", tmp_path / "nothing")
+    assert machine.describe()["cpu"] == platform.machine()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmark.runs import provenance
 from methods.parts import registry
+from methods.parts.settings import compose
 from methods.selfdeblur import Settings
 
 
@@ -21,7 +22,7 @@ def test_code_hash_covers_what_a_method_imports_and_no_other_method():
 
 
 def test_code_and_files_cover_the_methods_that_the_settings_make_it_run(monkeypatch):
-    cold, warm = Settings(), Settings(warm_start="l0-grad")
+    cold, warm = Settings(), compose(Settings, start="l0-grad")
     method = registry.find("selfdeblur")
     assert provenance.code_of(method, cold) == provenance.code_hash("methods.selfdeblur")
     assert provenance.code_of(method, warm) == provenance.code_hash("methods.selfdeblur", "methods.l0_grad")

@@ -5,11 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.blur.kernel_energy import kernel_energy
 from benchmark.core.types import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe
-from benchmark.scoring.kernel_scores import error_ratio, kernel_similarity, misplaced_mass
+from benchmark.scoring.kernel_scores import (
+    energy,
+    error_ratio,
+    kernel_psnr,
+    kernel_similarity,
+    misplaced_mass,
+)
 
 L_SHAPE = np.array([[1.0, 0, 0], [1, 0, 0], [1, 2, 1]]) / 6
 
@@ -74,6 +81,15 @@ def test_an_image_without_an_inside_is_refused(camera):
         error_ratio(blurry[:, :30, :30], sharp[:, :30, :30], kernel, kernel)
 
 
+def test_the_energy_is_that_of_the_luma(camera):
+    blurry, _, kernel = camera
+    grey = blurry.mean(0, keepdims=True)
+    assert energy(grey, kernel) == pytest.approx(kernel_energy(grey[0], kernel))
+    red = np.concatenate([grey / 0.299, 0 * grey, 0 * grey])  # a colour image of this luma
+    assert energy(red, kernel) == pytest.approx(energy(grey, kernel))
+    assert energy(blurry, kernel) < energy(blurry, kernel[::-1, ::-1])
+
+
 def test_misplaced_mass_is_what_lies_elsewhere_at_the_best_shift():
     moved = np.zeros((8, 9))
     moved[4:7, 5:8] = L_SHAPE
@@ -81,3 +97,14 @@ def test_misplaced_mass_is_what_lies_elsewhere_at_the_best_shift():
     assert misplaced_mass(L_SHAPE, moved) == pytest.approx(0)
     # A spot matches the two sixths of the corner's side; the other four lie elsewhere.
     assert misplaced_mass(np.ones((1, 1)), L_SHAPE) == pytest.approx(4 / 6)
+
+
+def test_a_kernels_psnr_counts_all_that_lies_elsewhere_whatever_the_declared_size():
+    truth = np.array([[0.0, 0.5], [0.0, 0.5]])
+    estimate = np.array([[0.5, 0.0, 0.0], [0.4, 0.0, 0.1]])  # the tenth lies outside the truth's box
+    # Squared errors 0.1^2 + 0.1^2 over 2 x 2 entries, peak 0.5.
+    expected = 10 * np.log10(0.5**2 / (0.02 / 4))
+    assert kernel_psnr(estimate, truth) == pytest.approx(expected)
+    assert kernel_psnr(np.pad(estimate, 9), truth) == pytest.approx(expected)
+    assert kernel_psnr(np.pad(truth, 3), truth) == np.inf
+    assert kernel_psnr(estimate[:, ::-1].T, truth) < expected - 5

@@ -1,8 +1,8 @@
-"""The metrics by pyiqa: calibrated values, weights that are missing or damaged, images that have no value."""
+"""The metrics by libraries: calibrated values, missing or damaged weights, images without a value."""
 
 import csv
+import hashlib
 import math
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,9 +10,12 @@ import sys
 import numpy as np
 import pytest
 import skimage.data
+import torch
+from torchvision.models import alexnet
 
+from benchmark.core.images import read_image
 from benchmark.core.types import InputError
-from benchmark.data.images import read_image
+from benchmark.data.sources import find_source
 from benchmark.scoring import iqa
 from benchmark.scoring.metrics import METRICS, variants
 from benchmark.scoring.protocols import PROTOCOLS
@@ -25,7 +28,11 @@ TOLERANCES = {
     "psnr": 1e-4, "ssim-pyiqa": 1e-4, "lpips-alex": 5e-4, "niqe": 0.02, "brisque": 0.05, "piqe": 0.02,
 }  # fmt: skip
 COLUMNS = {"ssim-pyiqa": "ssim", "lpips-alex": "lpips"}
-NEED_WEIGHTS = ["lpips-alex", "niqe", "brisque"]
+# pyiqa 0.1.16 on pictures of scikit-image, with the authors' files where it looks for them.
+FRESH = {
+    "astronaut": {"niqe": 3.0624, "brisque": 2.8773, "piqe": 33.7586},
+    "coffee": {"niqe": 4.0616, "brisque": 30.0628, "piqe": 27.8963},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -40,18 +47,21 @@ def no_network(monkeypatch):
 @pytest.fixture
 def weights(monkeypatch, mirror):
     """The mirror's weights are in use; a test of them is skipped where they are not."""
-    monkeypatch.setenv("TORCH_HOME", "restored when the test is over")
     monkeypatch.setenv("BLINDBENCH_MIRROR", str(mirror))
-    if any(METRICS[name].missing_weights for name in NEED_WEIGHTS):
-        pytest.skip("no weights here: BLINDBENCH_MIRROR has no complete weights/torch_home")
+    if METRICS["lpips-alex"].missing_weights:
+        pytest.skip("no weights here: BLINDBENCH_MIRROR has no weights/torch_home")
 
 
 @pytest.fixture
-def torch_home(monkeypatch, tmp_path):
-    """An empty folder, in which weights are looked for."""
-    monkeypatch.delenv("BLINDBENCH_MIRROR", raising=False)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+def folder(monkeypatch, tmp_path):
+    """An empty folder, the only one in which weights are looked for: in the places below it."""
+    monkeypatch.setenv("BLINDBENCH_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(iqa, "data_folder", lambda: tmp_path / "datasets")
     return tmp_path
+
+
+PLACES = ["mirror/weights/torch_home/hub/checkpoints", "datasets/metric-weights", "home/hub/checkpoints"]
 
 
 def picture(height, width, channels=1):
@@ -108,7 +118,7 @@ def test_the_published_order_holds_for_a_perfect_and_a_blurred_image(weights):
     sharp = picture(128, 128, 3)
     blurred = gaussian_filter(sharp, (0, 2, 2))
     for metric in METRICS.values():
-        if metric.inputs in ("kernels", "blur", "field"):
+        if metric.inputs in ("kernels", "kernel", "blur", "field"):
             continue
         good, bad = (metric.function(*seen(metric.name, image, sharp)) for image in (sharp, blurred))
         assert (good < bad) == metric.lower_is_better, metric.name
@@ -136,7 +146,7 @@ def test_a_perfect_image_has_the_ideal_value_of_each_full_reference_metric(weigh
 
 @pytest.mark.parametrize("name", ["ssim-pyiqa", "vif", "piqe", "niqe", "brisque", "lpips-alex"])
 def test_a_grey_image_scores_as_its_three_equal_channels(name, request):
-    if name in NEED_WEIGHTS:
+    if METRICS[name].weights:
         request.getfixturevalue("weights")
     grey = picture(100, 110)
     noisy = np.clip(grey + 0.05 * np.random.default_rng(0).standard_normal(grey.shape), 0, 1)
@@ -150,7 +160,7 @@ def test_a_grey_image_scores_as_its_three_equal_channels(name, request):
     [("ssim-pyiqa", 11), ("lpips-alex", 31), ("vif", 33), ("niqe", 96), ("brisque", 14), ("piqe", 16)],
 )
 def test_images_below_the_smallest_size_have_no_value_and_those_of_it_do(name, smallest, request):
-    if name in NEED_WEIGHTS:
+    if METRICS[name].weights:
         request.getfixturevalue("weights")
     metric = METRICS[name]
     for height, width in ((smallest - 1, 2 * smallest), (2 * smallest, smallest - 1)):
@@ -161,46 +171,93 @@ def test_images_below_the_smallest_size_have_no_value_and_those_of_it_do(name, s
 
 
 @pytest.mark.parametrize("name", ["niqe", "brisque", "piqe"])
-def test_a_black_image_has_no_value(name, request):
-    if name in NEED_WEIGHTS:
-        request.getfixturevalue("weights")
+def test_a_black_image_has_no_value(name):
     with pytest.raises(InputError, match=f"{name} has no value for an image without structure"):
         METRICS[name].function(np.zeros((3, 100, 100)))
 
 
-@pytest.mark.parametrize("name", NEED_WEIGHTS)
-def test_missing_weights_are_named_and_nothing_is_fetched(name, torch_home):
-    images = seen(name, picture(100, 100), picture(100, 100))
+@pytest.mark.parametrize("picture_name", FRESH)
+def test_a_fresh_machine_has_the_values_of_the_metrics_without_reference(picture_name, folder):
+    pixels = getattr(skimage.data, picture_name)().transpose(2, 0, 1).astype(np.float64) / 255
+    for name, expected in FRESH[picture_name].items():
+        assert not METRICS[name].missing_weights
+        assert METRICS[name].function(pixels) == pytest.approx(expected, abs=TOLERANCES[name])
+
+
+def test_the_shipped_parameters_are_the_authors(mirror):
+    said = (iqa.PARAMETERS / "README.md").read_text()
+    assert hashlib.sha256((iqa.PARAMETERS / "niqe.mat").read_bytes()).hexdigest() in said
+    source = mirror / "weights/live_brisque/allmodel"
+    if not source.is_file():
+        pytest.skip("BLINDBENCH_MIRROR has no weights/live_brisque")
+    assert hashlib.sha256(source.read_bytes()).hexdigest() in said
+    rows = [line.split() for line in source.read_text().partition("SV\n")[2].splitlines()]
+    with np.load(iqa.PARAMETERS / "brisque.npz") as shipped:
+        assert shipped["coefficients"].tolist() == [float(np.float32(row[0])) for row in rows]
+        for (_, *pairs), vector in zip(rows, shipped["support_vectors"], strict=True):
+            expected = np.zeros(36, np.float32)
+            for index, value in (pair.split(":") for pair in pairs):
+                expected[int(index) - 1] = value
+            assert np.array_equal(vector, expected)
+
+
+def test_the_notice_of_the_parameters_is_complete():
+    notice = (iqa.PARAMETERS / "NOTICE.txt").read_text()
+    assert notice.count("COPYRIGHT NOTICE STARTS") == notice.count("COPYRIGHT NOTICE ENDS") == 2
+    assert "scoring/parameters/NOTICE.txt" in (ROOT / "README.md").read_text()
+
+
+def test_missing_weights_are_named_and_nothing_is_fetched(folder):
+    images = seen("lpips-alex", picture(100, 100), picture(100, 100))
     with pytest.raises(InputError) as caught:
-        METRICS[name].function(*images)
-    message = str(caught.value)
-    assert message.startswith(f"weights of {name} not found: set BLINDBENCH_MIRROR, or put hub/pyiqa/")
-    assert str(torch_home) not in message
-    assert not list(torch_home.iterdir())
+        METRICS["lpips-alex"].function(*images)
+    advice = "blindbench download metric-weights --accept-terms"
+    assert str(caught.value) == f"weights of lpips-alex not found: {advice}"
+    assert not list(folder.iterdir())
 
 
-def test_a_mirror_without_weights_leaves_the_users_own_in_use(torch_home, monkeypatch, tmp_path):
-    monkeypatch.setenv("BLINDBENCH_MIRROR", str(tmp_path / "mirror"))
-    assert iqa.hub_folder() == torch_home / "hub"
-    (tmp_path / "mirror/weights/torch_home").mkdir(parents=True)
-    assert iqa.hub_folder() == tmp_path / "mirror/weights/torch_home/hub"
+def place(folder, content=b"hello"):
+    path = folder / iqa.ALEXNET
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
-def place(torch_home, name, content=b"hello"):
-    for file in METRICS[name].weights:
-        path = torch_home / "hub" / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+def test_weights_are_found_in_the_mirror_then_where_they_are_downloaded_to_then_in_torchs_folder(folder):
+    for name in reversed(PLACES):
+        place(folder / name)
+        assert iqa.find_weights(iqa.ALEXNET) == folder / name / iqa.ALEXNET
+    assert not METRICS["lpips-alex"].missing_weights
 
 
-@pytest.mark.parametrize("name", NEED_WEIGHTS)
+def test_the_source_of_the_weights_has_the_file_and_its_checksum():
+    (archive,) = find_source(iqa.SOURCE).archives
+    assert archive.file == iqa.ALEXNET
+    assert archive.url.endswith(f"/{iqa.ALEXNET}")
+    # Torchvision names its files by the first digits.
+    assert archive.checksum.startswith("sha256:" + iqa.ALEXNET.removesuffix(".pth").rpartition("-")[2])
+
+
+def test_lpips_stands_on_the_weights_that_are_found(folder):
+    """Any weights will do to see which ones are taken: torchvision's file has these names."""
+    torch.manual_seed(0)
+    (folder / PLACES[1]).mkdir(parents=True)
+    weights = {f"features.{key}": value for key, value in alexnet().features.state_dict().items()}
+    torch.save(weights, folder / PLACES[1] / iqa.ALEXNET)
+    sharp, other = picture(64, 64, 3), picture(64, 64, 3)[:, ::-1]
+    values = [METRICS["lpips-alex"].function(*pair) for pair in ((sharp, sharp), (other, sharp))]
+    assert values[0] == 0 < values[1]
+
+    (folder / PLACES[0]).mkdir(parents=True)
+    torch.save({key: 2 * value for key, value in weights.items()}, folder / PLACES[0] / iqa.ALEXNET)
+    assert METRICS["lpips-alex"].function(other, sharp) != values[1]
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut short"])
-def test_damaged_weights_are_named(name, content, torch_home):
-    place(torch_home, name, content)
-    assert not METRICS[name].missing_weights
-    images = seen(name, picture(100, 100), picture(100, 100))
-    with pytest.raises(InputError, match=f"weights of {name} cannot be read: get hub/pyiqa/"):
-        METRICS[name].function(*images)
+def test_damaged_weights_are_named(content, folder):
+    place(folder / PLACES[1], content)
+    images = seen("lpips-alex", picture(100, 100), picture(100, 100))
+    with pytest.raises(InputError, match=rf"weights of lpips-alex cannot be read: delete {iqa.ALEXNET} and"):
+        METRICS["lpips-alex"].function(*images)
 
 
 class Attack:
@@ -208,24 +265,13 @@ class Attack:
         return print, ("code in a weight file ran",)
 
 
-@pytest.mark.parametrize("name", ["lpips-alex", "brisque"])
-def test_weights_that_hold_code_are_refused(name, torch_home, capfd):
-    import torch  # noqa: PLC0415
-
-    place(torch_home, name)
-    for file in METRICS[name].weights:
-        torch.save(Attack(), torch_home / "hub" / file)
-    with pytest.raises(InputError, match=f"weights of {name} cannot be read"):
-        METRICS[name].function(*seen(name, picture(100, 100), picture(100, 100)))
+@pytest.mark.parametrize("content", [Attack(), {"features.0.weight": Attack()}, {}, [1.0]])
+def test_weights_that_hold_code_or_something_else_are_refused(content, folder, capfd):
+    place(folder / PLACES[1])
+    torch.save(content, folder / PLACES[1] / iqa.ALEXNET)
+    with pytest.raises(InputError, match="weights of lpips-alex cannot be read"):
+        METRICS["lpips-alex"].function(*seen("lpips-alex", picture(100, 100), picture(100, 100)))
     assert "code in a weight file ran" not in capfd.readouterr().out
-
-
-def test_weights_in_the_users_own_folder_are_found(mirror, weights, torch_home):
-    source = mirror / "weights/torch_home/hub/pyiqa/brisque_svm_weights.pth"
-    place(torch_home, "brisque")
-    shutil.copy(source, torch_home / "hub/pyiqa")
-    own = METRICS["brisque"].function(picture(100, 100))
-    assert math.isfinite(own)
 
 
 def test_every_metric_is_chosen_by_some_protocol_under_its_name_in_configs():
@@ -237,7 +283,8 @@ def test_every_metric_is_chosen_by_some_protocol_under_its_name_in_configs():
         PROTOCOLS["plain"].metric("nique")
 
 
-def test_pyiqa_is_loaded_only_when_it_scores():
-    code = "import sys, benchmark.scoring.scores, benchmark.planning.plan; print('pyiqa' in sys.modules)"
+def test_the_libraries_are_loaded_only_when_they_score():
+    code = "import sys, benchmark.scoring.scores, benchmark.planning.plan; print([*sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert "'benchmark.scoring.iqa'" in done.stdout
+    assert not {"'pyiqa'", "'lpips'"}.intersection(done.stdout.split(", "))

@@ -6,9 +6,9 @@ import skimage.data
 from skimage.metrics import structural_similarity
 from skimage.transform import ProjectiveTransform, warp
 
+from benchmark.core.images import write_image
 from benchmark.core.types import InputError, Observation, Restoration, Status, Truth
 from benchmark.data.descriptors import dataset_names, find_dataset
-from benchmark.data.images import write_image
 from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring import ecc
 from benchmark.scoring.alignment import intensity_gain

@@ -24,23 +24,27 @@ def test_means_between_the_controls_are_fine():
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ([18, 20], "mean psnr 19.000 lies below that of the floor, blurry (21.000, same cases)."),
-        ([33, 31], "mean psnr 32.000 lies above that of the ceiling, oracle (31.000, same cases)."),
+        ([18, 20], "worse than Blurry input (means over the same cases): PSNR 19.000 against 21.000"),
+        (
+            [33, 31],
+            "better than True kernel, hyper-Laplacian with border (means over the same cases): PSNR 32.000 "
+            "against 31.000",
+        ),
     ],
 )
 def test_means_outside_are_named(values, sentence):
     found = control_notes(scores(selfdeblur=values, blurry=[20, 22], oracle=[30, 32]))
-    assert found == [f"selfdeblur on d: {sentence}"]
+    assert found == [f"SelfDeblur is {sentence}"]
 
 
 def test_masked_metrics_are_judged_too():
     (sentence,) = control_notes(scores("psnr-masked", selfdeblur=[18, 20], blurry=[20, 22]))
-    assert "mean psnr-masked 19.000 lies below" in sentence
+    assert "PSNR (masked) 19.000 against 21.000" in sentence
 
 
 def test_a_ceiling_below_the_floor_is_named_once():
     (sentence,) = control_notes(scores(blurry=[20, 22], oracle=[15, 15]))
-    assert sentence.startswith("oracle on d")
+    assert sentence.startswith("True kernel, hyper-Laplacian with border is worse than Blurry input")
 
 
 def test_only_cases_that_both_have_are_compared():
@@ -57,27 +61,30 @@ def test_repetitions_count_case_by_case():
         ]
     )
     (sentence,) = control_notes(table)
-    assert "mean psnr 20.250" in sentence
-    assert "(21.000" in sentence
+    assert "PSNR 20.250 against 21.000" in sentence
 
 
-def test_datasets_and_metrics_are_judged_apart_and_settings_belong_to_their_method():
+def test_metrics_are_judged_apart_and_told_together_and_settings_belong_to_their_method():
     table = pd.concat(
         [
             scores(blurry=[20], **{"selfdeblur@short": [19]}),
             scores(metric="ssim", blurry=[0.5], **{"selfdeblur@short": [0.6]}),
-            scores(dataset="e", blurry=[10], **{"selfdeblur@short": [19]}),
+            scores(metric="vif", blurry=[0.5], **{"selfdeblur@short": [0.4]}),
         ]
     )
-    (sentence,) = control_notes(table)
-    assert sentence.startswith("selfdeblur@short on d: mean psnr")
+    (sentence,) = control_notes(table, {"selfdeblur@short": "The short one"})
+    assert sentence == (
+        "The short one is worse than Blurry input (means over the same cases): "
+        "PSNR 19.000 against 20.000; VIF 0.4000 against 0.5000"
+    )
 
 
 def test_lower_is_better_turns_floor_and_ceiling_round():
     (sentence,) = control_notes(scores(metric="lpips-alex", blurry=[0.5], oracle=[0.1], selfdeblur=[0.6]))
-    assert "selfdeblur on d: mean lpips-alex 0.600 lies above that of the floor" in sentence
+    assert sentence.startswith("SelfDeblur is worse than Blurry input")
+    assert "LPIPS (AlexNet) 0.6000 against 0.5000" in sentence
     (sentence,) = control_notes(scores(metric="lpips-alex", blurry=[0.5], oracle=[0.1], selfdeblur=[0.05]))
-    assert "below that of the ceiling" in sentence
+    assert sentence.startswith("SelfDeblur is better than True kernel")
 
 
 def test_metrics_that_no_control_bounds_are_not_judged():

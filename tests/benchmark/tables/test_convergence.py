@@ -13,8 +13,10 @@ from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe
 from benchmark.runs import restore as restoring
 from benchmark.runs.restore import Shard, restore_shard
-from benchmark.runs.store import Store, read_record, read_restored_image, read_snapshots
+from benchmark.runs.shards import Part
+from benchmark.runs.store import Store, read_kernels, read_record, read_restored_image, read_snapshots
 from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, SCORE_COLUMNS, read_frame, write_frame
+from benchmark.scoring.kernel_scores import kernel_psnr
 from benchmark.scoring.scores import score_method, score_snapshots  # fmt: skip
 from benchmark.tables.convergence import curves, reach_sections, stopping_losses, times_to_reach
 
@@ -31,7 +33,7 @@ def store(tmp_path):
 
 def run(store, method="selfdeblur", snapshots=(), **settings):
     overrides = {**TINY, **settings} if method == "selfdeblur" else settings
-    shard = Shard(NAME, method, ["camera"], 0, 0, 0, overrides, snapshots)
+    shard = Shard(method, [Part(NAME, 0, ["camera"])], overrides=overrides, snapshots=snapshots)
     restore_shard(store, shard, torch.device("cpu"), lambda _: None)
     return store.case_folder(NAME, method, 0, "camera")
 
@@ -89,29 +91,41 @@ def test_a_method_without_iterations_keeps_none(store):
     assert json.loads((folder / "run.json").read_text())["status"] == "ok"
 
 
-def score(store, snapshots, method="selfdeblur"):
-    return score_snapshots(store, NAME, method, ["camera"], seed=0, protocol="shift-rgb", snapshots=snapshots)
+def score(store, snapshots, method="selfdeblur", metrics=()):
+    return score_snapshots(
+        store, NAME, method, ["camera"],
+        seed=0, protocol="shift-rgb", metrics=metrics, snapshots=snapshots,
+    )  # fmt: skip
 
 
 def test_snapshots_are_scored_as_restorations_are(store):
     run(store, snapshots=[2, 4])
-    frame = score(store, [2])
+    # Metrics of single images and of kernel fields are none of a run's progress; PSNR counts once.
+    frame = score(store, [2], metrics=["vif", "piqe", "psnr", "error-ratio"])
     assert tuple(frame.columns) == CONVERGENCE_COLUMNS
-    assert list(frame.iteration) == [2, 2, 6, 6]
-    assert list(frame.metric) == ["psnr", "ssim"] * 2
-    final = score_method(
-        store, NAME, "selfdeblur", ["camera"], seed=0, protocol="shift-rgb", metrics=["psnr", "ssim"]
-    )
-    assert list(frame.value[2:]) == list(final.value)
+    assert list(frame.iteration) == [2] * 4 + [6] * 4
+    names = ["psnr", "ssim", "kernel-psnr", "vif"]
+    assert list(frame.metric) == names * 2
+    final = score_method(store, NAME, "selfdeblur", ["camera"], seed=0, protocol="shift-rgb", metrics=names)
+    assert list(frame.value[4:]) == list(final.value)
     assert frame.seconds.is_monotonic_increasing
 
 
 def test_a_snapshot_is_the_image_of_a_run_that_ends_there(store):
     # Without stages and milestones the first steps do not know how many there will be.
     flat = {"mse_share": 1.0, "milestones": [], "kernel_rate": 1e-4}
-    (snapshot,) = read_snapshots(run(store, snapshots=[2], **flat))
+    snapshot, later = read_snapshots(run(store, snapshots=[2, 4], **flat))
     short = run(store, iterations=2, **flat)
     assert np.array_equal(snapshot.image / np.float32(255), read_restored_image(short))
+    assert np.array_equal(snapshot.kernels, read_kernels(short))
+    assert not np.array_equal(snapshot.kernels, later.kernels)
+
+
+def test_the_kernels_psnr_is_that_of_the_snapshots_own_kernel(store):
+    (snapshot, _) = read_snapshots(run(store, snapshots=[2, 4]))
+    frame = score(store, [2])
+    (value,) = frame[(frame.metric == "kernel-psnr") & (frame.iteration == 2)].value
+    assert value == kernel_psnr(snapshot.kernels[0], store.read_truth(NAME, "camera").kernels[0])
 
 
 def test_the_result_stands_where_it_was_taken_from(store):
@@ -133,7 +147,7 @@ def test_a_case_that_failed_has_no_rows(store):
 
 def test_a_case_without_a_sharp_image_has_no_rows(store):
     observation, truth = observe(make_case(find_dataset(NAME), "camera", 0), 0)
-    store.write_observation(observation, replace(truth, sharp=None))
+    store.write_observation(observation, replace(truth, sharp=None, kernels=None))
     run(store, snapshots=[2])
     assert score(store, [2]).empty
 
@@ -164,6 +178,7 @@ def runs(**values):
     return pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS))
 
 
+NO_SCORES = pd.DataFrame(columns=list(SCORE_COLUMNS))
 SLOW_AND_FAST = runs(
     slow_a_0=[10, 15, 20], slow_b_0=[20, 25, 30], slow_a_1=[12, 17, 22], slow_b_1=[20, 25, 30],
     fast_a_0=[15, 21, 22], fast_b_0=[25, 29, 31], fast_a_1=[15, 23, 24], fast_b_1=[25, 31, 28],
@@ -171,16 +186,33 @@ SLOW_AND_FAST = runs(
 
 
 def test_curves_are_means_over_cases_with_the_range_over_seeds():
-    curve = curves(SLOW_AND_FAST).set_index(["method", "iteration"])
+    curve = curves(SLOW_AND_FAST, NO_SCORES).set_index(["method", "iteration"])
     assert set(curve.metric) == {"psnr"}
     start = curve.loc[("slow", 10)]
     assert (start["mean"], start.low, start.high, start.seeds, start.seconds) == (15.5, 15, 16, 2, 1.0)
     assert curve.loc[("fast", 20), "mean"] == (25 + 27) / 2
 
 
+def test_a_run_that_failed_counts_as_the_blurry_input_at_every_iteration_of_a_curve():
+    values = {("slow", 0): 20.0, ("slow", 1): np.nan, ("blurry", 0): 8.0, ("none", 0): np.nan}
+    scores = pd.DataFrame(
+        [
+            (NAME, "g", "a", method, seed, "shift-rgb", "psnr", value, "")
+            for (method, seed), value in values.items()
+        ],
+        columns=list(SCORE_COLUMNS),
+    )
+    curve = curves(runs(slow_a_0=[10, 15, 20]), scores)
+    assert set(curve.method) == {"slow"}
+    assert list(curve["mean"]) == [9, 11.5, 14]
+    assert list(curve.low) == [8, 8, 8]
+    assert list(curve.seconds) == [1, 2, 3]
+    assert set(zip(curve.scored, curve.runs, strict=True)) == {(1, 2)}
+
+
 def test_iterations_that_a_run_lacks_are_left_out():
     lacking = runs(slow_a_0=[10, 15, 20], slow_b_0=[20, 25])
-    assert list(curves(lacking).iteration) == [10, 20]
+    assert list(curves(lacking, NO_SCORES).iteration) == [10, 20]
 
 
 def test_gaps_are_what_the_best_iteration_has_more_than_the_result_and_the_last():
@@ -189,6 +221,12 @@ def test_gaps_are_what_the_best_iteration_has_more_than_the_result_and_the_last(
     found = stopping_losses(frame).set_index(["case", "metric"])
     assert tuple(found.loc[("a", "psnr"), ["of_result", "of_last"]]) == (10, 5)
     assert tuple(found.loc[("b", "psnr"), ["of_result", "of_last"]]) == (0, 0)
+
+
+def test_gaps_are_positive_where_lower_is_better():
+    frame = runs(one_a_0=[3, 1, 2]).assign(metric="lpips-alex")
+    frame["is_result"] = frame.iteration == 10
+    assert stopping_losses(frame)[["of_result", "of_last"]].to_numpy().tolist() == [[2, 1]]
 
 
 def test_the_reference_is_reached_where_the_mean_curve_first_is_no_lower():
@@ -218,6 +256,29 @@ def test_only_shared_cases_are_compared_and_a_dataset_without_the_reference_has_
     fast = times_to_reach(frame, "slow").set_index("method").loc["fast"]
     assert (fast.cases, fast.final, fast.iteration) == (1, 22, 10)
     assert times_to_reach(frame, "nothing").empty
+
+
+def test_a_failed_run_never_reaches_the_reference_and_the_others_are_compared_on_their_cases():
+    lacking = SLOW_AND_FAST[~((SLOW_AND_FAST.method == "fast") & (SLOW_AND_FAST.case == "a"))]
+    frame = lacking.replace({"method": {"slow": "selfdeblur", "fast": "selfdeblur@fast"}})
+    fast = times_to_reach(frame, "selfdeblur").set_index("method").loc["selfdeblur@fast"]
+    assert (fast.reference_final, fast.final, fast.iteration) == (30, 29.5, 20)
+    assert (fast.runs, fast.scored, fast.reached) == (4, 2, 2)
+    assert np.isnan(fast.median_iteration)  # 20, 30 and twice never
+    (sheet,) = reach_sections(times_to_reach(frame, "selfdeblur"))
+    assert sheet.headings[2] == "Goal"
+    assert sheet.rows[0][1:4] == ["25.50", "25.50", "30"]
+    assert sheet.rows[1][1:] == [
+        "29.50 (2 of 4)", "30.00", "20 (2 of 4)", "2.0 (2 of 4)", "2 of 4", "not reached"
+    ]  # fmt: skip
+    assert "(25.50 dB, mean over 2 cases and 2 seeds)" in sheet.caption
+    assert "(1 of 2): of one of two restorations, the other has no image" in sheet.caption
+
+
+def test_a_reference_that_lacks_a_run_has_one_final_mean():
+    lacking = SLOW_AND_FAST.query("not (method == 'slow' and case == 'a' and seed == 0)")
+    slow = times_to_reach(lacking, "slow").set_index("method").loc["slow"]
+    assert (slow.final, slow.reference_final, slow.scored, slow.runs) == (26, 26, 3, 4)
 
 
 def test_the_sheet_says_where_the_reference_is_reached():

@@ -5,6 +5,7 @@ import csv
 import re
 from functools import cache
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -42,17 +43,24 @@ def test_a_table_compiles_from_published_numbers_alone(name):
     definition = paper_table(name)
     table = unfilled(name)
     # Parameters and operations are counted, not scored.
-    counted = table.metric.isin(["parameters-M", "macs-G"]) & table.method.isin(["nafnet", "ufpnet"])
+    counted = table.metric.isin(["parameters-M", "macs-G"]) & table.method.isin(["mimo", "nafnet", "ufpnet"])
     assert (table["mean"].isna() == ~counted).all()
     # Each cell of ours says why it is empty, or its row is marked.
     assert ((table.note != "") == ((table.role != "published") & ~counted)).all()
     page = table_page(table, definition).markdown()
-    tex = table_page(table, definition).latex()
+    tex = table_page(table, definition).latex("t")
     assert not re.search(r"\w\.\.\s", page)  # a sentence that ends with an abbreviation has one full stop
     for value in table.published[table.published != ""]:
         assert f" {value} " in page
         assert f" {value} " in tex
     assert tex.count("\\begin{tabular}") == page.count("\n## ") == len(definition.blocks)
+
+
+def test_the_table_of_diffusion_methods_always_says_whose_the_rates_of_w_are():
+    page = table_page(unfilled("glkm-table4"), paper_table("glkm-table4"))
+    for text in (page.markdown(), page.latex("t")):
+        for row in ("BIRD-GLKM", "BlindDPS-GLKM"):
+            assert f"{row}: the paper's learning rate of w is not known here; ours was chosen on" in text
 
 
 @pytest.mark.parametrize("name", DOCUMENT["tables"])
@@ -163,3 +171,67 @@ def test_a_misspelt_key_of_a_definition_is_named():
     document["tables"]["glkm-table1"]["note"] = []
     with pytest.raises(InputError, match=r"unknown key 'note'\. Did you mean 'notes'\?"):
         checked(document, "papers", "tables.yaml")
+
+
+def ufpnet_scores(weights, metric):
+    """Scores and runs of GoPro's first case; `weights` maps methods to the labels of their weights."""
+    scores = [
+        ("gopro", "g", "c", method, 0, "gopro", metric, 30.0 + place, "")
+        for place, method in enumerate(weights)
+    ]
+    runs = [("gopro", "c", method, 0, "ok", "", label) for method, label in weights.items()]
+    columns = ["dataset", "case", "method", "seed", "status", "reason", "weights"]
+    return pd.DataFrame(scores, columns=list(SCORE_COLUMNS)), pd.DataFrame(runs, columns=columns)
+
+
+OFFICIAL = "ufpnet-19 official"
+DEMO = "ufpnet-15 demo (16 channels, 12 blocks, 1,000 steps)"
+LONGER = "ufpnet-15 demo (16 channels, 12 blocks, 5,529 steps)"
+OURS = "mimo-ufp-19 (32 channels, 120 blocks, 9 steps)"
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "left_out"),
+    [
+        ("ufpnet-table5", {"ufpnet@flow": DEMO, "ufpnet": OFFICIAL}, {"ufpnet@flow"}),
+        ("ufpnet-table5", {"nafnet": "nafnet official", "ufpnet": OFFICIAL}, set()),
+        ("ufpnet-table4", {"ufpnet@softmax": DEMO, "ufpnet": LONGER}, {"ufpnet@softmax"}),
+        ("ufpnet-table4", {"ufpnet@softmax": DEMO, "ufpnet@flow": DEMO, "ufpnet": DEMO}, set()),
+        ("ufpnet-table4", {"ufpnet@softmax": LONGER, "ufpnet@flow": DEMO}, {"ufpnet@softmax"}),
+        ("ufpnet-table6", {"mimo": "mimo official", "mimo-ufp": OURS, "ufpnet": OFFICIAL}, {"mimo"}),
+    ],
+)
+def test_rows_of_an_ablation_have_weights_of_one_training_or_stay_empty(name, weights, left_out):
+    metric = "reblur-psnr" if name == "ufpnet-table4" else "psnr"
+    scores, runs = ufpnet_scores(weights, metric)
+    table = summary(paper_table(name), scores, runs)
+    cells = table[table.block.str.startswith("GoPro") & (table.metric == metric)].set_index("method")
+    page = table_page(table, paper_table(name)).markdown()
+    for method, label in weights.items():
+        if method in left_out:
+            assert np.isnan(cells["mean"][method])
+            assert cells.cases[method] == 0
+            assert cells.note[method].startswith(f"left out: {label} differs in size or training from ")
+            assert cells["rank"][method] == ""
+            assert f"left out: {label}" in page
+        else:
+            assert cells["mean"][method] >= 30
+            assert cells.weights[method] == label
+            assert f"with the weights {label}" in page
+
+
+def test_kernels_of_whyte_are_published_only():
+    for name in ("ufpnet-table4", "ufpnet-table5"):
+        definition = paper_table(name)
+        (row,) = [row for row in definition.rows if row.title == "Whyte12"]
+        assert row.method is None
+        page = table_page(unfilled(name), definition).markdown()
+        assert re.search(r"\| Whyte12 † *\|", page)
+        assert "Whyte12 is published only" in page
+
+
+def test_a_row_of_an_ablation_that_is_misspelt_is_named():
+    document = copy.deepcopy(DOCUMENT)
+    document["tables"]["ufpnet-table4"]["ablations"] = [["KE-Net baseline", "KE-Net + flow priors"]]
+    with pytest.raises(InputError, match=r"ablations: 'KE-Net \+ flow priors' is not among"):
+        define("ufpnet-table4", document, FOLDER)

@@ -1,26 +1,30 @@
 """From scores to tables: what is averaged, ranked, compared, footnoted and left out, and how it looks."""
 
+import re
 import shutil
 import subprocess
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 
+from benchmark.cli.tables import _remarks
 from benchmark.core.seeds import generator
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
 from benchmark.runs.names import labelled, weights_behind
 from benchmark.scoring.csv_files import SCORE_COLUMNS
-from benchmark.tables.coverage import coverage_notes
+from benchmark.tables.coverage import absence_notes, case_count
 from benchmark.tables.definition import Block, Column, Definition, Grid, Published, Row
 from benchmark.tables.profile_tables import grid_table, own_table
 from benchmark.tables.sections import grid_page, table_page
 from benchmark.tables.summary import TABLE_COLUMNS, summary
 
 NAME = "demo-uniform"
-NO_RUNS = pd.DataFrame(columns=["dataset", "case", "method", "seed", "status", "weights"])
+NO_RUNS = pd.DataFrame(columns=["dataset", "case", "method", "seed", "status", "reason", "weights"])
 
 
 def scores_frame(values, notes=None, seed=0, group="g"):
@@ -43,11 +47,13 @@ def scores_frame(values, notes=None, seed=0, group="g"):
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
-def runs_frame(scores, failed=(), weights=""):
+def runs_frame(scores, failed=(), weights="", reason="no reason"):
     """A run for each score; `failed` holds (method, case) without an image."""
     runs = scores[["dataset", "case", "method", "seed"]].drop_duplicates().reset_index(drop=True)
+    is_failed = [(run.method, run.case) in failed for run in runs.itertuples()]
     return runs.assign(
-        status=["failed" if (run.method, run.case) in failed else "ok" for run in runs.itertuples()],
+        status=["failed" if each else "ok" for each in is_failed],
+        reason=[reason if each else "" for each in is_failed],
         weights=weights,
     )
 
@@ -98,7 +104,7 @@ def test_a_table_over_two_sets_of_conditions_has_a_section_per_row_and_a_column_
     assert "[1] not run: blurry runs on other datasets of this profile." in sections[1]
     assert "SelfDeblur" not in sections[2]  # ran in no cell of that row
     assert f"not run: dataset {NAME}@gaussian-high@size-level-5: it is not in this profile" in sections[2]
-    tex = grid_page(table, GRID).latex()
+    tex = grid_page(table, GRID).latex("t")
     assert tex.count("\\begin{table}") == 2
     assert "Noise \\& size" in tex
 
@@ -219,9 +225,9 @@ def test_seeds_are_averaged_within_a_case_and_their_spread_and_worst_are_shown()
 def test_numbers_made_with_pretrained_weights_say_with_which():
     scores = scores_frame({("selfdeblur", "psnr"): [20.0, 21.0], ("selfdeblur", "ssim"): [np.nan, np.nan]})
     table, text, (row,) = page(scores, runs_frame(scores, weights=["nets-31 demo", "nets-55"]))
-    assert row["PSNR, dB ↑"] == "20.50 [1]"
-    assert "[1] with the weights nets-31 demo; with the weights nets-55." in text
-    assert table.loc[("selfdeblur", "ssim"), "note"] == ""
+    assert (row["Method"], row["PSNR, dB ↑"]) == ("SelfDeblur [1]", "20.50")
+    assert "[1] with the weights nets-31 demo, nets-55." in text
+    assert set(table.note) == {""}
 
 
 def test_figures_name_the_weights_beside_the_method():
@@ -235,23 +241,97 @@ def test_figures_name_the_weights_beside_the_method():
     assert words == {method: "Ours [nets-31 demo, nets-55]", "oracle": "Best"}
 
 
-@pytest.mark.parametrize("status", ["not_supported", "weights_missing"])
-def test_declining_a_case_is_no_failure(status):
+@pytest.mark.parametrize(
+    "status", ["failed", "diverged", "out_of_memory", "not_supported", "weights_missing"]
+)
+def test_every_restoration_without_an_image_counts_as_failed(status):
     scores = scores_frame({("blurry", "psnr"): [20.0, 21.0], ("selfdeblur", "psnr"): [22.0, np.nan]})
     runs = runs_frame(scores, failed={("selfdeblur", "case1")})
-    table, _, _ = page(scores, runs.replace({"status": {"failed": status}}))
-    assert table.loc[("selfdeblur", "psnr"), "failed"] == 0
+    table, text, (_, row) = page(scores, runs.replace({"status": {"failed": status}}))
+    assert table.loc[("selfdeblur", "psnr"), "failed"] == 1
+    assert row["Failed"] == "50% (1 of 2) [1]"
+    assert f"[1] case1: {status.replace('_', ' ')}: no reason." in text
+
+
+def test_a_missing_image_counts_as_the_blurry_one():
+    """A method that returns the blurry images but lacks the hardest is no better than the blurry input."""
+    blurry = [23.0, 26.0]
+    scores = scores_frame({
+        ("blurry", "psnr"): blurry, ("folder", "psnr"): [np.nan, 26.0], ("selfdeblur", "psnr"): [24.0, 26.5],
+        ("blurry", "lpips-alex"): [0.5, 0.3], ("folder", "lpips-alex"): [np.nan, 0.3],
+        ("selfdeblur", "lpips-alex"): [0.4, 0.2],
+    })  # fmt: skip
+    table, text, (floor, folder, _) = page(scores, runs_frame(scores, failed={("folder", "case0")}))
+    assert folder["PSNR, dB ↑"] == "24.50 (1 of 2)"
+    assert floor["PSNR, dB ↑"] == "24.50"
+    assert folder["LPIPS (AlexNet) ↓"] == "0.400 (1 of 2)"
+    assert (folder["Gain, dB"], folder["Cases"], folder["Failed"]) == ("+0.00", "1 of 2", "50% (1 of 2) [1]")
+    cell = table.loc[("folder", "psnr")]
+    assert (cell["mean"], cell.own_mean, cell.cases, cell.runs, cell.scored) == (24.5, 26.0, 1, 2, 1)
+    assert (cell["min"], cell["max"]) == (23, 26)
+    assert not cell.complete
+    assert text.count("one of two restorations has a score, the other counts as the blurry input.") == 1
+
+
+def test_a_seed_that_lacks_the_hard_case_has_no_better_mean():
+    values = {("blurry", "psnr"): [20.0, 30.0], ("selfdeblur", "psnr"): [22.0, 32.0]}
+    lacking = values | {("selfdeblur", "psnr"): [np.nan, 32.0]}
+    table, _, (_, row) = page(pd.concat([scores_frame(values), scores_frame(lacking, seed=1)]))
+    cell = table.loc[("selfdeblur", "psnr")]
+    assert (cell["mean"], cell.worst_seed) == ((21 + 32) / 2, 26)
+    assert row["PSNR, dB ↑"] == "26.50 ±0.71 (3 of 4)"
+    assert row["Cases"] == "2"
+
+
+def test_where_the_blurry_input_has_no_score_the_mean_is_of_the_others_and_says_so():
+    scores = scores_frame({
+        ("blurry", "psnr"): [20.0, 22.0], ("blurry", "kernel-similarity"): [np.nan, np.nan],
+        ("selfdeblur", "psnr"): [21.0, np.nan], ("selfdeblur", "kernel-similarity"): [0.5, np.nan],
+    })  # fmt: skip
+    _, text, (_, row) = page(scores, runs_frame(scores, failed={("selfdeblur", "case1")}))
+    assert row["Kernel similarity ↑"] == "0.500 (1 of 2)"
+    assert "behind a mean, of Kernel similarity: of the one of two restorations that has a score." in text
+    (row,) = rows_of(table_page(*own(scores[scores.method == "selfdeblur"])[::-1]).markdown())
+    assert row["PSNR, dB ↑"] == "21.00 (1 of 2)"  # no blurry input in the profile
+
+
+def test_a_method_without_any_image_has_no_numbers_and_its_reason_stands_once():
+    scores = scores_frame({
+        ("blurry", "psnr"): [20.0, 22.0], ("blurry", "niqe"): [np.nan, np.nan],
+        ("l0-grad", "psnr"): [np.nan, np.nan], ("l0-grad", "niqe"): [np.nan, np.nan],
+    })  # fmt: skip
+    scores.loc[scores.metric == "niqe", "note"] = "weights of niqe not found"
+    scores.loc[scores.method == "l0-grad", "note"] = "failed: no such blur"
+    failed = {("l0-grad", "case0"), ("l0-grad", "case1")}
+    table, text, (_, row) = page(scores, runs_frame(scores, failed, reason="no such blur"))
+    assert (row["PSNR, dB ↑"], row["Cases"], row["Failed"]) == ("", "0 of 2", "100% (2 of 2) [1]")
+    assert "[1] failed: no such blur." in text
+    assert "No column for NIQE: weights of niqe not found.\n" in text
+    assert text.count("no such blur") == 1
+    assert np.isnan(table.loc[("l0-grad", "psnr"), "mean"])
 
 
 def test_failures_are_counted_and_footnoted():
-    notes = {("psnr", 1): "diverged: the loss became infinite"}
-    scores = scores_frame({("selfdeblur", "psnr"): [20.0, np.nan, 22.0, 24.0]}, notes)
-    table, text, (row,) = page(scores, runs_frame(scores, failed={("selfdeblur", "case1")}))
+    scores = scores_frame({("selfdeblur", "psnr"): [20.0, np.nan, 22.0, 24.0]})
+    runs = runs_frame(scores, failed={("selfdeblur", "case1")}, reason="the loss became infinite")
+    table, text, (row,) = page(scores, runs.replace({"status": {"failed": "diverged"}}))
     cell = table.loc[("selfdeblur", "psnr")]
     assert (cell.cases, cell.runs, cell.failed, cell.failure_rate) == (3, 4, 1, 0.25)
-    assert row["PSNR, dB ↑"].endswith("] [1]")
-    assert row["Failed"] == "25% (1 of 4)"
-    assert "[1] diverged: the loss became infinite." in text
+    assert row["PSNR, dB ↑"].endswith("] (3 of 4)")
+    assert row["Failed"] == "25% (1 of 4) [1]"
+    assert "[1] case1: diverged: the loss became infinite." in text
+
+
+def test_many_reasons_and_many_cases_are_shortened():
+    scores = scores_frame({("folder", "psnr"): [np.nan] * 9 + [20.0]})
+    runs = runs_frame(scores, failed={("folder", f"case{i}") for i in range(9)})
+    runs.loc[:4, "reason"] = "too small"
+    runs.loc[5:8, "reason"] = [f"no image {i}" for i in range(4)]
+    _, text, _ = page(scores, runs)
+    assert (
+        "[1] case0, case1, case2 and 2 more cases: failed: too small. case5: failed: no image 0. "
+        "case6: failed: no image 1. 2 more reasons stand in runs.csv and scores.csv."
+    ) in text
 
 
 def test_a_metric_without_any_value_has_no_column_but_a_sentence():
@@ -271,20 +351,41 @@ def test_a_metric_without_any_value_has_no_column_but_a_sentence():
 
 def test_a_metric_with_some_values_keeps_its_column_and_footnotes_the_rest():
     values = {("blurry", "niqe"): [5.0, np.nan], ("selfdeblur", "niqe"): [np.nan, np.nan]}
-    _, text, (floor, method) = page(scores_frame(values, {("niqe", 1): "niqe needs at least 96 px a side"}))
-    assert floor["NIQE ↓"] == "5.00 [1]"
-    assert method["NIQE ↓"] == "[1]"
-    assert "[1] niqe needs at least 96 px a side." in text
+    scores = scores_frame(values)
+    scores.loc[scores.value.isna(), "note"] = "niqe needs at least 96 px a side"
+    _, text, (floor, method) = page(scores)
+    assert floor["NIQE ↓"] == "5.00 (1 of 2) [1]"
+    assert method["NIQE ↓"] == "[2]"
+    assert "[1] case1: niqe needs at least 96 px a side." in text
+    assert "[2] niqe needs at least 96 px a side." in text
     assert "No column" not in text
 
 
+def test_a_reason_stands_at_the_row_or_the_metric_that_it_is_about():
+    values = {
+        (method, metric): [np.nan] if metric != "psnr" else [20.0]
+        for method in ("blurry", "oracle", "l0-grad")
+        for metric in ("psnr", "vif", "niqe", "piqe", "ssim")
+    }
+    scores = scores_frame(values)
+    scores.loc[scores.metric == "niqe", "note"] = "weights of niqe not found"
+    scores.loc[scores.metric == "piqe", "note"] = "piqe needs more pixels"
+    scores.loc[scores.metric.isin(["vif", "ssim"]), "note"] = "a reason of all"
+    scores.loc[scores.metric.eq("vif") & scores.method.eq("blurry"), "note"] = "a reason of one"
+    _, text, _ = page(scores)
+    assert "No column for VIF: a reason of one (Blurry input); a reason of all (the others).\n" in text
+    assert "No column for NIQE: weights of niqe not found.\n" in text
+    assert "No column for PIQE: piqe needs more pixels.\n" in text
+    assert "No column for SSIM: a reason of all.\n" in text
+
+
 def test_a_table_of_failures_alone_still_has_its_rows():
-    scores = scores_frame({("blurry", "psnr"): [np.nan], ("selfdeblur", "psnr"): [np.nan]},
-                          {("psnr", 0): "failed: no reason"})  # fmt: skip
+    scores = scores_frame({("blurry", "psnr"): [np.nan], ("selfdeblur", "psnr"): [np.nan]})
     failed = {("blurry", "case0"), ("selfdeblur", "case0")}
     _, text, rows = page(scores, runs_frame(scores, failed))
-    assert [list(row.values())[1:] for row in rows] == [["0", "100% (1 of 1)"]] * 2
-    assert "No column for PSNR: failed: no reason." in text
+    assert [list(row.values())[1:] for row in rows] == [["0 of 1", "100% (1 of 1) [1]"]] * 2
+    assert "No column for PSNR: no restoration has an image." in text
+    assert "[1] failed: no reason." in text
 
 
 def test_a_config_names_the_rows_of_its_own_table():
@@ -299,16 +400,31 @@ def test_a_dataset_without_scores_is_named():
         own(scores_frame({}))
 
 
-def test_datasets_and_cases_that_did_not_run_are_counted():
+def test_a_mean_over_a_part_of_the_dataset_says_so():
+    scores = scores_frame({("blurry", "psnr"): [20.0, 22.0]})
+    assert "Mean over 2 cases." in page(scores)[1]
+    assert "Mean over only 1 of 2 cases, which the config selects." in page(scores[scores.case == "case0"])[1]
+    grid = grid_scores().query("dataset != 'demo-uniform@size-level-5' or case == 'case0'")
+    text = grid_page(summary(grid_table("r", GRID, grid), grid, NO_RUNS), GRID).markdown()
+    assert (
+        "Mean over 2 cases (little, true); only 1 of 2 cases, which the config selects (little, half)."
+        in text
+    )
+
+
+def test_the_cases_of_a_dataset_and_of_a_group_are_counted():
+    assert case_count(NAME) == 2
+    assert case_count("lai-synth") == 100
+    assert case_count("lai-synth", "text") == 20
+    assert case_count("no-such-dataset") is None
+
+
+def test_datasets_without_scores_are_named_with_the_reason():
     scores = scores_frame(FOUR)
-    assert coverage_notes([NAME], scores) == []
-    assert coverage_notes([NAME], scores[scores.case == scores.case[0]]) == [
-        f"{NAME}: 1 of 2 cases: the config selects these."
+    assert absence_notes([NAME, "hide", "gopro", "no-such-dataset"], scores) == [
+        "No rows for hide, gopro: its files are not all here, see `blindbench datasets`",
+        "No rows for no-such-dataset: no such dataset here yet",
     ]
-    assert coverage_notes(["hide"], scores) == [
-        "hide: 0 of 2025 cases: its files are not all here, see `blindbench datasets`."
-    ]
-    assert coverage_notes(["no-such-dataset"], scores) == []
 
 
 def paper(rows, columns=(("PSNR", "psnr"), ("LPIPS", "lpips-alex")), published=None, **block):
@@ -323,10 +439,10 @@ def paper(rows, columns=(("PSNR", "psnr"), ("LPIPS", "lpips-alex")), published=N
 METHODS = [(name, f"selfdeblur@{name}") for name in ("a", "b", "c", "d")]
 
 
-def ranks(values, metric, floor=None):
+def ranks(values, metric, floor):
     scores = scores_frame({
         **{(f"selfdeblur@{name}", metric): cases for name, cases in values.items()},
-        ("blurry", metric): [floor if floor is not None else 0.0] * 3,
+        ("blurry", metric): [floor] * len(next(iter(values.values()))),
     })  # fmt: skip
     definition = paper([(name, f"selfdeblur@{name}") for name in values], columns=[("M", metric)])
     table = summary(definition, scores, NO_RUNS)
@@ -334,30 +450,64 @@ def ranks(values, metric, floor=None):
 
 
 def test_best_and_second_are_marked_and_controls_take_no_part():
-    found, definition, table = ranks({"a": [20] * 3, "b": [22] * 3, "c": [21] * 3}, "psnr", floor=30)
+    found, definition, table = ranks({"a": [20] * 3, "b": [22] * 3, "c": [21] * 3}, "psnr", floor=10)
     assert found == {"Blurry input": "", "a": "", "b": "best", "c": "second"}
     cells = {row["Method"]: row["PSNR, dB ↑"] for row in rows_of(table_page(table, definition).markdown())}
     assert cells["b (selfdeblur@b)"] == "**22.00 [22.0, 22.0]**"
     assert cells["c (selfdeblur@c)"] == "_21.00 [21.0, 21.0]_"
-    text = table_page(table, definition).latex()
+    text = table_page(table, definition).latex("t")
     assert r"\textbf{22.00 [22.0, 22.0]}" in text
     assert r"\underline{21.00 [21.0, 21.0]}" in text
 
 
 def test_where_lower_is_better_the_lowest_is_best():
-    found, _, _ = ranks({"a": [0.3] * 3, "b": [0.1] * 3, "c": [0.2] * 3}, "lpips-alex")
+    found, _, _ = ranks({"a": [0.3] * 3, "b": [0.1] * 3, "c": [0.2] * 3}, "lpips-alex", floor=0.9)
     assert found == {"Blurry input": "", "a": "", "b": "best", "c": "second"}
 
 
 def test_what_looks_the_same_is_marked_the_same():
-    found, _, _ = ranks({"a": [21.001] * 3, "b": [20] * 3, "c": [20.999] * 3, "d": [19] * 3}, "psnr")
+    found, _, _ = ranks(
+        {"a": [21.001] * 3, "b": [20] * 3, "c": [20.999] * 3, "d": [19] * 3}, "psnr", floor=10
+    )
     assert found == {"Blurry input": "", "a": "best", "b": "second", "c": "best", "d": ""}
 
 
-def test_one_method_alone_is_not_best_and_fewer_cases_do_not_win():
-    assert set(ranks({"a": [20] * 3}, "psnr")[0].values()) == {""}
-    found, _, _ = ranks({"a": [20] * 3, "b": [21] * 3, "c": [np.nan, 30, 30]}, "psnr")
+def test_one_method_alone_is_not_best_and_rows_that_lack_a_case_take_no_place():
+    assert set(ranks({"a": [20] * 3}, "psnr", floor=10)[0].values()) == {""}
+    found, _, _ = ranks({"a": [20] * 3, "b": [21] * 3, "c": [np.nan, 90, 90]}, "psnr", floor=10)
     assert found == {"Blurry input": "", "a": "second", "b": "best", "c": ""}
+    # One of four restorations in two seeds is missing.
+    values = {("blurry", "psnr"): [1, 1], ("l0-grad", "psnr"): [2, 2], ("selfdeblur", "psnr"): [9, 9]}
+    lacking = values | {("selfdeblur", "psnr"): [9, np.nan]}
+    scores = pd.concat([scores_frame(values), scores_frame(lacking, seed=1)])
+    assert set(own(scores)[1]["rank"]) == {""}
+
+
+def test_a_case_that_no_row_can_score_excludes_nobody():
+    found, _, _ = ranks({"a": [20, np.nan], "b": [21, np.nan]}, "kernel-similarity", floor=np.nan)
+    assert found == {"Blurry input": "", "a": "second", "b": "best"}
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("psnr", 1), ("lpips-alex", -1)])
+def test_nothing_below_the_blurry_input_is_marked(metric, sign):
+    found, _, _ = ranks({"a": [sign * 20] * 3, "b": [sign * 22] * 3}, metric, floor=sign * 21)
+    assert found == {"Blurry input": "", "a": "", "b": "best"}
+    found, _, _ = ranks({"a": [sign * 20] * 3, "b": [sign * 21] * 3}, metric, floor=sign * 21)
+    assert set(found.values()) == {""}
+
+
+def test_a_metric_that_prefers_the_blurry_input_to_the_true_kernels_result_marks_nothing():
+    values = {"blurry": 30.0, "oracle": 60.0, "l0-grad": 20.0, "selfdeblur": 10.0}
+    scores = scores_frame({(method, "piqe"): [value] * 2 for method, value in values.items()})
+    table, text, _ = page(scores)
+    assert set(table["rank"]) == {""}
+    assert (
+        "PIQE marks no best value: it finds Blurry input (30.00) better than "
+        "True kernel, hyper-Laplacian with border (60.00).\n"
+    ) in text
+    table, text, _ = page(scores.replace({"value": {60.0: 25.0}}))
+    assert list(table["rank"]) == ["", "", "second", "best"]
+    assert "marks no best" not in text
 
 
 PRINTED = {
@@ -391,8 +541,8 @@ def test_a_papers_table_has_ours_beside_the_published_numbers():
     assert ours["Method"] == "Ours (selfdeblur)"
     assert ours["PSNR, paper"].startswith("24.00 [")
     assert (ours["PSNR, ours − paper"], ours["LPIPS, ours − paper"]) == ("+1.00", "−0.125")
-    assert later["PSNR, dB ↑"] == "[1]"
-    assert "[1] not run: no such method here yet." in text
+    assert (later["Method"], later["PSNR, dB ↑"]) == ("Later (no-such-method) [3]", "")
+    assert "[3] not run: no such method here yet." in text
     for line in ("a misprint.", "N/A in the paper.", "† published only: no such method here.", "A remark."):
         assert line in text
     assert "Gain" not in text
@@ -421,6 +571,28 @@ def test_every_empty_cell_of_ours_has_its_reason(rows, block, reason):
     assert set(ours.note) == {reason}
 
 
+def test_a_difference_to_the_paper_needs_all_of_its_cases():
+    """Neither a part of the dataset, nor a row that lacks an image, is compared with a published mean."""
+    definition = paper([("Ours", "selfdeblur")], [("PSNR", "psnr")], {("Ours", "PSNR"): Published("24.00")})
+    two = {("blurry", "psnr"): [20.0, 22.0], ("selfdeblur", "psnr"): [21.0, 25.0]}
+
+    def of_ours(values):
+        table = summary(definition, scores_frame(values), NO_RUNS)
+        return table[table.row == "Ours"].iloc[0], table_page(table, definition).markdown()
+
+    cell, text = of_ours(two)
+    assert cell.difference == -1.0
+    assert "Ours − paper: only where ours has all cases of the dataset." in text
+    for part in (
+        {key: values[:1] for key, values in two.items()},
+        two | {("selfdeblur", "psnr"): [21.0, np.nan]},
+    ):
+        cell, text = of_ours(part)
+        assert cell["mean"] > 0
+        assert np.isnan(cell.difference)
+        assert "ours − paper" not in text.lower()
+
+
 def test_a_group_has_its_own_cases():
     scores = pd.concat([
         scores_frame({("selfdeblur", "psnr"): [20.0, 22.0]}, group="text"),
@@ -442,14 +614,16 @@ AWKWARD = r"50% & $5 of #1_a {x} \ ~ ^ < > | ↑ † − × é"
 @pytest.fixture
 def awkward():
     """A table with TeX's special characters in every kind of text."""
-    scores = scores_frame(FOUR, {("psnr", 1): AWKWARD})
+    scores = scores_frame(
+        FOUR | {("selfdeblur", "psnr"): [np.nan] * 4}, {("psnr", i): AWKWARD for i in range(4)}
+    )
     definition = paper([(AWKWARD, None), *ROWS], published={**PRINTED, (AWKWARD, "PSNR"): Published("1")})
     return definition, summary(definition, scores, runs_frame(scores))
 
 
 def test_latex_has_no_special_character_left(awkward):
     definition, table = awkward
-    text = table_page(table, definition, caption=AWKWARD, notes=[AWKWARD]).latex()
+    text = table_page(table, definition, caption=AWKWARD, notes=[AWKWARD]).latex("t")
     escaped = (
         r"50\% \& \$5 of \#1\_a \{x\} \textbackslash{} \textasciitilde{} \textasciicircum{} $<$ $>$ | "
         r"$\uparrow$ $\dagger$ $-$ $\times$ é"
@@ -458,22 +632,47 @@ def test_latex_has_no_special_character_left(awkward):
     assert "50% " not in text
 
 
-def test_latex_compiles(awkward, tmp_path):
+DOCUMENT = r"""\documentclass{article}
+\usepackage{booktabs,graphicx}
+\begin{document}
+\input{t}
+\input{other}
+Table \ref{tab:t} and Table \ref{tab:other}.
+\end{document}
+"""
+
+
+@pytest.mark.parametrize("document", ["t", "paper"])
+def test_latex_compiles_alone_and_in_a_document(awkward, tmp_path, document):
     compiler = shutil.which("pdflatex")
     if compiler is None:
         pytest.skip("pdflatex is not installed")
     definition, table = awkward
-    body = table_page(table, definition, caption=AWKWARD, notes=[AWKWARD]).latex()
-    (tmp_path / "t.tex").write_text(
-        "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n\\begin{document}\n"
-        f"{body}\\end{{document}}\n"
-    )
-    done = subprocess.run(
-        [compiler, "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, errors="replace",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (tmp_path / "t.pdf").stat().st_size > 1000
+    page = table_page(table, definition, caption=AWKWARD, notes=[AWKWARD])
+    for name in ("t", "other"):
+        (tmp_path / f"{name}.tex").write_text(page.latex(name))
+    (tmp_path / "paper.tex").write_text(DOCUMENT)
+    for _ in range(2):  # the second run knows the labels
+        done = subprocess.run(
+            [compiler, "-interaction=nonstopmode", "-halt-on-error", f"{document}.tex"],
+            cwd=tmp_path, capture_output=True, text=True, check=False, errors="replace",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-2000:]
+    assert "undefined" not in done.stdout
+    assert (tmp_path / f"{document}.pdf").stat().st_size > 1000
+
+
+def test_latex_notes_and_labels_stand_inside_the_floats(awkward):
+    definition, table = awkward
+    page = table_page(table, definition, notes=["A note on the page."])
+    text = page.latex("uniform")
+    (table_text,) = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, re.DOTALL)
+    assert r"\label{tab:uniform}" in table_text
+    assert r"\toprule" in table_text
+    assert table_text.rstrip().endswith(r"A note on the page.\par")
+    two = replace(page, sections=[*page.sections, *page.sections]).latex("uniform")
+    assert re.findall(r"\\label\{(.*?)\}", two) == ["tab:uniform-1", "tab:uniform-2"]
+    assert two.count("A note on the page.") == 1
 
 
 def test_markdown_cells_do_not_break_the_table(awkward):
@@ -481,8 +680,20 @@ def test_markdown_cells_do_not_break_the_table(awkward):
     assert AWKWARD.replace("|", "\\|").replace("<", "&lt;") in table_page(table, definition).markdown()
 
 
+def test_remarks_on_means_outside_floor_and_ceiling_are_of_the_metrics_that_a_table_shows():
+    values = {("blurry", "psnr"): [20.0, 22.0], ("selfdeblur", "psnr"): [19.0, 20.0]}
+    scores = scores_frame(
+        values | {(method, "ssim"): [value[0] / 100] * 2 for (method, _), value in values.items()}
+    )
+    plan = SimpleNamespace(config={"titles": {}})
+    definition = paper([("Ours", "selfdeblur")], [("SSIM", "ssim")])
+    (remark,) = _remarks(definition, summary(definition, scores, NO_RUNS), scores, plan)["B"]
+    assert "SSIM 0.1900 against 0.2000" in remark
+    assert "PSNR" not in remark
+
+
 def test_notes_stand_at_the_end_of_both_pages():
     definition, table = own(scores_frame(FOUR))
     note = "psnr of x lies above the ceiling."
     assert table_page(table, definition, notes=[note]).markdown().endswith(f"\n\n{note}\n")
-    assert f"{note}\\par" in table_page(table, definition, notes=[note]).latex()
+    assert f"{note}\\par" in table_page(table, definition, notes=[note]).latex("t")

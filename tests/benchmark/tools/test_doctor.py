@@ -6,9 +6,16 @@ import skimage.data
 from scipy.ndimage import convolve
 from scipy.ndimage import shift as spline_shift
 
+from benchmark.core.images import read_image
 from benchmark.core.types import InputError
-from benchmark.data.images import read_image
-from benchmark.tools.doctor import ORIENTATIONS, conclusions, diagnose, diagnose_together
+from benchmark.tools.doctor import (
+    ORIENTATIONS,
+    conclusions,
+    diagnose,
+    diagnose_together,
+    energies,
+    verdict_of,
+)
 
 # scipy.ndimage's words for the boundaries.
 MODES = {
@@ -168,8 +175,26 @@ def test_a_kernel_that_explains_nothing_is_named():
 def test_several_images_of_one_kernel_are_judged_together():
     kernel, images = stroke(), [photograph(top=top) for top in (120, 180, 300)]
     blurry = [eight_bit(blur(image, kernel, "circular")) for image in images]
-    found = diagnose_together(list(zip(images, blurry, strict=True)), kernel.T)
+    found = diagnose_together(list(zip(images, blurry, strict=True)), [kernel.T])
     assert (found.orientation, found.boundary, len(found.shifts)) == ("transposed convolution", "circular", 3)
+
+
+def test_each_image_may_have_a_kernel_of_its_own():
+    sharp, kernels = photograph(), [stroke(), stroke().T.copy()]
+    pairs = [(sharp, eight_bit(blur(sharp, kernel, "circular"))) for kernel in kernels]
+    found = diagnose_together(pairs, [kernel[::-1, ::-1] for kernel in kernels])
+    assert (found.orientation, found.boundary) == ("correlation", "circular")
+    with pytest.raises(InputError, match="3 kernels for 2 images: give one for all, or one for each"):
+        diagnose_together(pairs, [stroke()] * 3)
+
+
+@pytest.mark.parametrize("orientation", ["convolution", "correlation"])
+def test_the_energy_finds_the_orientation_without_sharp_images(orientation):
+    images = [photograph(top=top) for top in (120, 180, 300)]
+    blurry = [eight_bit(blur(image, stroke())) for image in images]
+    found = energies(blurry, [FILES[orientation]])
+    assert next(iter(found)) == orientation
+    assert verdict_of(found).startswith(f"The kernel file is in the form: {orientation} (energy ")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +224,7 @@ def test_levins_kernels_four_and_eight_are_stored_the_other_way(mirror):
             for image in range(1, 5)
         ]
         kernel = read_image(folder / f"gt/kernel{number}.png")[0].astype(np.float64)
-        found[number] = diagnose_together(pairs, kernel)
+        found[number] = diagnose_together(pairs, [kernel])
         # With parts of a pixel even the short kernel 3, undecided by whole pixels, is clear.
         assert found[number].candidates[0].residual < 0.005
     orientations = {number: diagnosis.orientation for number, diagnosis in found.items()}
@@ -227,3 +252,12 @@ def test_the_circular_files_of_lai_are_recognised(mirror):
         )
         assert found.noise_kind == "the rounding to 8 bits alone"
         np.testing.assert_allclose(found.shifts, [(0, 0)], atol=0.01)
+
+
+@pytest.mark.parametrize("side", [1, 3])
+def test_a_kernel_of_one_entry_is_refused(side):
+    kernel = np.zeros((side, side))
+    kernel[side // 2, side // 2] = 1
+    image = np.random.default_rng(0).random((1, 64, 64))
+    with pytest.raises(InputError, match="a single entry above zero blurs nothing"):
+        diagnose(image, kernel, image)

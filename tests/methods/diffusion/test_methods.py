@@ -413,6 +413,16 @@ def test_settings_that_mean_nothing_are_refused(name, wrong):
         compose(registry.find(name).settings, **wrong)
 
 
+def test_the_ends_of_a_range_are_allowed():
+    for name, ends in (
+        ("bird", {"iterations": 1, "stride": 1}),
+        ("bird", {"stride": 1000, "image_rate": 0.0}),
+    ):
+        compose(registry.find(name).settings, **ends)
+    for iterations in (1, 1000):
+        compose(registry.find("blinddps").settings, iterations=iterations, step_factor=0.0)
+
+
 def test_a_start_that_is_no_method_is_refused():
     with pytest.raises(InputError, match="start"):
         compose(registry.find("bird-glkm").settings, start="nothing")

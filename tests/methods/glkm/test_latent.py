@@ -105,14 +105,15 @@ def test_a_generator_for_all_sizes_is_cut_before_the_softmax(size):
     torch.testing.assert_close(rotate_180(kernels)[0], middle / middle.sum(), rtol=1e-4, atol=1e-8)
 
 
-def test_inversion_reaches_a_kernel_by_features_and_comes_nearer_by_codes(monkeypatch):
+@pytest.mark.parametrize("size", [(31, 31), (15, 9)])
+def test_inversion_reaches_a_kernel_by_features_and_comes_nearer_by_codes(monkeypatch, size):
     monkeypatch.setattr(start, "CODE_STEPS", 30)
     network = generator()
-    kernels = rotate_180(network(codes(seed=5)))[0]
+    kernels = LatentKernel(network, codes(seed=5), size=size)().detach()
     found = starting_at(network, codes(2), kernels)
     assert (found() - kernels).norm() <= ENOUGH * kernels.norm()
     nearest = starting_at(network, codes(2), kernels, "code")
-    starts = LatentKernel(network, codes(2), "code")()
+    starts = LatentKernel(network, codes(2), "code", size)()
     assert (nearest() - kernels).norm() < min((kernel - kernels[0]).norm() for kernel in starts)
 
 

@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 import torch
 
+from methods.parts import objectives
 from methods.parts.objectives import (
     Estimate,
     gradient_sparsity,
     huber,
     mean_absolute,
+    mean_gradient_sparsity,
     mse,
     one_minus_ssim,
-    relative_gradient_sparsity,
+    scaled_gradient_sparsity,
     ssim_index,
     ssim_window,
     total_variation,
@@ -19,6 +21,13 @@ from methods.parts.objectives import (
 
 def test_window_is_the_published_one_bit_for_bit(fixture):
     assert (ssim_window().numpy() == fixture("dip_ssim")["window_f32"]).all()
+
+
+def test_the_window_is_made_once(monkeypatch):
+    image = torch.rand(1, 12, 12, dtype=torch.float64)
+    before = ssim_index(image, image.flip(1))
+    monkeypatch.setattr(objectives, "ssim_window", lambda: pytest.fail("the window is made again"))
+    assert ssim_index(image, image.flip(1)) == before
 
 
 @pytest.mark.parametrize("pair", range(5))
@@ -96,11 +105,22 @@ def test_gradient_sparsity_matches_the_reference(fixture):
     assert total_variation(estimate_of(image)).item() == pytest.approx(total, abs=1e-12)
 
 
-def test_relative_sparsity_is_a_ratio_of_means_whatever_the_size():
+def test_scaled_sparsity_is_that_of_three_million_differences():
+    """A picture tiled to 3e6 differences has the ratio that the scaled form gives a single tile."""
+    tile = torch.rand(1, 20, 20, dtype=torch.float64)
+    times = 61
+    tiled = tile.repeat(1, times, times)
+    count = 2 * tiled.numel()  # but for the border
+    assert count == pytest.approx(3e6, rel=0.01)
+    ratio = gradient_sparsity(estimate_of(tiled)).item()
+    assert scaled_gradient_sparsity(estimate_of(tile)).item() == pytest.approx(ratio, rel=0.02)
+
+
+def test_mean_sparsity_is_a_ratio_of_means_whatever_the_size():
     image = torch.rand(3, 9, 11, dtype=torch.float64)
     differences = torch.cat([image.diff(dim=axis).flatten() for axis in (1, 2)])
     expected = differences.abs().mean() / differences.square().mean().sqrt()
-    value = relative_gradient_sparsity(estimate_of(image))
+    value = mean_gradient_sparsity(estimate_of(image))
     assert value.item() == pytest.approx(expected.item(), rel=1e-9)
     assert value <= 1
 

@@ -60,9 +60,9 @@ def test_changes_that_only_hold_together_are_made_together():
     [
         ({"widht": 3}, "m: unknown setting 'widht'. Did you mean 'width'?"),
         ({"part": 3}, "m: unknown setting 'part'."),
-        ({"width": "wide"}, "m.width: Input should be a valid integer"),
-        ({"depth": 0.5}, "m.depth: Input should be a valid integer"),
-        ({"rates": [0.1, "fast"]}, "m.rates.1: Input should be a valid number"),
+        ({"width": "wide"}, "m.width: a whole number is needed, not 'wide'"),
+        ({"depth": 0.5}, "m.depth: a whole number is needed, not 0.5"),
+        ({"rates": [0.1, "fast"]}, "m.rates[1]: a number is needed, not 'fast'"),
         ({"width": -1}, "m: width must be positive, not -1"),
         ({"width": 200}, "m: width must be at most the iterations"),
         ({"width": 1, "depth": 2}, "m: 'depth' has no effect with width: 1; change one of the two"),

@@ -1,8 +1,15 @@
+import dataclasses
+import os
+import signal
+from dataclasses import replace
+
 import pytest
 import torch
 
+from benchmark.core import stop
 from benchmark.core.types import NotSupportedError, Status, WeightsMissingError
 from methods.parts import resume as checkpoint
+from methods.parts.direct import Direct
 from methods.parts.solver import CHECKPOINT_EVERY, LOG_EVERY, Result, Step, Task, solve
 
 
@@ -141,6 +148,38 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, at):
     assert resumed.trace == undisturbed.trace
 
 
+class Slow(Descent):
+    """Its steps take seconds."""
+
+    def step(self, iteration):
+        return replace(super().step(iteration), milestone=True)
+
+
+def test_a_run_of_long_steps_repeats_none_of_them(tmp_path):
+    undisturbed = run(task("a", lambda: Slow(7)))["a"]
+    path = tmp_path / "checkpoint.pt"
+
+    class Dying(Slow):
+        def step(self, iteration):
+            if iteration == 3:
+                raise Killed
+            return super().step(iteration)
+
+    with pytest.raises(Killed):
+        run(task("a", lambda: Dying(7), path))
+    second = Slow(7)
+    resumed = run(task("a", lambda: second, path))["a"]
+
+    assert second.steps == 7 - 3
+    assert [row["iteration"] for row in resumed.trace] == [1, 2, 3, 4, 5, 6, 7]
+    assert resumed.image.tobytes() == undisturbed.image.tobytes()
+
+
+def test_what_a_method_notes_of_its_run_is_passed_on():
+    noting = Direct(lambda: Result(torch.zeros(1, 2, 2), notes={"kept": 3}))
+    assert run(task("a", lambda: noting))["a"].notes == {"kept": 3}
+
+
 KEPT = (1, 99, 100, 155, 250)
 
 
@@ -238,6 +277,18 @@ def test_a_checkpoint_that_does_not_fit_is_ignored(tmp_path, damage):
     assert problem.steps == 250
 
 
+def test_a_checkpoint_with_any_byte_altered_is_ignored_with_a_line(tmp_path, caplog):
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, "key", {"x": torch.linspace(0, 1, 50)})
+    whole = path.read_bytes()
+    assert checkpoint.load(path, "key") is not None
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        caplog.clear()
+        assert checkpoint.load(path, "key") is None, f"byte {place}"
+        assert caplog.messages == [f"{path}: damaged or altered checkpoint, starting this case again"]
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -264,3 +315,94 @@ def test_progress_reaches_the_end():
     run(task("a", lambda: Descent(iterations=30)), report=seen.append)
     assert [step.iteration for step in seen] == [0, 1, 10, 20, 30]
     assert seen[-1].iterations == 30
+
+
+IMAGE = torch.full((1, 4, 6), 0.5)
+KERNEL = torch.full((1, 2, 2), 0.25)
+
+
+@pytest.mark.parametrize(
+    ("image", "kernels", "status", "reason"),
+    [
+        (IMAGE, KERNEL, "ok", ""),
+        (IMAGE * torch.nan, KERNEL, "diverged", "the image that the method returned is not finite"),
+        (IMAGE * torch.inf, None, "diverged", "the image that the method returned is not finite"),
+        (IMAGE, KERNEL * torch.nan, "diverged", "the kernel that the method returned is not finite"),
+        (IMAGE[..., 1:], None, "failed", "the method returned an image of shape (1, 4, 5), not (1, 4, 6)"),
+        (IMAGE[0], None, "failed", "the method returned an image of shape (4, 6), not (1, 4, 6)"),
+        (IMAGE, KERNEL[0], "failed", "the method returned kernels of shape (2, 2), not (P, h, w)"),
+        (IMAGE, KERNEL[:, :0], "failed", "the method returned kernels of shape (1, 0, 2), not (P, h, w)"),
+        (IMAGE, 2 * KERNEL, "failed", "the method returned a kernel whose sum is 2, not 1"),
+        (IMAGE, 0 * KERNEL, "failed", "the method returned a kernel whose sum is 0, not 1"),
+        (
+            IMAGE,
+            KERNEL + torch.tensor([[-0.5, 0.5], [0, 0]]),
+            "failed",
+            "the method returned a kernel with a negative entry, -0.25",
+        ),
+    ],
+)
+def test_what_any_method_returns_is_checked(image, kernels, status, reason):
+    direct = dataclasses.replace(
+        task("a", lambda: Direct(lambda: Result(image, kernels))), shape=tuple(IMAGE.shape)
+    )
+    restoration = run(direct)["a"]
+    assert (restoration.status.value, restoration.reason) == (status, reason)
+    assert (restoration.image is None) == (status != "ok")
+
+
+def test_a_method_that_ends_the_process_has_failed_and_the_others_go_on():
+    def leave():
+        raise SystemExit(3)
+
+    both = run(task("a", leave), task("b", Descent))
+    assert (both["a"].status, both["b"].status) == (Status.FAILED, Status.OK)
+    assert both["a"].reason == "the method ended the process by sys.exit(3)"
+
+
+def test_a_case_that_takes_too_long_times_out_and_goes_on_once_it_may(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    ended = run(dataclasses.replace(task("a", Descent, path), seconds=0.0))["a"]
+    assert (ended.status, ended.image, ended.iterations) == (Status.TIMED_OUT, None, 1)
+    problem = Descent()
+    whole = run(task("a", lambda: problem, path))["a"]
+    assert problem.steps == 249
+    assert (whole.image == run(task("a", Descent))["a"].image).all()
+
+
+class Asked(Descent):
+    """The process is asked to stop in the middle of an iteration."""
+
+    def __init__(self, iteration, **given):
+        super().__init__(**given)
+        self.asked = iteration
+
+    def step(self, iteration):
+        if iteration == self.asked:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().step(iteration)
+
+
+@pytest.fixture
+def listening():
+    before = {number: signal.getsignal(number) for number in stop.SIGNALS}
+    stop.listen()
+    yield
+    stop.listen()  # forgets the request
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("listening")
+@pytest.mark.parametrize("breaks", [(), (170,)], ids=["converges", "diverges later"])
+@pytest.mark.parametrize("iteration", [3, 157])
+def test_a_request_to_stop_saves_the_state_and_changes_no_result(tmp_path, iteration, breaks):
+    path = tmp_path / "checkpoint.pt"
+    undisturbed = run(task("a", lambda: Descent(breaks=breaks)))["a"]
+    with pytest.raises(KeyboardInterrupt):
+        run(task("a", lambda: Asked(iteration, breaks=breaks), path))
+    assert checkpoint.load(path, "key")["run"]["iteration"] == iteration + 1
+    stop.listen()
+    continued = run(task("a", lambda: Descent(breaks=breaks), path))["a"]
+    assert continued.trace == undisturbed.trace
+    assert (continued.image == undisturbed.image).all()

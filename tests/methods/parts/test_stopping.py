@@ -193,3 +193,14 @@ def test_windows_and_patience_that_cannot_be_are_refused(changes, message):
 
 def test_a_fixed_stop_watches_nothing():
     assert StopSettings().stopper() is None
+
+
+def test_values_beyond_the_range_count_as_its_ends():
+    image = torch.rand(1, 4, 4, generator=torch.Generator().manual_seed(0))
+    watches = WindowedVariance(2, 10), WindowedVariance(2, 10)
+    for low, high in ((-3.0, 0.4), (0.2, 1.7)):
+        for watch, ends in zip(watches, ((low, high), (max(low, 0), min(high, 1))), strict=True):
+            values = image.clone()
+            values[0, 0, 0], values[0, 1, 1] = ends
+            watch.push(values, KERNELS)
+    assert watches[0]._variance() == watches[1]._variance() > 0

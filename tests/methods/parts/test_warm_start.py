@@ -152,5 +152,5 @@ def test_a_method_that_diverges_is_no_warm_start(monkeypatch):
     ],
 )
 def test_what_cannot_estimate_a_kernel_is_refused(name, reason):
-    with pytest.raises(InputError, match=f"^warm_start: .*{reason}"):
+    with pytest.raises(InputError, match=f"^start: .*{reason}"):
         estimator(name)

@@ -7,6 +7,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from benchmark.core.faults import MachineError
 from benchmark.core.types import InputError
 from methods.parts.weight_files import Stored, fill, frozen_network, read_network, save_network
 
@@ -130,7 +131,7 @@ def test_a_missing_number_is_named(tmp_path, metadata):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(MachineError, match="cannot be written"):
         save_network(tmp_path / "file" / "net.safetensors", network(), {})
 
 

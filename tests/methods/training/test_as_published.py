@@ -19,6 +19,7 @@ CPU = torch.device("cpu")
 SMALL = {"kernel_size": 13, "kernels": 24, "batch": 8, "width": 4}
 DIFFUSION = {"side": 16, "channels": 8, "multipliers": (1, 4), "norm_groups": 4, "batch": 2}
 RESTORER = {"kernel_size": 7, "width": 4, "encoder": (1, 1), "decoder": (1, 1), "kernels": 50, "crop": 32}
+MIMO = {"kernel_size": 7, "width": 8, "blocks": 1, "kernels": 50, "crop": 32}
 ESTIMATOR = {"kernel_size": 7, "channels": (4, 4, 4), "kernels": 50, "crop": 32, "pixels": 512}
 FLOW = {"kernel_size": 7, "hidden": 4, "kernels": 200}
 
@@ -70,6 +71,7 @@ RATES = [
     ("ufpnet-kernels", ESTIMATOR, lambda share: cosine(5e-4, 1e-6, share), USUAL, 0),
     ("ufpnet", RESTORER, lambda share: cosine(1e-3, 1e-6, share), (0.9, 0.9), 1e-3),
     ("nafnet", RESTORER, lambda share: cosine(1e-3, 1e-6, share), (0.9, 0.9), 1e-3),
+    ("mimo", MIMO, lambda share: 1e-3 / 2 ** np.floor(6 * share), USUAL, 0),
     ("diffusion-image", DIFFUSION, lambda share: cosine(1e-3, 1e-5, share), USUAL, 0),
     ("diffusion-kernel", DIFFUSION, lambda share: cosine(1e-3, 1e-5, share), USUAL, 0),
 ]
@@ -95,6 +97,19 @@ def test_diffusion_models_rise_to_their_rate_in_a_hundred_steps(name, materials,
     assert [rate for rate, _, _ in steps] == pytest.approx([1e-5, 5e-4, 1e-3])
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_initializer_sees_kernels_as_drawn_unless_they_are_to_be_turned(turned, materials, monkeypatch):
+    trainee = start("initializer", materials, **SMALL, crop=32, inner_steps=1, turned=turned)
+    drawn = {kernel.numpy().tobytes() for kernel in trainee.kernels}
+    seen = []
+    blurry = trainee.blurry
+    monkeypatch.setattr(trainee, "blurry", lambda kernels, rng: seen.extend(kernels) or blurry(kernels, rng))
+    for number in range(3):
+        trainee.step(number, 0.0)
+    assert len(seen) == len(drawn) == 24
+    assert all(kernel.numpy().tobytes() in drawn for kernel in seen) == (not turned)
+
+
 def test_the_initializer_takes_a_hundred_inner_steps_and_falls_twice_by_ten(materials, steps):
     trainee = start("initializer", materials, **SMALL, crop=24)
     for share, rate in ((0.0, 1e-4), (39 / 60, 1e-4), (40 / 60, 1e-5), (49 / 60, 1e-5), (50 / 60, 1e-6)):
@@ -116,7 +131,31 @@ def test_the_generator_minimises_cross_entropies_of_kernels_times_their_size(mat
             for kernels in (trainee.kernels, fake)
         )
     expected = -(truth.log().mean() + (1 - lie).log().mean())
-    assert trainee.step(0, 0.0)["D loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+    terms = {name: value.item() for name, value in trainee.step(0, 0.0).items()}
+    with torch.no_grad():  # after its own step, the discriminator judges the same kernels for the generator
+        belief = torch.sigmoid(trainee.discriminator.logits(13 * fake)).double()
+    assert terms == {
+        "D(real)": pytest.approx(truth.mean().item(), rel=1e-5),
+        "D(fake)": pytest.approx(lie.mean().item(), rel=1e-5),
+        "D loss": pytest.approx(expected.item(), rel=1e-5),
+        "G loss": pytest.approx(-belief.log().mean().item(), rel=1e-5),
+    }
+
+
+def test_the_generator_starts_at_the_weights_of_dcgan(materials):
+    trainee = start("generator", materials, **SMALL | {"width": 32})
+    for network in (trainee.generator, trainee.discriminator):
+        for module in network.modules():
+            weight = getattr(module, "weight", None)
+            if weight is None or weight.numel() < 500:
+                continue
+            assert weight.std().item() == pytest.approx(0.02, rel=0.1)
+            assert weight.mean().item() == pytest.approx(0, abs=0.002)
+        norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+        gains = torch.cat([norm.weight.detach() for norm in norms])
+        assert gains.mean().item() == pytest.approx(1, abs=0.01)
+        assert 0.012 < gains.std().item() < 0.03
+        assert all((norm.bias == 0).all() for norm in norms)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +174,22 @@ def test_terms_are_added_with_the_weights_of_the_sources(name, sizes, total, mat
     )
     terms = {term: value.item() for term, value in trainee.step(0, 0.0).items()}
     assert minimised[-1] == pytest.approx(total(terms), rel=1e-6)
+
+
+def test_a_generator_is_examined_by_how_closely_it_reproduces_held_out_kernels(materials, monkeypatch):
+    monkeypatch.setattr("methods.training.generator.INVERSION_STEPS", 20)
+    reports = []
+    evidence = start("generator", materials, **SMALL).examine(5, reports.append)
+    assert [(progress.iteration, progress.iterations) for progress in reports] == [
+        (0, 3),
+        (1, 3),
+        (2, 3),
+        (3, 3),
+    ]
+    assert evidence.pictured == ("inversion, codes", "inversion, features")
+    missed = {name: np.abs(kernels - evidence.truth).sum() for name, kernels in evidence.estimates.items()}
+    for kernels in evidence.estimates.values():
+        assert kernels.shape == evidence.truth.shape == (5, 13, 13)
+        np.testing.assert_allclose(kernels.sum((1, 2)), 1, rtol=1e-4)
+    assert missed["inversion, features"] < missed["inversion, codes"] < missed["random code"]
+    assert len(evidence.samples["generated"]) == 128

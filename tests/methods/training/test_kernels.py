@@ -45,11 +45,42 @@ def test_the_largest_published_size_but_one_has_drawn_strokes_too():
     assert any(box(kernel)[1] - box(kernel)[0] > 8 for kernel in kernels[:, 0])  # not drawn for a size
 
 
+@pytest.fixture
+def intensities(monkeypatch):
+    """The intensities that motion kernels are drawn with."""
+    seen = []
+
+    def noted(size, intensity, rng):
+        seen.append(intensity)
+        return np.full((65, 65), 1 / 65**2, np.float32)
+
+    monkeypatch.setattr(module, "motion_blur_kernel", noted)
+    return seen
+
+
+def test_motion_kernels_have_the_intensity_of_the_tests_unless_another_is_asked_for(intensities):
+    training_kernels(65, (7,), 30, 0)
+    assert len(intensities) > 3
+    assert set(intensities) == {0.5}
+    intensities.clear()
+    training_kernels(65, (7,), 30, 0, intensities=(0.2, 1.0))
+    assert all(0.2 <= intensity <= 1.0 for intensity in intensities)
+    assert len(set(intensities)) == len(intensities)
+
+
+def test_other_sizes_have_no_motion_kernels(intensities):
+    training_kernels(31, (7,), 30, 0)
+    assert not intensities
+
+
 def test_the_number_of_processes_does_not_matter(monkeypatch):
     monkeypatch.setattr(module, "WITHOUT_PROCESSES", 4)
     reports = []
     kernels = training_kernels(13, (), 9, 0, 2, reports.append)
     assert torch.equal(kernels, training_kernels(13, (), 9, 0, 1))
+    asked = [training_kernels(65, (7,), 5, 0, processes, intensities=(0.2, 1.0)) for processes in (1, 2)]
+    assert torch.equal(*asked)
+    assert not torch.equal(asked[0], training_kernels(65, (7,), 5, 0, 1))
     assert reports[-1].iteration == reports[-1].iterations == 9
     # One thread or several: the last bits of a factorisation differ.
     torch.testing.assert_close(kernels[:4], training_kernels(13, (), 4, 0), rtol=0, atol=1e-5)

@@ -169,6 +169,8 @@ def test_settings_that_cannot_be_are_refused():
         ({"batch": 30}, "batch must lie between"),
         ({"rate": -1.0}, "rate must be at least 0"),
         ({"width": 0}, "width must be at least 1"),
+        ({"intensities": (0.6, 0.5)}, "intensities must rise"),
+        ({"intensities": (0.5, 1.5)}, "intensities must rise"),
     ]:
         with pytest.raises(ValueError, match=message):
             DecoderSettings(**TINY | wrong)

@@ -1,5 +1,6 @@
 """UFPNet's three stages and its baseline: pairs, losses, and a training from the first to the last."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,20 +11,22 @@ from skimage import data
 from benchmark.core.types import InputError, Observation, Status
 from methods import nafnet, ufpnet
 from methods.parts.solver import Task, solve
+from methods.training import mimo, mimo_ufp, registry, ufpnet_flow, ufpnet_kernels
 from methods.training import nafnet as nafnet_training
-from methods.training import registry, ufpnet_flow, ufpnet_kernels
 from methods.training import ufpnet as ufpnet_training
 from methods.training.kernels import silent, training_kernels
 from methods.training.loop import Materials, train
 from methods.training.pairs import PhotographedPairs, SyntheticPairs
 from methods.training.photographs import Photographs
-from methods.training.ufpnet import psnr_loss, reblur_loss
+from methods.training.restorer import psnr_loss
+from methods.training.ufpnet import reblur_loss
 from methods.training.ufpnet_kernels import at, reblurred_at
 from methods.ufp import weights
 
 CPU = torch.device("cpu")
 SIZE = 7
 RESTORER = {"kernel_size": SIZE, "width": 4, "encoder": (1, 1), "decoder": (1, 1), "kernels": 50, "crop": 32}
+MIMO = {"kernel_size": SIZE, "width": 8, "blocks": 1, "kernels": 50, "crop": 32}
 SETTINGS = {
     "ufpnet-flow": ufpnet_flow.Settings(kernel_size=SIZE, hidden=4, kernels=200, batch=20),
     "ufpnet-kernels": ufpnet_kernels.Settings(
@@ -31,6 +34,7 @@ SETTINGS = {
     ),
     "ufpnet": ufpnet_training.Settings(**RESTORER),
     "nafnet": nafnet_training.Settings(**RESTORER),
+    "mimo": mimo.Settings(**MIMO),
 }
 
 
@@ -104,7 +108,7 @@ def test_photographed_pairs_that_are_too_small_are_one_line():
         PhotographedPairs([], 32, SIZE, CPU)
 
 
-@pytest.mark.parametrize("name", ["ufpnet-kernels", "ufpnet", "nafnet"])
+@pytest.mark.parametrize("name", ["ufpnet-kernels", "ufpnet", "nafnet", "mimo"])
 def test_photographed_pairs_are_trained_on(name, folder, photographs):
     pairs = [(np.roll(photograph, 1, axis=2), photograph) for photograph in photographs]
     materials = Materials(pairs=pairs, held_out_pairs=pairs, weights=folder)
@@ -144,7 +148,7 @@ def test_stages_follow_each_other_and_the_method_reads_the_last(folder, photogra
         build = partial(method.problem, observation, settings, torch.Generator(), CPU)
         (_, restoration), *_ = solve([Task("case", build)])
         assert restoration.status is Status.OK, restoration.reason
-        assert restoration.weights.endswith("demo")
+        assert " demo (4 channels" in restoration.weights
     stored, _ = weights.load(folder, "ufpnet-kernels", SIZE)
     network, _ = weights.load_network(folder, "ufpnet")
     for name, tensor in stored.part("estimator").tensors.items():
@@ -215,11 +219,52 @@ def test_a_missing_stage_is_one_line(name, tmp_path, photographs):
         (lambda: ufpnet_training.Settings(crop=90), "multiple of 16"),
         (lambda: ufpnet_training.Settings(decoder=(1,)), "as many levels"),
         (lambda: ufpnet_training.Settings(reblur_weight=-1), "reblur_weight"),
+        (lambda: ufpnet_training.Settings(decoded_every=0), "decoded_every"),
+        (lambda: mimo.Settings(width=10), "width must be a multiple of 4"),
+        (lambda: mimo.Settings(crop=90), "crop must be a multiple of 4"),
+        (lambda: mimo_ufp.Settings(decoded_every=0), "decoded_every"),
     ],
 )
 def test_settings_that_cannot_be_are_named(settings, wrong):
     with pytest.raises(ValueError, match=wrong):
         settings()
+
+
+@pytest.fixture
+def with_kernels(folder):
+    return mimo_ufp.Settings(**MIMO, kernels_from=str(folder))
+
+
+def test_mimo_unet_is_trained_with_the_frozen_kernels_of_a_trained_ufpnet(
+    with_kernels, tmp_path, folder, photographs
+):
+    trainee, history = trained("mimo-ufp", tmp_path, photographs, 30, with_kernels)
+    assert history.rows[-1]["error"] < history.rows[0]["error"]
+    network, label = weights.load_network(tmp_path, "mimo-ufp")
+    assert label == "mimo-ufp-7 demo (8 channels, 6 blocks, 30 steps)"
+    source, _ = weights.load_network(folder, "ufpnet")
+    for part in ("estimator", "flow"):
+        for name, tensor in getattr(source, part).state_dict().items():
+            assert torch.equal(getattr(network, part).state_dict()[name], tensor)
+    assert set(trainee.examine(1, silent).numbers) == {"blurry", "restored", "restored without its kernels"}
+    again, _ = trained("mimo-ufp", tmp_path / "again", photographs, 30, with_kernels)
+    assert_equal(trainee.state_dict(), again.state_dict())
+
+
+def test_kernels_of_another_size_or_none_are_one_line(with_kernels, tmp_path, photographs):
+    with pytest.raises(
+        InputError, match=r"kernels_from: .* has kernels of 7 px, not 15; set kernel_size to 7"
+    ):
+        started("mimo-ufp", tmp_path, photographs, replace(with_kernels, kernel_size=15))
+    with pytest.raises(InputError, match=r"kernels_from: .*nothing: neither net_g_latest"):
+        started("mimo-ufp", tmp_path, photographs, replace(with_kernels, kernels_from="nothing"))
+
+
+def test_the_workflow_knows_the_file_that_the_kernels_come_from(with_kernels, folder, tmp_path):
+    training = registry.find("mimo-ufp")
+    assert list(training.inputs(with_kernels, tmp_path)) == [folder / "ufpnet-7.safetensors"]
+    missing = replace(with_kernels, kernels_from=str(tmp_path))
+    assert list(training.inputs(missing, tmp_path)) == [tmp_path / "ufpnet-7.safetensors"]
 
 
 def test_re_blurring_is_a_correlation():

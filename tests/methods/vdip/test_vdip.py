@@ -110,6 +110,14 @@ def test_defaults_are_the_scripts_schedule(variant, pretraining, bounds):
     assert fit.rates.at(pretraining + 4999) == pytest.approx((1.25e-3, 1.25e-5))
 
 
+@pytest.mark.parametrize(
+    ("with_glkm", "without"), [(StdGlkm, Std), (SparseGlkm, Sparse), (ExtremeGlkm, Extreme)]
+)
+def test_with_glkm_all_stages_are_as_long_as_without(with_glkm, without):
+    assert with_glkm().bound == without().bound
+    assert with_glkm().schedule == without().schedule
+
+
 @pytest.mark.parametrize("side", [0.0, 1.0])
 @pytest.mark.parametrize("variant", [Std, Sparse, Extreme])
 def test_lost_deviations_are_a_status_with_a_reason_and_no_image(variant, side):

@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.core.images import Photo, read_image, read_photo, write_image, write_kernel_image, write_photo
 from benchmark.core.types import InputError
-from benchmark.data.images import Photo, read_image, read_photo, write_image, write_kernel_image, write_photo
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -108,3 +111,41 @@ def test_what_a_format_cannot_keep_is_told(tmp_path, colours):
     assert "cannot keep its transparency" in write_photo(tmp_path / "x.jpg", Photo(pixels, pixels))
     assert "cannot keep 16 bits per pixel" in write_photo(tmp_path / "x.jpg", Photo(pixels, bits=16))
     assert read_image(tmp_path / "x.jpg").shape == (1, 7, 9)
+
+
+def test_the_content_of_a_file_chooses_no_other_format(tmp_path, colours, monkeypatch):
+    """Pillow reads an EPS file by starting Ghostscript, whatever the file is called."""
+    started = []
+    monkeypatch.setattr("subprocess.check_call", lambda *command, **options: started.append(command))
+    monkeypatch.setattr("subprocess.Popen", lambda *command, **options: started.append(command))
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", "gs")
+    for kind in ("EPS", "GIF", "ICO", "PDF", "TGA"):
+        path = tmp_path / f"{kind}.png"
+        Image.fromarray(colours).save(path, kind)
+        with pytest.raises(InputError, match="not a photograph that can be read"):
+            read_image(path)
+    assert started == []
+
+
+def test_the_formats_of_photographs_are_read(tmp_path, colours):
+    for suffix in ("bmp", "jpg", "png", "ppm", "tif", "webp"):
+        Image.fromarray(colours).save(tmp_path / f"x.{suffix}")
+        assert read_image(tmp_path / f"x.{suffix}").shape == (3, 7, 9)
+
+
+def test_a_file_with_too_many_pixels_is_refused_before_they_are_unpacked(tmp_path, monkeypatch):
+    Image.new("1", (10_001, 10_000)).save(tmp_path / "x.png")  # 12 kB
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda file: pytest.fail("its pixels are unpacked"))
+    with pytest.raises(InputError, match=r"x\.png: too large to open; reduce it to 100 million pixels"):
+        read_image(tmp_path / "x.png")
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "y.png")  # Pillow itself refuses this one
+    with pytest.raises(InputError, match=r"y\.png: too large to open; reduce it to 100 million pixels"):
+        read_image(tmp_path / "y.png")
+
+
+def test_image_files_are_read_in_one_place():
+    """Another reader would have to refuse the same formats and sizes."""
+    readers = re.compile(r"Image\.open|imread|io\.imread")
+    files = [path for room in ("benchmark", "blindbench", "methods") for path in (ROOT / room).rglob("*.py")]
+    reading = {str(path.relative_to(ROOT)) for path in files if readers.search(path.read_text())}
+    assert reading == {"benchmark/core/images.py", "benchmark/blur/noise.py"}  # noise: what it wrote itself

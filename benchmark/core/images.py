@@ -1,4 +1,4 @@
-"""Read and write image files, and convert arrays."""
+"""Read and write image files, and convert arrays. Every image file is read here."""
 
 import warnings
 from dataclasses import dataclass
@@ -13,6 +13,13 @@ from benchmark.core.files import replacing
 from benchmark.core.types import Array, InputError
 
 KEEPS_ALL = (".png", ".tif", ".tiff")  # formats with alpha and, for grey images, 16 bits
+# Pillow's names of the formats that photographs have. Pillow chooses by content, not by suffix, and a format
+# such as EPS would start another program.
+FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+PHOTOGRAPHS = frozenset(  # the suffixes of these formats, in lower case
+    suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS
+)
+MOST_PIXELS = 100_000_000  # of a file that is read: 1.2 GB as float32 RGB
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,11 @@ def read_photo(path: Path) -> Photo:
     return Photo(image, _channels_first(file.convert("RGBA"))[3:] if file.has_transparency_data else None)
 
 
+def is_photograph(path: Path) -> bool:
+    """Tell whether the suffix is that of one of the `FORMATS`."""
+    return path.suffix.lower() in PHOTOGRAPHS
+
+
 def can_write(path: Path) -> bool:
     """Tell whether the suffix is that of an image format that can be written."""
     return Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE
@@ -62,7 +74,8 @@ def write_image(path: Path, image: Array) -> None:
         image: (C, H, W), clipped to [0, 1]. C = 1 is grey, 2 grey and alpha, 3 RGB, 4 RGBA.
 
     Raises:
-        InputError: The suffix is unknown, or the folder cannot be written.
+        InputError: The suffix is unknown.
+        MachineError: The file cannot be written.
     """
     _write(path, np.round(255 * np.clip(image, 0, 1)).astype(np.uint8))
 
@@ -85,28 +98,46 @@ def write_photo(path: Path, photo: Photo) -> str:
     return ""
 
 
+def kernel_mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
+    """Lay kernels (P, h, w) side by side as they lie over the image; P = 1 or rows x columns of `grid`."""
+    (rows, columns), (h, w) = grid if len(kernels) > 1 else (1, 1), kernels.shape[1:]
+    mosaic: Array = kernels.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
+    return mosaic
+
+
 def write_kernel_image(path: Path, kernel: NDArray[np.floating[Any]]) -> None:
     """Write a kernel (h, w) as an 8-bit picture in which its largest entry is white."""
     write_image(path, (kernel / kernel.max()).astype(np.float32)[None])
 
 
 def _opened(path: Path) -> Image.Image:
-    """Open a file, its pixels turned as its EXIF tag says."""
+    """Open a file of one of the `FORMATS`, its pixels turned as its EXIF tag says."""
     try:
-        with warnings.catch_warnings(), Image.open(path) as file:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            file.load()
-            return ImageOps.exif_transpose(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's doubts about a file; its size is checked here
+            with Image.open(path, formats=FORMATS) as file:
+                if file.width * file.height > MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                file.load()
+                return ImageOps.exif_transpose(file)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not an image that can be read; convert it to PNG or JPEG") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{path}: too large to open ({error}); reduce it first") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno:  # a folder, or a file of another user
+        raise InputError(f"{path}: not a photograph that can be read; convert it to PNG or JPEG") from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise InputError(
+            f"{path}: too large to open; reduce it to {MOST_PIXELS // 10**6} million pixels"
+        ) from error
+    except OSError as error:
+        if error.errno:  # a folder, or a file of another user
             raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-        raise InputError(f"{path}: damaged or truncated ({error}); get the file again") from error
+        raise InputError(_damaged(path, error)) from error
+    except Exception as error:  # decoders raise nearly everything for damaged files
+        raise InputError(_damaged(path, error)) from error
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path}: damaged or truncated ({' '.join(str(error).split())}); get the file again"
 
 
 def _channels_first(file: Image.Image) -> Array:

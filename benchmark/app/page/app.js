@@ -1,0 +1,219 @@
+"use strict";
+// The page shows what the server says has happened: a stream of events, which it replays to every page that
+// opens. So the page keeps no state of its own, and may be reloaded at any time.
+
+const $ = (id) => document.getElementById(id);
+let photo = 0; // the number of the present photo
+let title = ""; // its name
+let picked = 0; // the number of the candidate that is shown, or was asked for
+let busySince = null;
+let activity = "";
+
+const handlers = {
+  empty: reset,
+  photo(event) {
+    reset();
+    photo = event.photo;
+    title = event.name;
+    busy(`Opening ${title}`);
+  },
+  opened(event) {
+    busy(`${title}, ${event.width} × ${event.height} pixels`);
+  },
+  progress(event) {
+    busy(capitalised(event.text), event.done, event.total);
+  },
+  candidate: showCandidate,
+  best(event) {
+    $(`card-${event.number}`).querySelector("h3").dataset.best = "yes";
+    showHeadings();
+  },
+  result: showResult,
+  nothing(event) {
+    fail(capitalised(event.sentence));
+  },
+  error(event) {
+    fail(event.message);
+  },
+  stopped() {
+    idle("Stopped.");
+    for (const button of document.querySelectorAll(".pick, #more button")) button.disabled = true;
+  },
+  idle() {
+    idle("");
+  },
+};
+
+function reset() {
+  photo = picked = 0;
+  $("cards").replaceChildren();
+  $("size").value = "";
+  for (const id of ["error", "work", "result", "candidates"]) $(id).hidden = true;
+  $("more").querySelector("button").disabled = false;
+}
+
+function busy(text, done = null, total = 1) {
+  if (activity !== text) busySince = Date.now();
+  activity = text;
+  $("work").hidden = false;
+  $("cancel").hidden = $("progress").hidden = false;
+  if (done === null) $("progress").removeAttribute("value");
+  else $("progress").value = done / Math.max(1, total);
+  tick();
+}
+
+function idle(text) {
+  busySince = null;
+  activity = "";
+  $("status").textContent = text;
+  $("work").hidden = !text;
+  $("cancel").hidden = $("progress").hidden = true;
+}
+
+function tick() {
+  if (busySince === null) return;
+  const seconds = Math.floor((Date.now() - busySince) / 1000);
+  const text = activity + (seconds > 1 ? ` · ${seconds} s` : "");
+  if ($("status").textContent !== text) $("status").textContent = text;
+}
+setInterval(tick, 1000);
+
+function fail(message) {
+  idle("");
+  $("error").textContent = message;
+  $("error").hidden = false;
+}
+
+function capitalised(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function setVerdict(element, event) {
+  element.textContent = capitalised(event.sentence);
+  element.className = `verdict ${event.trusted ? "trusted" : "doubted"}`;
+}
+
+function showCandidate(event) {
+  const id = `card-${event.number}`;
+  let card = $(id);
+  if (!card) {
+    card = $("card").content.firstElementChild.cloneNode(true);
+    card.id = id;
+    const part = card.querySelector(".part");
+    const restored = `${photo}/candidate-${event.number}.png`;
+    const blurry = `${photo}/part-${event.number}.png`;
+    part.src = restored;
+    part.alt = `A part of the photo, restored with the kernel of ${event.size} pixels`;
+    card.querySelector(".kernel img").src = `${photo}/kernel-${event.number}.png`;
+    card.querySelector(".kernel img").alt = "The estimated kernel, enlarged";
+    card.querySelector("h3").dataset.words = `Up to ${event.size} px · ${event.seconds} s`;
+    card.querySelector(".pick").addEventListener("click", () => pick(event.number));
+    hold(card.querySelector(".hold"), () => (part.src = blurry), () => (part.src = restored));
+    $("cards").append(card);
+    $("candidates").hidden = false;
+    showHeadings();
+  }
+  setVerdict(card.querySelector(".verdict"), event);
+  card.querySelector(".numbers").textContent = capitalised(event.numbers);
+}
+
+function showHeadings() {
+  for (const heading of document.querySelectorAll(".card h3")) {
+    heading.textContent = heading.dataset.words + (heading.dataset.best ? " · suggested" : "");
+  }
+}
+
+function hold(button, press, release) {
+  const down = (event) => {
+    if (event.type === "keydown" && event.key !== " " && event.key !== "Enter") return;
+    event.preventDefault();
+    press();
+  };
+  for (const name of ["pointerdown", "keydown"]) button.addEventListener(name, down);
+  for (const name of ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"]) {
+    button.addEventListener(name, release);
+  }
+}
+
+const results = new Map(); // by number: what the server said of the photo restored with that candidate
+
+function showResult(event) {
+  results.set(`${photo}/${event.number}`, event);
+  if (!picked || picked === event.number) display(event);
+}
+
+function display(event) {
+  picked = event.number;
+  $("before").src = `${photo}/photo.png`;
+  $("after").src = `${photo}/view-${event.number}.png`;
+  $("download").href = `${photo}/result-${event.number}.png`;
+  $("download").download = `${title.replace(/\.[^.]*$/, "")}_deblurred.png`;
+  setVerdict($("verdict"), event);
+  $("result").hidden = false;
+  mark();
+}
+
+function mark() {
+  for (const card of document.querySelectorAll(".card")) {
+    const isPicked = card.id === `card-${picked}`;
+    card.classList.toggle("picked", isPicked);
+    card.querySelector(".pick").textContent = isPicked ? "Shown above" : "Use this one";
+  }
+}
+
+function pick(number) {
+  picked = number;
+  const event = results.get(`${photo}/${number}`);
+  if (event) display(event);
+  else {
+    mark();
+    $(`card-${number}`).querySelector(".pick").textContent = "Will be restored next";
+    post(`restore?number=${number}`);
+  }
+}
+
+async function post(path, body) {
+  $("error").hidden = true;
+  try {
+    const answer = await fetch(path, { method: "POST", body });
+    if (!answer.ok) fail((await answer.json()).message);
+  } catch {
+    fail("blindbench app has ended; start it again, and open the address that it prints");
+  }
+}
+
+function send(file) {
+  if (!file) return;
+  busy(`Reading ${file.name}`);
+  post(`photo?name=${encodeURIComponent(file.name.slice(0, 200))}`, file);
+}
+
+$("file").addEventListener("change", (event) => {
+  send(event.target.files[0]);
+  event.target.value = ""; // so that the same file can be chosen again
+});
+$("cancel").addEventListener("click", () => post("cancel"));
+$("more").addEventListener("submit", (event) => {
+  event.preventDefault();
+  post(`size?number=${Number($("size").value)}`);
+});
+$("slider").addEventListener("input", (event) => {
+  $("compare").style.setProperty("--share", `${event.target.value}%`);
+});
+for (const name of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(name, (event) => {
+    event.preventDefault();
+    $("drop").classList.toggle("over", name === "dragover");
+    if (name === "drop") send(event.dataTransfer.files[0]);
+  });
+}
+document.addEventListener("paste", (event) => send(event.clipboardData.files[0]));
+
+const stream = new EventSource("events");
+stream.onmessage = (message) => {
+  const event = JSON.parse(message.data);
+  handlers[event.kind](event);
+};
+stream.onerror = () => {
+  if (busySince !== null) fail("The connection to blindbench app is lost; it is tried again.");
+};

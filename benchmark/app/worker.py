@@ -1,0 +1,187 @@
+"""The process that deblurs the photo of the page, so that the page answers meanwhile and can end it.
+
+It sends what happens through a pipe, as mappings with a `kind`, and writes pictures into the folder of the
+photo. Through the same pipe come the wishes of the page. When the pipe closes, the server is gone: then the
+process removes the photo's folder and ends.
+"""
+
+import os
+import queue
+import shutil
+import signal
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from skimage.transform import resize
+
+from benchmark.core.faults import MachineError, fault_behind
+from benchmark.core.images import Photo, read_photo, write_image, write_kernel_image, write_photo
+from benchmark.core.progress import Progress
+from benchmark.core.types import Array, InputError
+from benchmark.runs.machine import prepare
+from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, KernelCandidate
+from benchmark.tools.measures import Floats
+from benchmark.tools.one_image import OneImage
+from benchmark.tools.verdict import Verdict
+
+FAINT = 0.02  # of a kernel's largest entry: less looks black
+LARGEST_VIEW = 1600  # px, the longer side of a picture that the page shows
+
+
+def work(connection: Connection, path: Path, name: str) -> None:
+    """Deblur a photo with every size, then do what the page wishes.
+
+    Args:
+        connection: To the server.
+        path: The photo's file, in a folder of its own; pictures are written beside it.
+        name: What the user calls the photo, for messages.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends this process
+    wishes: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, wishes, path.parent), daemon=True).start()
+    try:
+        prepare(threads=None)
+        _Work(connection, path.parent, name, read_photo(path), wishes).run()
+    except (InputError, MachineError) as error:
+        connection.send({"kind": "error", "message": str(error).replace(str(path), name)})
+    except Exception as error:
+        known = fault_behind(error)
+        if known is None and not isinstance(error, MemoryError):
+            raise
+        message = str(known or "there is too little memory; close other programs, or take a smaller photo")
+        connection.send({"kind": "error", "message": message})
+
+
+def _listen(connection: Connection, wishes: "queue.SimpleQueue[dict[str, Any]]", folder: Path) -> None:
+    """Queue the wishes of the page; end the process when the server is gone."""
+    try:
+        while True:
+            wishes.put(connection.recv())
+    except (EOFError, OSError):
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # the server may have removed it
+            folder.parent.rmdir()
+        os._exit(0)
+
+
+class _Work:
+    """What is done for one photo."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        folder: Path,
+        name: str,
+        photo: Photo,
+        wishes: "queue.SimpleQueue[dict[str, Any]]",
+    ) -> None:
+        self.connection, self.folder, self.photo, self.wishes = connection, folder, photo, wishes
+        self.estimate = OneImage(KERNEL_METHOD, {}, name, 0, torch.device("cpu"))
+        self.parts: list[Array] = []  # restored with each candidate
+        self.restored: set[int] = set()  # the numbers of candidates with which the whole photo was restored
+        _write_view(folder / "photo.png", photo.image)
+        height, width = photo.image.shape[1:]
+        self.send("opened", width=width, height=height)
+        self.deblurring = Deblurring(photo.image)
+
+    def send(self, kind: str, **content: Any) -> None:
+        """Tell the server what happened."""
+        self.connection.send({"kind": kind, **content})
+
+    def report(self, progress: Progress) -> None:
+        """Tell how far the work is."""
+        self.send("progress", text=progress.name, done=progress.iteration, total=progress.iterations)
+
+    def run(self) -> None:
+        """Try the sizes, restore with the best or those that are picked, and wait for more wishes."""
+        self.find()
+        best = self.deblurring.best()
+        if best is None:
+            self.send("nothing", sentence=self.deblurring.restored(None).verdict.sentence)
+        else:
+            self.send("best", number=self.number(best))
+            if not self.restored:
+                self.restore(self.number(best))
+        while True:
+            self.send("idle")
+            self.grant(self.wishes.get())
+
+    def find(self, *sizes: int) -> None:
+        """Estimate kernels; without sizes, those that suit the photo. Grant wishes in between."""
+        for candidate in self.deblurring.find(self.estimate, sizes, self.report):
+            self.show(candidate)
+            while not self.wishes.empty():
+                self.grant(self.wishes.get())
+
+    def grant(self, wish: dict[str, Any]) -> None:
+        """Do what the page asks for."""
+        if "restore" in wish:
+            self.restore(wish["restore"])
+        elif "size" in wish:
+            try:
+                self.find(wish["size"])
+            except InputError as error:
+                self.send("error", message=str(error))
+
+    def number(self, candidate: KernelCandidate) -> int:
+        """Return the number of a candidate, from 1."""
+        return next(n for n, other in enumerate(self.deblurring.candidates, 1) if other is candidate)
+
+    def show(self, latest: KernelCandidate) -> None:
+        """Show a new candidate, and the verdicts of all: each depends on how the kernels agree."""
+        number = self.number(latest)
+        self.parts.append(self.deblurring.restored_part(latest))
+        write_image(self.folder / f"part-{number}.png", self.deblurring.part(latest))
+        write_image(self.folder / f"candidate-{number}.png", self.parts[-1])
+        write_kernel_image(self.folder / f"kernel-{number}.png", _visible(latest.kernel))
+        for other, (candidate, part) in enumerate(
+            zip(self.deblurring.candidates, self.parts, strict=True), 1
+        ):
+            self.send(
+                "candidate",
+                number=other,
+                size=candidate.size * candidate.reduction,
+                seconds=round(candidate.seconds, 1),
+                **_in_words(self.deblurring.verdict_on_part(candidate, part)),
+            )
+
+    def restore(self, number: int) -> None:
+        """Restore the whole photo with a candidate."""
+        if not 1 <= number <= len(self.deblurring.candidates) or number in self.restored:
+            return
+        start = time.monotonic()
+        result = self.deblurring.restored(self.deblurring.candidates[number - 1], self.report)
+        whole = Photo(result.image, self.photo.alpha, self.photo.bits)
+        write_photo(self.folder / f"result-{number}.png", whole)
+        _write_view(self.folder / f"view-{number}.png", result.image)
+        self.restored.add(number)
+        seconds = round(time.monotonic() - start, 1)
+        self.send("result", number=number, seconds=seconds, **_in_words(result.verdict))
+
+
+def _in_words(verdict: Verdict) -> dict[str, Any]:
+    return {"trusted": verdict.trusted, "sentence": verdict.sentence, "numbers": verdict.numbers}
+
+
+def _visible(kernel: Floats) -> Floats:
+    """Cut a kernel (h, w) to the square around what can be seen of it, with a rim of one px."""
+    rows, columns = np.nonzero(kernel >= FAINT * kernel.max())
+    side = max(np.ptp(rows), np.ptp(columns)) + 3
+    top, left = (int(axis.min() + np.ptp(axis) // 2 - side // 2) for axis in (rows, columns))
+    padded = np.pad(kernel, side)
+    return padded[top + side : top + 2 * side, left + side : left + 2 * side]
+
+
+def _write_view(path: Path, image: Array) -> None:
+    """Write an image, reduced to what a page can show."""
+    longer = max(image.shape[1:])
+    if longer > LARGEST_VIEW:
+        shape = [max(1, round(side * LARGEST_VIEW / longer)) for side in image.shape[1:]]
+        image = resize(image, (len(image), *shape), order=1, anti_aliasing=True)
+    write_image(path, image)

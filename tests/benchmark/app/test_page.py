@@ -1,0 +1,108 @@
+"""The page in a real browser: drop a photo, see candidates come, pick one, take the result."""
+
+import base64
+
+import pytest
+
+from tests.benchmark.report.browser import opened, reason_to_skip
+
+PATIENCE = 300_000  # milliseconds for what takes seconds
+DROP = """([name, content]) => {
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name));
+  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+
+
+pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip() or "a browser is here")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with opened() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser, server):
+    """The page, opened; whatever the browser's console says fails the test."""
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page, said = context.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: request.url.startswith(server.url) or said.append(request.url))
+    page.set_default_timeout(PATIENCE)
+    page.goto(server.url)
+    yield page
+    context.close()
+    assert said == []
+
+
+def drop(page, path):
+    page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
+
+
+def fits(page):
+    """Whether nothing sticks out of the window to the right."""
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_photo_is_dropped_candidates_come_one_is_picked_and_taken(page, server, photo, tmp_path):
+    assert fits(page)
+    drop(page, photo)
+    page.locator("#status", has_text="<b>photo</b>.png, 110 × 96 pixels").or_(
+        page.locator("#card-1")
+    ).wait_for()
+    page.locator("#card-2").wait_for()
+    card = page.locator("#card-1")
+    assert "Up to 15 px · " in card.locator("h3").inner_text()
+    assert "kernel size 15 px" in card.locator(".numbers").inner_text().lower()
+    assert card.locator(".verdict").inner_text()
+    for picture in card.locator("img").all():
+        assert picture.evaluate("(image) => image.complete && image.naturalWidth > 0")
+    page.locator("#result").wait_for()
+    assert page.locator("h3", has_text="suggested").count() == 1
+    assert fits(page)
+    other = page.locator(".card:not(.picked)")
+    number = other.get_attribute("id").removeprefix("card-")
+    other.locator(".pick").click()
+    page.locator(f"#download[href$='/result-{number}.png']").wait_for()
+    assert page.locator(".card.picked").get_attribute("id") == f"card-{number}"
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert download.value.suggested_filename.endswith("_deblurred.png")
+    download.value.save_as(tmp_path / "result.png")
+    written = server.session.folder(1) / f"result-{number}.png"
+    assert (tmp_path / "result.png").read_bytes() == written.read_bytes()
+
+    page.locator("#size").fill("21")
+    page.keyboard.press("Enter")
+    page.locator("#card-3").wait_for()
+    page.locator("#slider").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert page.locator("#compare").evaluate("(each) => each.style.getPropertyValue('--share')") == "53%"
+
+    page.reload()  # the page keeps nothing itself
+    page.locator("#card-3").wait_for()
+    page.locator("#result").wait_for()
+
+
+def test_a_bad_file_gives_one_line_and_a_good_one_removes_it(page, photo, tmp_path):
+    (tmp_path / "notes.png").write_text("<img src=x onerror=alert(1)>")
+    drop(page, tmp_path / "notes.png")
+    page.locator("#error").wait_for()
+    expected = "notes.png: not a photograph that can be read; convert it to PNG or JPEG"
+    assert page.locator("#error").inner_text() == expected
+    assert page.locator("#work").is_hidden()
+    page.locator("#file").set_input_files(photo)
+    page.locator("#cancel").click()  # at once: the work takes seconds to begin, and may then end soon
+    page.locator("#status", has_text="Stopped.").wait_for()
+    assert page.locator("#error").is_hidden()
+    assert page.locator(".pick:enabled").count() == 0
+
+
+def test_the_page_is_reached_by_the_keyboard(page):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "file"

@@ -1,0 +1,99 @@
+"""What the process of the page does for a photo, without a server: the same as `blindbench deblur`."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.app import worker
+from benchmark.core.images import read_image, read_photo, write_image
+from benchmark.core.types import Restoration, Status
+from benchmark.tools.deblur import deblur_photo
+from tests.benchmark.tools.conftest import line_kernel
+
+
+class Pipe:
+    """The end of a pipe: `wishes` come, and when there are no more, the work ends."""
+
+    def __init__(self, *wishes):
+        self.wishes, self.sent = list(wishes), []
+
+    def send(self, event):
+        self.sent.append(event)
+
+    def get(self):
+        if not self.wishes:
+            raise StopIteration
+        return self.wishes.pop(0)
+
+    def empty(self):
+        return True
+
+    def of(self, kind):
+        return [event for event in self.sent if event["kind"] == kind]
+
+
+def right(part, size):
+    return Restoration(Status.OK, kernels=line_kernel(size, 9)[None].astype(np.float32))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """`run(image, *wishes)` works on an image (C, H, W) and returns the pipe."""
+    monkeypatch.setattr(worker, "OneImage", lambda *arguments: right)
+
+    def work(image, *wishes):
+        path = tmp_path / "upload.png"
+        if isinstance(image, np.ndarray):
+            write_image(path, image)
+        else:
+            image.save(path)
+        pipe = Pipe(*wishes)
+        with pytest.raises(StopIteration):
+            worker._Work(pipe, tmp_path, "mine.png", read_photo(path), pipe).run()
+        return pipe
+
+    return work
+
+
+def test_the_suggested_result_is_that_of_deblur(run, pair, tmp_path):
+    pipe = run(pair[1])
+    expected = deblur_photo(read_image(tmp_path / "upload.png"), right)
+    (best,), (result,) = pipe.of("best"), pipe.of("result")
+    assert result["number"] == best["number"]
+    assert (result["trusted"], result["sentence"]) == (expected.verdict.trusted, expected.verdict.sentence)
+    write_image(tmp_path / "expected.png", expected.image)
+    written = tmp_path / f"result-{best['number']}.png"
+    assert np.array_equal(read_image(written), read_image(tmp_path / "expected.png"))
+
+
+def test_candidates_come_one_by_one_and_their_verdicts_follow_the_others(run, pair, tmp_path):
+    events = run(pair[1]).of("candidate")
+    assert [event["number"] for event in events] == [1, 1, 2]
+    assert "only one kernel size was tried" in events[0]["sentence"]
+    assert "the kernels of different sizes agree" in events[1]["sentence"]
+    for name in ("part-1", "candidate-1", "kernel-1", "part-2", "candidate-2", "kernel-2", "photo"):
+        assert (tmp_path / f"{name}.png").exists()
+    kernel = Image.open(tmp_path / "kernel-2.png")
+    assert kernel.size == (11, 11)  # the line of 9 px and a rim
+
+
+def test_another_size_and_another_candidate_can_be_asked_for(run, pair):
+    pipe = run(pair[1], {"size": 21}, {"restore": 3}, {"restore": 3}, {"restore": 99}, {"size": 999})
+    assert [event["size"] for event in pipe.of("candidate")][-1] == 21
+    assert [event["number"] for event in pipe.of("result")][-1] == 3
+    assert len(pipe.of("result")) == 2
+    assert "the kernel size 999 is larger than the photo" in pipe.of("error")[0]["message"]
+
+
+def test_a_photo_without_edges_gets_a_sentence(run):
+    pipe = run(np.full((1, 64, 64), 0.5, np.float32))
+    assert pipe.of("nothing")[0]["sentence"].startswith("nothing was done to the photo")
+
+
+def test_transparency_is_kept_and_large_photos_are_shown_reduced(run, tmp_path, monkeypatch, pair):
+    monkeypatch.setattr(worker, "LARGEST_VIEW", 60)
+    pixels = np.concatenate([np.repeat(pair[1][:1], 3, axis=0), np.full_like(pair[1][:1], 0.5)])
+    number = run(pixels).of("best")[0]["number"]
+    assert Image.open(tmp_path / f"result-{number}.png").mode == "RGBA"
+    assert max(Image.open(tmp_path / f"view-{number}.png").size) == 60
+    assert max(Image.open(tmp_path / "photo.png").size) == 60

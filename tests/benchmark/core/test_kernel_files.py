@@ -1,0 +1,71 @@
+"""Kernels from files of other programs."""
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from benchmark.core.kernel_files import read_kernel
+from benchmark.core.types import InputError
+
+KERNEL = np.array([[0.0, 0.25], [0.25, 0.5], [0.0, 0.0]])
+
+
+def write(path, array):
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".npz":
+        np.savez(path, kernel=array)
+    elif path.suffix == ".mat":
+        scipy.io.savemat(path, {"k": array})
+    else:
+        Image.fromarray(np.asarray(array).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["k.npy", "k.npz", "k.mat", "k.png"])
+def test_every_format_gives_a_kernel_of_sum_one(tmp_path, name):
+    np.testing.assert_allclose(read_kernel(write(tmp_path / name, 200 * KERNEL)), KERNEL, rtol=0, atol=1e-12)
+
+
+def test_a_kernel_of_sum_one_keeps_its_bits(tmp_path):
+    kernel = np.random.default_rng(0).random((1, 5, 7)).astype(np.float32)
+    kernel /= kernel.sum()
+    np.testing.assert_array_equal(read_kernel(write(tmp_path / "k.npz", kernel)), kernel[0])
+
+
+def test_a_file_of_several_arrays_names_its_kernel(tmp_path):
+    np.savez(tmp_path / "k.npz", kernels=KERNEL[None], energies=np.ones(3))
+    np.testing.assert_array_equal(read_kernel(tmp_path / "k.npz"), KERNEL)
+    scipy.io.savemat(tmp_path / "k.mat", {"a": KERNEL, "b": KERNEL})
+    with pytest.raises(InputError, match=r"k\.mat: which array is the kernel\? It has a, b; call it kernel"):
+        read_kernel(tmp_path / "k.mat")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("k.npy", KERNEL - 0.1, r"no negative entry, but this one has -0\.1"),
+        ("k.npy", 0 * KERNEL, "zero everywhere"),
+        ("k.png", 0 * KERNEL, "zero everywhere"),
+        ("k.npy", KERNEL * np.nan, "no finite numbers"),
+        ("k.npz", np.ones((2, 3, 3)), "2 axes are needed"),
+        ("k.mat", np.ones((2, 3, 3)), "2 axes are needed"),
+        ("k.npy", np.zeros((0, 3)), "2 axes are needed"),
+    ],
+)
+def test_what_is_no_kernel_is_refused_in_one_line(tmp_path, name, array, message):
+    with pytest.raises(InputError, match=message) as error:
+        read_kernel(write(tmp_path / name, array))
+    assert str(error.value).startswith(str(tmp_path / name)) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["k.npy", "k.npz", "k.mat", "k.png"])
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"PK\x03\x04" + bytes(40)])
+def test_damaged_and_missing_files_are_refused_in_one_line(tmp_path, name, content):
+    with pytest.raises(InputError, match="no such file"):
+        read_kernel(tmp_path / name)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read_kernel(tmp_path / name)
+    assert str(error.value).startswith(str(tmp_path / name)) and "\n" not in str(error.value)

@@ -1,0 +1,86 @@
+"""What a plan takes on this machine, and what of it fits in a budget."""
+
+import pytest
+
+from benchmark.core.types import InputError
+from benchmark.planning.budget import costs, duration, fitting
+from benchmark.planning.config import make_plan
+from benchmark.planning.work import LATER, UNREADABLE, Cost, Estimates
+from benchmark.tools.calibration import Calibration
+from tests.benchmark.cli.conftest import CONFIG
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make_plan({**CONFIG, "seeds": [0, 1], "methods": {**CONFIG["methods"], "l0-grad": {}}}, "x.yaml")
+
+
+@pytest.fixture(scope="module")
+def estimates(plan, tmp_path_factory):
+    """Real measurements of a tiny plan."""
+    return Estimates(plan, Calibration(tmp_path_factory.mktemp("cache"), seconds=600.0))
+
+
+def test_every_kind_of_work_has_its_time_and_its_memory(plan, estimates):
+    rows = {row["work"]: row for row in costs(plan, estimates)}
+    assert list(rows) == ["observations", *plan.methods, "scores", "tables", "in all"]
+    assert [row["jobs"] for row in rows.values()] == [1, 1, 1, 1, 3, 3, 10]
+    assert [row["restorations"] for row in rows.values()] == ["", 4, 4, 4, "", "", 12]
+    assert not any(row["remark"] or row["GPUs"] for row in rows.values())
+    known = estimates.restorations
+    assert set(known) == {(method, "demo-uniform") for method in plan.methods}
+    assert known["blurry", "demo-uniform"].seconds < known["selfdeblur", "demo-uniform"].seconds < 5
+    assert all(estimates.start.memory < cost.memory < 4096 for cost in known.values())
+
+
+def test_rows_take_of_a_budget_what_fits_in_the_order_of_the_config(plan, estimates, monkeypatch):
+    monkeypatch.setattr(estimates, "start", Cost())
+    monkeypatch.setattr(estimates, "observations", {"demo-uniform": Cost(1.0)})  # two of them
+    monkeypatch.setattr(estimates, "scores", {"demo-uniform": Cost(0.5)})
+    seconds = {"blurry": 0.5, "selfdeblur": 9.5, "l0-grad": 1.5}
+    each = {(method, "demo-uniform"): Cost(value) for method, value in seconds.items()}
+    monkeypatch.setattr(estimates, "restorations", each)
+    for budget, fit in ((1, [0, 0, 0]), (2 + 4, [4, 0, 0]), (2 + 4 + 21, [4, 2, 0]), (2 + 4 + 19, [4, 1, 4])):
+        assert [row["fit"] for row in fitting(plan, estimates, budget)] == fit
+    each["selfdeblur", "demo-uniform"] = Cost(remark="why", is_known=False)
+    rows = fitting(plan, estimates, 100)
+    assert [(row["fit"], row["remark"]) for row in rows] == [(4, ""), ("unknown", "why"), (4, "")]
+    assert costs(plan, estimates)[-1]["remark"] == "more: parts of 1 rows are not known"
+
+
+def test_without_measurements_nothing_is_claimed(plan, tmp_path):
+    unknown = Estimates(plan, Calibration(tmp_path, seconds=0.0))
+    assert {cost.remark for cost in unknown.restorations.values()} == {LATER}
+    assert costs(plan, unknown)[-1]["remark"] == "more: parts of 5 rows are not known"
+    assert costs(plan, unknown)[-1]["CPU cores"] == "over 0 s"
+
+
+def test_images_that_cannot_be_read_and_weights_that_are_not_here_are_told(tmp_path, monkeypatch):
+    config = {**CONFIG, "methods": {"mimo": {"weights": str(tmp_path)}, "blurry": {}}}
+    plan = make_plan(config, "x.yaml")
+    calibration = Calibration(tmp_path / "cache", seconds=600.0)
+    found = Estimates(plan, calibration).restorations["mimo", "demo-uniform"]
+    assert found.is_known
+    assert found.seconds == 0
+    assert "mimo" in found.remark
+
+    def fail(*arguments):
+        raise InputError("damaged")
+
+    calibration = Calibration(tmp_path / "other", seconds=600.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.planning.work.make_case", fail)
+        unreadable = Estimates(plan, calibration)
+    assert {cost.remark for cost in unreadable.restorations.values()} == {UNREADABLE}
+    assert Estimates(plan, calibration).restorations["blurry", "demo-uniform"].is_known  # once they are here
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90min", 5400), ("2h", 7200), (" .5 d", 43_200), ("7s", 7)])
+def test_a_duration_has_a_unit(text, seconds):
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0h", "0.0s", "-1h", "2", "h", "two hours", "1e9h", "nanh"])
+def test_a_budget_of_nothing_or_nonsense_is_refused(text):
+    with pytest.raises(InputError, match=f"^--budget {text}: give a time such as 90min, 2h or 1.5d$"):
+        duration(text)

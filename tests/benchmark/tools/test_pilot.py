@@ -1,0 +1,130 @@
+"""What a restoration takes, measured on a part of an image and counted for the whole."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.core.types import NotSupportedError, Observation
+from benchmark.runs.settings import effective
+from benchmark.tools import pilot
+from benchmark.tools.pilot import Pilot, UnknownError, Work, count_work, measure, middle
+from methods.parts.direct import Direct
+from methods.parts.registry import Method, built_in
+from methods.parts.solver import Result
+from tests.conftest import ROOT
+
+CPU = torch.device("cpu")
+TINY = {"iterations": 40, "channels": 4, "skip_channels": 2, "scales": 2}
+
+
+def observe(side, kernel_size=(7, 7)):
+    image = np.random.default_rng(0).random((1, side, side), np.float32)
+    return Observation("test", "case", image, kernel_size)
+
+
+def tiny(name):
+    window = {"window": 20} if name == "robust-bid" else {}
+    return effective(built_in()[name].settings, {**TINY, **window}, "test")
+
+
+@pytest.mark.parametrize("name", ["selfdeblur", "dip-glkm", "vdip-sparse", "robust-bid"])
+def test_operations_are_counted_without_computing_as_when_computing(name):
+    method, settings = built_in()[name], tiny(name)
+    counted = count_work(method, observe(48), settings)
+    measured = measure(method, observe(48), settings, CPU)
+    assert counted == measured.work
+    assert counted.operations > 1e6
+    assert counted.iterations >= 40
+
+
+def test_four_times_the_pixels_are_about_four_times_the_operations():
+    method, settings = built_in()["selfdeblur"], tiny("selfdeblur")
+    small, large = (count_work(method, observe(side), settings) for side in (96, 192))
+    assert 3 < large.operations / small.operations < 4.2  # the kernel's network does not grow
+
+
+@pytest.mark.parametrize("name", ["nafnet", "ufpnet"])
+def test_the_operations_of_a_trained_network_are_counted(name):
+    method = built_in()[name]
+    work = count_work(method, observe(32), method.settings())
+    assert (work.iterations, work.pixels) == (0, 32 * 32)
+    assert work.operations > 1e6
+
+
+def test_a_classical_method_is_neither_counted_nor_run_to_count():
+    method = replace(built_in()["l0-grad"], problem=lambda *_: Direct(lambda: 1 / 0))
+    assert count_work(method, observe(32), method.settings()) == Work(0, 0.0, 32 * 32)
+
+
+def test_more_operations_take_more_time_for_iterations_and_more_pixels_for_the_end():
+    known = Pilot(Work(100, 1e9, 1000), start=1.0, iteration=0.01, end=2.0, once=9.0, memory=50.0)
+    assert known.seconds(known.work) == pytest.approx(1 + 1 + 2)
+    assert known.seconds(Work(200, 3e9, 2000)) == pytest.approx(1 + 200 * 0.03 + 4)
+    assert known.mebibytes(Work(200, 3e9, 2000)) == pytest.approx(150)
+    uncounted = replace(known, work=Work(0, 0.0, 1000), iteration=0.0)
+    assert uncounted.seconds(Work(0, 0.0, 3000)) == pytest.approx(1 + 6)
+
+
+def test_of_a_large_image_the_middle_is_measured(monkeypatch):
+    observation = observe(300, (99, 9))
+    part = middle(observation)
+    assert part.blurry.shape == (1, 198, 128)  # twice the kernel at least
+    np.testing.assert_array_equal(part.blurry, observation.blurry[:, 51:249, 86:214])
+    assert middle(part) is part
+    method, settings = built_in()["selfdeblur"], tiny("selfdeblur")
+    monkeypatch.setattr(pilot, "WHOLE", 0.0)
+    assert measure(method, observe(160), settings, CPU).work.pixels == 128 * 128
+    monkeypatch.setattr(pilot, "WHOLE", 1e9)
+    assert measure(method, observe(160), settings, CPU).work.pixels == 160 * 160
+
+
+@dataclass(frozen=True)
+class Settings:
+    """No setting."""
+
+
+def odd(restore):
+    """A method that does something odd instead of restoring."""
+    return Method(
+        name="odd", title="Odd", paper="none", licence="MIT", blur_models=("uniform",), settings=Settings,
+        problem=lambda *_: Direct(restore), gpu=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("restore", "message"),
+    [(lambda: 1 / 0, "ZeroDivisionError: division by zero"), (os.abort, "its process died")],
+)
+def test_a_method_that_fails_is_unknown(restore, message):
+    with pytest.raises(UnknownError, match=message):
+        measure(odd(restore), observe(16), Settings(), CPU)
+
+
+def test_a_method_that_declines_the_blur_is_not_measured():
+    declined = replace(observe(16), blur_model="nonuniform", grid=(2, 2))
+    for ask in (count_work, lambda *arguments: measure(*arguments, CPU)):
+        with pytest.raises(NotSupportedError, match="odd does not treat nonuniform blur"):
+            ask(odd(os.abort), declined, Settings())
+
+
+def memory_of_a_large_one():
+    def large():
+        return Result(torch.ones(100 * 2**18)[: 16 * 16].reshape(1, 16, 16))
+
+    pilot._measure(
+        odd(lambda: Result(torch.ones(1, 16, 16))), observe(16), Settings(), CPU
+    )  # loads libraries
+    return measure(odd(large), observe(16), Settings(), CPU).memory
+
+
+def test_memory_is_what_the_restoration_adds():
+    # In a process of its own: one that has freed much memory takes no more from the system.
+    code = f"from {__name__} import memory_of_a_large_one; print(memory_of_a_large_one())"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    taken = float(run.stdout)
+    assert 95 < taken < 150
