@@ -34,7 +34,7 @@ PAGE = {
     "app.js": ("app.js", "text/javascript; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
-PICTURE = re.compile(r"(\d+)/(photo|(?:part|candidate|kernel|view|result)-\d+)\.png")
+PICTURE = re.compile(r"(\d+)/(photo|(?:part|candidate|kernel|view|before|after|result)-\d+)\.png")
 HEADERS = {
     # Nothing from elsewhere is loaded, and no other page may frame this one.
     "Content-Security-Policy": (

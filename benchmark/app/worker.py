@@ -16,7 +16,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from skimage.transform import resize
 
@@ -26,11 +25,11 @@ from benchmark.core.progress import Progress
 from benchmark.core.types import Array, InputError
 from benchmark.runs.machine import prepare
 from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, KernelCandidate
-from benchmark.tools.measures import Floats
+from benchmark.tools.measures import visible
 from benchmark.tools.one_image import OneImage
+from benchmark.tools.sheet import SIDE, cut
 from benchmark.tools.verdict import Verdict
 
-FAINT = 0.02  # of a kernel's largest entry: less looks black
 LARGEST_VIEW = 1600  # px, the longer side of a picture that the page shows
 
 
@@ -96,7 +95,8 @@ class _Work:
 
     def report(self, progress: Progress) -> None:
         """Tell how far the work is."""
-        self.send("progress", text=progress.name, done=progress.iteration, total=progress.iterations)
+        text = ": ".join(filter(None, (progress.name, progress.stage)))
+        self.send("progress", text=text, done=progress.iteration, total=progress.iterations)
 
     def run(self) -> None:
         """Try the sizes, restore with the best or those that are picked, and wait for more wishes."""
@@ -139,7 +139,7 @@ class _Work:
         self.parts.append(self.deblurring.restored_part(latest))
         write_image(self.folder / f"part-{number}.png", self.deblurring.part(latest))
         write_image(self.folder / f"candidate-{number}.png", self.parts[-1])
-        write_kernel_image(self.folder / f"kernel-{number}.png", _visible(latest.kernel))
+        write_kernel_image(self.folder / f"kernel-{number}.png", visible(latest.kernel))
         for other, (candidate, part) in enumerate(
             zip(self.deblurring.candidates, self.parts, strict=True), 1
         ):
@@ -160,6 +160,9 @@ class _Work:
         whole = Photo(result.image, self.photo.alpha, self.photo.bits)
         write_photo(self.folder / f"result-{number}.png", whole)
         _write_view(self.folder / f"view-{number}.png", result.image)
+        frame = cut(self.deblurring.candidates[number - 1].frame, SIDE)
+        write_image(self.folder / f"before-{number}.png", self.photo.image[:, *frame])
+        write_image(self.folder / f"after-{number}.png", result.image[:, *frame])
         self.restored.add(number)
         seconds = round(time.monotonic() - start, 1)
         self.send("result", number=number, seconds=seconds, **_in_words(result.verdict))
@@ -167,15 +170,6 @@ class _Work:
 
 def _in_words(verdict: Verdict) -> dict[str, Any]:
     return {"trusted": verdict.trusted, "sentence": verdict.sentence, "numbers": verdict.numbers}
-
-
-def _visible(kernel: Floats) -> Floats:
-    """Cut a kernel (h, w) to the square around what can be seen of it, with a rim of one px."""
-    rows, columns = np.nonzero(kernel >= FAINT * kernel.max())
-    side = max(np.ptp(rows), np.ptp(columns)) + 3
-    top, left = (int(axis.min() + np.ptp(axis) // 2 - side // 2) for axis in (rows, columns))
-    padded = np.pad(kernel, side)
-    return padded[top + side : top + 2 * side, left + side : left + 2 * side]
 
 
 def _write_view(path: Path, image: Array) -> None:

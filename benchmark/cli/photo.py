@@ -29,38 +29,72 @@ def deblur(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting of the method.")
     ] = None,
+    kernel: Annotated[
+        Path | None,
+        typer.Option(help="Restore with the kernel of this file (.npz, .npy, .mat or an image)."),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,WIDTH,HEIGHT",
+            help="Find the kernel on this part, in pixels from the top left; else on a textured one.",
+        ),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Deblur one photo, and say how far to trust the result."""
+    """Deblur one photo, and say how far to trust the result.
+
+    Beside the photo it writes the kernel, as a picture and as .npz, and a sheet: before and after pixel for
+    pixel, and every candidate with its kernel and verdict.
+    """
     _check_output(out, photo)
+    _check_choices(
+        kernel=kernel, method=method, kernel_size=kernel_size, part=part, iterations=iterations, set_=set_
+    )
     from benchmark.core.console import reporting
     from benchmark.core.images import Photo, read_photo, write_kernel_image, write_photo
+    from benchmark.core.kernel_files import read_kernel, write_kernel
     from benchmark.runs.machine import claimed_device, prepare
-    from benchmark.tools.deblur import KERNEL_METHOD, deblur_photo
+    from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, read_part
     from benchmark.tools.one_image import OneImage, describe
+    from benchmark.tools.sheet import write_sheet
 
     given = read_photo(photo)
+    frame = None if part is None else read_part(part, given.image)
     overrides = given_settings(set_, iterations=iterations)
     prepare(threads=None)
+    deblurring = None
     with claimed_device(device) as target, reporting(f"{method or photo.name} ·") as report:
         run = OneImage(method or KERNEL_METHOD, overrides, photo.name, seed, target)
         if method is None:
-            result = deblur_photo(given.image, run, () if kernel_size is None else (kernel_size,), report)
-            image, kernel = result.image, result.kernel
+            deblurring = Deblurring(given.image, frame)
+            if kernel is None:
+                for _ in deblurring.find(run, () if kernel_size is None else (kernel_size,), report):
+                    pass
+            else:
+                deblurring.take(read_kernel(kernel))
+            result = deblurring.restored(deblurring.best(), report)
+            image, found = result.image, result.kernel
             lines = [result.verdict.sentence, result.verdict.numbers]
         else:
             restoration = run(given.image, kernel_size, report)
             image = _image_of(restoration, str(photo))
-            kernel = None if restoration.kernels is None else restoration.kernels[0].astype(float)
+            found = None if restoration.kernels is None else restoration.kernels[0].astype(float)
             lines = describe(restoration, given.image)
     lines.append(write_photo(out, Photo(image, given.alpha, given.bits)))
     for line in filter(None, lines):
         typer.echo(f"{out}: {line}")
-    if kernel is not None:
-        kernel_path = out.with_name(f"{out.stem}_kernel.png")
-        write_kernel_image(kernel_path, kernel)
-        typer.echo(f"{kernel_path}: the estimated kernel, white is its largest entry")
+    if found is not None and kernel is None:
+        picture, array = (out.with_name(f"{out.stem}_kernel{suffix}") for suffix in (".png", ".npz"))
+        write_kernel_image(picture, found)
+        write_kernel(array, found)
+        typer.echo(f"{picture}: the estimated kernel, enlarged; white is its largest entry")
+        typer.echo(f"{array}: the same as an array, for --kernel")
+    if deblurring is not None and found is not None:
+        sheet = out.with_name(f"{out.stem}_sheet.png")
+        write_sheet(sheet, photo.name, deblurring, result)
+        typer.echo(f"{sheet}: before and after pixel for pixel, and every candidate")
 
 
 @app.command("app")
@@ -82,6 +116,16 @@ def _image_of(restoration: Restoration, name: str) -> Array:
     except RestorationError as error:
         typer.echo(f"blindbench: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def _check_choices(*, kernel: Path | None, method: str | None, **others: object) -> None:
+    """Refuse options that have no effect beside others."""
+    given = [f"--{name.strip('_').replace('_', '-')}" for name, value in others.items() if value is not None]
+    if kernel is not None and (given or method is not None):
+        named = ["--method"] * (method is not None) + given
+        raise InputError(f"--kernel: no kernel is estimated then; leave out {' and '.join(named)}")
+    if method is not None and "--part" in given:
+        raise InputError("--part: a method runs on the whole photo; leave out --part, or crop the photo")
 
 
 def _check_output(out: Path, photo: Path) -> None:

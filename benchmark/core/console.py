@@ -26,7 +26,7 @@ def reporting(what: str) -> Iterator[Report]:
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            MofNCompleteColumn(separator=" of "),
             TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(),
             console=console,
@@ -54,11 +54,10 @@ def reporting(what: str) -> Iterator[Report]:
             done = step.iteration - first
             elapsed = time.monotonic() - started_at
             left = elapsed / done * (step.iterations - step.iteration) if done else None
-            eta = f", {left:.0f} s left" if left else ""
-            console.print(
-                f"{what} {step.name}: {step.iteration}/{step.iterations} {_state(step)}{eta}",
-                highlight=False, soft_wrap=True,
-            )  # fmt: skip
+            eta = f"{left:.0f} s left" if left else ""
+            parts = (f"{step.iteration} of {step.iterations}", _state(step), eta)
+            text = f"{what} {step.name}: {', '.join(filter(None, parts))}"
+            console.print(text, highlight=False, soft_wrap=True)
 
         yield in_lines
 
@@ -70,4 +69,4 @@ def counted(items: Sequence[Item], what: str) -> Iterator[Item]:
 
 
 def _state(step: Step) -> str:
-    return "" if step.loss is None else f"{step.stage} {step.loss:.3g}"
+    return step.stage if step.loss is None else f"{step.stage} {step.loss:.3g}"

@@ -1,5 +1,6 @@
 """Read and write image files, and convert arrays. Every image file is read here."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from benchmark.core.files import replacing
 from benchmark.core.types import Array, InputError
@@ -19,6 +21,8 @@ FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 PHOTOGRAPHS = frozenset(  # the suffixes of these formats, in lower case
     suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS
 )
+KERNEL_PICTURE = 384  # px, the longer side of a kernel's picture at most, unless the kernel itself is larger
+ENLARGED = "kernel-enlarged"  # the name of a text in a kernel's PNG: how many px a side an entry has
 MOST_PIXELS = 100_000_000  # of a file that is read: 1.2 GB as float32 RGB
 
 
@@ -106,8 +110,30 @@ def kernel_mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
 
 
 def write_kernel_image(path: Path, kernel: NDArray[np.floating[Any]]) -> None:
-    """Write a kernel (h, w) as an 8-bit picture in which its largest entry is white."""
-    write_image(path, (kernel / kernel.max()).astype(np.float32)[None])
+    """Write a kernel (h, w) as an 8-bit PNG, enlarged so that one can see it; its largest entry is white.
+
+    Each entry becomes a square. The file says of how many px, so that `read_kernel_image` gives the
+    kernel back in its own size.
+    """
+    factor = max(1, KERNEL_PICTURE // max(kernel.shape))
+    pixels = np.round(255 * kernel / kernel.max()).astype(np.uint8)
+    notes = PngInfo()
+    notes.add_text(ENLARGED, str(factor))
+    with replacing(path) as temporary:
+        Image.fromarray(pixels.repeat(factor, 0).repeat(factor, 1)).save(temporary, "PNG", pnginfo=notes)
+
+
+def read_kernel_image(path: Path) -> NDArray[np.float64]:
+    """Read the picture of a kernel (h, w), channels averaged; one that was enlarged gets its own size back.
+
+    Raises:
+        InputError: As `read_image`.
+    """
+    pixels: NDArray[np.float64] = read_image(path).astype(np.float64).mean(0)
+    with Image.open(path) as file:
+        text = str(file.info.get(ENLARGED, ""))
+    factor = int(text) if re.fullmatch("[1-9][0-9]{0,2}", text) else 1
+    return pixels[::factor, ::factor]
 
 
 def _opened(path: Path) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Read a blur kernel from a file of any common format."""
+"""Read a blur kernel from a file of any common format, and write one."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +9,8 @@ import scipy  # loads its parts when they are used
 from numpy.typing import NDArray
 
 from benchmark.core.arrays import numbers
-from benchmark.core.images import read_image
+from benchmark.core.files import replacing
+from benchmark.core.images import read_kernel_image
 from benchmark.core.types import InputError
 
 NAMES = ("kernel", "kernels")  # of the array, where a file holds several
@@ -19,16 +20,13 @@ def read_kernel(path: Path) -> NDArray[np.float64]:
     """Read a kernel (h, w) of sum 1, turned as the file has it.
 
     An .npz or .mat file holds one array, or calls it `kernel` or `kernels`. Arrays are (h, w) or (1, h, w);
-    all other files are images, whose channels are averaged. The kernel is divided by its sum, unless that is
-    1.
+    all other files are images, whose channels are averaged. A picture that `write_kernel_image` enlarged gets
+    its own size back. The kernel is divided by its sum, unless that is 1.
 
     Raises:
         InputError: the file is missing, damaged or no kernel: it has a negative entry or is zero everywhere.
     """
-    if path.suffix.lower() in READERS:
-        kernel = _of_array(path)
-    else:
-        kernel = read_image(path).astype(np.float64).mean(0)
+    kernel = _of_array(path) if path.suffix.lower() in READERS else read_kernel_image(path)
     if kernel.min() < 0:
         raise InputError(f"{path}: a kernel has no negative entry, but this one has {kernel.min():.3g}")
     total = kernel.sum()
@@ -73,6 +71,12 @@ def _chosen(path: Path, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     if len(known) != 1:
         raise InputError(f"{path}: which array is the kernel? It has {', '.join(names)}; call it kernel")
     return arrays[known[0]]
+
+
+def write_kernel(path: Path, kernel: NDArray[np.floating[Any]]) -> None:
+    """Write a kernel (h, w), true-convolution form, as the array `kernel` of an .npz file."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, kernel=kernel)
 
 
 READERS: Mapping[str, Callable[[Path], NDArray[Any]]] = {".npy": _npy, ".npz": _npz, ".mat": _mat}

@@ -4,6 +4,7 @@ The blur is taken to be the same everywhere. A method estimates the kernel on a 
 once for each of several declared sizes. The best kernel then restores the whole photo.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.transform import downscale_local_mean, resize
 
+from benchmark.blur.kernel_energy import is_turned
 from benchmark.blur.noise_level import without_impulses
 from benchmark.blur.nonblind import hyper_laplacian
 from benchmark.core.progress import Progress, Report, silent
@@ -45,7 +47,7 @@ class Deblurred:
 
 @dataclass(frozen=True)
 class KernelCandidate:
-    """The kernel that was estimated for one declared size."""
+    """The kernel that was estimated for one declared size, or that was given."""
 
     size: int  # px of the photo as it was reduced, declared
     kernel: Floats
@@ -53,6 +55,14 @@ class KernelCandidate:
     reduction: int = 1  # the photo was reduced to 1 / so much of its size
     part: Slices = (slice(0, 0), slice(0, 0))  # of the reduced photo, on which it was estimated
     seconds: float = 0.0  # that it took
+    given: bool = False  # by the user, not estimated
+    turned: bool = False  # given, and turned by 180 degrees it explains the part far better
+
+    @property
+    def frame(self) -> Slices:
+        """The part on which it was estimated, in px of the photo as given."""
+        rows, columns = (slice(self.reduction * side.start, self.reduction * side.stop) for side in self.part)
+        return rows, columns
 
 
 class Deblurring:
@@ -62,14 +72,17 @@ class Deblurring:
 
     Args:
         photo: (C, H, W) in [0, 1].
+        part: Where kernels are estimated, in px of the photo. None: on its most textured part.
     """
 
-    def __init__(self, photo: Array) -> None:
+    def __init__(self, photo: Array, part: Slices | None = None) -> None:
         self.photo = photo
+        self._given_part = part
         self.candidates: list[KernelCandidate] = []
         self._noise = ROUNDING
         self._reason = TOO_SMALL  # why there is no candidate
-        self._can_find = min(photo.shape[1:]) >= SMALLEST
+        self._short = min(photo[:, *(part or ())].shape[1:])  # px, where kernels are estimated
+        self._can_find = self._short >= SMALLEST
         if not self._can_find:
             return
         # Channel by channel: the doubled precision of a large photo is not held at once.
@@ -77,7 +90,7 @@ class Deblurring:
         self._clean = np.concatenate(clean)
         self._luma = luma_of(self._clean)
         self._noise = noise_level(self._luma)
-        if not has_texture(self._luma, self._noise):
+        if not has_texture(self._luma[part or ()], self._noise):
             self._can_find, self._reason = False, NO_EDGES
 
     def find(
@@ -93,12 +106,13 @@ class Deblurring:
             report: Called before each size.
 
         Raises:
-            InputError: A size is larger than the photo.
+            InputError: A size is larger than the photo, or than the part that was given.
         """
-        short = min(self.photo.shape[1:])
+        short = self._short
         if sizes and max(sizes) > short:
+            whole = "photo" if self._given_part is None else "part"
             raise InputError(
-                f"the kernel size {max(sizes)} is larger than the photo ({short} px); declare a smaller one"
+                f"the kernel size {max(sizes)} is larger than the {whole} ({short} px); declare a smaller one"
             )
         for reduction in (1,) if sizes else REDUCTIONS:
             to_try = sizes or fitting_sizes(short, reduction)
@@ -121,10 +135,11 @@ class Deblurring:
         """Estimate a kernel for each of `sizes` on the textured part of the reduced photo."""
         photo = _reduced(self._clean, reduction)
         luma = luma_of(photo)
-        part = textured_part(luma, max(PART, ROOM * max(sizes)))
+        part = self._part(luma, max(sizes), reduction)
         noise = noise_level(luma[part])
+        task = "finding the kernel" if reduction == 1 else f"finding the kernel at 1/{reduction} of the size"
         for done, size in enumerate(sizes):
-            report(Progress(f"trying blurs of up to {size} px", done, len(sizes)))
+            report(Progress(task, done, len(sizes), f"blurs of up to {size} px"))
             start = time.monotonic()
             result = estimate(photo[:, *part], size)
             if (
@@ -136,10 +151,38 @@ class Deblurring:
                 continue
             kernel = result.kernels[0].astype(np.float64)
             kernel /= kernel.sum()
-            sharp = hyper_laplacian(luma[None, *part], kernel, data_weight(noise))[0]
-            residual = reblur_residual(luma[part], sharp.clip(0, 1), kernel, max(sizes) // 2)
-            seconds = time.monotonic() - start
-            yield KernelCandidate(size, kernel, residual / noise, reduction, part, seconds)
+            misfit = _misfit(luma[part], kernel, noise, max(sizes) // 2)
+            yield KernelCandidate(size, kernel, misfit, reduction, part, time.monotonic() - start)
+        report(Progress(task, len(sizes), len(sizes)))
+
+    def take(self, kernel: Floats) -> KernelCandidate:
+        """Take a kernel that the user has for the only candidate.
+
+        Args:
+            kernel: (h, w), true-convolution form, sum 1.
+
+        Raises:
+            InputError: It leaves no pixel of the photo whose blur it could explain.
+        """
+        (height, width), (h, w) = self.photo.shape[1:], kernel.shape
+        if h > height - 2 or w > width - 2:
+            raise InputError(
+                f"the kernel ({w} x {h} px) is as large as the photo ({width} x {height} px); is it of "
+                "another photo?"
+            )
+        part = self._part(self._luma, max(h, w), 1)
+        noise = noise_level(self._luma[part])
+        misfit = _misfit(self._luma[part], kernel, noise, 0)
+        turned = is_turned(self._luma[part], kernel)
+        self.candidates = [KernelCandidate(max(h, w), kernel, misfit, part=part, given=True, turned=turned)]
+        return self.candidates[0]
+
+    def _part(self, luma: Floats, size: int, reduction: int) -> Slices:
+        """Choose where kernels of a size are estimated on the luma of the reduced photo."""
+        if self._given_part is None:
+            return textured_part(luma, max(PART, ROOM * size))
+        rows, columns = (slice(side.start // reduction, side.stop // reduction) for side in self._given_part)
+        return rows, columns
 
     def best(self) -> KernelCandidate | None:
         """Choose the best candidate of those on the photo as it was reduced last; None without any."""
@@ -156,9 +199,7 @@ class Deblurring:
 
     def part(self, candidate: KernelCandidate) -> Array:
         """Return the part (C, h, w) on which a candidate was estimated, of the photo as it was reduced."""
-        factor = candidate.reduction
-        rows, columns = (slice(factor * side.start, factor * side.stop) for side in candidate.part)
-        return _reduced(self._clean[:, rows, columns], factor)
+        return _reduced(self._clean[:, *candidate.frame], candidate.reduction)
 
     def restored_part(self, candidate: KernelCandidate) -> Array:
         """Restore the part (C, h, w) on which a candidate was estimated."""
@@ -183,6 +224,8 @@ class Deblurring:
             agreement=agreement(candidate, peers),
             kernel_size=candidate.size * candidate.reduction,
             largest=candidate.size == max(peer.size for peer in peers),
+            given=candidate.given,
+            turned=candidate.turned,
         )
 
     def _peers(self, candidate: KernelCandidate) -> list[KernelCandidate]:
@@ -215,6 +258,27 @@ def deblur_photo(
     for _ in deblurring.find(estimate, sizes, report):
         pass
     return deblurring.restored(deblurring.best(), report)
+
+
+def read_part(text: str, photo: Array) -> Slices:
+    """Read the part of a photo (C, H, W) that a user names as X,Y,WIDTH,HEIGHT in px.
+
+    Raises:
+        InputError: It is not four whole numbers, or not a part of the photo.
+
+    >>> read_part("40,10,300,200", np.zeros((1, 480, 640)))
+    (slice(10, 210, None), slice(40, 340, None))
+    """
+    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*){3}", text):
+        raise InputError(f"--part {text}: write X,Y,WIDTH,HEIGHT in whole pixels, such as 40,10,300,200")
+    x, y, width, height = map(int, text.split(","))
+    whole_height, whole_width = photo.shape[1:]
+    if not (width and height and x + width <= whole_width and y + height <= whole_height):
+        raise InputError(
+            f"--part {text}: does not lie in the photo, which has {whole_width} x {whole_height} px; "
+            "write X,Y,WIDTH,HEIGHT"
+        )
+    return slice(y, y + height), slice(x, x + width)
 
 
 def fitting_sizes(short: int, reduction: int) -> list[int]:
@@ -257,6 +321,12 @@ def enlarged(kernel: Floats, factor: int) -> Floats:
     larger = resize(kernel, shape, order=3, mode="constant", anti_aliasing=False).clip(0)
     whole: Floats = larger / larger.sum()
     return whole
+
+
+def _misfit(luma: Floats, kernel: Floats, noise: float, border: int) -> float:
+    """Restore a part (H, W) with a kernel; return its re-blur residual in units of the noise."""
+    sharp = hyper_laplacian(luma[None], kernel, data_weight(noise))[0]
+    return reblur_residual(luma, sharp.clip(0, 1), kernel, border) / noise
 
 
 def _reduced(photo: Array, factor: int) -> Array:

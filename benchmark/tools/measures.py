@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 ROUNDING = 1 / 255 / 12**0.5  # standard deviation of the rounding to 8 bits: no photo has less noise
 CLIPPED = 1 - 1 / 510  # a brighter pixel is saturated: it rounds to 255
 POINT = 0.66  # share of the kernel's mass; kernels that are estimated on sharp photographs have a little more
+FAINT = 0.02  # of a kernel's largest entry: less looks black
 RIM = 0.15  # share of the kernel's mass
 
 
@@ -63,3 +64,12 @@ def fills_box(kernel: Floats) -> bool:
     """Tell whether more than `RIM` of the mass lies in the outer tenth of the box: the blur may be larger."""
     top, left = (max(1, round(side / 10)) for side in kernel.shape)
     return bool(1 - kernel[top:-top, left:-left].sum() > RIM)
+
+
+def visible(kernel: Floats) -> Floats:
+    """Cut a kernel (h, w) to the square around what can be seen of it, with a rim of one px."""
+    rows, columns = np.nonzero(kernel >= FAINT * kernel.max())
+    side = max(np.ptp(rows), np.ptp(columns)) + 3
+    top, left = (int(axis.min() + np.ptp(axis) // 2 - side // 2) for axis in (rows, columns))
+    padded = np.pad(kernel, side)
+    return padded[top + side : top + 2 * side, left + side : left + 2 * side]

@@ -61,6 +61,8 @@ def judge(
     agreement: float | None,
     kernel_size: int,
     largest: bool,
+    given: bool = False,
+    turned: bool = False,
 ) -> Verdict:
     """Judge a restoration by its kernel and by how well it gives the photo when blurred again.
 
@@ -73,10 +75,15 @@ def judge(
         agreement: Mean similarity of the kernel to those of other sizes; None where one size was tried.
         kernel_size: The declared size, in px of the photo.
         largest: Whether no larger size was tried.
+        given: Whether the user gave the kernel: then its shape is no reason to doubt.
+        turned: Whether the kernel explains the photo far better when it is turned by 180 degrees.
     """
     residual = reblur_residual(photo, image, kernel)
-    doubts = list(_doubts(estimate, largest, agreement, residual / noise, saturated_share(photo)))
-    return Verdict(_sentence(doubts, agreement), not doubts, noise, residual, agreement, kernel_size)
+    doubts = list(_doubts(estimate, largest, agreement, residual / noise, saturated_share(photo), given))
+    if turned:
+        doubts.insert(0, "turned by 180 degrees the kernel explains the photo better")
+    sentence = _sentence(doubts, agreement, given)
+    return Verdict(sentence, not doubts, noise, residual, agreement, kernel_size)
 
 
 def reblur_sentence(photo: Array, image: Array, kernel: Floats) -> str:
@@ -91,14 +98,14 @@ def _against_noise(residual: float, noise: float) -> str:
 
 
 def _doubts(
-    kernel: Floats, largest: bool, agreement: float | None, misfit: float, saturated: float
+    kernel: Floats, largest: bool, agreement: float | None, misfit: float, saturated: float, given: bool
 ) -> Iterator[str]:
     """Yield the reasons not to trust a restoration; `misfit` is its residual in units of the noise."""
-    if is_point(kernel):
+    if is_point(kernel) and not given:
         yield "most of the kernel lies within 3 x 3 px: the photo is hardly blurred, or its blur was missed"
     if agreement is not None and agreement < AGREEMENT:
         yield "the kernels of different sizes disagree"
-    if fills_box(kernel) and largest:
+    if fills_box(kernel) and largest and not given:
         yield "the kernel reaches the rim of its square, so the blur may be larger"
     if misfit > MISFIT:
         yield f"blurred again, the result differs from the photo by {misfit:.1f} times the noise"
@@ -106,9 +113,11 @@ def _doubts(
         yield f"{saturated:.0%} of the photo is saturated, and rings start there"
 
 
-def _sentence(doubts: list[str], agreement: float | None) -> str:
+def _sentence(doubts: list[str], agreement: float | None, given: bool) -> str:
     if doubts:
         return f"do not trust this: {'; '.join(doubts)}"
+    if given:
+        return "blurred again with the given kernel, the result matches the photo"
     if agreement is None:
         return "blurred again, the result matches the photo; only one kernel size was tried"
     return "the kernels of different sizes agree, and blurred again, the result matches the photo"

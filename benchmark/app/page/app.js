@@ -146,6 +146,8 @@ function display(event) {
   picked = event.number;
   $("before").src = `${photo}/photo.png`;
   $("after").src = `${photo}/view-${event.number}.png`;
+  $("detail-before").src = `${photo}/before-${event.number}.png`;
+  $("detail-after").src = `${photo}/after-${event.number}.png`;
   $("download").href = `${photo}/result-${event.number}.png`;
   $("download").download = `${title.replace(/\.[^.]*$/, "")}_deblurred.png`;
   setVerdict($("verdict"), event);

@@ -62,6 +62,8 @@ def test_the_suggested_result_is_that_of_deblur(run, pair, tmp_path):
     assert result["number"] == best["number"]
     assert (result["trusted"], result["sentence"]) == (expected.verdict.trusted, expected.verdict.sentence)
     write_image(tmp_path / "expected.png", expected.image)
+    for name in ("before", "after"):  # the part, pixel for pixel: here the whole photo
+        assert Image.open(tmp_path / f"{name}-{best['number']}.png").size == pair[1].shape[:0:-1]
     written = tmp_path / f"result-{best['number']}.png"
     assert np.array_equal(read_image(written), read_image(tmp_path / "expected.png"))
 
@@ -74,7 +76,7 @@ def test_candidates_come_one_by_one_and_their_verdicts_follow_the_others(run, pa
     for name in ("part-1", "candidate-1", "kernel-1", "part-2", "candidate-2", "kernel-2", "photo"):
         assert (tmp_path / f"{name}.png").exists()
     kernel = Image.open(tmp_path / "kernel-2.png")
-    assert kernel.size == (11, 11)  # the line of 9 px and a rim
+    assert kernel.size == (374, 374)  # 11 px, the line of 9 px and a rim, each drawn as 34 x 34 px
 
 
 def test_another_size_and_another_candidate_can_be_asked_for(run, pair):

@@ -34,7 +34,7 @@ def assert_refused(outcome, message):
     code, _, error = outcome
     assert code == 2
     assert message in error
-    complaints = [line for line in error.splitlines() if "/3 " not in line]  # other lines are progress
+    complaints = [line for line in error.splitlines() if " · " not in line]  # other lines are progress
     assert len(complaints) == 1, error
     assert complaints[0].startswith("blindbench: ")
 

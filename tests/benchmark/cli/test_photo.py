@@ -6,6 +6,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage import data
 
+from benchmark.core.kernel_files import read_kernel
+from benchmark.tools.sheet import GAP
 from tests.benchmark.cli.conftest import assert_refused
 
 TINY = ["--set", "channels=4", "--set", "skip_channels=2"]
@@ -29,7 +31,7 @@ def test_deblur_writes_image_and_kernel(blindbench, photo, tmp_path):
     assert "x.png: restored in 3 iterations" in output
     assert "x.png: blurred again, the result differs from the photo by 0." in output
     assert Image.open(tmp_path / "x.png").size == (30, 24)
-    assert Image.open(tmp_path / "x_kernel.png").size == (5, 5)
+    assert read_kernel(tmp_path / "x_kernel.npz").shape == (5, 5)
 
 
 def test_deblur_with_the_robust_method_needs_no_size(blindbench, photo, tmp_path):
@@ -40,9 +42,9 @@ def test_deblur_with_the_robust_method_needs_no_size(blindbench, photo, tmp_path
     code, output, _ = blindbench("deblur", photo, *named, *more)
     assert code == 0
     assert "restored in 4 iterations" in output
-    with Image.open(photo) as given, Image.open("x_kernel.png") as kernel, Image.open("x.png") as restored:
+    with Image.open(photo) as given, Image.open("x.png") as restored:
         assert restored.size == given.size
-        assert kernel.size == tuple(-(-side // 2) for side in given.size)
+        assert read_kernel(tmp_path / "x_kernel.npz").shape == tuple(-(-s // 2) for s in given.size[::-1])
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "I;16"])
@@ -127,20 +129,74 @@ def textured(tmp_path):
 def test_deblur_needs_neither_size_nor_method(blindbench, textured, tmp_path):
     code, output, error = blindbench("deblur", textured, "--out", "x.png")
     assert code == 0
-    assert "trying blurs of up to 15 px" in error
-    verdict, numbers, kernel = output.splitlines()
+    assert "finding the kernel: 0 of 1, blurs of up to 15 px" in error
+    assert "finding the kernel: 1 of 1" in error
+    verdict, numbers, picture, array, sheet = output.splitlines()
     assert verdict.startswith(("x.png: do not trust this: ", "x.png: the kernels", "x.png: blurred again"))
     assert "kernel size 15 px" in numbers
     assert "blurred again, the result differs from the photo by 0.0" in numbers
-    assert kernel.startswith("x_kernel.png: ")
+    assert picture.startswith("x_kernel.png: ")
+    assert array.startswith("x_kernel.npz: ")
+    assert sheet.startswith("x_sheet.png: ")
     assert Image.open(tmp_path / "x.png").size == Image.open(textured).size
-    assert Image.open(tmp_path / "x_kernel.png").size == (15, 15)
+    kernel = read_kernel(tmp_path / "x_kernel.npz")
+    assert kernel.shape == (15, 15)
+    assert min(Image.open(tmp_path / "x_kernel.png").size) > 300
+    np.testing.assert_allclose(read_kernel(tmp_path / "x_kernel.png"), kernel, rtol=0, atol=0.5 / 255)
+
+
+def test_deblur_restores_with_a_kernel_that_one_has(blindbench, textured, tmp_path):
+    kernel = np.zeros((9, 1))
+    kernel[0], kernel[4:7] = 0.4, 0.2
+    sharp = data.astronaut()[62:134, 180:246].astype(float)
+    Image.fromarray(ndimage.convolve(sharp, kernel[:, :, None]).astype(np.uint8)).save(textured)
+    np.savez("k.npz", kernel=kernel)
+    np.save("turned.npy", kernel[::-1])
+    code, output, _ = blindbench("deblur", textured, "--kernel", "k.npz", "--out", "x.png")
+    assert code == 0
+    assert output.startswith("x.png: blurred again with the given kernel, the result matches the photo")
+    assert not (tmp_path / "x_kernel.npz").exists()
+    assert (tmp_path / "x_sheet.png").exists()
+    error = [np.square(np.asarray(Image.open(path), float) - sharp).mean() for path in ("x.png", textured)]
+    assert error[0] < error[1] / 2
+    output = blindbench("deblur", textured, "--kernel", "turned.npy", "--out", "x.png")[1]
+    assert output.startswith("x.png: do not trust this: turned by 180 degrees the kernel explains the photo ")
+
+
+def test_deblur_finds_the_kernel_on_the_part_that_is_named(blindbench, textured, tmp_path):
+    code, _, error = blindbench("deblur", textured, "--part", "10,20,50,46", "--out", "x.png")
+    assert code == 0
+    assert "blurs of up to 15 px" in error
+    before = np.asarray(Image.open(textured))[20:66, 10:60]
+    sheet = np.asarray(Image.open(tmp_path / "x_sheet.png"))
+    found = [np.array_equal(sheet[row : row + 46, GAP : GAP + 50], before) for row in range(len(sheet) - 46)]
+    assert sum(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--kernel", "no.npz"), "no.npz: no such file"),
+        (("--kernel", "wide.npy"), "the kernel (70 x 3 px) is as large as the photo (66 x 72 px)"),
+        (("--kernel", "k.npy", "--kernel-size", 5), "leave out --kernel-size"),
+        (("--kernel", "k.npy", "--method", "rl", "--part", "0,0,9,9"), "leave out --method and --part"),
+        (("--method", "rl", "--part", "0,0,9,9"), "a method runs on the whole photo; leave out --part"),
+        (("--part", "0,0,9"), "--part 0,0,9: write X,Y,WIDTH,HEIGHT in whole pixels"),
+        (("--part", "0,0,67,9"), "does not lie in the photo, which has 66 x 72 px"),
+        (("--part", "0,0,20,0"), "does not lie in the photo"),
+        (("--part", "0,0,40,30", "--kernel-size", 31), "the kernel size 31 is larger than the part (30 px)"),
+    ],
+)
+def test_deblur_refuses_a_kernel_or_part_that_cannot_be(blindbench, textured, options, message):
+    np.save("k.npy", np.ones((3, 3)))
+    np.save("wide.npy", np.ones((3, 70)))
+    assert_refused(blindbench("deblur", textured, *options, "--out", "x.png"), message)
 
 
 def test_deblur_with_a_size_tries_that_one(blindbench, textured, tmp_path):
     output = blindbench("deblur", textured, "--kernel-size", 9, "--out", "x.png")[1]
     assert "kernel size 9 px; blurred again" in output
-    assert Image.open(tmp_path / "x_kernel.png").size == (9, 9)
+    assert read_kernel(tmp_path / "x_kernel.npz").shape == (9, 9)
     larger = blindbench("deblur", textured, "--kernel-size", 70, "--out", "x.png")
     assert_refused(larger, "the kernel size 70 is larger than the photo (66 px)")
 

@@ -82,7 +82,10 @@ def test_an_unknown_format_leaves_nothing_behind(tmp_path):
 
 def test_a_kernel_is_shown_by_its_largest_entry(tmp_path):
     write_kernel_image(tmp_path / "k.png", np.array([[0.1, 0.4]], dtype=np.float32))
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "k.png")), [[64, 255]])
+    picture = np.asarray(Image.open(tmp_path / "k.png"))
+    assert picture.shape == (192, 384)
+    np.testing.assert_array_equal(picture[::192, ::192], [[64, 255]])
+    assert (picture[:, :192] == 64).all()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

@@ -5,7 +5,8 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from benchmark.core.kernel_files import read_kernel
+from benchmark.core.images import write_kernel_image
+from benchmark.core.kernel_files import read_kernel, write_kernel
 from benchmark.core.types import InputError
 
 KERNEL = np.array([[0.0, 0.25], [0.25, 0.5], [0.0, 0.0]])
@@ -69,3 +70,12 @@ def test_damaged_and_missing_files_are_refused_in_one_line(tmp_path, name, conte
     with pytest.raises(InputError) as error:
         read_kernel(tmp_path / name)
     assert str(error.value).startswith(str(tmp_path / name)) and "\n" not in str(error.value)
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    kernel = np.random.default_rng(0).random((15, 9))
+    kernel /= kernel.sum()
+    write_kernel(tmp_path / "k.npz", kernel)
+    np.testing.assert_array_equal(read_kernel(tmp_path / "k.npz"), kernel)
+    write_kernel_image(tmp_path / "k.png", kernel)
+    np.testing.assert_allclose(read_kernel(tmp_path / "k.png"), kernel, rtol=0, atol=kernel.max() / 255)
