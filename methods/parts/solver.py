@@ -3,17 +3,25 @@
 A method turns an observation into a `Problem`. The solver takes a list of problems and yields their
 restorations. Each problem has its own parameters, optimiser and random generator, so the result of one case
 does not depend on the others.
+
+Several problems may be on their way at once. They take turns, an iteration each, so every one does exactly
+what it would do alone. On a GPU each has a stream of its own: the kernels of a small image leave most of the
+processor idle, and those of other cases fill it.
 """
 
 import errno
+import gc
 import logging
 import math
 import resource
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -37,6 +45,8 @@ log = logging.getLogger(__name__)
 LOG_EVERY = 10  # iterations between trace rows; the device is read only then
 CHECKPOINT_EVERY = 100  # iterations; a multiple of LOG_EVERY
 SUM_ERROR = 1e-3  # by which the sum of a kernel in float32 may differ from 1
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -111,17 +121,25 @@ class Task:
     key: str = ""  # what the checkpoint belongs to; one with another key is ignored
     snapshots: Collection[int] = ()  # iterations after which the estimate is kept; they change no result
     shape: tuple[int, ...] | None = None  # that the restored image must have, (C, H, W); None: any
-    seconds: float = math.inf  # how long it may take, over all parts of a resumed run
+    seconds: float = math.inf  # of its own turns that it may take, over all parts of a resumed run
 
 
-def solve(tasks: Iterable[Task], report: Report = silent) -> Iterator[tuple[str, Restoration]]:
-    """Solve tasks one after another. One that fails gets a status and a reason; the others go on.
+def solve(
+    tasks: Iterable[Task], report: Report = silent, batch: int = 1
+) -> Iterator[tuple[str, Restoration]]:
+    """Solve tasks. One that fails gets a status and a reason; the others go on.
 
-    A failure of the machine, such as a full disk, is no result: it ends the work.
+    Where the memory does not suffice for a case beside others, half of them are set aside and go on later,
+    and no more than the other half run at once from then on. A failure of the machine, such as a full disk,
+    is no result: it ends the work.
+
+    A request to stop (`benchmark.core.stop`), and closing the iterator, leave a checkpoint of every case that
+    is on its way.
 
     Args:
-        tasks: The problems.
+        tasks: The problems. The next one is taken when there is room for it.
         report: Called with the progress of each task.
+        batch: How many may be on their way at once. Results do not depend on it.
 
     Yields:
         (name of the task, its restoration), as each task ends.
@@ -135,8 +153,23 @@ def solve(tasks: Iterable[Task], report: Report = silent) -> Iterator[tuple[str,
     ...     print(name, restoration.status.value, restoration.image.shape)
     grey ok (1, 4, 4)
     """
-    for task in tasks:
-        yield task.name, _solve_one(task, report)
+    return _solve(_Batch(iter(tasks), report, batch))
+
+
+def drive(task: Task, report: Report = silent) -> Restoration:
+    """Solve one task. Unlike `solve`, it lets through whatever the problem raises."""
+    ((_, restoration),) = _solve(_Batch(iter([task]), report, lets_through=True))
+    return restoration
+
+
+def _solve(batch: "_Batch") -> Iterator[tuple[str, Restoration]]:
+    try:
+        while (ended := batch.next_ended()) is not None:
+            yield ended
+    except (KeyboardInterrupt, GeneratorExit):
+        with stop.postponed():
+            batch.save()
+        raise
 
 
 # These errors carry a sentence for the user.
@@ -147,10 +180,10 @@ _ENDINGS: dict[type[Exception], Status] = {
 }
 
 
-def _solve_one(task: Task, report: Report) -> Restoration:
-    """Solve one task; an error becomes its result, unless the machine failed."""
+def _tried(name: str, work: Callable[[], Value]) -> Value | Restoration:
+    """Do some work of a task; an error becomes the task's result, unless the machine failed."""
     try:
-        return drive(task, report)
+        return work()
     except SystemExit as error:
         return Restoration(Status.FAILED, reason=f"the method ended the process by sys.exit({error.code!r})")
     except Exception as error:
@@ -161,8 +194,14 @@ def _solve_one(task: Task, report: Report) -> Restoration:
                 return Restoration(status, reason=str(error))
         if is_lack_of_memory(error):
             return Restoration(Status.OUT_OF_MEMORY, reason=_first_line(error))
-        log.info("%s crashed", task.name, exc_info=True)
+        log.info("%s crashed", name, exc_info=True)
         return Restoration(Status.FAILED, reason=f"{type(error).__name__}: {_first_line(error)}")
+
+
+def _let_through(name: str, work: Callable[[], Value]) -> Value | Restoration:
+    """Do some work of a task; its errors pass."""
+    del name
+    return work()
 
 
 def is_lack_of_memory(error: Exception) -> bool:
@@ -186,68 +225,231 @@ class _Run:
     snapshots: list[dict[str, Any]] = field(default_factory=list)  # the fields of `Snapshot`, as tensors
 
 
-def drive(task: Task, report: Report = silent) -> Restoration:
-    """Solve one task. Unlike `solve`, it lets through whatever the problem raises.
+class _Case:
+    """A task on its way."""
 
-    A request to stop ends it after a step with a checkpoint and KeyboardInterrupt (`benchmark.core.stop`).
-    """
-    building = time.perf_counter()
-    problem = task.build()
-    run, saved = _resume(task, problem, time.perf_counter() - building)
-    started = time.perf_counter() - run.seconds
-    report(Progress(task.name, run.iteration, problem.iterations))
-    with stop.postponed() as is_asked_to_stop:
-        while run.iteration < problem.iterations and not run.ended:
-            if is_asked_to_stop():
-                run.seconds = time.perf_counter() - started
-                _save_on_the_way(task, run, problem, saved)
+    def __init__(
+        self, task: Task, report: Report, state: resume.State | None = None, has_stream: bool = False
+    ) -> None:
+        """Build the problem, and continue it where there is something to continue from.
+
+        Args:
+            task: What to solve.
+            report: Called with the progress.
+            state: What `set_aside` returned; None: the task's checkpoint counts, if there is any.
+            has_stream: Whether its work on a GPU gets a stream of its own.
+        """
+        building = time.perf_counter()
+        self.task, self.report, self.problem = task, report, task.build()
+        self.run, self.saved = _resume(task, self.problem, time.perf_counter() - building, state)
+        self.before = self.run.seconds  # of the turns before this one
+        self.began: float | None = None  # when this turn began, by the clock; None between two turns
+        self.stream: torch.cuda.Stream | None = None
+        if has_stream and self.problem.device.type == "cuda":
+            torch.cuda.synchronize(self.problem.device)  # the build was in the stream of all
+            self.stream = torch.cuda.Stream(self.problem.device)
+        self.stage = ""
+        report(Progress(task.name, self.run.iteration, self.problem.iterations))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no iterations are left, so that the estimate can be read."""
+        return self.run.ended or self.run.iteration >= self.problem.iterations
+
+    def step(self) -> Restoration | None:
+        """Do an iteration. Returns how the case ended if it did so without an estimate."""
+        with self._turn():
+            return self._step()
+
+    def result(self) -> Restoration:
+        """Read the estimate."""
+        with self._turn():
+            return self._result()
+
+    def save(self) -> None:
+        """Write a checkpoint between two regular ones."""
+        if self.task.checkpoint is None or self.is_over:  # a regular one was written after the last iteration
+            return
+        with self._streamed():
+            state = self._state()
+            if _all_finite(state["problem"]):
+                resume.save(self.task.checkpoint, self.task.key, state)
+
+    def set_aside(self, is_sound: bool) -> resume.State:
+        """Return that from which the case can go on later, on the CPU.
+
+        Args:
+            is_sound: Whether its last iteration was completed; if not, it goes back to its last checkpoint.
+        """
+        with self._streamed():
+            state: resume.State = _on_cpu(self._state() if is_sound else self.saved)
+            return state
+
+    def _step(self) -> Restoration | None:
+        task, problem, run = self.task, self.problem, self.run
+        step = problem.step(run.iteration)
+        run.iteration += 1
+        if self.stream is not None and step.stage != self.stage:
+            # Constants that several cases share are made in the first step of a stage.
+            torch.cuda.synchronize(problem.device)
+            self.stage = step.stage
+        last = run.iteration == problem.iterations
+        if run.iteration in task.snapshots:
+            self.before -= _take_snapshot(run, problem, self._seconds)
+        if run.iteration % LOG_EVERY and run.iteration != 1 and not last and not step.milestone:
+            return None
+        trouble = _log(run, step, self._seconds)
+        if not trouble:
+            self.report(_progress(task, problem, run))
+            if last or run.ended or step.milestone or run.iteration % CHECKPOINT_EVERY == 0:
+                state = problem.state_dict()
+                # The loss was computed before this step's update, which may have broken the parameters.
+                if _all_finite(state):
+                    self.saved = _save(task, run, state)
+                else:
+                    trouble = Status.DIVERGED.sentence
+        if trouble and run.slowed_down:
+            return _ended(Status.DIVERGED, run, problem, trouble)
+        if trouble:
+            self.run, self.saved = _slowed_down(task, problem, self.saved)
+        elif run.seconds > task.seconds and not last and not run.ended:
+            self.save()
+            return _ended(Status.TIMED_OUT, run, problem, Status.TIMED_OUT.sentence)
+        return None
+
+    def _result(self) -> Restoration:
+        run, problem = self.run, self.problem
+        result = problem.estimate()
+        run.seconds = self._seconds()
+        if flaw := _flaw(result, self.task.shape):
+            status, reason = flaw
+            return replace(_ended(status, run, problem), reason=reason)
+        return replace(
+            _ended(Status.OK, run, problem),
+            returned=result.iteration or run.iteration,
+            notes=result.notes,
+            image=result.image.detach().clamp(0, 1).float().cpu().numpy(),
+            kernels=_as_array(result.kernels),
+            kernel_field=_as_array(result.kernel_field),
+            snapshots=tuple(
+                Snapshot(
+                    snapshot["iteration"],
+                    snapshot["seconds"],
+                    snapshot["image"].numpy(),
+                    _as_array(snapshot["kernels"]),
+                )
+                for snapshot in run.snapshots
+            ),
+        )
+
+    def _state(self) -> resume.State:
+        """Return where the case is.
+
+        It keeps `saved`: should the run diverge later, it must go back as far as one that was never
+        interrupted.
+        """
+        self.run.seconds = self._seconds()
+        return {"run": vars(self.run), "problem": dict(self.problem.state_dict()), "fallback": self.saved}
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Count the seconds of the block as this case's."""
+        self.began = time.perf_counter()
+        try:
+            with self._streamed():
+                yield
+        finally:
+            self.before, self.began = self._seconds(), None
+
+    def _seconds(self) -> float:
+        """Return how long the case has taken so far, in its own turns."""
+        return self.before + (0.0 if self.began is None else time.perf_counter() - self.began)
+
+    def _streamed(self) -> AbstractContextManager[Any]:
+        """Send the block's work to the case's stream."""
+        return nullcontext() if self.stream is None else torch.cuda.stream(self.stream)
+
+
+class _Batch:
+    """The tasks that are on their way at once, and those to come."""
+
+    def __init__(
+        self, tasks: Iterator[Task], report: Report, size: int = 1, lets_through: bool = False
+    ) -> None:
+        """Begin with none on its way.
+
+        Args:
+            tasks: Those to come.
+            report: Called with the progress of each task.
+            size: How many may be on their way at once.
+            lets_through: Whether errors of a problem are raised; if not, they become its result.
+        """
+        self.tasks, self.report, self.size = tasks, report, size
+        self.attempt = _let_through if lets_through else _tried
+        self.has_streams = size > 1
+        self.cases: list[_Case] = []
+        self.aside: deque[tuple[Task, resume.State | None]] = deque()  # they wait for memory
+        self.ended: deque[tuple[str, Restoration]] = deque()
+
+    def next_ended(self) -> tuple[str, Restoration] | None:
+        """Go on until a task has ended. Returns its name and its restoration; None after the last one."""
+        # No variable here may hold a case: once it has ended, the next one needs its memory.
+        while not self.ended and self._fill():
+            self._advance()
+        return self.ended.popleft() if self.ended else None
+
+    def save(self) -> None:
+        """Write a checkpoint of every case that is on its way."""
+        for case in self.cases:
+            case.save()
+
+    def _fill(self) -> bool:
+        """Begin tasks while there is room for them. Returns whether there is nothing else to do first."""
+        if self.aside:
+            gc.collect()  # what was set aside may be held by a circle of references
+        while len(self.cases) < self.size and not self.ended:
+            task, state = self.aside.popleft() if self.aside else (next(self.tasks, None), None)
+            if task is None:
                 break
-            step = problem.step(run.iteration)
-            run.iteration += 1
-            last = run.iteration == problem.iterations
-            if run.iteration in task.snapshots:
-                started += _take_snapshot(run, problem, started)
-            if run.iteration % LOG_EVERY and run.iteration != 1 and not last and not step.milestone:
-                continue
-            trouble = _log(run, step, started)
-            if not trouble:
-                report(_progress(task, problem, run))
-                if last or run.ended or step.milestone or run.iteration % CHECKPOINT_EVERY == 0:
-                    state = problem.state_dict()
-                    # The loss was computed before this step's update, which may have broken the parameters.
-                    if _all_finite(state):
-                        saved = _save(task, run, state)
-                    else:
-                        trouble = Status.DIVERGED.sentence
-            if trouble and run.slowed_down:
-                return _ended(Status.DIVERGED, run, problem, trouble)
-            if trouble:
-                run, saved = _slowed_down(task, problem, saved)
-            elif run.seconds > task.seconds and not last and not run.ended:
-                _save_on_the_way(task, run, problem, saved)
-                return _ended(Status.TIMED_OUT, run, problem, Status.TIMED_OUT.sentence)
-    result = problem.estimate()
-    run.seconds = time.perf_counter() - started
-    if flaw := _flaw(result, task.shape):
-        status, reason = flaw
-        return replace(_ended(status, run, problem), reason=reason)
-    return replace(
-        _ended(Status.OK, run, problem),
-        returned=result.iteration or run.iteration,
-        notes=result.notes,
-        image=result.image.detach().clamp(0, 1).float().cpu().numpy(),
-        kernels=_as_array(result.kernels),
-        kernel_field=_as_array(result.kernel_field),
-        snapshots=tuple(
-            Snapshot(
-                snapshot["iteration"],
-                snapshot["seconds"],
-                snapshot["image"].numpy(),
-                _as_array(snapshot["kernels"]),
-            )
-            for snapshot in run.snapshots
-        ),
-    )
+            begun = self.attempt(task.name, partial(_Case, task, self.report, state, self.has_streams))
+            if isinstance(begun, _Case):
+                self.cases.append(begun)
+            elif begun.status is Status.OUT_OF_MEMORY and self.cases:
+                self.size = len(self.cases)
+                self.aside.appendleft((task, state))
+            else:
+                self.ended.append((task.name, begun))
+        return bool(self.cases) and not self.ended
+
+    def _advance(self) -> None:
+        """Let the cases take turns until one of them has ended, or must wait for memory."""
+        with stop.postponed() as is_asked_to_stop:
+            while not any(case.is_over for case in self.cases) and not is_asked_to_stop():
+                for case in self.cases:
+                    outcome = self.attempt(case.task.name, case.step)
+                    if outcome is not None:
+                        self._end(case, outcome)
+                        return
+        case = next(case for case in self.cases if case.is_over)
+        self._end(case, self.attempt(case.task.name, case.result))
+
+    def _end(self, case: _Case, outcome: Restoration) -> None:
+        """Take a case out. Where memory was short beside others, it and half of them wait."""
+        self.cases.remove(case)
+        if outcome.status is not Status.OUT_OF_MEMORY or not self.cases:
+            self.ended.append((case.task.name, outcome))
+            return
+        self.size = (len(self.cases) + 1) // 2
+        log.info(
+            "%s: too little memory beside %d others; %d at once from now on",
+            case.task.name,
+            len(self.cases),
+            self.size,
+        )
+        self.aside.append((case.task, case.set_aside(is_sound=False)))
+        for other in self.cases[self.size :]:
+            self.aside.append((other.task, other.set_aside(is_sound=True)))
+        del self.cases[self.size :]
 
 
 def _flaw(result: Result, shape: tuple[int, ...] | None) -> tuple[Status, str] | None:
@@ -280,13 +482,13 @@ def _flaw_of_kernels(kernels: Tensor) -> str:
     return f"whose sum is {farthest:.4g}, not 1" if abs(farthest - 1) > SUM_ERROR else ""
 
 
-def _log(run: _Run, step: Step, started: float) -> str:
+def _log(run: _Run, step: Step, seconds: Callable[[], float]) -> str:
     """Read a step's report from the device, and add it to the trace unless the estimate is useless.
 
     Returns why it is useless; an empty string if it is not.
     """
     loss = step.loss.item()
-    run.seconds = time.perf_counter() - started
+    run.seconds = seconds()
     trouble = _trouble(step, loss)
     if not trouble:
         run.trace.append({"iteration": run.iteration, "stage": step.stage, "loss": loss})
@@ -314,38 +516,42 @@ def _slowed_down(task: Task, problem: Problem, saved: resume.State) -> tuple[_Ru
     return run, _save(task, run, problem.state_dict())
 
 
-def _take_snapshot(run: _Run, problem: Problem, started: float) -> float:
+def _take_snapshot(run: _Run, problem: Problem, seconds: Callable[[], float]) -> float:
     """Add the current estimate to `run`. Returns the seconds that this took."""
     if problem.device.type == "cuda":
-        torch.cuda.synchronize(problem.device)  # earlier steps must not count as time of the snapshot
-    snapshot_started = time.perf_counter()
+        # Earlier steps must not count as time of the snapshot.
+        torch.cuda.current_stream(problem.device).synchronize()
+    began = seconds()
     estimate = problem.estimate()
     image, kernels = estimate.image.detach(), estimate.kernels
     run.snapshots.append(
         {
             "iteration": run.iteration,
-            "seconds": snapshot_started - started,
+            "seconds": began,
             "image": (255 * image.clamp(0, 1).float()).round().to(torch.uint8).cpu(),
             # A copy: on the CPU these may be the problem's own tensors, which the next steps change.
             "kernels": None if kernels is None else kernels.detach().float().cpu().clone(),
         }
     )
-    return time.perf_counter() - snapshot_started
+    return seconds() - began
 
 
 def _as_array(kernels: Tensor | None) -> Array | None:
     return None if kernels is None else kernels.detach().float().cpu().numpy()
 
 
-def _resume(task: Task, problem: Problem, building: float) -> tuple[_Run, resume.State]:
-    """Continue from the task's checkpoint, or start afresh. Returns the run and the state to fall back to.
+def _resume(
+    task: Task, problem: Problem, building: float, state: resume.State | None = None
+) -> tuple[_Run, resume.State]:
+    """Continue from `state`, from the task's checkpoint, or afresh. Returns the run and what to fall back to.
 
-    The seconds spent `building` count once: a checkpoint includes those of the first time.
+    The seconds spent `building` count once: a state includes those of the first time.
     """
-    state = None if task.checkpoint is None else resume.load(task.checkpoint, task.key)
+    if state is None and task.checkpoint is not None:
+        state = resume.load(task.checkpoint, task.key)
     if state is None:
         state = {"run": vars(_Run(seconds=building)), "problem": _copied(problem.state_dict())}
-    fallback: resume.State = state.pop("fallback", state)
+    fallback: resume.State = state.get("fallback", state)
     return _restored(problem, state), fallback
 
 
@@ -359,16 +565,6 @@ def _save(task: Task, run: _Run, state: Mapping[str, Any]) -> resume.State:
     if task.checkpoint is not None:
         resume.save(task.checkpoint, task.key, saved)
     return saved
-
-
-def _save_on_the_way(task: Task, run: _Run, problem: Problem, saved: resume.State) -> None:
-    """Write a checkpoint between two regular ones.
-
-    It keeps `saved`: should the run diverge later, it must go back as far as one that was never interrupted.
-    """
-    state = problem.state_dict()
-    if task.checkpoint is not None and _all_finite(state):
-        resume.save(task.checkpoint, task.key, {"run": vars(run), "problem": dict(state), "fallback": saved})
 
 
 def _ended(status: Status, run: _Run, problem: Problem, trouble: str = "") -> Restoration:
@@ -395,13 +591,23 @@ def device_name(device: torch.device) -> str:
 
 def _copied(tree: Any) -> Any:
     """Copy `tree` with its tensors, so that later steps do not change the copy."""
+    return _mapped(tree, lambda tensor: tensor.detach().clone())
+
+
+def _mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Copy `tree` with its tensors changed."""
     if isinstance(tree, Tensor):
-        return tree.detach().clone()
+        return change(tree)
     if isinstance(tree, Mapping):
-        return {key: _copied(value) for key, value in tree.items()}
+        return {key: _mapped(value, change) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return type(tree)(_copied(value) for value in tree)
+        return type(tree)(_mapped(value, change) for value in tree)
     return tree
+
+
+def _on_cpu(tree: Any) -> Any:
+    """Copy `tree` with its tensors to the memory of the CPU."""
+    return _mapped(tree, lambda tensor: tensor.detach().to("cpu", copy=True))
 
 
 def _all_finite(tree: Any) -> bool:
