@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.core.types import InputError
 
@@ -64,6 +64,7 @@ def deblur(
     image: NDArray[Any],
     kernel_size: int | None = None,
     *,
+    blur: Literal["motion", "defocus"] = "motion",
     seed: int = 0,
     device: str = "auto",
     progress: bool = False,
@@ -76,6 +77,8 @@ def deblur(
     Args:
         image: The blurry photo.
         kernel_size: Side of the square that the kernel fits in, in px. None: several are tried.
+        blur: What blurred it: 'motion', or 'defocus' for a lens out of focus or a microscope, whose kernel
+            is a disk or a Gaussian.
         seed: Seeds the method's initial weights.
         device: 'auto', 'cpu' or 'cuda'.
         progress: Whether to show how far the work is, on standard error.
@@ -99,7 +102,7 @@ def deblur(
     photo = from_array(image)
     sizes = () if kernel_size is None else (_whole(kernel_size, kernel_size),)
     with claimed_device(device) as target, _reporting("deblur", progress) as report:
-        run = OneImage(KERNEL_METHOD, {}, "the image", seed, target)
+        run = OneImage(KERNEL_METHOD, {"blur": blur}, "the image", seed, target)
         result = deblur_photo(photo, run, sizes, report)
     restored = image.copy() if result.kernel is None else to_array(result.image, like=image)
     return Deblurred(restored, result.kernel, result.verdict.trusted, result.verdict.sentence)

@@ -6,12 +6,14 @@ which need several solutions of the same system.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from benchmark.blur.noise_level import noise_sigma, without_impulses
 from benchmark.blur.nonblind import Image, Kernel, hyper_laplacian
 from methods.classical.alternation import TurnSettings, estimate_kernel
+from methods.classical.defocus import estimate_symmetric
 from methods.classical.method import classical_method
 from methods.parts.ending import EndingSettings
 from methods.parts.limits import positive
@@ -39,12 +41,16 @@ class NoiseWeightSettings(EndingSettings):
 class Settings:
     """The kernel has the values of the authors' code."""
 
+    # motion: a kernel of any shape. defocus: the disk or Gaussian that explains the image best.
+    blur: Literal["motion", "defocus"] = "motion"
     turns: TurnSettings = TurnSettings()
     ending: NoiseWeightSettings = NoiseWeightSettings()
 
 
 def estimate(settings: Settings, blurry: Image, size: tuple[int, int]) -> Kernel:
-    """Estimate the kernel as `l0-grad` does."""
+    """Estimate the kernel as `l0-grad` does, or within a family of one parameter."""
+    if settings.blur == "defocus":
+        return estimate_symmetric(blurry, size, settings.turns)
     return estimate_kernel(blurry, size, settings.turns)
 
 

@@ -20,7 +20,7 @@ Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 DEMO = Path("results/demo")
 
 
-def given_settings(texts: Sequence[str] | None, **options: int | None) -> dict[str, Any]:
+def given_settings(texts: Sequence[str] | None, **options: int | str | None) -> dict[str, Any]:
     """Read the settings that a user gives, by --set and by options of their own.
 
     Args:

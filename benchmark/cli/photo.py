@@ -1,7 +1,7 @@
 """The verbs for one's own photo."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,6 +40,10 @@ def deblur(
             help="Find the kernel on this part, in pixels from the top left; else on a textured one.",
         ),
     ] = None,
+    blur: Annotated[
+        Literal["motion", "defocus"],
+        typer.Option(help="What blurred it: motion, or a lens out of focus or a microscope."),
+    ] = "motion",
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -49,9 +53,11 @@ def deblur(
     pixel, and every candidate with its kernel and verdict.
     """
     _check_output(out, photo)
+    other_blur = None if blur == "motion" else blur
     _check_choices(
-        kernel=kernel, method=method, kernel_size=kernel_size, part=part, iterations=iterations, set_=set_
-    )
+        kernel=kernel, method=method, kernel_size=kernel_size, part=part, blur=other_blur,
+        iterations=iterations, set_=set_,
+    )  # fmt: skip
     from benchmark.core.console import reporting
     from benchmark.core.images import Photo, read_photo, write_kernel_image, write_photo
     from benchmark.core.kernel_files import read_kernel, write_kernel
@@ -62,7 +68,7 @@ def deblur(
 
     given = read_photo(photo)
     frame = None if part is None else read_part(part, given.image)
-    overrides = given_settings(set_, iterations=iterations)
+    overrides = given_settings(set_, iterations=iterations, blur=other_blur)
     prepare(threads=None)
     deblurring = None
     with claimed_device(device) as target, reporting(f"{method or photo.name} ·") as report:
@@ -126,6 +132,8 @@ def _check_choices(*, kernel: Path | None, method: str | None, **others: object)
         raise InputError(f"--kernel: no kernel is estimated then; leave out {' and '.join(named)}")
     if method is not None and "--part" in given:
         raise InputError("--part: a method runs on the whole photo; leave out --part, or crop the photo")
+    if method is not None and "--blur" in given:
+        raise InputError("--blur: a method has its own model of the blur; leave out --blur or --method")
 
 
 def _check_output(out: Path, photo: Path) -> None:

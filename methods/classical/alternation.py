@@ -49,6 +49,7 @@ def estimate_kernel(
     solve: Solve = on_support,
     kernel_weight: float = KERNEL_WEIGHT,
     ratio: float = RATIO,
+    threshold: float = THRESHOLD,
 ) -> Kernel:
     """Estimate the kernel of a blurry image: Algorithm 1 of Pan et al. without its gradient thresholds.
 
@@ -60,6 +61,7 @@ def estimate_kernel(
         solve: the step that updates the kernel; its result may have negative entries.
         kernel_weight: of |k|^2.
         ratio: between the sides of neighbouring scales.
+        threshold: share of the kernel's largest entry below which an entry is set to zero.
 
     Returns:
         The kernel (h, w), its centre of mass in the middle.
@@ -72,7 +74,7 @@ def estimate_kernel(
         periodic, observed = extended(scale.blurry, scale.size), gradients(scale.blurry)
         for _ in range(settings.alternations):
             image = latent(periodic, kernel, weight)[:height, :width]
-            solution = cleaned(solve(gradients(image), observed, scale.size, kernel_weight), THRESHOLD)
+            solution = cleaned(solve(gradients(image), observed, scale.size, kernel_weight), threshold)
             kernel = kernel if solution is None else solution
             weight = max(weight / DECAY, SMALLEST_WEIGHT)
         kernel = centred(kernel)

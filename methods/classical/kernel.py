@@ -35,13 +35,22 @@ def on_support(sharp: Gradients, blurry: Gradients, size: tuple[int, int], weigh
     Returns:
         The kernel (h, w); entries may be negative, see `kernel_steps.cleaned`.
     """
+    product, target = normal_equations(sharp, blurry, size, weight)
+    start = np.full(size, 1 / (size[0] * size[1]))
+    return conjugate_gradients(product, target, start, CG_STEPS, CG_TOLERANCE)
+
+
+def normal_equations(
+    sharp: Gradients, blurry: Gradients, size: tuple[int, int], weight: float
+) -> tuple[Callable[[Kernel], Kernel], Kernel]:
+    """Return the left-hand side of the kernel's normal equations, k -> A k, and their right-hand side b.
+
+    Up to a constant, the sum to minimise is <k, A k> - 2 <k, b>. Arguments as `on_support`.
+    """
     power, matched, grid = _spectra(sharp, blurry, size)
     target = around_origin(irfft2(matched, s=grid), size)
     times_power = correlation_with(irfft2(power, s=grid), size)
-    start = np.full(size, 1 / (size[0] * size[1]))
-    return conjugate_gradients(
-        lambda kernel: times_power(kernel) + weight * kernel, target, start, CG_STEPS, CG_TOLERANCE
-    )
+    return lambda kernel: times_power(kernel) + weight * kernel, target
 
 
 def in_fourier_space(sharp: Gradients, blurry: Gradients, size: tuple[int, int], weight: float) -> Kernel:

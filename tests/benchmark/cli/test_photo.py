@@ -7,7 +7,9 @@ from scipy import ndimage
 from skimage import data
 
 from benchmark.core.kernel_files import read_kernel
+from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.sheet import GAP
+from methods.classical.defocus import disk
 from tests.benchmark.cli.conftest import assert_refused
 
 TINY = ["--set", "channels=4", "--set", "skip_channels=2"]
@@ -181,6 +183,9 @@ def test_deblur_finds_the_kernel_on_the_part_that_is_named(blindbench, textured,
         (("--kernel", "k.npy", "--kernel-size", 5), "leave out --kernel-size"),
         (("--kernel", "k.npy", "--method", "rl", "--part", "0,0,9,9"), "leave out --method and --part"),
         (("--method", "rl", "--part", "0,0,9,9"), "a method runs on the whole photo; leave out --part"),
+        (("--method", "rl", "--blur", "defocus"), "leave out --blur or --method"),
+        (("--kernel", "k.npy", "--blur", "defocus"), "leave out --blur"),
+        (("--blur", "wind"), "'wind' is not one of 'motion', 'defocus'"),
         (("--part", "0,0,9"), "--part 0,0,9: write X,Y,WIDTH,HEIGHT in whole pixels"),
         (("--part", "0,0,67,9"), "does not lie in the photo, which has 66 x 72 px"),
         (("--part", "0,0,20,0"), "does not lie in the photo"),
@@ -199,6 +204,22 @@ def test_deblur_with_a_size_tries_that_one(blindbench, textured, tmp_path):
     assert read_kernel(tmp_path / "x_kernel.npz").shape == (9, 9)
     larger = blindbench("deblur", textured, "--kernel-size", 70, "--out", "x.png")
     assert_refused(larger, "the kernel size 70 is larger than the photo (66 px)")
+
+
+def test_a_photo_out_of_focus_of_16_bits_gets_a_disk_and_keeps_its_bits(blindbench, tmp_path):
+    sharp = data.camera()[60:180, 190:310] / 255
+    blurry = ndimage.convolve(sharp, disk((9, 9), 3.0))
+    Image.fromarray(np.round(65535 * blurry).astype(np.uint16)).save("deep.tif")
+    code, output, _ = blindbench("deblur", "deep.tif", "--blur", "defocus", "--out", "x.tif")
+    assert code == 0
+    assert output.startswith("x.tif: the kernels of different sizes agree")
+    kernel = read_kernel(tmp_path / "x_kernel.npz")
+    assert np.array_equal(kernel, kernel[::-1]) and np.array_equal(kernel, kernel.T)
+    assert kernel_similarity(kernel, disk((9, 9), 3.0)) > 0.95
+    restored = np.asarray(Image.open("x.tif"))
+    assert restored.dtype == np.uint16
+    error = [np.square(image - sharp)[10:-10, 10:-10].mean() for image in (restored / 65535, blurry)]
+    assert error[0] < error[1] / 2
 
 
 def test_deblur_leaves_a_photo_without_edges_as_it_is(blindbench, tmp_path):
