@@ -211,7 +211,7 @@ def _restore(method: str, results: Path, shard: int | None, threads: int, watch:
     logging.basicConfig(level=logging.INFO)  # a case that crashes leaves its traceback in the job's log
     prepare(threads)
     jobs = plan.config["jobs_per_gpu"]
-    with claimed_device(planned.device, jobs) as target, reporting(f"{method} ·") as report:
+    with claimed_device(planned.device, jobs, str(results)) as target, reporting(f"{method} ·") as report:
         for number in numbers:
             work = restore.Shard(
                 method,

@@ -18,8 +18,10 @@ import scipy.linalg  # noqa: F401  (loads SciPy's linear algebra, which `describ
 import torch
 from threadpoolctl import threadpool_info
 
-from benchmark.core.files import private_folder, try_lock
+from benchmark.core.files import private_folder, replacing, try_lock
 from benchmark.core.types import InputError
+from benchmark.runs.gpus import memory_left, require_gpu
+from methods.parts.precision import multiplying
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 KEPT_BYTES = 2**30  # allocations up to this size stay with the process when they are freed
@@ -121,34 +123,49 @@ def prepare(threads: int | None) -> None:
 
 
 @contextmanager
-def claimed_device(name: str, jobs_per_gpu: int = 1) -> Iterator[torch.device]:
+def claimed_device(name: str, jobs_per_gpu: int = 1, profile: str = "") -> Iterator[torch.device]:
     """Claim a device for as long as the context lasts.
 
     Snakemake counts GPUs but does not say which one is free. So each device has `jobs_per_gpu` places, and a
-    process takes one by a lock that ends with it, on the emptiest device; while all are taken, it waits. The
-    places are those of one user: another user's processes are not seen.
+    process takes one by a lock that ends with it, on the emptiest device; while all are taken by jobs of its
+    own profile, it waits. The places are those of one user: another user's processes are not seen. Inside, a
+    GPU multiplies float32 numbers exactly, not in TF32: see `methods.parts.precision`.
 
     Args:
         name: 'cpu', 'cuda', or 'auto' for a GPU where there is one.
         jobs_per_gpu: how many processes share one GPU.
+        profile: names the run that the process belongs to; empty for a command of its own.
 
     Raises:
-        InputError: the name is unknown, there is no GPU for 'cuda', or locks cannot be kept.
+        InputError: the name is unknown, there is no GPU for 'cuda', all are taken by another profile, one is
+            taken by a program that shares it with none, or locks cannot be kept.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"unknown device '{name}'; use auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available here; use cpu")
+    if name == "cuda":
+        require_gpu()
     if name == "cpu" or not torch.cuda.is_available():
         yield torch.device("cpu")
         return
     places = [(place, gpu) for place in range(jobs_per_gpu) for gpu in range(torch.cuda.device_count())]
     folder = private_folder(GPU_LOCKS)
+    looks = 0  # at nothing but other profiles
     while True:
+        owners = []
         for place, gpu in places:
-            lock = try_lock(folder / f"gpu{gpu}.{place}.lock")
+            lock, owner = try_lock(folder / f"gpu{gpu}.{place}.lock"), folder / f"gpu{gpu}.{place}.profile"
             if lock is not None:
                 with lock:
-                    yield torch.device("cuda", gpu)
+                    with replacing(owner) as temporary:
+                        temporary.write_text(profile, encoding="utf-8")
+                    device = torch.device("cuda", gpu)
+                    memory_left(device)
+                    with multiplying("float32", device):
+                        yield device
                 return
+            owners.append(owner.read_text(encoding="utf-8") if owner.exists() else profile)
+        looks = 0 if profile in owners else looks + 1
+        if looks == 2:  # in the first one a job may not have written its name yet
+            other = owners[0] or "a command"
+            raise InputError(f"every GPU is taken by another run ({other}); wait for its end, or use cpu")
         time.sleep(WAIT_SECONDS)

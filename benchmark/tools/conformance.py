@@ -5,7 +5,7 @@ The checks restore images of about 31 x 34 pixels with small settings, so that t
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from math import inf, nan, prod
@@ -17,8 +17,18 @@ import torch
 
 from benchmark.core.images import write_image
 from benchmark.core.progress import Progress, Report, silent
-from benchmark.core.types import Array, InputError, KnownBlur, Observation, Restoration, Status
+from benchmark.core.types import (
+    Array,
+    InputError,
+    KnownBlur,
+    NotSupportedError,
+    Observation,
+    Restoration,
+    Status,
+    WeightsMissingError,
+)
 from benchmark.runs.settings import changed, effective
+from benchmark.tools.device_reads import NoReads
 from benchmark.tools.method_pages import describe_settings
 from methods.parts.registry import Method
 from methods.parts.settings import (
@@ -141,13 +151,14 @@ class Subject:
             more: As in `Task`.
         """
         write_image(self.folder / f"{observation.case}.png", observation.blurry)
+        return Task(observation.case, partial(self.build, observation, settings), **more)
+
+    def build(self, observation: Observation, settings: Any = None, device: torch.device = CPU) -> Problem:
+        """Build the problem of an observation; `settings` are the small ones if None."""
+        settings = self.settings() if settings is None else settings
         if self.method.needs_true_kernels and not isinstance(observation, KnownBlur):
             observation = with_true_kernels(observation)
-        build = partial(self._build, observation, self.settings() if settings is None else settings)
-        return Task(observation.case, build, **more)
-
-    def _build(self, observation: Observation, settings: Any) -> Problem:
-        return self.method.problem(observation, settings, torch.Generator().manual_seed(0), CPU)
+        return self.method.problem(observation, settings, torch.Generator().manual_seed(0), device)
 
     def try_(self, observation: Observation) -> Restoration:
         """Restore an observation, however that ends."""
@@ -203,6 +214,10 @@ def _treats_shake(method: Method) -> bool:
 
 def _iterates(method: Method) -> bool:
     return "iterations" in keys_of(method.settings)
+
+
+def _iterates_on_it(method: Method) -> bool:
+    return method.gpu and _iterates(method)
 
 
 def check_finished(restoration: Restoration, shape: tuple[int, ...], nodes: int = 1) -> None:
@@ -342,6 +357,26 @@ def _says_truly_whether_it_needs_a_gpu(subject: Subject) -> None:
     where = "does not compute" if gpu else "computes"
     sentence = f"it says gpu={gpu} and {where} on the given device: say gpu={not gpu}, or use `device`"
     require(computes_there == gpu, sentence)
+
+
+def _waits_for_no_read(subject: Subject) -> None:
+    observations = [observe(), *[observe(SHAKEN, grid=GRID)] * _treats_shake(subject.method)]
+    for observation in observations:
+        try:
+            problem = subject.build(observation, device=NOWHERE)
+        except (NotSupportedError, WeightsMissingError) as error:
+            raise UncheckedError(str(error)) from error
+        for iteration in range(problem.iterations):
+            try:
+                # What a first step makes once may be copied to the device then.
+                with NoReads(NOWHERE) if iteration else nullcontext():
+                    problem.step(iteration)
+            except (RuntimeError, NotImplementedError) as error:  # tensors without values cannot be read
+                reason = str(error).partition("\n")[0]
+                raise BrokenPromiseError(
+                    f"iteration {iteration} waits for the device ({reason}): compute on it, or copy and read "
+                    "before the first iteration"
+                ) from error
 
 
 def _is_given_no_truth(subject: Subject) -> None:
@@ -511,6 +546,7 @@ PROMISES = (
     Promise("restores or declines images and kernels of unusual sizes", _treats_unusual_sizes),
     Promise("finds out an undeclared kernel size, or declines", _needs_no_declared_size),
     Promise("asks for a GPU exactly if it computes there", _says_truly_whether_it_needs_a_gpu),
+    Promise("computes its iterations without waiting for the device", _waits_for_no_read, _iterates_on_it),
     Promise("is given no true kernels", _is_given_no_truth),
     Promise("continues when killed, and ends the same", _continues_when_killed, _iterates),
     Promise("gives the same beside a checkpoint", _is_the_same_with_a_checkpoint, lambda m: not _iterates(m)),

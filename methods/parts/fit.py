@@ -15,9 +15,11 @@ from torch import Tensor
 from benchmark.blur.convolution import central_crop, uniform_blur
 from benchmark.blur.svola import svola
 from benchmark.core.types import Observation
+from methods.parts.capture import repeated
 from methods.parts.image_priors.skip import DeepImagePrior
 from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup
 from methods.parts.objectives import Estimate, Operator
+from methods.parts.precision import check_precision_on, multiplying
 from methods.parts.seeding import generator_from
 from methods.parts.solver import Result, Step
 from methods.parts.stages import Rates, Schedule, Stage
@@ -78,21 +80,39 @@ class Fit:
         self.weights, self.stopper = weights, stopper
         self.device = image.code.device
         self.iterations = sum(stage.iterations for stage in stages)
+        # The rates as Adam reads them. On a GPU they lie there, in the type that its fused Adam takes;
+        # elsewhere float64 rounds nothing.
+        place: dict[str, Any] = {"dtype": torch.float64}
+        if self.device.type == "cuda":
+            place = {"device": self.device}
+        self.current_rates = [torch.zeros((), **place) for _ in range(2)]
         self.adam = torch.optim.Adam(
             [
-                {"params": list(image.parameters()), "lr": rates.image},
-                {"params": list(kernel.parameters()), "lr": rates.kernel},
+                {"params": list(parameters), "lr": rate}
+                for parameters, rate in zip(
+                    (image.parameters(), kernel.parameters()), self.current_rates, strict=True
+                )
             ],
-            # One call for all parameters instead of a dozen for each; the device `meta` has none.
-            fused=self.device.type != "meta",
+            **self._ways_of_adam(),
         )
         self.slowdown = 1.0
+        self._repeated: tuple[Stage, Callable[[], Step]] | None = None  # the stage, and what does its step
 
     def step(self, iteration: int) -> Step:
         """Do one joint gradient step on both priors."""
+        for current, rate in zip(self.current_rates, self.rates.at(iteration), strict=True):
+            current.fill_(rate * self.slowdown)
         stage = self._stage_at(iteration)
-        for group, rate in zip(self.adam.param_groups, self.rates.at(iteration), strict=True):
-            group["lr"] = rate * self.slowdown
+        if self._repeated is None or self._repeated[0] is not stage:
+            self._repeated = stage, repeated(partial(self._advance, stage), self.device, self.rng)
+        return self._repeated[1]()
+
+    def _advance(self, stage: Stage) -> Step:
+        """Do a step of a stage. What differs from one step to the next lies in tensors: see `repeated`."""
+        with multiplying(self.image.precision, self.device):
+            return self._gradient_step(stage)
+
+    def _gradient_step(self, stage: Stage) -> Step:
         self.adam.zero_grad(set_to_none=True)
         estimate = self._estimate(self._perturbation(), stage.kernels or self.kernel)
         loss = stage.objective(estimate)
@@ -138,13 +158,20 @@ class Fit:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of `state_dict`."""
+        self._repeated = None  # Adam and the stopper get other tensors
         self.image.load_state_dict(state["image"])
         self.kernel.load_state_dict(state["kernel"])
         self.adam.load_state_dict(state["adam"])
+        for group, rate in zip(self.adam.param_groups, self.current_rates, strict=True):
+            group |= {"lr": rate, **self._ways_of_adam()}  # the state may come from another device
         self.rng.set_state(state["rng"].cpu())
         self.slowdown = state["slowdown"]
         if self.stopper is not None:
-            self.stopper.load_state_dict(state["stopper"])
+            self.stopper.load_state_dict(state["stopper"], self.device)
+
+    def _ways_of_adam(self) -> dict[str, Any]:
+        # Fused: one call for all parameters instead of a dozen for each; the device `meta` has none.
+        return {"fused": self.device.type != "meta", "capturable": self.device.type == "cuda"}
 
     def _stage_at(self, iteration: int) -> Stage:
         for stage in self.stages:
@@ -196,6 +223,9 @@ def build_fit(
         read_out: Makes the result; if None, the middle of the latent image is.
         stopper: Watches the last stage for early stopping.
 
+    Raises:
+        NotSupportedError: The device does not have the precision of the image network.
+
     >>> import numpy as np
     >>> from methods.parts.image_priors.skip import SkipSettings
     >>> from methods.parts.kernel_priors.fcn import FcnSettings
@@ -209,6 +239,7 @@ def build_fit(
     >>> fit.step(0).stage, fit.estimate().image.shape, fit.estimate().kernels.shape
     ('mse', torch.Size([1, 24, 28]), torch.Size([1, 5, 5]))
     """
+    check_precision_on(image.network.precision, device)
     return Fit(
         image=image.to(device),
         kernel=kernel.prior.to(device),

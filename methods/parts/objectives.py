@@ -12,7 +12,7 @@ An objective is a function from an `Estimate` to a scalar. Scores are something 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from math import sqrt
 from typing import Literal
 
@@ -144,9 +144,10 @@ def _differences(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def one_minus_ssim(blurry: Tensor) -> Objective:
     """Return 1 - SSIM between the re-blurred image and `blurry` (C, H, W): SelfDeblur's second stage."""
+    window = ssim_window().to(blurry)  # made once: a step on a GPU must not wait for a copy from the host
 
     def objective(estimate: Estimate) -> Tensor:
-        return 1.0 - ssim_index(estimate.reblurred, blurry)
+        return 1.0 - ssim_index(estimate.reblurred, blurry, window)
 
     return objective
 
@@ -163,7 +164,7 @@ def ssim_index(a: Tensor, b: Tensor, window: Tensor | None = None) -> Tensor:
     Returns:
         The mean over all pixels and channels, a scalar.
     """
-    window = _window_like(a.dtype, a.device) if window is None else window.to(a)
+    window = (ssim_window() if window is None else window).to(a)
     channels = a.shape[0]
     # One convolution for all five maps, and not one along each axis: the published window is not exactly a
     # product of two vectors, and torch's depth-wise convolution is slower along one axis.
@@ -177,11 +178,6 @@ def ssim_index(a: Tensor, b: Tensor, window: Tensor | None = None) -> Tensor:
     similarity: Tensor = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     similarity = similarity / ((mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2))
     return similarity.mean()
-
-
-@cache  # a step on a GPU must not wait for a copy from the host
-def _window_like(dtype: torch.dtype, device: torch.device) -> Tensor:
-    return ssim_window().to(device, dtype)
 
 
 def ssim_window() -> Tensor:

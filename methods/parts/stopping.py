@@ -67,7 +67,8 @@ class Best:
 class WindowedVariance:
     """Watch a sequence of images (C, H, W) in [0, 1], and keep the one where VAR is smallest.
 
-    Everything stays on the images' device, which is read in `best` alone. The time of an iteration does not
+    Everything stays on the images' device, the count of iterations, too, and changes in place, so that a CUDA
+    graph can repeat an iteration. The device is read in `best` alone. The time of an iteration does not
     depend on the window; the memory is 2 W + 4 bytes for each value of an image.
 
     >>> watch = WindowedVariance(window=2, patience=2)
@@ -86,8 +87,7 @@ class WindowedVariance:
             ends: Whether the run ends then. If not, it goes on, and still returns the image kept until then.
         """
         self.window, self.patience, self.ends = window, patience, ends
-        self.iteration = 0  # how many images were pushed
-        self.state: dict[str, Tensor] = {}
+        self.state: dict[str, Tensor] = {}  # empty before the first image
 
     def push(self, image: Tensor, kernels: Tensor) -> Tensor:
         """Watch the next image, with its kernels (P, h, w).
@@ -98,22 +98,20 @@ class WindowedVariance:
         image, kernels = image.detach(), kernels.detach()
         if not self.state:
             self.state = self._start(image, kernels)
-        state, slot = self.state, self.iteration % self.window
-        self.iteration += 1
+        state = self.state
+        slot = (state["iteration"] % self.window).view(1)
+        state["iteration"] += 1
         levels = self._levels(image)
-        left = state["ring"][slot].int() - _LOWEST
+        left = state["ring"].index_select(0, slot)[0].int() - _LOWEST
         state["sum"] += levels - left
         state["squares"] += levels.long().square().sum() - left.long().square().sum()
-        state["ring"][slot] = (levels + _LOWEST).short()
-        if self.iteration < self.window:
-            return state["ended"]
-        variance = self._variance()
-        better = (variance < state["smallest"]) & ~state["ended"]
-        state["smallest"] = torch.where(better, variance, state["smallest"])
-        state["best"] = torch.where(better, self.iteration, state["best"])
-        state["image"] = torch.where(better, image, state["image"])
-        state["kernels"] = torch.where(better, kernels, state["kernels"])
-        state["ended"] = state["ended"] | (self.iteration - state["best"] >= self.patience)
+        state["ring"].index_copy_(0, slot, (levels + _LOWEST).short()[None])
+        variance, is_full = self._variance(), state["iteration"] >= self.window
+        better = is_full & (variance < state["smallest"]) & ~state["ended"]
+        found = {"smallest": variance, "best": state["iteration"], "image": image, "kernels": kernels}
+        for name, value in found.items():
+            state[name].copy_(torch.where(better, value, state[name]))
+        state["ended"] |= is_full & (state["iteration"] - state["best"] >= self.patience)
         return state["ended"]
 
     def best(self, iterations: int) -> Best | None:
@@ -126,19 +124,20 @@ class WindowedVariance:
         return Best(self.state["image"], self.state["kernels"], int(self.state["best"].item()))
 
     def _is_over(self, iterations: int) -> bool:
-        if not self.state or self.iteration < self.window:
+        if not self.state:
             return False
-        return self.iteration >= iterations or (self.ends and bool(self.state["ended"].item()))
+        pushed = int(self.state["iteration"].item())
+        if pushed < self.window:
+            return False
+        return pushed >= iterations or (self.ends and bool(self.state["ended"].item()))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the window, and the image kept so far."""
-        return {"iteration": self.iteration, **self.state}
+        return dict(self.state)
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state of `state_dict`."""
-        tensors = dict(state)
-        self.iteration = tensors.pop("iteration")
-        self.state = tensors
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Continue from a state of `state_dict`, whose tensors may lie elsewhere, on `device`."""
+        self.state = {name: tensor.to(device) for name, tensor in state.items()}
 
     def _start(self, image: Tensor, kernels: Tensor) -> dict[str, Tensor]:
         device, count = image.device, image.numel()
@@ -149,6 +148,7 @@ class WindowedVariance:
             values = torch.randperm(count, generator=rng)[:SAMPLE].to(device)
         watched = len(values)
         return {
+            "iteration": torch.zeros((), dtype=torch.int64, device=device),  # how many images were pushed
             "values": values,
             "ring": torch.full((self.window, watched), _LOWEST, dtype=torch.int16, device=device),
             "sum": torch.zeros(watched, dtype=torch.int32, device=device),

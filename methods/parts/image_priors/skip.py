@@ -266,7 +266,9 @@ class DeepImagePrior(nn.Module):
 
     @property
     def precision(self) -> str:
-        """The precision of the network's maps, such as 'float32'."""
+        """The precision of the network's maps, such as 'float32'; 'tf32' where they are multiplied in it."""
+        if self.network.precision == "tf32":
+            return "tf32"
         return str(self.network.type_of_maps(self.code)).removeprefix("torch.")
 
     def forward(self, noise: Tensor | None = None) -> Tensor:
@@ -312,6 +314,7 @@ class SkipSettings:
     scales: int = 5  # scales of the image network; each has half the resolution of the one before
     # Precision of the image network's maps; statistics, weights, loss and Adam have float32. bfloat16 is
     # faster on processors that have it, and refused on others. auto: bfloat16 where the processor has it.
+    # tf32: float32 whose products a GPU rounds; float32 has exact ones there, too.
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from benchmark.core.types import InputError
 from benchmark.runs import machine
+from benchmark.runs.gpus import require_memory
 from benchmark.runs.machine import claimed_device
 
 
@@ -21,6 +22,7 @@ def two_gpus(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(machine, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 2**30))
 
 
 def test_jobs_spread_over_the_devices_then_share_them(two_gpus):
@@ -52,10 +54,22 @@ def test_a_job_waits_until_a_device_is_free(two_gpus):
     assert got == [freed]
 
 
+def test_a_job_of_another_profile_is_refused_and_one_of_the_same_waits(two_gpus):
+    with claimed_device("cuda", 1, "levin"), claimed_device("cuda", 1, "levin"):
+        sentence = r"^every GPU is taken by another run \(levin\); wait for its end, or use cpu$"
+        with pytest.raises(InputError, match=sentence), claimed_device("cuda", 1, "paper"):
+            pass
+        with pytest.raises(InputError, match=sentence), claimed_device("auto"):
+            pass
+    with claimed_device("cuda", 1, "paper") as device:
+        assert device.index == 0
+
+
 def _die_holding(folder, ready):
     tempfile.tempdir = str(folder)
     torch.cuda.is_available = lambda: True
     torch.cuda.device_count = lambda: 1
+    torch.cuda.mem_get_info = lambda device: (2**30, 2**30)
     with claimed_device("cuda"):
         ready.set()
         threading.Event().wait(60)
@@ -109,6 +123,79 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
         pass
     with claimed_device("auto") as device:
         assert device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU",
+            "there is no NVIDIA driver; install one, or use cpu",
+        ),
+        (
+            "The NVIDIA driver on your system is too old (found version 12040). Please update",
+            f"the NVIDIA driver is for CUDA 12.4, this PyTorch for {torch.version.cuda}; update",
+        ),
+        ("No CUDA GPUs are available", r"the driver shows no GPU \(CUDA_VISIBLE_DEVICES is '7'\); look"),
+        (
+            "Torch not compiled with CUDA enabled",
+            "this PyTorch was built without CUDA; install one that has it",
+        ),
+        (
+            "CUDA unknown error - this may be due to\nsomething. More.",
+            "CUDA unknown error - this may be due to so",
+        ),
+    ],
+)
+def test_why_there_is_no_gpu_is_one_line(said, told, monkeypatch):
+    def init():
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", init)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    with pytest.raises(InputError, match=f"^no CUDA device is available here: {told}") as caught:
+        claim_one()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "CUDA error: CUDA-capable device(s) is/are busy or unavailable\nCompile with more",
+            "^GPU 0 is taken by a program that shares it with none; end that, or choose another",
+        ),
+        (
+            "CUDA error: unspecified launch failure\nMore",
+            r"^GPU 0 does not answer \(CUDA error: unspecified la",
+        ),
+    ],
+)
+def test_a_gpu_that_is_taken_or_broken_is_refused(said, told, two_gpus, monkeypatch):
+    def ask(device):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", ask)
+    with pytest.raises(InputError, match=told) as caught:
+        claim_one()
+    assert "\n" not in str(caught.value)
+
+
+def test_too_little_memory_is_said_before_it_is_used(two_gpus):
+    with claimed_device("cuda") as device:
+        require_memory(device, 1.0)
+        with pytest.raises(InputError, match=r"^needs 9.4 GiB of GPU 0, 1.0 free: end the other programs"):
+            require_memory(device, 9.4)
+
+
+def test_float32_is_not_tf32_while_a_gpu_is_claimed(two_gpus):
+    switches = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [switch.fp32_precision for switch in switches]
+    assert before[1] == "tf32"  # what PyTorch has by default
+    with claimed_device("cuda"):
+        assert [switch.fp32_precision for switch in switches] == ["ieee", "ieee"]
+    assert [switch.fp32_precision for switch in switches] == before
 
 
 def test_the_description_names_the_code_that_the_libraries_run(monkeypatch):

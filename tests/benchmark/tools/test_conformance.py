@@ -79,6 +79,19 @@ class Crops(Shrinks):
         return Result(self.image[:, 1:], self.kernels)
 
 
+class Reads(Shrinks):
+    def step(self, iteration):
+        self.rate *= 1 + 0 * self.image.mean().item()
+        return super().step(iteration)
+
+
+class Copies(Shrinks):
+    def step(self, iteration):
+        rate = torch.tensor(self.rate).to(self.device)
+        self.image = (1 - rate) * self.image + rate * self.noise
+        return Step("stage", self.image.mean())
+
+
 class OneKernel(Shrinks):
     def estimate(self):
         return Result(self.image, self.kernels[:1])
@@ -211,6 +224,8 @@ class Thawed:
         ({"problem": DeclinesWithoutReason}, "finds out an undeclared kernel size", "a sentence"),
         ({"problem": OnTheCpu}, "asks for a GPU exactly", "say gpu=False"),
         ({"gpu": False}, "asks for a GPU exactly", "say gpu=True"),
+        ({"problem": Reads}, "computes its iterations without waiting", "iteration 0 waits for the device"),
+        ({"problem": Copies}, "computes its iterations without waiting", "iteration 1 waits for the device"),
         ({"problem": Forgets}, "continues when killed", "must hold all that changes"),
         ({"needs_true_kernels": True}, "is given no true kernels", "only the ceiling"),
         ({"paper": ""}, "says where it comes from", "`paper` is empty"),

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmark.core.types import NotSupportedError
+from benchmark.core.types import NotSupportedError, Observation
 from methods.parts.image_priors.skip import (
     ConvBlock,
     DeepImagePrior,
@@ -13,7 +13,9 @@ from methods.parts.image_priors.skip import (
     SkipNetwork,
     SkipSettings,
 )
-from methods.parts.precision import processor_has_bfloat16
+from methods.parts.precision import multiplying, processor_has_bfloat16
+from methods.parts.settings import change
+from methods.selfdeblur import METHOD
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -195,6 +197,51 @@ def test_bfloat16_is_refused_on_a_processor_without_it(monkeypatch):
     monkeypatch.setattr("methods.parts.precision.processor_has_bfloat16", lambda: False)
     with pytest.raises(ValueError, match=r"^precision: this processor has no bfloat16"):
         SkipSettings(precision="bfloat16")
+
+
+class Gpu:
+    """A GPU of some compute capability; none if that is None."""
+
+    def __init__(self, monkeypatch, capability):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+
+
+@pytest.mark.parametrize("capability", [None, (7, 5)])
+def test_tf32_is_refused_without_a_gpu_that_has_it(capability, monkeypatch):
+    Gpu(monkeypatch, capability)
+    with pytest.raises(ValueError, match=r"^precision: tf32 needs an NVIDIA GPU from A100 on"):
+        SkipSettings(precision="tf32")
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+def test_what_only_the_gpu_has_is_refused_on_the_cpu_beside_it(precision, monkeypatch):
+    Gpu(monkeypatch, (9, 0))
+    monkeypatch.setattr("methods.parts.precision.processor_has_bfloat16", lambda: False)
+    settings = change(METHOD.settings(), precision=precision)
+    observation = Observation("test", "case", np.full((1, 40, 40), 0.5, np.float32), (5, 5))
+    with pytest.raises(NotSupportedError, match=f"^precision: {precision} is for the GPU here"):
+        METHOD.problem(observation, settings, torch.Generator().manual_seed(0), torch.device("cpu"))
+
+
+def test_a_run_in_tf32_says_so():
+    network = SkipNetwork(2, 1, channels=4, skip_channels=2, scales=2, precision="tf32")
+    prior = DeepImagePrior(network, torch.rand(1, 2, 24, 24), 0.0)
+    assert prior.precision == "tf32"
+    assert prior().dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("precision", "inside"), [("float32", "ieee"), ("bfloat16", "ieee"), ("tf32", "tf32")]
+)
+def test_only_tf32_lets_a_gpu_round_products(precision, inside):
+    switches = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [switch.fp32_precision for switch in switches]
+    with multiplying(precision, torch.device("cuda", 0)):
+        assert [switch.fp32_precision for switch in switches] == [inside, inside]
+    assert [switch.fp32_precision for switch in switches] == before
+    with multiplying(precision, torch.device("cpu")):
+        assert [switch.fp32_precision for switch in switches] == before
 
 
 @pytest.mark.parametrize(

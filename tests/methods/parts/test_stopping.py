@@ -37,9 +37,9 @@ def test_the_reference_variances_are_the_definitions(fixture):
 def test_running_sums_of_whole_numbers_are_the_definition_on_them(fixture, window):
     sequence = (scaled(fixture("robust_wmv")) * LEVELS).round() / LEVELS
     watch, running = WindowedVariance(window, 10**6), []
-    for image in sequence:
+    for pushed, image in enumerate(sequence, 1):
         watch.push(image, KERNELS)
-        running.append(float(watch._variance()) if watch.iteration >= window else np.nan)
+        running.append(float(watch._variance()) if pushed >= window else np.nan)
     np.testing.assert_allclose(running, variances(sequence, window), rtol=1e-9)
 
 
