@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ import torch
 from skimage.transform import resize
 
 from benchmark.core.faults import MachineError, fault_behind
-from benchmark.core.images import Photo, read_photo, write_image, write_kernel_image, write_photo
+from benchmark.core.images import write_image, write_kernel_image
+from benchmark.core.photos import Photo, read_photo, write_photo
 from benchmark.core.progress import Progress
 from benchmark.core.types import Array, InputError
 from benchmark.runs.machine import prepare
@@ -157,8 +159,7 @@ class _Work:
             return
         start = time.monotonic()
         result = self.deblurring.restored(self.deblurring.candidates[number - 1], self.report)
-        whole = Photo(result.image, self.photo.alpha, self.photo.bits)
-        write_photo(self.folder / f"result-{number}.png", whole)
+        write_photo(self.folder / f"result-{number}.png", replace(self.photo, image=result.image))
         _write_view(self.folder / f"view-{number}.png", result.image)
         frame = cut(self.deblurring.candidates[number - 1].frame, SIDE)
         write_image(self.folder / f"before-{number}.png", self.photo.image[:, *frame])

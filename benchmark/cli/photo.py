@@ -1,5 +1,6 @@
 """The verbs for one's own photo."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,10 @@ app = typer.Typer()
 def deblur(
     photo: Annotated[Path, typer.Argument(help="The blurry image file.")],
     out: Annotated[Path, typer.Option(help="Where the restored image goes; the kernel goes beside it.")],
+    quality: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Of a .jpg, .webp, .avif or .heic file; the default is 95."),
+    ] = None,
     kernel_size: Annotated[
         int | None,
         typer.Option(
@@ -52,21 +57,23 @@ def deblur(
     Beside the photo it writes the kernel, as a picture and as .npz, and a sheet: before and after pixel for
     pixel, and every candidate with its kernel and verdict.
     """
-    _check_output(out, photo)
+    _check_output(out, photo, quality)
     other_blur = None if blur == "motion" else blur
     _check_choices(
         kernel=kernel, method=method, kernel_size=kernel_size, part=part, blur=other_blur,
         iterations=iterations, set_=set_,
     )  # fmt: skip
     from benchmark.core.console import reporting
-    from benchmark.core.images import Photo, read_photo, write_kernel_image, write_photo
+    from benchmark.core.images import write_kernel_image
     from benchmark.core.kernel_files import read_kernel, write_kernel
+    from benchmark.core.photos import read_photo, require_format, write_photo
     from benchmark.runs.machine import claimed_device, prepare
     from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, read_part
     from benchmark.tools.one_image import OneImage, describe
     from benchmark.tools.sheet import write_sheet
 
     given = read_photo(photo)
+    require_format(out, given, quality)
     frame = None if part is None else read_part(part, given.image)
     overrides = given_settings(set_, iterations=iterations, blur=other_blur)
     prepare(threads=None)
@@ -88,9 +95,10 @@ def deblur(
             image = _image_of(restoration, str(photo))
             found = None if restoration.kernels is None else restoration.kernels[0].astype(float)
             lines = describe(restoration, given.image)
-    lines.append(write_photo(out, Photo(image, given.alpha, given.bits)))
-    for line in filter(None, lines):
-        typer.echo(f"{out}: {line}")
+    lines += write_photo(out, replace(given, image=image), quality)
+    for file, sentences in ((photo, given.notes), (out, lines)):
+        for sentence in sentences:
+            typer.echo(f"{file}: {sentence}")
     if found is not None and kernel is None:
         picture, array = (out.with_name(f"{out.stem}_kernel{suffix}") for suffix in (".png", ".npz"))
         write_kernel_image(picture, found)
@@ -136,12 +144,11 @@ def _check_choices(*, kernel: Path | None, method: str | None, **others: object)
         raise InputError("--blur: a method has its own model of the blur; leave out --blur or --method")
 
 
-def _check_output(out: Path, photo: Path) -> None:
+def _check_output(out: Path, photo: Path, quality: int | None) -> None:
     """Check before hours of work that the result can be written, and not over the input."""
-    from benchmark.core.images import can_write
+    from benchmark.core.photos import require_format
 
-    if not can_write(out):
-        raise InputError(f"{out}: unknown image format '{out.suffix}'; write .png or .jpg")
+    require_format(out, quality=quality)
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; create it first")
     require_writable(out.parent)

@@ -1,73 +1,47 @@
-"""Read and write image files, and convert arrays. Every image file is read here."""
+"""Read and write images, and convert arrays."""
 
 import re
-import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from benchmark.core.deep_pixels import Pixels
 from benchmark.core.files import replacing
+from benchmark.core.image_files import read_file
 from benchmark.core.types import Array, InputError
 
-KEEPS_ALL = (".png", ".tif", ".tiff")  # formats with alpha and, for grey images, 16 bits
-# Pillow's names of the formats that photographs have. Pillow chooses by content, not by suffix, and a format
-# such as EPS would start another program.
-FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-PHOTOGRAPHS = frozenset(  # the suffixes of these formats, in lower case
-    suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS
-)
 KERNEL_PICTURE = 384  # px, the longer side of a kernel's picture at most, unless the kernel itself is larger
 ENLARGED = "kernel-enlarged"  # the name of a text in a kernel's PNG: how many px a side an entry has
-MOST_PIXELS = 100_000_000  # of a file that is read: 1.2 GB as float32 RGB
-
-
-@dataclass(frozen=True)
-class Photo:
-    """An image with the transparency and the depth of its file."""
-
-    image: Array  # (C, H, W) in [0, 1]
-    alpha: Array | None = None  # (1, H, W) in [0, 1]
-    bits: int = 8  # per channel; 16 for some grey files
+FLOATS_MAY_EXCEED = 1.0  # beyond [0, 1]: restored images overshoot, but by no more than that
 
 
 def read_image(path: Path) -> Array:
-    """Read an image file, turned as its EXIF tag says.
+    """Read an image file, turned as its EXIF tag says, the same number always as the same grey.
 
-    Palettes and CMYK become RGB; alpha is dropped.
+    Palettes and CMYK become RGB; alpha is dropped. Integers count from 0 to the largest of 8 or 16 bits,
+    floats from 0 to 1; those a little outside are clipped.
 
     Returns:
         (C, H, W), float32 in [0, 1], C = 1 for grey files and 3 for all others.
 
     Raises:
-        InputError: The file is missing, damaged or no image.
+        InputError: The file is missing, damaged or no image, or holds other numbers.
     """
-    return read_photo(path).image
-
-
-def read_photo(path: Path) -> Photo:
-    """Read an image file as `read_image` does, and keep its alpha and depth."""
-    file = _opened(path)
-    if file.mode.startswith("I") or file.mode == "F":
-        bits, largest = (16, 65535) if file.mode.startswith("I") else (8, 1)
-        return Photo(np.clip(np.asarray(file, dtype=np.float32)[None] / largest, 0, 1), bits=bits)
-    grey = file.mode in ("1", "L", "LA")
-    image = _channels_first(file.convert("L" if grey else "RGB"))
-    return Photo(image, _channels_first(file.convert("RGBA"))[3:] if file.has_transparency_data else None)
-
-
-def is_photograph(path: Path) -> bool:
-    """Tell whether the suffix is that of one of the `FORMATS`."""
-    return path.suffix.lower() in PHOTOGRAPHS
-
-
-def can_write(path: Path) -> bool:
-    """Tell whether the suffix is that of an image format that can be written."""
-    return Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE
+    file = read_file(path, whole=True)
+    low, high = value_range(path, file.pixels)
+    kind = file.pixels.dtype
+    if kind.kind == "f" and not -FLOATS_MAY_EXCEED <= low <= high <= 1 + FLOATS_MAY_EXCEED:
+        raise InputError(
+            f"{path}: its values lie between {low:.4g} and {high:.4g}; scale them to [0, 1], or save 8 or 16 "
+            "bits"
+        )
+    if kind.kind == "i" or kind.itemsize > 4 or (kind.kind == "u" and kind.itemsize > 2):
+        raise InputError(f"{path}: its values are {kind.name}, of no fixed range; save 8 or 16 bits")
+    return scaled(file.pixels, 0, file.largest)
 
 
 def write_image(path: Path, image: Array) -> None:
@@ -81,25 +55,12 @@ def write_image(path: Path, image: Array) -> None:
         InputError: The suffix is unknown.
         MachineError: The file cannot be written.
     """
-    _write(path, np.round(255 * np.clip(image, 0, 1)).astype(np.uint8))
-
-
-def write_photo(path: Path, photo: Photo) -> str:
-    """Write an image with its alpha and depth.
-
-    Returns:
-        A sentence on what the format cannot keep; empty where it keeps all.
-    """
-    lost = ["its transparency"] * (photo.alpha is not None) + ["16 bits per pixel"] * (photo.bits == 16)
-    if lost and path.suffix.lower() not in KEEPS_ALL:
-        write_image(path, photo.image)
-        return f"{path.suffix} cannot keep {' and '.join(lost)} of the photo; write .png if you need it"
-    channels = photo.image if photo.alpha is None else np.concatenate((photo.image, photo.alpha))
-    if photo.bits == 16:
-        _write(path, np.round(65535 * np.clip(channels, 0, 1)).astype(np.uint16))
-    else:
-        write_image(path, channels)
-    return ""
+    pixels = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8).transpose(1, 2, 0)
+    with replacing(path) as temporary:
+        try:
+            as_pillow(pixels).save(temporary)
+        except ValueError as error:
+            raise InputError(f"{path}: unknown image format '{path.suffix}'; write .png or .jpg") from error
 
 
 def kernel_mosaic(kernels: Array, grid: tuple[int, int]) -> Array:
@@ -126,59 +87,43 @@ def write_kernel_image(path: Path, kernel: NDArray[np.floating[Any]]) -> None:
 def read_kernel_image(path: Path) -> NDArray[np.float64]:
     """Read the picture of a kernel (h, w), channels averaged; one that was enlarged gets its own size back.
 
+    Numbers of any range and kind are taken as they are: a kernel is divided by its sum.
+
     Raises:
-        InputError: As `read_image`.
+        InputError: The file is missing, damaged or no image, or has values that are not finite.
     """
-    pixels: NDArray[np.float64] = read_image(path).astype(np.float64).mean(0)
-    with Image.open(path) as file:
-        text = str(file.info.get(ENLARGED, ""))
+    content = read_file(path, whole=True)
+    value_range(path, content.pixels)
+    fixed = content.pixels.dtype in (np.uint8, np.uint16)
+    image = scaled(content.pixels, 0, content.largest).transpose(1, 2, 0) if fixed else content.pixels
+    pixels: NDArray[np.float64] = image.astype(np.float64).mean(2)
+    text = content.descriptions.texts.get(ENLARGED, "")
     factor = int(text) if re.fullmatch("[1-9][0-9]{0,2}", text) else 1
     return pixels[::factor, ::factor]
 
 
-def _opened(path: Path) -> Image.Image:
-    """Open a file of one of the `FORMATS`, its pixels turned as its EXIF tag says."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's doubts about a file; its size is checked here
-            with Image.open(path, formats=FORMATS) as file:
-                if file.width * file.height > MOST_PIXELS:
-                    raise Image.DecompressionBombError
-                file.load()
-                return ImageOps.exif_transpose(file)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a photograph that can be read; convert it to PNG or JPEG") from error
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise InputError(
-            f"{path}: too large to open; reduce it to {MOST_PIXELS // 10**6} million pixels"
-        ) from error
-    except OSError as error:
-        if error.errno:  # a folder, or a file of another user
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-        raise InputError(_damaged(path, error)) from error
-    except Exception as error:  # decoders raise nearly everything for damaged files
-        raise InputError(_damaged(path, error)) from error
+def value_range(path: Path, pixels: Pixels) -> tuple[float, float]:
+    """Return the least and the largest value of a file. Raises InputError where some are not finite."""
+    low, high = float(pixels.min()), float(pixels.max())
+    if not np.isfinite((low, high)).all():
+        count = int((~np.isfinite(pixels)).sum())
+        raise InputError(f"{path}: not finite in {count} of its values; replace what is NaN or infinite")
+    return low, high
 
 
-def _damaged(path: Path, error: Exception) -> str:
-    return f"{path}: damaged or truncated ({' '.join(str(error).split())}); get the file again"
+def scaled(pixels: Pixels, low: float, high: float) -> Array:
+    """Scale pixels (H, W, C) from [low, high] to an image (C, H, W) in [0, 1], and clip what lies outside."""
+    values: NDArray[np.floating[Any]]
+    if pixels.dtype.itemsize <= 2 and low == 0:
+        values = pixels.astype(np.float32) / np.float32(high)
+    else:
+        values = (pixels.astype(np.float64) - low) / (high - low)
+    return np.ascontiguousarray(values.clip(0, 1).transpose(2, 0, 1).astype(np.float32))
 
 
-def _channels_first(file: Image.Image) -> Array:
-    """Convert 8-bit pixels to (C, H, W) in [0, 1]."""
-    pixels = np.atleast_3d(np.asarray(file, dtype=np.float32) / np.float32(255))
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _write(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-    file = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    with replacing(path) as temporary:
-        try:
-            file.save(temporary)
-        except ValueError as error:
-            raise InputError(f"{path}: unknown image format '{path.suffix}'; write .png or .jpg") from error
+def as_pillow(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Make 8-bit pixels (H, W, C), C = 1 to 4, an image of Pillow."""
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels))
 
 
 def from_array(array: NDArray[Any], name: str = "the image") -> Array:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.core.hashes import digest
-from benchmark.core.images import is_photograph, read_image
+from benchmark.core.image_files import is_photograph
+from benchmark.core.images import read_image
 from benchmark.core.resources import data_folder
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import MIRROR

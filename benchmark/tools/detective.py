@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from benchmark.core.images import is_photograph, read_image
+from benchmark.core.image_files import is_photograph
+from benchmark.core.images import read_image
 from benchmark.core.progress import Progress, Report
 from benchmark.core.types import InputError
 from benchmark.scoring.alignment import Image, best_shift, shifted

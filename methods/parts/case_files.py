@@ -9,7 +9,7 @@ from functools import cached_property
 from glob import escape, glob
 from pathlib import Path
 
-from benchmark.core.images import PHOTOGRAPHS
+from benchmark.core.image_files import PHOTOGRAPHS
 from benchmark.core.kernel_files import READERS
 from benchmark.core.types import InputError, NotSupportedError
 

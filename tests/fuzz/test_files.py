@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save as to_safetensors
 
-from benchmark.core.images import read_photo
 from benchmark.core.kernel_files import read_kernel
+from benchmark.core.photos import read_photo
 from benchmark.data.archives import extract
 from benchmark.data.download import download
 from benchmark.data.sources import Archive, Source

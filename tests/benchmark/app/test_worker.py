@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from benchmark.app import worker
-from benchmark.core.images import read_image, read_photo, write_image
+from benchmark.core.images import read_image, write_image
+from benchmark.core.photos import read_photo
 from benchmark.core.types import Restoration, Status
 from benchmark.tools.deblur import deblur_photo
 from tests.benchmark.tools.conftest import line_kernel

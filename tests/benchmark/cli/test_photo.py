@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from scipy import ndimage
 from skimage import data
@@ -67,6 +68,8 @@ def test_deblur_takes_every_kind_of_image(blindbench, tmp_path, mode):
         ({"size": 25}, "the kernel (25 x 25) is larger than the image (24 x 30)"),
         ({"iterations": 0}, "Invalid value for '--iterations'"),
         ({"out": "x.xyz"}, "unknown image format '.xyz'"),
+        ({"out": "x.psd"}, "unknown image format '.psd'; write .png or .jpg"),  # Pillow reads it, no more
+        ({"out": "x.pgm"}, ".pgm holds grey images"),
         ({"out": "nowhere/x.png"}, "nowhere: no such folder"),
         ({"out": "a photo.png"}, "is the photo itself"),
         ({"out": "/proc/x.png"}, "/proc: cannot be written"),  # though its permissions allow it
@@ -247,6 +250,22 @@ def test_deblur_keeps_alpha_and_depth_where_the_format_can(blindbench, textured)
     restored = np.asarray(Image.open("x.png"))
     assert restored.dtype == np.uint16
     assert len(np.unique(restored)) > 256
+
+
+def test_what_of_a_photo_is_lost_is_told(blindbench, tmp_path):
+    pages = np.linspace(100, 3000, 3 * 20 * 22, dtype=np.float32).reshape(3, 20, 22)
+    tifffile.imwrite(tmp_path / "stack.tif", pages, photometric="minisblack")
+    code, output, _ = blindbench("deblur", "stack.tif", "--method", "blurry", "--out", "x.jpg")
+    assert code == 0
+    for line in (
+        "stack.tif: its values lie between 100 and 1066.04; 0 is taken as black, 1066.04 as white",
+        "stack.tif: not read from the photo: all but the first of its 3 pages",
+        "x.jpg: .jpg cannot keep floating-point values of the photo; write .tif if you need it",
+        "x.jpg: its values 0 to 255 are 0 to 1066.04 of the photo",
+    ):
+        assert line in output.splitlines()
+    assert blindbench("deblur", "stack.tif", "--method", "blurry", "--out", "x.tif")[0] == 0
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "x.tif"), pages[0], rtol=1e-5)
 
 
 def test_a_method_that_fails_is_one_line_and_exit_code_1(blindbench, monkeypatch, photo, tmp_path):
