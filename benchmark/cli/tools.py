@@ -22,7 +22,10 @@ def show_methods(
 
     if name is None:
         widths = [None, None, None, 70]
-        typer.echo(tabulate(list_methods(), headers="keys", tablefmt="simple", maxcolwidths=widths))
+        rows, broken = list_methods()
+        typer.echo(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=widths))
+        for sentence in broken:
+            typer.echo(f"blindbench: {sentence}", err=True)
         return
     typer.echo(page(describe_method(name)) + "\n")
     settings = list_settings(name)

@@ -44,6 +44,8 @@ def _of_array(path: Path) -> NDArray[np.float64]:
         raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
+    except NotImplementedError as error:
+        raise InputError(f"{path}: a MATLAB file of version 7.3; save it by save(..., '-v7')") from error
     except Exception as error:  # NumPy and SciPy raise nearly everything for damaged files
         raise InputError(f"{path}: not a kernel that can be read ({' '.join(str(error).split())})") from error
 

@@ -4,10 +4,14 @@ Descriptors of datasets, configs, schemas and the workflow lie in folders at the
 installed copy has them inside the package, in `benchmark/shipped/` (see `pyproject.toml`).
 """
 
+import os
 import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from benchmark.core.types import InputError
+
+MIRROR = "BLINDBENCH_MIRROR"  # environment variable: the data/ and weights/ in its folder are searched first
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _INSTALLED = _CHECKOUT / "benchmark" / "shipped"  # does not exist in a checkout
 
@@ -38,6 +42,23 @@ def data_folder() -> Path:
     It is `datasets/` of the checkout. For an installed copy it is `datasets/` below the current directory.
     """
     return Path.cwd() / "datasets" if _INSTALLED.is_dir() else _CHECKOUT / "datasets"
+
+
+def mirror() -> Path | None:
+    """Return the folder of data and weights that is searched first; None where there is none.
+
+    The environment variable `MIRROR` names it; `~` is the user's home.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    name = os.environ.get(MIRROR)
+    if not name:
+        return None
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"{MIRROR}={name}: no such folder; correct it, or unset it")
+    return folder
 
 
 def version() -> str:

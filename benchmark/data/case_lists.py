@@ -3,15 +3,26 @@
 No image is read here. Paths of files are relative to a folder of data: `datasets/` or `<mirror>/data/`.
 """
 
+import codecs
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.files import read_text
 from benchmark.core.types import InputError
+
+# Of spreadsheets: the bytes with which a file begins to the encoding that it may have, tried in turn. Excel
+# writes Windows' Western European characters where it is not asked for UTF-8.
+ENCODINGS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"", "utf-8"),
+    (b"", "cp1252"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class Folders:
     roots: Sequence[Path]  # searched in this order
     lists: Path  # the folder of lists of ids, beside the descriptors
     frozen: str  # a file in the source's folder: the paths of all cases, listed when the data were complete
+    is_whole: bool = False  # whether fewer files than a descriptor expects are refused
 
     def find(self, name: str) -> Path | None:
         """Return the file with this path in the first root that has it; None where no root has."""
@@ -162,7 +174,7 @@ def _files(files: Mapping[str, Any], folders: Folders) -> list[Entry]:
 def _matching_files(files: Mapping[str, Any], folders: Folders) -> list[dict[str, str]]:
     """Return the named groups of the pattern for each file that it matches, ordered by the case's id.
 
-    Raises InputError where too many or too few files match.
+    Raises InputError where too many files match, or none; or too few where the data shall be whole.
     """
     folder = folders.folder
     if folder is None:
@@ -174,9 +186,10 @@ def _matching_files(files: Mapping[str, Any], folders: Folders) -> list[dict[str
         paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     matches = {path: match for path in paths if (match := pattern.fullmatch(path))}
     if "listed_in" in files:
-        matches = _listed(matches, folder / files["listed_in"])
+        matches = _listed(matches, folder / files["listed_in"], folders.is_whole)
     count, expected = len(matches), files.get("first") or files["count"]
-    if count < expected or ("first" not in files and count > expected):
+    too_few = count < expected and (folders.is_whole or not count)
+    if too_few or ("first" not in files and count > expected):
         raise InputError(
             f"{folder}: {count} files match {files['find']}, not {expected}; "
             + ("some are missing" if count < expected else "some are too many")
@@ -186,14 +199,17 @@ def _matching_files(files: Mapping[str, Any], folders: Folders) -> list[dict[str
     return names[:expected]
 
 
-def _listed(matches: Mapping[str, re.Match[str]], path: Path) -> dict[str, re.Match[str]]:
-    """Keep the matches that the list at `path` names. Raises InputError where a listed file is missing."""
+def _listed(matches: Mapping[str, re.Match[str]], path: Path, is_whole: bool) -> dict[str, re.Match[str]]:
+    """Keep the matches that the list at `path` names.
+
+    Raises InputError where there is no list, or a listed file is missing and the data shall be whole.
+    """
     try:
         names = path.read_text(encoding="utf-8").split()
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; it lists the test pairs and lies in the archive") from error
     listed = {name: matches[name] for name in names if name in matches}
-    missing = [name for name in names if not (path.parent / name).is_file()]
+    missing = [name for name in names if is_whole and not (path.parent / name).is_file()]
     if missing:
         raise InputError(
             f"{path.parent}: {len(missing)} of {len(names)} files are missing, such as {missing[0]}"
@@ -226,15 +242,32 @@ def _manifest(manifest: Mapping[str, Any], folders: Folders) -> list[Entry]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """Read a CSV file as spreadsheets write it. Raises InputError when it cannot be read."""
-    text = read_text(path).removeprefix("\ufeff")  # which spreadsheets write first
-    head = text.partition("\n")[0]
-    if ";" in head and "," not in head:
-        raise InputError(f"{path}: its columns are separated by semicolons; save it with commas")
+    """Read a table as spreadsheets write it: with commas, semicolons or tabs, in one of `ENCODINGS`.
+
+    Raises InputError when it cannot be read.
+    """
+    lines = _text_of_spreadsheet(path).splitlines(keepends=True)
+    named = re.fullmatch(r"sep=(.)\s*", lines[0]) if lines else None  # Excel's first line may name it
+    lines = lines[1:] if named else lines
+    head = lines[0] if lines else ""
+    separator = named[1] if named else max(",;\t", key=head.count)
     try:
-        return list(csv.DictReader(text.splitlines(keepends=True)))
+        rows = list(csv.DictReader(lines, delimiter=separator, skipinitialspace=True))
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV table ({error}); save it as CSV with commas") from error
+    return [row for row in rows if any(row.values())]  # spreadsheets write empty rows, too
+
+
+def _text_of_spreadsheet(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    for mark, encoding in ENCODINGS:
+        with suppress(UnicodeDecodeError):
+            if content.startswith(mark):
+                return content.decode(encoding)
+    raise InputError(f"{path}: cannot be read as text; save it as CSV UTF-8")
 
 
 _FORMS: dict[str, Callable[[Any, Folders], list[Entry]]] = {

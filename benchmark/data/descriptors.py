@@ -2,7 +2,6 @@
 
 import fnmatch
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,13 +10,12 @@ from typing import Any
 
 from benchmark.core.files import write_text
 from benchmark.core.names import require_inside, require_safe
-from benchmark.core.resources import data_folder, shipped
+from benchmark.core.resources import MIRROR, data_folder, mirror, shipped
 from benchmark.core.schema import checked, did_you_mean, read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.case_lists import Entry, Folders, count_of, entries_of
 
 FOLDER = shipped("datasets")
-MIRROR = "BLINDBENCH_MIRROR"  # environment variable: the data/ and weights/ in its folder are searched first
 OTHERS = ("sources", "conditions")  # YAML files beside the descriptors
 
 
@@ -45,8 +43,9 @@ class Dataset:
     def entries(self) -> Mapping[str, Entry]:
         """Id to case, in the descriptor's order.
 
-        Raises InputError where the list of cases depends on files that are missing, and for an id that is not
-        safe or a file outside the folder of data.
+        Where the list of cases depends on files, those are listed that are here; `require_all` tells whether
+        it is whole. Raises InputError where none is here, and for an id that is not safe or a file outside
+        the folder of data.
         """
         entries: dict[str, Entry] = {}
         for index, entry in enumerate(entries_of(self.content, self._folders)):
@@ -62,6 +61,15 @@ class Dataset:
     def case_ids(self) -> list[str]:
         """The ids of all cases."""
         return list(self.entries)
+
+    def require_all(self) -> None:
+        """Check that all cases are listed. Raises InputError where files that tell the cases are missing."""
+        entries_of(self.content, replace(self._folders, is_whole=True))
+
+    def complete(self, cases: Sequence[str]) -> list[str]:
+        """List those of `cases` of which every file is here."""
+        missing = set(self.missing(cases))
+        return [case for case in cases if missing.isdisjoint(self.entries[case].files)]
 
     @property
     def synthesised(self) -> bool:
@@ -133,6 +141,7 @@ class Dataset:
         """Write the list of all cases' files beside them, so that a file that is lost later is noticed."""
         folder = self.data / self.content["source"]
         if "find" in self.content.get("files", {}) and folder.is_dir():
+            self.require_all()
             below = len(self.content["source"]) + 1
             key = "blurry" if "blurry" in self.content["files"] else "sharp"
             paths = [getattr(entry, key)[below:] for entry in self.entries.values()]
@@ -140,8 +149,8 @@ class Dataset:
 
     @property
     def _folders(self) -> Folders:
-        mirror = os.environ.get(MIRROR)
-        roots = ([Path(mirror) / "data"] if mirror else []) + [self.data]
+        first = mirror()
+        roots = ([first / "data"] if first else []) + [self.data]
         return Folders(self.content["source"], roots, self.path.parent / "lists", f"{self.base}.list")
 
 
@@ -189,11 +198,10 @@ def presence(dataset: Dataset) -> str:
         cases = dataset.case_ids
     except InputError:
         return "no"
-    missing = set(dataset.missing(cases))
-    if not missing:
+    complete, count = len(dataset.complete(cases)), max(len(cases), dataset.case_count)
+    if complete == count:
         return "yes"
-    complete = sum(missing.isdisjoint(dataset.entries[case].files) for case in cases)
-    return f"{complete} of {len(cases)} cases" if complete else "no"
+    return f"{complete} of {count} cases" if complete else "no"
 
 
 def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:

@@ -1,13 +1,17 @@
 """Which datasets there are and where their files come from: the pages of `blindbench datasets`."""
 
-from benchmark.core.resources import data_folder
+from benchmark.core.resources import MIRROR, data_folder, mirror
 from benchmark.core.types import InputError
-from benchmark.data.descriptors import MIRROR, dataset_names, find_dataset, presence
+from benchmark.data.descriptors import dataset_names, find_dataset, presence
 from benchmark.data.sources import all_sources
 
 
 def list_datasets() -> list[dict[str, object]]:
-    """Make a row per dataset: its cases, its blur, how it is scored, and whether its files are here."""
+    """Make a row per dataset: its cases, its blur, how it is scored, and whether its files are here.
+
+    Raises InputError where the mirror that was named is not there.
+    """
+    mirror()
     return [
         {
             "dataset": name,
@@ -40,8 +44,10 @@ def describe_dataset(name: str) -> list[tuple[str, str]]:
     """Describe a dataset by pairs of a heading and a text: its cases, blur, files, source and terms.
 
     Raises:
-        InputError: There is no such dataset. For the name of a source the message names its datasets.
+        InputError: There is no such dataset, or the mirror that was named is not there. For the name of a
+            source the message names its datasets.
     """
+    mirror()
     sources = all_sources()
     if name in sources and name not in dataset_names():
         names = [row["dataset"] for row in list_datasets() if row["source"] == name]

@@ -6,6 +6,7 @@ from typing import Any
 
 from snakemake.utils import update_config
 
+from benchmark.core.resources import mirror
 from benchmark.core.schema import checked, read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, find_dataset
@@ -55,6 +56,7 @@ def make_plan(config: Any, where: str, descriptors: Path = FOLDER) -> Plan:
     >>> plan.shards["blurry"]
     [[Part(dataset='demo-uniform', seed=0, cases=['camera', 'astronaut'])]]
     """
+    mirror()  # refuses one that is not there: else every dataset would be missing
     config = checked(config, "config", where)
     results = results_folder(config)
     try:
@@ -68,7 +70,7 @@ def make_plan(config: Any, where: str, descriptors: Path = FOLDER) -> Plan:
             name: planned_dataset(
                 dataset,
                 sources[dataset.content["source"]],
-                config["cases"].get(name, ["*"]),
+                config["cases"].get(name, "all"),
                 config["accept_terms"],
             )
             for name, dataset in described.items()

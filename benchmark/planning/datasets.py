@@ -1,6 +1,7 @@
 """Which of a config's datasets can run here, and on which cases."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from benchmark.core.hashes import digest
 from benchmark.core.types import InputError
@@ -11,14 +12,17 @@ from benchmark.planning.parts import DatasetPlan
 
 
 def planned_dataset(
-    dataset: Dataset, source: Source, patterns: Sequence[str], accepted: Sequence[str]
+    dataset: Dataset,
+    source: Source,
+    selection: Sequence[str] | Literal["here", "all"],
+    accepted: Sequence[str],
 ) -> DatasetPlan:
     """Find out whether a dataset can run.
 
     Args:
         dataset: the checked descriptor.
         source: where its files come from.
-        patterns: shell patterns of the cases to run.
+        selection: shell patterns of the cases to run; or "here" for those of which every file is here.
         accepted: sources whose terms the user accepts; files that are missing of them may be downloaded.
 
     Raises:
@@ -28,10 +32,16 @@ def planned_dataset(
     download, absent = False, ""
     try:
         _ = dataset.case_ids  # some datasets know their cases only from their files
+        if selection == "all":
+            dataset.require_all()
     except InputError as error:
         absent = "; ".join(filter(None, [str(error), source.how_to_get]))
     else:
-        cases = dataset.selected(patterns)
+        if isinstance(selection, str):
+            cases = dataset.case_ids if selection == "all" else dataset.complete(dataset.case_ids)
+            absent = "" if cases else f"no case has all its files here; {source.how_to_get}"
+        else:
+            cases = dataset.selected(selection)
         missing = dataset.missing(cases)
         download = bool(missing) and source.downloadable and source.name in accepted
         if missing and not download:

@@ -1,7 +1,6 @@
 """Collect photographs to train on: which files, under which terms, and which are held out."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,8 @@ from numpy.typing import NDArray
 from benchmark.core.hashes import digest
 from benchmark.core.image_files import is_photograph
 from benchmark.core.images import read_image
-from benchmark.core.resources import data_folder
+from benchmark.core.resources import data_folder, mirror
 from benchmark.core.types import InputError
-from benchmark.data.descriptors import MIRROR
 from benchmark.data.sources import all_sources
 
 Photograph = NDArray[np.uint8]  # (C, H, W), C = 1 (grey) or 3 (RGB)
@@ -140,8 +138,8 @@ def _middle(photograph: Photograph) -> Photograph:
 
 def _folder(name: str) -> Path:
     """Find a folder by its path, or by its source in the mirror and beside the descriptors."""
-    mirror = os.environ.get(MIRROR)
-    roots = [Path(mirror) / "data"] if mirror else []
+    first = mirror()
+    roots = [first / "data"] if first else []
     candidates = [Path(name)]
     if Path(name).parts[:1] and Path(name).parts[0] in all_sources():
         candidates += [root / name for root in (*roots, data_folder())]

@@ -7,7 +7,6 @@ LPIPS with its library. The network below them, AlexNet, has to be on this machi
 import contextlib
 import io
 import math
-import os
 import pickle
 import warnings
 from collections.abc import Callable
@@ -18,9 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.core.resources import data_folder
+from benchmark.core.resources import data_folder, mirror
 from benchmark.core.types import InputError
-from benchmark.data.descriptors import MIRROR
 from benchmark.data.sources import find_source
 from benchmark.scoring.alignment import Image
 
@@ -64,8 +62,8 @@ def find_weights(file: str) -> Path | None:
     It may lie in the mirror, below `weights/torch_home`, in the folder that `blindbench download` fills, or
     in torch hub's folder, where other programs that use torchvision keep theirs.
     """
-    mirror = os.environ.get(MIRROR)
-    folders = [Path(mirror, "weights", "torch_home", "hub", "checkpoints")] if mirror else []
+    first = mirror()
+    folders = [first / "weights" / "torch_home" / "hub" / "checkpoints"] if first else []
     folders += [data_folder() / SOURCE, Path(torch.hub.get_dir(), "checkpoints")]
     return next((folder / file for folder in folders if (folder / file).is_file()), None)
 

@@ -23,6 +23,7 @@ from benchmark.scoring.alignment import Image, best_shift, shifted
 from benchmark.scoring.colour import full_range_luma, studio_range_luma
 from benchmark.scoring.metrics import METRICS
 
+BESIDE = ("_kernel", "_sheet")  # how the names of pictures end that `deblur` writes beside the photo
 BORDERS = (0, 5, 10, 15, 20)  # px cropped on each side
 REACH = 10  # px, the largest shift that is searched; smaller borders are scored without a shift
 STEPS = {"whole-pixel shift": 1, "quarter-pixel shift": 4}  # per pixel
@@ -52,14 +53,19 @@ def pair_by_name(restored: Path, sharp: Path) -> Pairing:
 
     A restored image belongs to the sharp one whose name, without suffix, it has or begins with before a `_`,
     `-` or `.`; of several the longest name counts. So `text_01_kernel_02.png` belongs to `text_01.png`. A
-    sharp image may have several restored ones.
+    sharp image may have several restored ones. What `blindbench deblur` writes beside a restored photo is
+    passed over.
 
     Raises:
         InputError: A folder is missing, or no image has a partner.
     """
     sharp_by_stem = {path.stem: path for path in _images(sharp)}
     pairs, unpaired = [], []
-    for path in _images(restored):
+    images = _images(restored)
+    known = {path.stem for path in images}
+    for path in images:
+        if any(path.stem.removesuffix(ending) in known - {path.stem} for ending in BESIDE):
+            continue
         stems = [
             stem
             for stem in sharp_by_stem

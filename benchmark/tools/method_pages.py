@@ -8,15 +8,21 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
 from benchmark.runs.names import base_method, require_preset
-from methods.parts.registry import built_in, no_files
+from methods.parts.registry import no_files, offered
 
 
-def list_methods() -> list[dict[str, str]]:
-    """Make a row per method: its title in tables, the blur that it treats, and its paper."""
-    return [
+def list_methods() -> tuple[list[dict[str, str]], list[str]]:
+    """Make a row per method: its title in tables, the blur that it treats, and its paper.
+
+    Returns:
+        The rows, methods of other packages last; and a sentence for each method that cannot be loaded.
+    """
+    found, broken = offered()
+    rows = [
         {"method": m.name, "title": m.title, "blur": ", ".join(m.blur_models), "paper": m.paper}
-        for m in built_in().values()
+        for m in found
     ]
+    return rows, broken
 
 
 def describe_method(name: str) -> list[tuple[str, str]]:

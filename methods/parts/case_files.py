@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from glob import escape, glob
@@ -15,11 +15,10 @@ from benchmark.core.types import InputError, NotSupportedError
 
 PLACE = re.compile(r"\{(\w*)\}")
 WORD = re.compile(r"[^\W_]+")  # names are compared word by word: im1_kernel2 is im1, kernel2
+KERNELS = ("kernel", "kernels", "psf")  # words by which programs call them
 # By these words programs call what they write beside their results. The second ones count behind the name of
 # a case only: folders of results are often called so, too.
-OTHERS = frozenset(
-    ("gt", "sharp", "truth", "groundtruth", "target", "input", "lq", "kernel", "kernels", "psf")
-)
+OTHERS = frozenset(("gt", "sharp", "truth", "groundtruth", "target", "input", "lq", "sheet", *KERNELS))
 INPUTS = frozenset({"blur", "blurry", "blurred"})
 BETWEEN = r"((?:[/_][^\W\d_]+)*[/_])"  # words without digits may stand between those of a case
 
@@ -42,6 +41,10 @@ class CaseFiles:
     suffixes: frozenset[str]  # in lower case
     others: frozenset[str] = frozenset()  # words in the paths of files that are something else
     inputs: frozenset[str] = frozenset()  # the same, for words behind the name of the case
+    # Of several files that may be the case's, those with one of these words in their name count alone, and of
+    # those that differ in the suffix the first of these suffixes.
+    wanted: frozenset[str] = frozenset()
+    first: tuple[str, ...] = ()
 
     @cached_property
     def whole(self) -> str:
@@ -66,7 +69,7 @@ class CaseFiles:
             NotSupportedError: The name of the case lacks a number that the pattern asks for.
         """
         if self.is_pattern:
-            return self._matching(_filled(self.whole, case))
+            return self._one_of_a_name(self._matching(_filled(self.whole, case)))
         words = WORD.findall(case)
         named = re.compile(r"(.*/|)" + BETWEEN.join(map(re.escape, words)) + r"((?:_[^/_]+)*)")
         ranked: dict[Path, int] = {}
@@ -77,8 +80,10 @@ class CaseFiles:
                 ranked[path] = -1 if folders else -2
             elif words and (match := named.fullmatch(name)) and self._is_result(match):
                 ranked[path] = match[match.lastindex or 0].count("_")
+        wanted = {path: r for path, r in ranked.items() if self._is_wanted(path, words)}
+        ranked = wanted or ranked
         best = min(ranked.values(), default=None)
-        return sorted(path for path, rank in ranked.items() if rank == best)
+        return self._one_of_a_name(sorted(path for path, rank in ranked.items() if rank == best))
 
     def only_one(self, case: str) -> Path:
         """Return the case's file.
@@ -99,6 +104,20 @@ class CaseFiles:
     def all(self) -> list[Path]:
         """List all files that may belong to some case."""
         return self._matching(PLACE.sub("*", self.whole)) if self.is_pattern else sorted(self._names)
+
+    def _is_wanted(self, path: Path, words: Sequence[str]) -> bool:
+        """Tell whether a file's name has one of the wanted words beside those of the case."""
+        own = WORD.findall(path.stem)
+        beside = own[len(words) :] if own[: len(words)] == words else own
+        return not self.wanted.isdisjoint(word.lower() for word in beside)
+
+    def _one_of_a_name(self, paths: list[Path]) -> list[Path]:
+        """Keep of files that differ in their suffix alone the one with the first suffix."""
+        places = {suffix: place for place, suffix in enumerate(self.first)}
+        by_name: dict[Path, Path] = {}
+        for path in sorted(paths, key=lambda each: places.get(each.suffix.lower(), len(places))):
+            by_name.setdefault(path.with_suffix("") if self.first else path, path)
+        return sorted(by_name.values())
 
     def _is_result(self, match: re.Match[str]) -> bool:
         """Tell whether the words beside those of a case allow that a file is the case's."""
@@ -144,8 +163,9 @@ def restored_images(path: str) -> CaseFiles:
 
 
 def kernel_files(path: str) -> CaseFiles:
-    """Return the files of kernels in a folder or of a pattern."""
-    return CaseFiles(path, frozenset({*READERS, ".png"}))
+    """Return the files of kernels in a folder or of a pattern: arrays before their pictures."""
+    suffixes = (*READERS, ".png", ".tif", ".tiff", ".bmp", ".pgm")
+    return CaseFiles(path, frozenset(suffixes), wanted=frozenset(KERNELS), first=suffixes)
 
 
 def _filled(pattern: str, case: str) -> str:

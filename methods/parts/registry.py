@@ -74,15 +74,38 @@ class Method:
 
 
 @cache
-def built_in() -> dict[str, Method]:
-    """Return the methods of this package by name, sorted."""
+def _scanned() -> tuple[dict[str, Method], list[str]]:
+    """Return the methods of this package by name, sorted, and a sentence for each file that gives none."""
     registered: list[Method] = []
+    broken: list[str] = []
     for info in pkgutil.iter_modules(methods.__path__):
         name = f"methods.{info.name}"
-        module = _imported(name, partial(importlib.import_module, name))
-        registered += getattr(module, "METHODS", ())
-        registered += [module.METHOD] if hasattr(module, "METHOD") else []
-    return {method.name: method for method in sorted(registered, key=lambda method: method.name)}
+        try:
+            module = _imported(name, partial(importlib.import_module, name))
+        except InputError as error:  # the others go on
+            broken.append(str(error))
+            continue
+        found = [*getattr(module, "METHODS", ()), *([module.METHOD] if hasattr(module, "METHOD") else [])]
+        registered += [method for method in found if isinstance(method, Method)]
+        if not all(isinstance(method, Method) for method in found):
+            broken.append(f"{name}: METHOD is no {Method.__module__}.Method")
+    return {method.name: method for method in sorted(registered, key=lambda method: method.name)}, broken
+
+
+def built_in() -> dict[str, Method]:
+    """Return the methods of this package by name, sorted; files that cannot be loaded are left out."""
+    return _scanned()[0]
+
+
+def offered() -> tuple[list[Method], list[str]]:
+    """Return all methods, of this package and of others, and a sentence for each that cannot be loaded."""
+    found, broken = list(built_in().values()), list(_scanned()[1])
+    for name in sorted(_plugins().names):
+        try:
+            found.append(find(name))
+        except InputError as error:
+            broken.append(str(error))
+    return found, broken
 
 
 @cache  # it reads the metadata of every installed package, which takes as long as planning several jobs
@@ -100,8 +123,9 @@ def find(name: str) -> Method:
     """Return the method called `name`, of this package or of another.
 
     Raises:
-        InputError: There is none, and the message offers a similar name; or a plug-in of this name cannot be
-            loaded, is no method, or takes the name of a method of this package.
+        InputError: There is none, and the message offers a similar name and names files that cannot be
+            loaded; or a plug-in of this name cannot be loaded, is no method or one of another name, or takes
+            the name of a method of this package.
     """
     known, plugins = built_in(), _plugins()
     if name in known and name in plugins.names:
@@ -117,17 +141,23 @@ def find(name: str) -> Method:
             raise InputError(
                 f"the entry point '{name}' of blindbench.methods is no methods.parts.registry.Method"
             )
+        if plugin.name != name:
+            raise InputError(
+                f"the entry point '{name}' of blindbench.methods is the method '{plugin.name}'; give "
+                "both one name"
+            )
         return plugin
     close = difflib.get_close_matches(name, [*known, *plugins.names], n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    raise InputError(f"unknown method '{name}'.{hint} See: blindbench methods")
+    broken = "".join(f"; {sentence}" for sentence in _scanned()[1])
+    raise InputError(f"unknown method '{name}'.{hint} See: blindbench methods{broken}")
 
 
 def _imported(what: str, load: Callable[[], Any]) -> Any:
     """Import what may be somebody else's. Raises InputError that begins with `what` when that fails."""
     try:
         return load()
-    except Exception as error:  # whatever its code does
+    except (Exception, SystemExit) as error:  # whatever its code does
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{what} cannot be loaded ({reason}); repair or remove it") from error
 

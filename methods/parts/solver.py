@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 
 LOG_EVERY = 10  # iterations between trace rows; the device is read only then
 CHECKPOINT_EVERY = 100  # iterations; a multiple of LOG_EVERY
+BRIGHTEST = 10.0  # mean of an image: overshoot stays far below; one that counts to 255 lies above
 SUM_ERROR = 1e-3  # by which the sum of a kernel in float32 may differ from 1
 
 Value = TypeVar("Value")
@@ -459,6 +460,8 @@ def _flaw(result: Result, shape: tuple[int, ...] | None) -> tuple[Status, str] |
         result: What the method returned.
         shape: That the image must have; None: any.
     """
+    if kind := _flaw_of_kinds(result):
+        return Status.FAILED, f"the method returned {kind}"
     if shape is not None and result.image.shape != shape:
         returned = tuple(result.image.shape)
         return Status.FAILED, f"the method returned an image of shape {returned}, not {tuple(shape)}"
@@ -469,8 +472,30 @@ def _flaw(result: Result, shape: tuple[int, ...] | None) -> tuple[Status, str] |
     for name, values in parts.items():
         if values is not None and not values.isfinite().all():
             return Status.DIVERGED, f"the {name} that the method returned is not finite"
+    if float(result.image.detach().double().mean()) > BRIGHTEST:
+        most = float(result.image.max())
+        return Status.FAILED, f"the method returned an image whose values reach {most:.4g}, not 1"
     wrong = "" if kernels is None else _flaw_of_kernels(kernels)
     return (Status.FAILED, f"the method returned a kernel {wrong}") if wrong else None
+
+
+def _flaw_of_kinds(result: Any) -> str:
+    """Say what a method returned in place of a `Result` of tensors of floats; empty if it is one.
+
+    >>> _flaw_of_kinds(Result(torch.zeros((1, 4, 4), dtype=torch.uint8)))
+    'an image of torch.uint8, not of floats'
+    """
+    if not isinstance(result, Result):
+        return f"{type(result).__name__}, not a {Result.__module__}.Result"
+    parts = {"an image": result.image, "kernels": result.kernels, "a kernel field": result.kernel_field}
+    for name, values in parts.items():
+        if values is None and name != "an image":
+            continue
+        if not isinstance(values, Tensor):
+            return f"{name} that is {type(values).__name__}, not a torch.Tensor"
+        if not values.is_floating_point():
+            return f"{name} of {values.dtype}, not of floats"
+    return ""
 
 
 def _flaw_of_kernels(kernels: Tensor) -> str:

@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+import methods
+from benchmark.core.types import InputError
 from benchmark.tools.method_pages import list_settings
+from methods.parts import registry
 from methods.parts.registry import built_in, no_files
 from tests.benchmark.blur.test_kernel_energy import blurred, motion
 from tests.benchmark.cli.conftest import assert_refused
@@ -122,6 +125,39 @@ def problem(observation, settings, rng, device):
 
 METHOD = Method("mine", "Mine", "none", "MIT", ("uniform",), Settings, problem, gpu=False)
 """
+
+
+def test_plug_ins_are_listed_and_a_broken_one_is_named_alone(blindbench, installed, tmp_path):
+    installed("mine", BROKEN)
+    about = tmp_path / "plugin" / "mine-1.dist-info" / "entry_points.txt"
+    about.write_text(
+        f"{about.read_text()}gone = no_such_module:METHOD\nother = mine:METHOD\nnone = mine:torch\n"
+    )
+    code, output, error = blindbench("methods")
+    assert code == 0
+    assert [line for line in output.splitlines() if line.startswith("mine ")]
+    assert [line for line in output.splitlines() if line.startswith("selfdeblur ")]
+    lines = [line for line in error.splitlines() if line.startswith("blindbench: ")]
+    assert [line.split("'")[1] for line in lines] == ["gone", "none", "other"]
+    assert "cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')" in lines[0]
+    assert "is no methods.parts.registry.Method" in lines[1]
+    assert "is the method 'mine'; give both one name" in lines[2]
+
+
+def test_a_file_in_methods_that_cannot_be_loaded_leaves_the_others(monkeypatch, tmp_path):
+    (tmp_path / "broken_one.py").write_text("import a_library_that_is_not_here\n")
+    (tmp_path / "wrong_one.py").write_text("METHOD = 'unsharp'\n")
+    monkeypatch.setattr("methods.__path__", [*methods.__path__, str(tmp_path)])
+    registry._scanned.cache_clear()
+    try:
+        assert registry.find("selfdeblur").title == "SelfDeblur"
+        with pytest.raises(InputError) as caught:
+            registry.find("unsharp")
+        message = str(caught.value)
+        assert "methods.broken_one cannot be loaded (ModuleNotFoundError: No module named" in message
+        assert "methods.wrong_one: METHOD is no methods.parts.registry.Method" in message
+    finally:
+        registry._scanned.cache_clear()
 
 
 def test_a_plug_in_that_breaks_a_promise_ends_with_code_1(blindbench, installed):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.io
+import tifffile
 from PIL import Image
 
 from benchmark.core.images import write_kernel_image
@@ -22,6 +23,22 @@ def write(path, array):
     else:
         Image.fromarray(np.asarray(array).astype(np.uint8)).save(path)
     return path
+
+
+def test_tiff_files_of_any_numbers_are_kernels(tmp_path):
+    for kind in ("float32", "float64", "uint16", "uint32"):
+        tifffile.imwrite(tmp_path / "k.tif", (1000 * KERNEL).astype(kind))
+        np.testing.assert_allclose(read_kernel(tmp_path / "k.tif"), KERNEL, atol=1e-6)
+    tifffile.imwrite(tmp_path / "k.tif", KERNEL - 0.1)
+    with pytest.raises(InputError, match="a kernel has no negative entry"):
+        read_kernel(tmp_path / "k.tif")
+
+
+def test_a_matlab_file_of_version_7_3_is_named(tmp_path):
+    header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
+    (tmp_path / "k.mat").write_bytes(header.ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(InputError, match=r"k\.mat: a MATLAB file of version 7\.3; save it by save"):
+        read_kernel(tmp_path / "k.mat")
 
 
 @pytest.mark.parametrize("name", ["k.npy", "k.npz", "k.mat", "k.png"])

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmark.core.resources import mirror
 from benchmark.core.schema import read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset, presence
+from benchmark.data.overview import list_datasets
 from benchmark.data.sources import all_sources
+from benchmark.planning.config import make_plan
 from benchmark.tables.paper_tables import paper_table, paper_tables
 
 COUNTS = {
@@ -129,12 +132,14 @@ def test_found_files_are_paired_and_sorted(tmp_path):
 def test_missing_and_surplus_files_are_counted(tmp_path):
     touch(tmp_path, *NAMES)
     with pytest.raises(InputError, match=r"4 files match .* not 5; some are missing"):
-        _ = gopro(tmp_path, count=5).case_ids
+        gopro(tmp_path, count=5).require_all()
+    assert presence(gopro(tmp_path, count=5)) == "4 of 5 cases"
     with pytest.raises(InputError, match=r"4 files match .* not 3; some are too many"):
         _ = gopro(tmp_path, count=3).case_ids
     (tmp_path / NAMES[2]).rename(tmp_path / "gopro/test/GOPR1/sharp/1.png")
     dataset = gopro(tmp_path)
     assert dataset.missing(dataset.case_ids) == ["gopro/test/GOPR1/sharp/000001.png"]
+    assert dataset.complete(dataset.case_ids) == dataset.case_ids[1:]
     assert presence(dataset) == "3 of 4 cases"
 
 
@@ -172,7 +177,8 @@ def test_only_the_listed_pairs_of_an_archive_count(tmp_path):
     assert dataset.case_ids == ["scene002-1", "scene002-10", "scene244_reflect-1", "scene244_reflect-10"]
     (tmp_path / "realblur" / pairs[0][1]).unlink()
     with pytest.raises(InputError, match=r"1 of 8 files are missing, such as .*blur_1\.png"):
-        _ = find_dataset("realblur-j", tmp_path).case_ids
+        find_dataset("realblur-j", tmp_path).require_all()
+    assert presence(find_dataset("realblur-j", tmp_path)) == "3 of 4 cases"
 
 
 def test_the_first_images_are_taken_in_the_order_of_their_names(tmp_path):
@@ -214,7 +220,7 @@ def test_pairs_of_a_manifest_lie_anywhere_below_the_data(tmp_path):
         ("s1,r1,b.png,../../s.png", r"r1: '\.\./\.\./s\.png' leads outside the folder of data"),
         ("s1,r1", "line 2: has another number of cells"),
         ("s1,r1,b.png,s.png,more", "line 2: has another number of cells"),
-        (b"s1,r1,\xe9.png,s.png", "cannot be read as text"),
+        (b"s1,r1,\x81.png,s.png", "cannot be read as text"),
         ('s1,"r1' + "x" * 140_000, "not a CSV table"),
     ],
 )
@@ -235,9 +241,36 @@ def test_a_manifest_may_come_from_a_spreadsheet(tmp_path):
     manifest = tmp_path / "reds125" / "manifest.csv"
     manifest.write_bytes("\ufeffgroup,id,blurry,sharp\r\ns1,r1,my é/b (1).png,s.png\r\n".encode())
     assert find_dataset("reds125", tmp_path).entries["r1"].files == ("my é/b (1).png", "s.png")
-    manifest.write_text("group;id;blurry;sharp\ns1;r1;b.png;s.png\n")
-    with pytest.raises(InputError, match="separated by semicolons; save it with commas"):
-        _ = find_dataset("reds125", tmp_path).case_ids
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_spreadsheets_write_tables_in_many_ways(tmp_path, encoding, separator):
+    _ = write(tmp_path, "reds125")
+    (tmp_path / "reds125").mkdir()
+    lines = ["group,id,blurry,sharp", 's1,r1,"über, alt/b.png",s.png', ",,,", ""]
+    if separator != ",":
+        lines = ["group,id,blurry,sharp", "s1,r1,über/b.png,s.png", ",,,", ""]
+    text = "\r\n".join(lines).replace(",", separator) if separator != "," else "\r\n".join(lines)
+    named = "sep=|\r\n" if separator == "|" else ""  # which Excel needs for a separator of one's own
+    (tmp_path / "reds125" / "manifest.csv").write_bytes((named + text).encode(encoding))
+    ((_, entry),) = find_dataset("reds125", tmp_path).entries.items()
+    folder = "über, alt" if separator == "," else "über"
+    assert (entry.id, entry.group, entry.files) == ("r1", "s1", (f"{folder}/b.png", "s.png"))
+
+
+def test_a_mirror_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv(MIRROR, str(tmp_path / "mistyped"))
+    with pytest.raises(
+        InputError, match=r"BLINDBENCH_MIRROR=.*mistyped: no such folder; correct it, or unset"
+    ):
+        list_datasets()
+    with pytest.raises(InputError, match="mistyped: no such folder"):
+        make_plan({}, "x.yaml")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(MIRROR, "~/mirror")
+    (tmp_path / "mirror").mkdir()
+    assert mirror() == tmp_path / "mirror"
 
 
 def test_a_file_of_a_dataset_gives_no_case_a_name_that_a_shell_would_run(tmp_path):

@@ -302,6 +302,48 @@ def test_a_config_may_select_cases():
     assert plan.shards["blurry"][0][0].cases == ["camera"]
 
 
+@pytest.fixture
+def part_of_gopro(monkeypatch, tmp_path):
+    """A mirror with two pairs of GoPro and a blurry image without its sharp one, of 1111 pairs."""
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    names = ("GOPR1/blur/000001", "GOPR1/sharp/000001", "GOPR2/blur/000001", "GOPR2/sharp/000001")
+    for name in (*names, "GOPR2/blur/000002"):
+        path = tmp_path / "data" / "gopro" / "test" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+@pytest.mark.usefixtures("part_of_gopro")
+@pytest.mark.parametrize(
+    ("cases", "running"),
+    [
+        (["GOPR1-*"], ["GOPR1-000001"]),
+        ("here", ["GOPR1-000001", "GOPR2-000001"]),
+        (["GOPR2-*"], []),
+        (None, []),
+    ],
+)
+def test_a_part_of_a_dataset_runs_when_asked_and_the_plan_says_how_many(cases, running):
+    selected = {} if cases is None else {"cases": {"gopro": cases}}
+    plan = make_plan(changed(datasets=["gopro"], **selected), "x.yaml")
+    assert list(plan.datasets["gopro"].cases) == running
+    (row,) = plan_overview(plan)
+    assert (row["cases"], row["run"]) == (1111, len(running))
+    if cases is None:
+        assert "3 files match" in row["remark"]
+        assert "not 1111; some are missing" in row["remark"]
+    else:
+        assert bool(row["remark"]) == (not running)
+
+
+def test_no_case_is_here(monkeypatch, tmp_path):
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    plan = make_plan(changed(datasets=["lai"], cases={"lai": "here"}), "x.yaml")
+    assert plan.absent["lai"].startswith("no case has all its files here; blindbench download lai")
+    with pytest.raises(InputError, match=r"cases\.lai: 'there' is not allowed; it must match \^here\$"):
+        make_plan(changed(datasets=["lai"], cases={"lai": "there"}), "x.yaml")
+
+
 def test_a_job_takes_minutes_or_as_many_cases_as_the_config_says():
     methods = {"blurry": {}, "l0-grad": {}, "selfdeblur": {}, "selfdeblur@short": {"iterations": 10}}
     plan = make_plan(changed(methods=methods, shard_size=None), "x.yaml")

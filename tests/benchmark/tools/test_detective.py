@@ -37,6 +37,17 @@ def test_images_are_paired_by_the_longest_name_that_begins_theirs(tmp_path):
     assert [path.name for path in found.unpaired] == ["im100_k.png", "im2.png"]
 
 
+def test_what_deblur_writes_beside_a_photo_is_passed_over(tmp_path):
+    sharp = folder(tmp_path / "sharp", "a.png", "b_kernel.png")
+    restored = folder(tmp_path / "restored", "a.png", "a_kernel.png", "a_sheet.png", "b_kernel.png")
+    found = pair_by_name(restored, sharp)
+    assert {(a.name, b.name) for a, b in found.pairs} == {
+        ("a.png", "a.png"),
+        ("b_kernel.png", "b_kernel.png"),
+    }
+    assert found.unpaired == ()
+
+
 def test_folders_without_a_pair_are_refused(tmp_path):
     sharp, restored = folder(tmp_path / "sharp", "a.png"), folder(tmp_path / "restored", "b.png")
     with pytest.raises(InputError, match="no image has the name of one in"):

@@ -34,6 +34,13 @@ def test_basicsr_appends_the_name_of_the_run_below_the_name_of_the_dataset(tree)
     assert of(folder, "GOPR0384_11_00-000003") == []
 
 
+def test_a_folder_that_deblur_wrote_has_an_image_and_a_kernel_for_each_case(tree):
+    folder = tree("im1.png", "im1_kernel.png", "im1_kernel.npz", "im1_sheet.png", "im2.tif", "im2_kernel.tif")
+    assert [of(folder, case) for case in ("im1", "im2")] == [["im1.png"], ["im2.tif"]]
+    kernels = [of(folder, case, kernel_files) for case in ("im1", "im2")]
+    assert kernels == [["im1_kernel.npz"], ["im2_kernel.tif"]]
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -332,6 +332,12 @@ KERNEL = torch.full((1, 2, 2), 0.25)
         (IMAGE[0], None, "failed", "the method returned an image of shape (4, 6), not (1, 4, 6)"),
         (IMAGE, KERNEL[0], "failed", "the method returned kernels of shape (2, 2), not (P, h, w)"),
         (IMAGE, KERNEL[:, :0], "failed", "the method returned kernels of shape (1, 0, 2), not (P, h, w)"),
+        (255 * IMAGE, None, "failed", "the method returned an image whose values reach 127.5, not 1"),
+        (IMAGE.to(torch.uint8), None, "failed", "the method returned an image of torch.uint8, not of floats"),
+        (None, None, "failed", "the method returned an image that is NoneType, not a torch.Tensor"),
+        (IMAGE.numpy(), None, "failed", "the method returned an image that is ndarray, not a torch.Tensor"),
+        (IMAGE, KERNEL.numpy(), "failed", "the method returned kernels that is ndarray, not a torch.Tensor"),
+        (IMAGE[None], None, "failed", "the method returned an image of shape (1, 1, 4, 6), not (1, 4, 6)"),
         (IMAGE, 2 * KERNEL, "failed", "the method returned a kernel whose sum is 2, not 1"),
         (IMAGE, 0 * KERNEL, "failed", "the method returned a kernel whose sum is 0, not 1"),
         (
@@ -349,6 +355,12 @@ def test_what_any_method_returns_is_checked(image, kernels, status, reason):
     restoration = run(direct)["a"]
     assert (restoration.status.value, restoration.reason) == (status, reason)
     assert (restoration.image is None) == (status != "ok")
+
+
+def test_what_is_no_result_at_all_is_named():
+    restoration = run(task("a", lambda: Direct(lambda: IMAGE)))["a"]
+    assert restoration.status is Status.FAILED
+    assert restoration.reason == "the method returned Tensor, not a methods.parts.solver.Result"
 
 
 def test_a_method_that_ends_the_process_has_failed_and_the_others_go_on():
