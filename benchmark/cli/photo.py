@@ -27,6 +27,12 @@ def deblur(
             min=1, help="Side of the square that the blur fits in, in pixels; else several are tried."
         ),
     ] = None,
+    effort: Annotated[
+        Literal["low", "normal", "high"],
+        typer.Option(
+            help="How long kernels are looked for: more sizes, and where they disagree, another way."
+        ),
+    ] = "normal",
     method: Annotated[
         str | None, typer.Option(help="Run this method once, on the whole photo; see: blindbench methods.")
     ] = None,
@@ -68,7 +74,7 @@ def deblur(
     from benchmark.core.kernel_files import read_kernel, write_kernel
     from benchmark.core.photos import read_photo, require_format, write_photo
     from benchmark.runs.machine import claimed_device, prepare
-    from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, read_part
+    from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, deep_method, read_part
     from benchmark.tools.one_image import OneImage, describe
     from benchmark.tools.sheet import write_sheet
 
@@ -83,7 +89,9 @@ def deblur(
         if method is None:
             deblurring = Deblurring(given.image, frame)
             if kernel is None:
-                for _ in deblurring.find(run, () if kernel_size is None else (kernel_size,), report):
+                sizes = () if kernel_size is None else (kernel_size,)
+                deep = OneImage(deep_method(), {}, photo.name, seed, target) if effort == "high" else None
+                for _ in deblurring.find(run, sizes, report, finer=effort != "low", deep=deep):
                     pass
             else:
                 deblurring.take(read_kernel(kernel))

@@ -8,6 +8,7 @@ from scipy.ndimage import uniform_filter
 from benchmark.blur.noise_level import noise_sigma
 from benchmark.core.types import Array
 from benchmark.scoring.colour import full_range_luma
+from benchmark.scoring.kernel_scores import kernel_similarity
 
 Floats = NDArray[np.float64]
 
@@ -16,6 +17,7 @@ CLIPPED = 1 - 1 / 510  # a brighter pixel is saturated: it rounds to 255
 POINT = 0.66  # share of the kernel's mass; kernels that are estimated on sharp photographs have a little more
 FAINT = 0.02  # of a kernel's largest entry: less looks black
 RIM = 0.15  # share of the kernel's mass
+ROUND = 0.9  # similarity to a round Gaussian, of 1
 
 
 def luma_of(photo: Array) -> Floats:
@@ -34,30 +36,81 @@ def saturated_share(luma: Floats) -> float:
     return float((luma > CLIPPED).mean())
 
 
-def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int = 0) -> float:
+def judged_share(photo: tuple[int, int], kernel: tuple[int, int]) -> float:
+    """Compute the share of a photo's pixels whose blur reads no pixel outside, in [0, 1].
+
+    Only they can show whether the kernel is right.
+
+    Args:
+        photo: Its size (H, W).
+        kernel: Its size (h, w).
+
+    >>> judged_share((20, 20), (11, 11)), judged_share((20, 20), (21, 21))
+    (0.25, 0.0)
+    """
+    inside = [max(0, whole - side // 2 * 2) / whole for side, whole in zip(kernel, photo, strict=True)]
+    return inside[0] * inside[1]
+
+
+def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int = 0) -> float | None:
     """Compute the root mean square of kernel * sharp - blurry where the blur reads no pixel outside.
 
     Args:
         blurry: The photo, (H, W).
         sharp: Its restoration, (H, W).
-        kernel: (h, w), sum 1, sides below those of the photo.
+        kernel: (h, w), sum 1.
         border: Least number of px left out on each side, so that kernels of several sizes can be compared.
+
+    Returns:
+        None where every pixel's blur reads one outside: the photo is not larger than the kernel.
 
     >>> flat = np.full((9, 9), 0.5)
     >>> reblur_residual(flat + 0.25, flat, np.ones((1, 1)))
     0.25
+    >>> reblur_residual(flat, flat, np.ones((9, 11)) / 99) is None
+    True
     """
-    difference = scipy.signal.oaconvolve(sharp, kernel, mode="same") - blurry
-    rows, columns = (
+    inside = tuple(
         slice(max(border, side // 2), whole - max(border, side // 2))
         for side, whole in zip(kernel.shape, blurry.shape, strict=True)
     )
-    return float(np.sqrt((difference[rows, columns] ** 2).mean()))
+    if not blurry[inside].size:
+        return None
+    difference = scipy.signal.oaconvolve(sharp, kernel, mode="same") - blurry
+    return float(np.sqrt((difference[inside] ** 2).mean()))
 
 
 def is_point(kernel: Floats) -> bool:
     """Tell whether more than `POINT` of a kernel's mass lies within 3 x 3 px, as for sharp photos."""
     return bool(9 * uniform_filter(kernel, 3, mode="constant").max() > POINT)
+
+
+def roundness(kernel: Floats) -> float:
+    """Compute the similarity of a kernel to a round Gaussian of the same extent, in [0, 1].
+
+    A search that failed often ends in a spot, and so does defocus; the path of a camera seldom does.
+
+    Args:
+        kernel: (h, w), sum 1.
+
+    >>> spot = np.exp(-(np.arange(-7, 8) ** 2) / 8)
+    >>> round(roundness(np.outer(spot, spot) / spot.sum() ** 2), 2)
+    1.0
+    """
+    positions = np.indices(kernel.shape).reshape(2, -1)
+    weights = kernel.ravel()
+    centred = positions - (positions @ weights)[:, None]
+    spread = max(
+        float((centred**2).sum(0) @ weights) / 2, 1 / 12
+    )  # variance along an axis; at least a pixel's
+    reach = np.arange(-max(kernel.shape), max(kernel.shape) + 1)
+    profile = np.exp(-(reach**2) / (2 * spread))
+    return kernel_similarity(kernel, np.outer(profile, profile))
+
+
+def is_blob(kernel: Floats) -> bool:
+    """Tell whether a kernel's `roundness` is above `ROUND`: a spot, not the path of a camera."""
+    return roundness(kernel) > ROUND
 
 
 def fills_box(kernel: Floats) -> bool:

@@ -7,7 +7,9 @@ from benchmark.core.types import Array
 from benchmark.tools.measures import (
     Floats,
     fills_box,
+    is_blob,
     is_point,
+    judged_share,
     luma_of,
     noise_level,
     reblur_residual,
@@ -20,6 +22,8 @@ from benchmark.tools.measures import (
 AGREEMENT = 0.8  # similarity of the kernels of different sizes, of 1
 MISFIT = 6.0  # re-blur residual in units of the noise; JPEG files smooth the noise, which makes it larger
 SATURATED = 0.01  # share of the pixels
+RISE = 2.5  # times the least misfit of all sizes: the largest
+JUDGED = 0.1  # share of the pixels that can show whether the kernel is right: the least
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,14 @@ class Verdict:
     sentence: str
     trusted: bool
     noise: float  # standard deviation, estimated
-    residual: float | None = None  # see `reblur_residual`; None where nothing was done
+    residual: float | None = None  # see `reblur_residual`; None where nothing was done, or no pixel shows it
     agreement: float | None = None  # mean similarity to the kernels of other sizes; None where there is none
     kernel_size: int | None = None  # the one that was chosen, in px of the photo
 
     @property
     def numbers(self) -> str:
         """The numbers behind the sentence; empty where nothing was done."""
-        if self.kernel_size is None or self.residual is None:
+        if self.kernel_size is None:
             return ""
         others = (
             ""
@@ -60,7 +64,7 @@ def judge(
     noise: float,
     agreement: float | None,
     kernel_size: int,
-    largest: bool,
+    rise: float,
     given: bool = False,
     turned: bool = False,
 ) -> Verdict:
@@ -74,14 +78,21 @@ def judge(
         noise: Standard deviation of the photo's noise.
         agreement: Mean similarity of the kernel to those of other sizes; None where one size was tried.
         kernel_size: The declared size, in px of the photo.
-        largest: Whether no larger size was tried.
+        rise: How many times the least misfit of all sizes the largest is.
         given: Whether the user gave the kernel: then its shape is no reason to doubt.
         turned: Whether the kernel explains the photo far better when it is turned by 180 degrees.
     """
     residual = reblur_residual(photo, image, kernel)
-    doubts = list(_doubts(estimate, largest, agreement, residual / noise, saturated_share(photo), given))
-    if turned:
-        doubts.insert(0, "turned by 180 degrees the kernel explains the photo better")
+    misfit = None if residual is None else residual / noise
+    doubts = ["turned by 180 degrees the kernel explains the photo better"] if turned else []
+    doubts += [] if given else _doubts_of_shape(estimate)
+    doubts += _doubts_of_fit(agreement, misfit, rise)
+    judged = judged_share(photo.shape, kernel.shape)
+    if judged < JUDGED:
+        doubts.append(f"the kernel is so large that only {judged:.0%} of the photo shows whether it is right")
+    saturated = saturated_share(photo)
+    if saturated > SATURATED:
+        doubts.append(f"{saturated:.0%} of the photo is saturated, and rings start there")
     sentence = _sentence(doubts, agreement, given)
     return Verdict(sentence, not doubts, noise, residual, agreement, kernel_size)
 
@@ -92,25 +103,37 @@ def reblur_sentence(photo: Array, image: Array, kernel: Floats) -> str:
     return _against_noise(reblur_residual(luma, luma_of(image), kernel), noise_level(luma))
 
 
-def _against_noise(residual: float, noise: float) -> str:
+def _against_noise(residual: float | None, noise: float) -> str:
+    if residual is None:
+        return "no pixel shows whether the kernel is right, as the photo is not larger"
     difference = f"the result differs from the photo by {residual:.4f}"
     return f"blurred again, {difference} (the photo's noise: {noise:.4f})"
 
 
-def _doubts(
-    kernel: Floats, largest: bool, agreement: float | None, misfit: float, saturated: float, given: bool
-) -> Iterator[str]:
-    """Yield the reasons not to trust a restoration; `misfit` is its residual in units of the noise."""
-    if is_point(kernel) and not given:
+def _doubts_of_shape(kernel: Floats) -> Iterator[str]:
+    """Yield what speaks against a kernel that was estimated, by its looks."""
+    if is_point(kernel):
         yield "most of the kernel lies within 3 x 3 px: the photo is hardly blurred, or its blur was missed"
+    elif is_blob(kernel):
+        yield "the kernel is a round spot: the photo is out of focus, or its motion was missed"
+    if fills_box(kernel):
+        yield "the kernel reaches the rim of its square, so the blur may be larger"
+
+
+def _doubts_of_fit(agreement: float | None, misfit: float | None, rise: float) -> Iterator[str]:
+    """Yield what speaks against a restoration, by the other sizes and by the photo.
+
+    Args:
+        agreement: As in `judge`.
+        misfit: The residual in units of the noise; None where no pixel shows it.
+        rise: As in `judge`.
+    """
     if agreement is not None and agreement < AGREEMENT:
         yield "the kernels of different sizes disagree"
-    if fills_box(kernel) and largest and not given:
-        yield "the kernel reaches the rim of its square, so the blur may be larger"
-    if misfit > MISFIT:
+    if rise > RISE:
+        yield f"the worst size misses the photo {rise:.1f} times as far as the best, so the search went wrong"
+    if misfit is not None and not misfit <= MISFIT:  # so NaN is doubted, too
         yield f"blurred again, the result differs from the photo by {misfit:.1f} times the noise"
-    if saturated > SATURATED:
-        yield f"{saturated:.0%} of the photo is saturated, and rings start there"
 
 
 def _sentence(doubts: list[str], agreement: float | None, given: bool) -> str:

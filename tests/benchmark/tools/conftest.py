@@ -26,6 +26,16 @@ def pair():
     return sharp[:, :, 4:-4], (blurry + noise).clip(0, 1).astype(np.float32)
 
 
+@pytest.fixture(scope="session")
+def streaked():
+    """A photograph (1, 190, 200), the same blurred by 27 px along rows with a little noise, the kernel."""
+    kernel = line_kernel(27, 27)[13:14]
+    sharp = data.camera()[60:250, 160:386].astype(np.float32)[None] / 255
+    blurry = convolve_valid(torch.from_numpy(sharp), torch.from_numpy(kernel).float()).numpy()
+    noise = np.random.default_rng(0).normal(0, 0.003, blurry.shape)
+    return sharp[:, :, 13:-13], (blurry + noise).clip(0, 1).astype(np.float32), kernel
+
+
 def psnr(estimate, sharp):
     inner = (slice(None), slice(10, -10), slice(10, -10))
     return -10 * np.log10(((estimate - sharp)[inner] ** 2).mean())

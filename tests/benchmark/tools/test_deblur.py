@@ -4,8 +4,19 @@ import numpy as np
 import pytest
 
 from benchmark.core.types import InputError, Restoration, Status
+from benchmark.runs.names import base_method
 from benchmark.tools import deblur as module
-from benchmark.tools.deblur import KernelCandidate, choose, deblur_photo, enlarged, fitting_sizes
+from benchmark.tools.deblur import (
+    DEEP_PRESET,
+    KernelCandidate,
+    choose,
+    deblur_photo,
+    deep_method,
+    enlarged,
+    fitting_sizes,
+    rise,
+)
+from methods.parts.registry import built_in
 from tests.benchmark.tools.conftest import line_kernel, psnr
 
 
@@ -112,22 +123,154 @@ def test_a_kernel_that_fills_the_largest_size_is_looked_for_on_a_smaller_photo(m
 
 
 def test_sizes_fit_the_photo():
-    assert fitting_sizes(512, 1) == [15, 31, 51, 75]
+    assert fitting_sizes(512, 1) == [15, 31, 51, 75, 101, 151]
     assert fitting_sizes(120, 1) == [15, 31]
     assert fitting_sizes(30, 1) == [9]
     assert fitting_sizes(14, 1) == []
-    assert fitting_sizes(512, 2) == [51, 75]
-    assert fitting_sizes(512, 4) == [31]
+    assert fitting_sizes(512, 2) == []
+    assert fitting_sizes(900, 2) == [101]
+    assert fitting_sizes(1000, 2) == [101, 151]
+    assert fitting_sizes(900, 4) == [51, 75]
 
 
-def test_the_choice_weighs_misfit_against_agreement():
+def candidate(size, kernel, misfit=1.0, energy=1.0):
+    return KernelCandidate(size, kernel, misfit, energy, part=(slice(0, 512), slice(0, 512)))
+
+
+def test_the_choice_weighs_energy_against_agreement():
     line, other = line_kernel(31, 9), line_kernel(31, 9, vertical=True)
+    agreeing = [
+        candidate(15, line, energy=1.5),
+        candidate(31, line, energy=1.2),
+        candidate(51, line, energy=1.3),
+    ]
+    assert choose(agreeing).size == 31
+    with_another = [candidate(15, line, energy=1.3), candidate(31, other, energy=1.2), agreeing[2]]
+    assert choose(with_another).size in (15, 51)
 
-    def chosen_size(*candidates):
-        return choose([KernelCandidate(*candidate) for candidate in candidates]).size
 
-    assert chosen_size((15, line, 1.5), (31, line, 1.2), (51, line, 1.3)) == 31
-    assert chosen_size((15, line, 1.3), (31, other, 1.2), (51, line, 1.4)) == 15
+def test_a_kernel_that_misses_the_photo_is_not_chosen():
+    line = line_kernel(31, 9)
+    sizes = [candidate(15, line, misfit=1.0, energy=1.2), candidate(31, line, misfit=1.6, energy=1.0)]
+    assert choose(sizes).size == 15
+    assert choose([sizes[0], candidate(31, line, misfit=1.4, energy=1.0)]).size == 31
+
+
+def test_a_kernel_that_fills_its_box_loses_to_a_larger_one_that_does_not():
+    """The misfits and energies are those of a photo of a sign, whose streak of 35 px cannot lie in 15 px."""
+    cut, whole = line_kernel(15, 15), line_kernel(51, 35)
+    sizes = [
+        candidate(15, cut, 3.1, 1.7),
+        candidate(31, line_kernel(31, 31), 6.1, 1.8),
+        candidate(51, whole, 5.8, 1.9),
+    ]
+    assert choose(sizes).size == 51
+    # Where all fill their boxes there is no such reason.
+    assert choose(sizes[:2]).size == 15
+
+
+def test_a_size_that_is_too_small_for_the_blur_is_not_chosen(streaked):
+    """An estimator that finds as much of the true kernel as its box holds: the rest is cut off."""
+    sharp, blurry, kernel = streaked
+
+    def cut(part, size):
+        inner = kernel[:, max(0, (kernel.shape[1] - size) // 2) :][:, :size]
+        room = [(size - side) // 2 for side in inner.shape]
+        return estimated(np.pad(inner / inner.sum(), [(side, side) for side in room]))
+
+    result = deblur_photo(blurry, cut)
+    assert result.verdict.kernel_size in (31, 39, 51)
+    assert psnr(result.image, sharp) > psnr(blurry, sharp) + 4
+    alone = deblur_photo(blurry, cut, [15])
+    assert "rim of its square" in alone.verdict.sentence
+
+
+def test_the_sizes_around_the_best_are_tried_unless_time_is_short(pair):
+    def tried(*, finer):
+        seen = []
+        deblur_photo(pair[1], lambda part, size: seen.append(size) or right(part, size), finer=finer)
+        return seen
+
+    assert tried(finer=False) == [15, 31]
+    assert tried(finer=True) == [15, 31, 21]
+
+
+def test_the_deep_method_is_asked_where_kernels_disagree(monkeypatch, pair):
+    monkeypatch.setattr(module, "DEEP_PART", 100)
+    asked = []
+
+    def deep(part, size):
+        asked.append((part.shape, size))
+        return right(part, size)
+
+    deblur_photo(pair[1], right, deep=deep)
+    assert asked == []
+    wrong = lambda part, size: estimated(line_kernel(size, size - 6, vertical=True))  # noqa: E731
+    result = deblur_photo(pair[1], wrong, deep=deep)
+    ((shape, size),) = asked
+    assert shape == (1, 100, 100)
+    assert result.verdict.kernel_size == size
+    assert psnr(result.image, pair[0]) > psnr(pair[1], pair[0]) + 5
+
+
+def test_one_method_is_the_deep_one():
+    assert base_method(deep_method()).role == "method"
+    assert [method.name for method in built_in().values() if DEEP_PRESET in method.presets] == [
+        base_method(deep_method()).name
+    ]
+
+
+def test_larger_sizes_are_tried_only_while_the_kernel_fills_its_box(monkeypatch, pair):
+    monkeypatch.setattr(module, "SIZES", (7, 11, 15, 21, 31))
+    monkeypatch.setattr(module, "ALWAYS", 11)
+
+    def tried(length):
+        seen = []
+        deblur_photo(
+            pair[1],
+            lambda part, size: seen.append(size) or estimated(line_kernel(size, min(size, length))),
+            finer=False,
+        )
+        return seen
+
+    assert tried(5) == [7, 11]
+    assert tried(13) == [7, 11, 15, 21]
+    assert tried(21) == [7, 11, 15, 21, 31]
+
+
+def test_misfits_that_rise_with_the_size_are_doubted(pair):
+    line = line_kernel(15, 5)
+    assert rise([candidate(15, line, 1.5), candidate(31, line, 1.8), candidate(51, line, 6.0)]) == 4
+    assert rise([candidate(15, line_kernel(15, 15), 1.0), candidate(31, line, 6.0)]) == 1
+
+    def worse(part, size):
+        return right(part, size) if size == 15 else estimated(line_kernel(size, 15, vertical=True))
+
+    assert "so the search went wrong" in deblur_photo(pair[1], worse).verdict.sentence
+
+
+def test_a_round_kernel_is_doubted(pair):
+    spot = np.exp(-(np.arange(-7, 8) ** 2) / 8)
+    verdict = deblur_photo(pair[1], lambda part, size: estimated(np.outer(spot, spot)), [15]).verdict
+    assert "the kernel is a round spot" in verdict.sentence
+
+
+@pytest.mark.parametrize(("side", "size"), [(20, 20), (20, 19), (40, 39)])
+def test_a_kernel_as_large_as_the_photo_is_doubted(side, size):
+    """No pixel, or only a few, shows whether it is right."""
+    photo = np.zeros((1, side, side), np.float32)
+    photo[:, side // 3 : -side // 3, side // 3 :] = 0.7
+    result = deblur_photo(photo, lambda part, size: estimated(line_kernel(size | 1, 9)), [size])
+    assert not result.verdict.trusted
+    assert "of the photo shows whether it is right" in result.verdict.sentence
+    assert "nan" not in result.verdict.sentence + result.verdict.numbers
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_a_kernel_without_mass_is_no_kernel(pair, value):
+    result = deblur_photo(pair[1], lambda part, size: estimated(np.full((size, size), value)))
+    assert result.image is pair[1]
+    assert "the method estimated no kernel" in result.verdict.sentence
 
 
 def test_an_enlarged_kernel_keeps_shape_and_mass():

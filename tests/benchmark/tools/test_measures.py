@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmark.blur.convolution import convolve_valid
-from benchmark.tools.measures import fills_box, is_point, reblur_residual
+from benchmark.tools.measures import fills_box, is_blob, is_point, judged_share, reblur_residual
 from tests.benchmark.tools.conftest import line_kernel
 
 
@@ -24,3 +24,18 @@ def test_the_residual_is_taken_where_the_blur_stays_inside():
     inside = convolve_valid(torch.from_numpy(sharp)[None], torch.from_numpy(kernel))[0].numpy()
     blurry[2:-2, 3:-3] = inside + 0.01
     assert reblur_residual(blurry, sharp, kernel) == pytest.approx(0.01)
+
+
+def test_without_a_pixel_whose_blur_stays_inside_there_is_no_residual():
+    flat = np.full((20, 20), 0.5)
+    assert reblur_residual(flat, flat, np.full((21, 21), 1 / 441)) is None
+    assert reblur_residual(flat, flat, np.full((19, 19), 1 / 361)) == pytest.approx(0)
+    assert judged_share((20, 20), (19, 19)) == pytest.approx(0.01)
+
+
+def test_spots_are_told_from_strokes():
+    spot = np.exp(-(np.arange(-10, 11) ** 2) / 18)
+    assert is_blob(np.outer(spot, spot) / spot.sum() ** 2)
+    assert not is_blob(line_kernel(21, 15))
+    corner = line_kernel(21, 15) + line_kernel(21, 15, vertical=True)
+    assert not is_blob(corner / 2)
