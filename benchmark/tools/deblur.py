@@ -18,7 +18,15 @@ from benchmark.blur.nonblind import hyper_laplacian
 from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array, InputError, Restoration, Status
 from benchmark.scoring.kernel_scores import kernel_similarity
-from benchmark.tools.measures import ROUNDING, Floats, fills_box, luma_of, noise_level, reblur_residual
+from benchmark.tools.measures import (
+    ROUNDING,
+    Floats,
+    fills_box,
+    is_point,
+    luma_of,
+    noise_level,
+    reblur_residual,
+)
 from benchmark.tools.texture import Slices, has_texture, textured_part
 from benchmark.tools.verdict import AGREEMENT, Verdict, judge, nothing_done
 from benchmark.tools.windows import data_weight, deconvolve
@@ -386,16 +394,19 @@ def finer_sizes(best: int, ladder: Sequence[int]) -> list[int]:
 def choose(candidates: Sequence[KernelCandidate]) -> KernelCandidate:
     """Choose among candidates of one photo in one reduction.
 
-    A kernel too small for the blur is nearly a point and gives the photo best when blurred again, so one that
-    fills its box counts only where no larger one holds its blur. Of the others, those whose misfit is at most
-    `NEAR` times the least are compared: the one with the least energy / `agreement` is chosen.
+    A kernel too small for the blur is nearly a point and gives the photo best when blurred again. So one that
+    fills its box counts only where no larger one holds its blur, and points only where they are the majority.
+    Of the others, those whose misfit is at most `NEAR` times the least are compared: the one with the least
+    energy / `agreement` is chosen.
 
     `blindbench verdicts verdict-fresh` shows what that gains; docs/own-photos.md has the outcome.
     """
     largest = max((each.size for each in candidates if not fills_box(each.kernel)), default=0)
     holding = [each for each in candidates if each.size >= largest or not fills_box(each.kernel)]
-    least = min(each.misfit for each in holding)
-    near = [each for each in holding if each.misfit <= NEAR * least]
+    strokes = [each for each in holding if not is_point(each.kernel)]
+    compared = strokes if 2 * len(strokes) > len(holding) else holding
+    least = min(each.misfit for each in compared)
+    near = [each for each in compared if each.misfit <= NEAR * least]
     return min(near, key=lambda each: each.energy / (agreement(each, candidates) or 1.0))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import convolve
 
 from benchmark.core.types import InputError, Restoration, Status
 from benchmark.runs.names import base_method
@@ -16,6 +17,7 @@ from benchmark.tools.deblur import (
     fitting_sizes,
     rise,
 )
+from benchmark.tools.verdict import judge
 from methods.parts.registry import built_in
 from tests.benchmark.tools.conftest import line_kernel, psnr
 
@@ -167,6 +169,37 @@ def test_a_kernel_that_fills_its_box_loses_to_a_larger_one_that_does_not():
     assert choose(sizes).size == 51
     # Where all fill their boxes there is no such reason.
     assert choose(sizes[:2]).size == 15
+
+
+def test_a_point_is_chosen_only_where_points_are_the_majority():
+    """A search in a box too small for the blur may end in a point, which gives any photo back."""
+    point, line = line_kernel(15, 3), line_kernel(31, 15)
+    sizes = [candidate(15, point, 1.0, 2.9), candidate(31, line, 2.1, 3.0), candidate(51, line, 2.0, 2.8)]
+    assert choose(sizes).size == 51
+    assert choose([*sizes[:2], candidate(21, point, 1.0, 2.9)]).size in (15, 21)
+
+
+def test_much_noise_hides_no_misfit():
+    """The photo is sharp: a residual of 0.03 is 3 times its noise, and no blur explains it."""
+    rng = np.random.default_rng(0)
+    image = np.kron(rng.random((20, 20)), np.ones((5, 5)))
+    kernel = line_kernel(15, 9)
+    blurred = convolve(image, kernel)
+    verdicts = [
+        judge(
+            blurred + rng.normal(0, sigma, image.shape),
+            image,
+            kernel,
+            kernel,
+            noise=0.01,
+            agreement=0.9,
+            kernel_size=15,
+            rise=1.0,
+        )
+        for sigma in (0.01, 0.03)
+    ]
+    assert [verdict.trusted for verdict in verdicts] == [True, False]
+    assert "by 3.0 times the noise" in verdicts[1].sentence
 
 
 def test_a_size_that_is_too_small_for_the_blur_is_not_chosen(streaked):
