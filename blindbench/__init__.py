@@ -103,7 +103,7 @@ def deblur(
     sizes = () if kernel_size is None else (_whole(kernel_size, kernel_size),)
     with claimed_device(device) as target, _reporting("deblur", progress) as report:
         run = OneImage(KERNEL_METHOD, {"blur": blur}, "the image", seed, target)
-        result = deblur_photo(photo, run, sizes, report)
+        result = deblur_photo(photo, run, sizes, report, spots=blur != "motion")
     restored = image.copy() if result.kernel is None else to_array(result.image, like=image)
     return Deblurred(restored, result.kernel, result.verdict.trusted, result.verdict.sentence)
 

@@ -110,6 +110,7 @@ class Deblurring:
         self.photo = photo
         self._given_part = part
         self.candidates: list[KernelCandidate] = []
+        self._spots = False
         self._noise = ROUNDING
         self._reason = TOO_SMALL  # why there is no candidate
         self._short = min(photo[:, *(part or ())].shape[1:])  # px, where kernels are estimated
@@ -132,6 +133,7 @@ class Deblurring:
         *,
         finer: bool = True,
         deep: Estimate | None = None,
+        spots: bool = False,
     ) -> Iterator[KernelCandidate]:
         """Yield a candidate for each kernel size, as it comes, and add it to `candidates`.
 
@@ -143,11 +145,12 @@ class Deblurring:
             report: Called before each size.
             finer: Whether the sizes between the best one and its neighbours are tried, too.
             deep: A slower estimate, which is tried for the best size where the kernels disagree.
+            spots: Whether round spots are looked for, as for a lens out of focus: then they are no doubt.
 
         Raises:
             InputError: A size is larger than the photo, or than the part that was given.
         """
-        short = self._short
+        short, self._spots = self._short, spots
         if sizes and max(sizes) > short:
             whole = "photo" if self._given_part is None else "part"
             raise InputError(
@@ -300,6 +303,7 @@ class Deblurring:
             given=candidate.given,
             turned=candidate.turned,
             rise=rise(peers),
+            spots=self._spots,
         )
 
     def _peers(self, candidate: KernelCandidate) -> list[KernelCandidate]:
@@ -315,6 +319,7 @@ def deblur_photo(
     *,
     finer: bool = True,
     deep: Estimate | None = None,
+    spots: bool = False,
 ) -> Deblurred:
     """Deblur a photo with the best of the kernels that `estimate` gives; see `Deblurring`.
 
@@ -325,6 +330,7 @@ def deblur_photo(
         report: Called as the work goes on.
         finer: See `Deblurring.find`.
         deep: See `Deblurring.find`.
+        spots: See `Deblurring.find`.
 
     Raises:
         InputError: A size is larger than the photo.
@@ -337,7 +343,7 @@ def deblur_photo(
     'nothing was done to the photo: it has no edges beyond its noise that would show a blur'
     """
     deblurring = Deblurring(photo)
-    for _ in deblurring.find(estimate, sizes, report, finer=finer, deep=deep):
+    for _ in deblurring.find(estimate, sizes, report, finer=finer, deep=deep, spots=spots):
         pass
     return deblurring.restored(deblurring.best(), report)
 

@@ -66,6 +66,7 @@ def judge(
     agreement: float | None,
     kernel_size: int,
     rise: float,
+    spots: bool = False,
     given: bool = False,
     turned: bool = False,
 ) -> Verdict:
@@ -80,12 +81,13 @@ def judge(
         agreement: Mean similarity of the kernel to those of other sizes; None where one size was tried.
         kernel_size: The declared size, in px of the photo.
         rise: How many times the least misfit of all sizes the largest is.
+        spots: Whether round spots were looked for: then they are no reason to doubt.
         given: Whether the user gave the kernel: then its shape is no reason to doubt.
         turned: Whether the kernel explains the photo far better when it is turned by 180 degrees.
     """
     residual = reblur_residual(photo, image, kernel)
     doubts = ["turned by 180 degrees the kernel explains the photo better"] if turned else []
-    doubts += [] if given else _doubts_of_shape(estimate)
+    doubts += [] if given else _doubts_of_shape(estimate, spots)
     doubts += _doubts_of_fit(agreement, residual, noise, rise)
     judged = judged_share(photo.shape, kernel.shape)
     if judged < JUDGED:
@@ -110,11 +112,11 @@ def _against_noise(residual: float | None, noise: float) -> str:
     return f"blurred again, {difference} (the photo's noise: {noise:.4f})"
 
 
-def _doubts_of_shape(kernel: Floats) -> Iterator[str]:
+def _doubts_of_shape(kernel: Floats, spots: bool) -> Iterator[str]:
     """Yield what speaks against a kernel that was estimated, by its looks."""
     if is_point(kernel):
         yield "most of the kernel lies within 3 x 3 px: the photo is hardly blurred, or its blur was missed"
-    elif is_blob(kernel):
+    elif is_blob(kernel) and not spots:
         yield "the kernel is a round spot: the photo is out of focus, or its motion was missed"
     if fills_box(kernel):
         yield "the kernel reaches the rim of its square, so the blur may be larger"

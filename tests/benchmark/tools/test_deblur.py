@@ -282,10 +282,12 @@ def test_misfits_that_rise_with_the_size_are_doubted(pair):
     assert "so the search went wrong" in deblur_photo(pair[1], worse).verdict.sentence
 
 
-def test_a_round_kernel_is_doubted(pair):
+@pytest.mark.parametrize("spots", [False, True])
+def test_a_round_kernel_is_doubted_unless_one_is_looked_for(pair, spots):
     spot = np.exp(-(np.arange(-7, 8) ** 2) / 8)
-    verdict = deblur_photo(pair[1], lambda part, size: estimated(np.outer(spot, spot)), [15]).verdict
-    assert "the kernel is a round spot" in verdict.sentence
+    kernel = np.outer(spot, spot)
+    verdict = deblur_photo(pair[1], lambda part, size: estimated(kernel), [15], spots=spots).verdict
+    assert ("the kernel is a round spot" in verdict.sentence) is not spots
 
 
 @pytest.mark.parametrize(("side", "size"), [(20, 20), (20, 19), (40, 39)])
