@@ -153,9 +153,9 @@ def test_the_choice_weighs_energy_against_agreement():
 
 def test_a_kernel_that_misses_the_photo_is_not_chosen():
     line = line_kernel(31, 9)
-    sizes = [candidate(15, line, misfit=1.0, energy=1.2), candidate(31, line, misfit=1.6, energy=1.0)]
+    sizes = [candidate(15, line, misfit=1.0, energy=1.2), candidate(31, line, misfit=2.1, energy=1.0)]
     assert choose(sizes).size == 15
-    assert choose([sizes[0], candidate(31, line, misfit=1.4, energy=1.0)]).size == 31
+    assert choose([sizes[0], candidate(31, line, misfit=1.9, energy=1.0)]).size == 31
 
 
 def test_a_kernel_that_fills_its_box_loses_to_a_larger_one_that_does_not():
