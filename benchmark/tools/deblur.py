@@ -401,16 +401,17 @@ def choose(candidates: Sequence[KernelCandidate]) -> KernelCandidate:
     """Choose among candidates of one photo in one reduction.
 
     A kernel too small for the blur is nearly a point and gives the photo best when blurred again. So one that
-    fills its box counts only where no larger one holds its blur, and points only where they are the majority.
-    Of the others, those whose misfit is at most `NEAR` times the least are compared: the one with the least
+    fills its box counts only where no larger one holds its blur; and points count where they are the majority,
+    else strokes do. Of these, those whose misfit is at most `NEAR` times the least are compared: the one with the least
     energy / `agreement` is chosen.
 
     `blindbench verdicts verdict-fresh` shows what that gains; docs/own-photos.md has the outcome.
     """
     largest = max((each.size for each in candidates if not fills_box(each.kernel)), default=0)
     holding = [each for each in candidates if each.size >= largest or not fills_box(each.kernel)]
+    points = [each for each in holding if is_point(each.kernel)]
     strokes = [each for each in holding if not is_point(each.kernel)]
-    compared = strokes if 2 * len(strokes) > len(holding) else holding
+    compared = strokes if len(strokes) > len(points) else points
     least = min(each.misfit for each in compared)
     near = [each for each in compared if each.misfit <= NEAR * least]
     return min(near, key=lambda each: each.energy / (agreement(each, candidates) or 1.0))
