@@ -401,9 +401,9 @@ def choose(candidates: Sequence[KernelCandidate]) -> KernelCandidate:
     """Choose among candidates of one photo in one reduction.
 
     A kernel too small for the blur is nearly a point and gives the photo best when blurred again. So one that
-    fills its box counts only where no larger one holds its blur; and points count where they are the majority,
-    else strokes do. Of these, those whose misfit is at most `NEAR` times the least are compared: the one with the least
-    energy / `agreement` is chosen.
+    fills its box counts only where no larger one holds its blur. Points count where they are the majority,
+    else strokes do. Of these, those whose misfit is at most `NEAR` times the least are compared: the one with
+    the least energy / `agreement` is chosen.
 
     `blindbench verdicts verdict-fresh` shows what that gains; docs/own-photos.md has the outcome.
     """
