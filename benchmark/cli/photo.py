@@ -90,11 +90,10 @@ def deblur(
             deblurring = Deblurring(given.image, frame)
             if kernel is None:
                 sizes = () if kernel_size is None else (kernel_size,)
-                spots, deep = blur != "motion", None
-                if effort == "high" and not spots:  # the deep method knows no spots
-                    deep = OneImage(deep_method(), {}, photo.name, seed, target)
-                finer = effort != "low"
-                for _ in deblurring.find(run, sizes, report, finer=finer, deep=deep, spots=spots):
+                spots = blur != "motion"  # the deep method finds none
+                wants_deep = effort == "high" and not spots
+                deep = OneImage(deep_method(), {}, photo.name, seed, target) if wants_deep else None
+                for _ in deblurring.find(run, sizes, report, finer=effort != "low", deep=deep, spots=spots):
                     pass
             else:
                 deblurring.take(read_kernel(kernel))
