@@ -29,6 +29,12 @@ Method = Annotated[str, typer.Argument(help="A method of the plan: <method> or <
 Shard = Annotated[
     int | None, typer.Option(min=0, help="Only this part of its work; the default is all of it.")
 ]
+Batch = Annotated[
+    str | None,
+    typer.Option(
+        help="Cases on their way at once, or auto; by default what the config says.", metavar="N|auto"
+    ),
+]
 Configs = Annotated[
     list[Path] | None, typer.Option(help="A config, by default config/demo.yaml; again for one on top of it.")
 ]
@@ -189,17 +195,22 @@ def synthesize(dataset: Dataset, results: Results = DEMO) -> None:
 
 
 @app.command()
-def restore(method: Method, results: Results = DEMO, shard: Shard = None, threads: Threads = 1) -> None:
+def restore(
+    method: Method, results: Results = DEMO, shard: Shard = None, threads: Threads = 1, batch: Batch = None
+) -> None:
     """Run a method on its cases: finished ones are kept, unfinished ones continue."""
     from benchmark.runs.watch import watched
 
     with watched() as watch:  # forks: imports nothing large before
-        _restore(method, results, shard, threads, watch)
+        _restore(method, results, shard, threads, batch, watch)
 
 
-def _restore(method: str, results: Path, shard: int | None, threads: int, watch: "Watch") -> None:
+def _restore(
+    method: str, results: Path, shard: int | None, threads: int, batch: str | None, watch: "Watch"
+) -> None:
     """Do the work of `restore`."""
     from benchmark.core.console import reporting
+    from benchmark.planning.batches import cases_at_once, read_batch
     from benchmark.planning.plan import Plan
     from benchmark.runs import restore
     from benchmark.runs.machine import claimed_device, prepare
@@ -208,6 +219,7 @@ def _restore(method: str, results: Path, shard: int | None, threads: int, watch:
     plan = Plan.read(results)
     planned = plan.find_method(method)
     numbers = _numbers(method, shard, len(plan.shards[method]))
+    asked = plan.config["batch"] if batch is None else read_batch(batch)
     logging.basicConfig(level=logging.INFO)  # a case that crashes leaves its traceback in the job's log
     prepare(threads)
     jobs = plan.config["jobs_per_gpu"]
@@ -221,6 +233,7 @@ def _restore(method: str, results: Path, shard: int | None, threads: int, watch:
                 overrides=planned.given,
                 snapshots=planned.snapshots,
                 minutes=plan.config.get("minutes_per_case"),
+                batch=cases_at_once(plan, method, number, target, asked),
             )
             restore.restore_shard(Store(results), work, target, report, watch)
 

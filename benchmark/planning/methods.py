@@ -10,7 +10,7 @@ from benchmark.core.types import InputError
 from benchmark.planning.parts import MethodPlan
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import kept_snapshots, method_settings
-from methods.parts.registry import Cost
+from methods.parts.registry import Cost, Method
 from methods.parts.settings import flat
 
 # A job takes minutes where it can, so that neither its start nor Snakemake's count of jobs weighs. Ours.
@@ -34,10 +34,26 @@ def planned_methods(config: Mapping[str, Any]) -> dict[str, MethodPlan]:
             settings=json.loads(json.dumps(flat(settings))),  # lists for tuples, as plan.json has them
             snapshots=kept_snapshots(settings, config["snapshots"] if kept else []),
             datasets=list(only[0] if only else config["datasets"]),
-            shard_size=config.get("shard_size", CASES_PER_JOB[spec.cost]),
+            shard_size=_shard_size(config, spec),
             device=config["device"] if spec.gpu else "cpu",
         )
     return methods
+
+
+def _shard_size(config: Mapping[str, Any], spec: Method) -> int:
+    """Return how many cases a job takes: at least as many as are on their way at once.
+
+    Raises:
+        InputError: The config gives a number below its `batch`.
+    """
+    batch = config["batch"] if isinstance(config["batch"], int) else 1
+    size: int = config.get("shard_size", max(batch, CASES_PER_JOB[spec.cost]))
+    if size < batch:
+        raise InputError(
+            f"batch: a job of {size} cases (shard_size) cannot have {batch} on their way; raise shard_size, "
+            "or lower batch"
+        )
+    return size
 
 
 def with_sweeps(config: Mapping[str, Any]) -> dict[str, Any]:

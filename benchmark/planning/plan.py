@@ -19,6 +19,7 @@ from benchmark.runs.store import Store
 from methods.parts.registry import Cost
 
 FILE = "plan.json"  # in the results folder
+AUTO = "auto"  # the value of a config's `batch` that leaves it to the device
 SCORED_PER_JOB = 200  # restorations: minutes of scoring. Ours.
 # For which a job of restorations asks a cluster, by the cost of its method. One that takes longer is sent
 # again and goes on from its checkpoint. Ours.

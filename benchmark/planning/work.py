@@ -6,9 +6,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe
 from benchmark.planning.config import make_plan
-from benchmark.planning.plan import FILE, Plan
+from benchmark.planning.plan import AUTO, FILE, Plan
 from benchmark.runs import provenance
 from benchmark.runs.machine import prepare
 from benchmark.runs.names import base_method
@@ -82,7 +82,7 @@ class Sample:
         return {
             "seconds": time.process_time() - began,
             "truth": [truth.sharp is not None, truth.kernels is not None, len(truth.frames)],
-            "seen": _described(observation),
+            "seen": described(observation),
         }
 
 
@@ -161,20 +161,26 @@ class Estimates:
         if device == "cuda" and not torch.cuda.is_available():
             return Cost(remark="there is no GPU here to measure it on", is_known=False)
         on_gpu = device != "cpu" and torch.cuda.is_available()
-        measuring = _Measuring(spec, settings, torch.device("cuda" if on_gpu else "cpu"), self.calibration)
+        measuring = Measuring(spec, settings, torch.device("cuda" if on_gpu else "cpu"), self.calibration)
         try:
-            costs = [measuring.cost(sample) for sample in self.samples[dataset]]
+            costs = [
+                measuring.cost(sample.described["seen"], partial(_seen, spec, sample))
+                for sample in self.samples[dataset]
+                if sample.described
+            ]
         except (NotSupportedError, WeightsMissingError) as error:
             return Cost(remark=str(error))
         except UnknownError as error:
             return Cost(remark=str(error), is_known=False)
-        memory = max(cost.memory for cost in costs) + (0.0 if on_gpu else self.start.memory)
+        # How many cases are on their way with batch: auto on a GPU, the memory says when it comes to that.
+        batch = self.plan.config["batch"] if spec.gpu and self.plan.config["batch"] != AUTO else 1
+        memory = batch * max(cost.memory for cost in costs) + (0.0 if on_gpu else self.start.memory)
         seconds = float(np.mean([cost.seconds for cost in costs]))
         return Cost(seconds, memory, max(cost.once for cost in costs), on_gpu)
 
 
 @dataclass(frozen=True)
-class _Measuring:
+class Measuring:
     """Estimates what a method takes with its settings, by measurements that are kept."""
 
     method: Method
@@ -182,10 +188,18 @@ class _Measuring:
     device: torch.device
     calibration: Calibration
 
-    def cost(self, sample: Sample) -> Cost:
-        """Estimate what the restoration of a case takes. Raises UnknownError where that is not measured."""
-        assert sample.described is not None
-        seen = sample.described["seen"]
+    def cost(self, seen: Mapping[str, Any], observation: Callable[[], Observation]) -> Cost:
+        """Estimate what the restoration of a case takes.
+
+        Args:
+            seen: As `described` describes the observation.
+            observation: Makes it, where something must be measured.
+
+        Raises:
+            NotSupportedError: The method does not treat it.
+            WeightsMissingError: The weights that the method starts from are not here.
+            UnknownError: What it takes is not measured.
+        """
         decides = {
             "method": self.method.name,
             "settings": flat(self.settings),
@@ -198,26 +212,27 @@ class _Measuring:
             like = {"channels": seen["shape"][0], "blur_model": seen["blur_model"]}
         measured = self.calibration.recall(
             {**decides, **like},
-            lambda: asdict(pilot.measure(self.method, self._seen(sample), self.settings, self.device)),
+            lambda: asdict(pilot.measure(self.method, observation(), self.settings, self.device)),
         )
         counted = self.calibration.recall(
             {**decides, **seen, "what": "work"},
-            lambda: asdict(pilot.count_work(self.method, self._seen(sample), self.settings)),
+            lambda: asdict(pilot.count_work(self.method, observation(), self.settings)),
         )
         if measured is None or counted is None:
             raise UnknownError(LATER)
         known, work = Pilot(**{**measured, "work": Work(**measured["work"])}), Work(**counted)
         return Cost(known.seconds(work), known.mebibytes(work), known.once)
 
-    def _seen(self, sample: Sample) -> Observation:
-        """Return what the method may see of a case."""
-        observation, _ = sample.images
-        if self.method.needs_true_kernels:
-            return observation
-        return Observation(**{key: value for key, value in vars(observation).items() if key != "kernels"})
+
+def _seen(method: Method, sample: Sample) -> Observation:
+    """Return what the method may see of a case."""
+    observation, _ = sample.images
+    if method.needs_true_kernels:
+        return observation
+    return Observation(**{key: value for key, value in vars(observation).items() if key != "kernels"})
 
 
-def _described(observation: Observation) -> dict[str, Any]:
+def described(observation: Observation) -> dict[str, Any]:
     """Describe an observation without its values."""
     return {
         "shape": list(observation.blurry.shape),

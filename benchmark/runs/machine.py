@@ -28,6 +28,7 @@ KEPT_BYTES = 2**30  # allocations up to this size stay with the process when the
 GPU_LOCKS = "blindbench-gpus"  # a private folder with one file per place on a GPU of this machine
 WAIT_SECONDS = 1.0  # between two looks for a free place
 CPU_INFO = Path("/proc/cpuinfo")
+MEMORY_INFO = Path("/proc/meminfo")
 # Variables that make the numerical libraries take the code of another CPU.
 SWITCHES = (
     "ATEN_CPU_CAPABILITY",
@@ -120,6 +121,19 @@ def prepare(threads: int | None) -> None:
     keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def free_memory(device: torch.device) -> float | None:
+    """Return the MiB that a device has free for this process; None where the system does not tell.
+
+    What torch keeps of a GPU for later use counts as free, too.
+    """
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return (torch.cuda.mem_get_info(device)[0] + kept) / 2**20
+    text = MEMORY_INFO.read_text(encoding="utf-8") if MEMORY_INFO.exists() else ""
+    match = re.search(r"^MemAvailable:\s*(\d+) kB$", text, re.MULTILINE)
+    return int(match[1]) / 2**10 if match else None
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Shard:
     overrides: Mapping[str, Any] = field(default_factory=dict)  # what differs from the defaults or the preset
     snapshots: Collection[int] = ()  # iterations whose estimates are kept, as far as the method takes so many
     minutes: float | None = None  # that each case may take; None: as long as it wants
+    batch: int = 1  # cases that are on their way at once; results do not depend on it
 
     @property
     def restorations(self) -> Iterator[tuple[str, int, str]]:
@@ -85,22 +86,28 @@ def restore_shard(
         record, config_hash = read_record(folders[name]), records[name]["config_hash"]
         return _is_finished(record, config_hash, kept, shard.minutes)
 
-    def begun(tasks: Iterable[Task]) -> Generator[Task]:
-        """Yield each task that is still to do, locked until the next one is asked for."""
-        for task in tasks:
-            with locked(folders[task.name] / ".lock"):
-                remove_leftovers(folders[task.name])
-                if not is_finished(task.name):
-                    yield task
+    locks: dict[str, ExitStack] = {}  # of the cases that this process works on
 
-    # While cases change, the file of records has no seal: theirs are newer. The generator is closed, for one
-    # that an error leaves suspended keeps its case locked.
+    def begun(tasks: Iterable[Task]) -> Iterator[Task]:
+        """Yield each task that is still to do, locked until `done` with it."""
+        for task in tasks:
+            with ExitStack() as lock:
+                lock.enter_context(locked(folders[task.name] / ".lock"))
+                remove_leftovers(folders[task.name])
+                if is_finished(task.name):
+                    continue
+                locks[task.name] = held.enter_context(lock.pop_all())
+            if task.name not in watch.lost:
+                watch.begin(task.name, shard.minutes)
+            yield task
+
+    def done(name: str) -> None:
+        watch.end(name)
+        locks.pop(name).close()
+
+    # While cases change, the file of records has no seal: theirs are newer.
     tasks: list[Task] = []
-    with (
-        locked(file.with_name(f".{file.stem}.lock")),
-        sealed(file),
-        closing(begun(tasks)) as todo,
-    ):
+    with locked(file.with_name(f".{file.stem}.lock")), sealed(file), ExitStack() as held:
         for dataset, seed, case in shard.restorations:
             read = store.read_known_blur if method.needs_true_kernels else store.read_observation
             observation = read(dataset, case)
@@ -122,26 +129,37 @@ def restore_shard(
                     seconds=math.inf if shard.minutes is None else 60 * shard.minutes,
                 )
             )
-        environment = _environment() if tasks else {}
-        for name, restoration in _solved(todo, report, watch, shard.minutes):
-            is_late = restoration.status is Status.TIMED_OUT
-            limit = {"minutes_per_case": shard.minutes} if is_late else {}
-            write_restoration(folders[name], restoration, records[name] | environment | limit)
-            if not is_late:
-                (folders[name] / CHECKPOINT).unlink(missing_ok=True)
+        environment = _environment() | {"batch": shard.batch} if tasks else {}
+        # Closed while the locks are held: that saves the cases which an error leaves on their way.
+        with closing(_solved(tasks, begun, report, watch, shard.batch)) as solved:
+            for name, restoration in solved:
+                is_late = restoration.status is Status.TIMED_OUT
+                limit = {"minutes_per_case": shard.minutes} if is_late else {}
+                write_restoration(folders[name], restoration, records[name] | environment | limit)
+                if not is_late:
+                    (folders[name] / CHECKPOINT).unlink(missing_ok=True)
+                done(name)
         write_json(file, [read_record(folder) for folder in folders.values()])
 
 
 def _solved(
-    tasks: Iterable[Task], report: Report, watch: Watch, minutes: float | None
-) -> Iterator[tuple[str, Restoration]]:
-    """Solve tasks one after another and yield how each ended, also those in which a worker died."""
-    for task in tasks:
-        if task.name in watch.lost:
-            yield task.name, watch.lost[task.name]
-        else:
-            watch.begin(task.name, minutes)
-            yield from solve([task], report)
+    tasks: Sequence[Task],
+    begun: Callable[[Iterable[Task]], Iterator[Task]],
+    report: Report,
+    watch: Watch,
+    batch: int,
+) -> Generator[tuple[str, Restoration]]:
+    """Solve tasks and yield how each ended, also those in which a worker died."""
+    for task in begun([task for task in tasks if task.name in watch.lost]):
+        yield task.name, watch.lost[task.name]
+    others = [task for task in tasks if task.name not in watch.lost]
+    yield from solve(begun([task for task in others if task.name in watch.suspects]), report)
+    together = [task for task in others if task.name not in watch.suspects]
+    if batch > 1:
+        # A process that holds locks and waits for another takes them in the order that all processes do,
+        # whatever their configs: else two could wait for each other.
+        together.sort(key=lambda task: task.name)
+    yield from solve(begun(together), report, batch)
 
 
 def _record(

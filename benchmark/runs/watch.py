@@ -1,9 +1,10 @@
 """Outlive the death of a method: a worker computes, a watcher beside it starts another one where it dies.
 
 A method may end its process: by `os.abort`, by a fault in a library, by more memory than there is. It may
-also never end. So a job is two processes. The worker says which case it begins, through a pipe. A case in
-which two workers died is recorded as failed, one that takes too long as timed out, and the next worker goes
-on with the other cases. Where the watcher is killed as well, nothing is counted: that says nothing about the
+also never end. So a job is two processes. The worker says which case it begins and ends, through a pipe. A
+case in which two workers died is recorded as failed, one that takes too long as timed out, and the next
+worker goes on with the other cases. Where several cases were on their way, none is blamed: the next worker
+tries each of them alone. Where the watcher is killed as well, nothing is counted: that says nothing about the
 case.
 """
 
@@ -15,7 +16,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -34,14 +35,19 @@ class Watch:
 
     pipe: int | None = None  # to the watcher; None where nobody watches
     lost: Mapping[str, Restoration] = field(default_factory=dict)  # cases that no worker survived
+    suspects: Collection[str] = ()  # cases that were on their way together when a worker died: try each alone
 
     def begin(self, case: str, minutes: float | None = None) -> None:
         """Tell the watcher that a case begins, and how long it may take; None: as long as it wants."""
-        self._tell(f"{math.inf if minutes is None else 60 * minutes} {case}")
+        self._tell(f"begin {math.inf if minutes is None else 60 * minutes} {case}")
+
+    def end(self, case: str) -> None:
+        """Tell the watcher that a case has ended, and that its result is written."""
+        self._tell(f"end 0 {case}")
 
     def leave(self) -> None:
         """Tell the watcher that the worker ends by itself."""
-        self._tell("")
+        self._tell("leave 0 ")
 
     def _tell(self, line: str) -> None:
         if self.pipe is not None:
@@ -56,6 +62,7 @@ def watched() -> Iterator[Watch]:
     Call it before anything that starts threads, for the worker is a fork.
     """
     lost: dict[str, Restoration] = {}
+    suspects: set[str] = set()
     deaths: Counter[str] = Counter()
     while True:
         reading, writing = os.pipe()
@@ -66,7 +73,7 @@ def watched() -> Iterator[Watch]:
             os.close(reading)
             _end_with(watcher)
             stop.listen()
-            watch = Watch(writing, lost)
+            watch = Watch(writing, lost, suspects)
             try:
                 yield watch
             finally:
@@ -75,16 +82,21 @@ def watched() -> Iterator[Watch]:
         os.close(writing)
         end = _Watcher(worker, reading).wait()
         os.close(reading)
-        if not end.case:
+        if not end.cases:
             sys.exit(end.code)
-        if end.is_late:
-            lost[end.case] = Restoration(Status.TIMED_OUT, reason=late(end.seconds), seconds=end.seconds)
+        if len(end.cases) > 1:
+            suspects.update(end.cases)
+            then = "each is tried alone"
+        elif end.is_late:
+            lost[end.cases[0]] = Restoration(Status.TIMED_OUT, reason=late(end.seconds), seconds=end.seconds)
+            continue
         else:
-            deaths[end.case] += 1
-            again = "trying once more" if deaths[end.case] < DEATHS else "going on with the other cases"
-            print(f"{end.case}: {end.reason}; {again}", file=sys.stderr, flush=True)
-            if deaths[end.case] == DEATHS:
-                lost[end.case] = Restoration(Status.FAILED, reason=end.reason)
+            (case,) = end.cases
+            deaths[case] += 1
+            then = "trying once more" if deaths[case] < DEATHS else "going on with the other cases"
+            if deaths[case] == DEATHS:
+                lost[case] = Restoration(Status.FAILED, reason=end.reason)
+        print(f"{', '.join(end.cases)}: {end.reason}; {then}", file=sys.stderr, flush=True)
 
 
 def late(seconds: float) -> str:
@@ -98,9 +110,9 @@ class _End:
 
     code: int  # for the shell
     reason: str
-    case: str = ""  # the one that it died in; empty if it ended by itself or was asked to
+    cases: tuple[str, ...] = ()  # those on their way when it died; none if it ended by itself or was asked to
     is_late: bool = False
-    seconds: float = 0.0  # that the case was allowed
+    seconds: float = 0.0  # that these cases were allowed
 
 
 class _Watcher:
@@ -108,7 +120,8 @@ class _Watcher:
 
     def __init__(self, worker: int, pipe: int) -> None:
         self.worker, self.pipe = worker, pipe
-        self.case, self.seconds, self.deadline = "", math.inf, math.inf
+        self.running: dict[str, float] = {}  # the cases on their way, with the seconds that each may take
+        self.deadline = math.inf
         self.unread = b""
         self.asked: list[int] = []  # the signals that asked this process to stop
         self.forwarded = self.is_late = False
@@ -135,11 +148,17 @@ class _Watcher:
         said = os.read(self.pipe, 4096)
         *lines, self.unread = (self.unread + said).split(b"\n")
         for line in lines:
-            allowed, _, self.case = line.decode().partition(" ")
-            self.seconds = float(allowed) if self.case else math.inf
+            what, allowed, case = line.decode().split(" ", 2)
+            if what == "begin":
+                self.running[case] = float(allowed)
+            elif what == "end":
+                self.running.pop(case, None)
+            else:
+                self.running.clear()
             if not self.forwarded:
-                # The solver ends a late case by itself, at the end of a step.
-                self.deadline = time.monotonic() + self.seconds + GRACE
+                # The solver ends a late case by itself, at the end of a step. Cases that take turns together
+                # take the sum of their times at most, before one of them ends.
+                self.deadline = time.monotonic() + (sum(self.running.values()) or math.inf) + GRACE
         return not said
 
     def _hurry(self) -> None:
@@ -157,9 +176,12 @@ class _Watcher:
             return _End(128 + self.asked[0], "")
         how = f"exit code {code}" if code >= 0 else f"signal {-code}: {_meaning(-code)}"
         reason = f"the process died ({how})"
-        if code < 0 and not self.case:
+        if code < 0 and not self.running:
             print(f"blindbench: {reason}", file=sys.stderr, flush=True)
-        return _End(code if code >= 0 else 128 - code, reason, self.case, self.is_late, self.seconds)
+        seconds = sum(self.running.values())
+        if self.is_late:
+            reason = f"not finished within {seconds / 60:g} minutes"
+        return _End(code if code >= 0 else 128 - code, reason, tuple(self.running), self.is_late, seconds)
 
 
 def _meaning(number: int) -> str:

@@ -140,6 +140,8 @@ def _measured(method: Method, observation: Observation, settings: Any, device: t
 
 def _measure(method: Method, observation: Observation, settings: Any, device: torch.device) -> Pilot:
     prepare(threads=1)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)  # that of what was measured before
     memory, clock = _memory(device), _clock(device)
     began = clock()
     problem = _built(method, observation, settings, device)

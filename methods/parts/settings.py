@@ -125,6 +125,18 @@ def without_effect(settings: Any) -> dict[str, str]:
     return own
 
 
+def memory_advice(settings: Any) -> list[str]:
+    """Say what to set to need less memory, such as ['set checkpointing: true'].
+
+    Settings and parts may define a property `advice`, one such sentence; this collects them.
+    """
+    own = [settings.advice] if hasattr(settings, "advice") else []
+    parts = [
+        value for value in (getattr(settings, field.name) for field in fields(settings)) if is_part(value)
+    ]
+    return own + [advice for part in parts for advice in memory_advice(part)]
+
+
 def _own(part: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of `values` that are settings of `part`."""
     return {key: values[key] for key in flat(part) if key in values}

@@ -43,6 +43,7 @@ def environment(installed):
     return installed("dying", PLUGIN)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize(
     ("how", "limit", "status", "reason"),
     [
@@ -51,10 +52,10 @@ def environment(installed):
     ],
 )
 def test_the_other_cases_are_restored_and_the_dying_one_has_its_status(
-    synthesized, environment, how, limit, status, reason
+    synthesized, environment, how, limit, status, reason, batch
 ):
     del synthesized
-    write_plan(methods={"dying": {"how": how}}, **limit)
+    write_plan(methods={"dying": {"how": how}}, batch=batch, **limit)
     restore = [*(sys.executable, "-m", "benchmark", "restore", "dying"), *map(str, HERE)]
     done = subprocess.run(restore, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

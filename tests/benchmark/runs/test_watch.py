@@ -24,11 +24,29 @@ with watched() as watch:
         if case == "b":
             {dies}
         print(case, "done", flush=True)
+        watch.end(case)
+"""
+# The same cases on their way together, unless one of them is suspected.
+TOGETHER = """
+import os, signal, sys, time
+from benchmark.runs.watch import watched
+
+with watched() as watch:
+    tried = [case for case in "abc" if case in watch.suspects]
+    for cases in [*tried, "".join(case for case in "abc" if case not in tried)]:
+        for case in cases:
+            watch.begin(case, {minutes})
+        for case in cases:
+            if case == "b" and case not in watch.lost:
+                {dies}
+        for case in cases:
+            print(case, watch.lost[case].status.value if case in watch.lost else "done", flush=True)
+            watch.end(case)
 """
 
 
-def start(dies, minutes=None):
-    program = PROGRAM.format(dies=dies, minutes=minutes)
+def start(dies, minutes=None, program=PROGRAM):
+    program = program.format(dies=dies, minutes=minutes)
     return subprocess.Popen(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -55,6 +73,28 @@ def test_a_case_that_kills_its_process_twice_has_failed_and_the_others_go_on(die
         f"b: the process died ({how}); trying once more",
         f"b: the process died ({how}); going on with the other cases",
     ]
+
+
+def test_of_cases_that_were_on_their_way_together_none_is_blamed_before_it_dies_alone():
+    process = start("os.abort()", program=TOGETHER)
+    said, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert said.splitlines()[-3:] == ["a done", "b failed", "c done"]
+    how = "the process died (signal 6: Aborted)"
+    assert complaints.splitlines() == [
+        f"a, b, c: {how}; each is tried alone",
+        f"b: {how}; trying once more",
+        f"b: {how}; going on with the other cases",
+    ]
+
+
+def test_cases_together_may_take_the_sum_of_their_times():
+    """One of them never ends, which shows once it is alone."""
+    process = start("time.sleep(600)", minutes=0.001, program=TOGETHER)
+    said, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert said.splitlines()[-3:] == ["a done", "b timed_out", "c done"]
+    assert complaints.splitlines() == ["a, b, c: not finished within 0.003 minutes; each is tried alone"]
 
 
 def test_one_death_is_forgiven(tmp_path):
