@@ -15,7 +15,7 @@ from methods.parts.weight_files import weights_folder
 from methods.ufp import weights
 from methods.ufp.counts import properties
 from methods.ufp.network import mimo_shape
-from methods.ufp.restoration import KernelSettings, restored_by
+from methods.ufp.restoration import KernelSettings, PassSettings, restored_by
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Settings:
 
     # A folder with the authors' MIMO-UNetPlus.pkl or a mimo.safetensors; empty: the package's own folder.
     weights: str = ""
+    passes: PassSettings = PassSettings()
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,23 @@ class KernelsSettings:
 
     weights: str = ""  # a folder with a mimo-ufp-<k>.safetensors; empty: the package's own folder
     kernels: KernelSettings = KernelSettings()
+    passes: PassSettings = PassSettings()
 
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
     """Restore by one pass through the network. Raises WeightsMissingError without weights."""
-    return restored_by("mimo", settings.weights, observation, device, KernelSettings(), rng)
+    return restored_by("mimo", settings.weights, observation, device, KernelSettings(), settings.passes, rng)
 
 
 def problem_with_kernels(
     observation: Observation, settings: KernelsSettings, rng: torch.Generator, device: torch.device
 ) -> Direct:
     """Restore by one pass through the network, or by several. Raises WeightsMissingError without weights."""
-    return restored_by("mimo-ufp", settings.weights, observation, device, settings.kernels, rng)
+    return restored_by(
+        "mimo-ufp", settings.weights, observation, device, settings.kernels, settings.passes, rng
+    )
 
 
 METHODS = (

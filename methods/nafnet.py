@@ -14,7 +14,7 @@ from methods.parts.weight_files import weights_folder
 from methods.ufp import weights
 from methods.ufp.counts import properties
 from methods.ufp.network import Shape
-from methods.ufp.restoration import KernelSettings, restored_by
+from methods.ufp.restoration import KernelSettings, PassSettings, restored_by
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,16 @@ class Settings:
 
     # A folder with the authors' NAFNet-GoPro-width64.pth or a nafnet.safetensors; empty: the package's own.
     weights: str = ""
+    passes: PassSettings = PassSettings()
 
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
     """Restore by one pass through the network. Raises WeightsMissingError without weights."""
-    return restored_by("nafnet", settings.weights, observation, device, KernelSettings(), rng)
+    return restored_by(
+        "nafnet", settings.weights, observation, device, KernelSettings(), settings.passes, rng
+    )
 
 
 METHOD = Method(

@@ -15,7 +15,7 @@ from methods.parts.weight_files import weights_folder
 from methods.ufp import weights
 from methods.ufp.counts import properties
 from methods.ufp.network import Shape
-from methods.ufp.restoration import KernelSettings, restored_by
+from methods.ufp.restoration import KernelSettings, PassSettings, restored_by
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,16 @@ class Settings:
     # A folder with the authors' net_g_latest.pth or a ufpnet-<k>.safetensors; empty: the package's own.
     weights: str = ""
     kernels: KernelSettings = KernelSettings()
+    passes: PassSettings = PassSettings()
 
 
 def problem(
     observation: Observation, settings: Settings, rng: torch.Generator, device: torch.device
 ) -> Direct:
     """Restore by one pass through the network, or by several. Raises WeightsMissingError without weights."""
-    return restored_by("ufpnet", settings.weights, observation, device, settings.kernels, rng)
+    return restored_by(
+        "ufpnet", settings.weights, observation, device, settings.kernels, settings.passes, rng
+    )
 
 
 METHOD = Method(

@@ -40,7 +40,7 @@ from methods.parts.settings import (
     types_of,
     without_effect,
 )
-from methods.parts.solver import Problem, Step, Task, solve
+from methods.parts.solver import Joint, Problem, Step, Task, solve
 
 CPU = torch.device("cpu")
 NOWHERE = torch.device("meta")  # tensors there have no values: whoever computes on it cannot end well
@@ -48,6 +48,7 @@ GREY, COLOUR = (1, 31, 34), (3, 32, 31)  # hardly larger than the smallest gener
 KERNEL_SIZE = (5, 3)
 SHAKEN, GRID = (1, 36, 40), (2, 2)  # an image under camera shake, and the nodes of its kernels
 SUM_ERROR = 1e-5  # relative, of a kernel's sum in float32
+ONE_PASS = 1e-5  # by which an image may differ that a network restores in one pass with others
 LONG = 8  # iterations of the runs that are killed: every stage of a method has some
 # What makes a method small, where it has a setting of this name.
 SMALL: Mapping[str, Any] = {
@@ -281,7 +282,11 @@ def _treats_cases_apart(subject: Subject) -> None:
     alone = subject.restore(observe(case="b"))
     tasks = [subject.task(observe(case=case)) for case in ("a!", "b", "ccc")]
     together = finished(dict(solve(tasks, batch=len(tasks)))["b"])
-    require(same(alone, together), "a case depends on those beside it: keep no state outside the problem")
+    # Sums of float32 numbers come in another order where a network restores several images in one pass.
+    is_joint = isinstance(tasks[0].build(), Joint)
+    agree = np.allclose(image_of(alone), image_of(together), rtol=0, atol=ONE_PASS) if is_joint else False
+    sentence = "a case depends on those beside it: keep no state outside the problem"
+    require(agree or same(alone, together), sentence)
 
 
 def _keeps_snapshots(subject: Subject) -> None:

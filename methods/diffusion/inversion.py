@@ -9,7 +9,6 @@ NeurIPS 2024. Where the paper and the released code differ, the code's way is th
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -132,15 +131,12 @@ class Inversion:
 
     def _noise_in(self, images: Tensor, number: int) -> Tensor:
         stop = self.settings.gradient == "stop"
-        half = torch.autocast(self.device.type, torch.bfloat16) if self.settings.bfloat16 else nullcontext()
-        with half:
-            if stop:
-                with torch.no_grad():
-                    output = self.view.prior.output(images, number)
-            elif torch.is_grad_enabled():
-                output = checkpoint(
-                    self.view.prior.output, images, number, use_reentrant=False, preserve_rng_state=False
-                )
-            else:
-                output = self.view.prior.output(images, number)
-        return output[:, : images.shape[1]].to(images.dtype)
+        given = images, number, self.settings.bfloat16
+        if stop:
+            with torch.no_grad():
+                output = self.view.output(*given)
+        elif torch.is_grad_enabled():
+            output = checkpoint(self.view.output, *given, use_reentrant=False, preserve_rng_state=False)
+        else:
+            output = self.view.output(*given)
+        return output[:, : images.shape[1]]

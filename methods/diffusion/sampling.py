@@ -40,6 +40,7 @@ class SamplingSettings:
     step_factor: float = 1.0  # factor of zeta, for fewer steps or smaller images (ours)
     # Whether activations are computed again instead of kept: less memory, more time, same result (ours).
     checkpointing: bool = False
+    bfloat16: bool = False  # whether the image's network computes in bfloat16, in half the memory (ours)
 
     def __post_init__(self) -> None:
         if not 1 <= self.iterations <= STEPS:
@@ -57,7 +58,9 @@ class SamplingSettings:
     @property
     def advice(self) -> str:
         """What to set to need less memory."""
-        return "take a smaller prior or image" if self.checkpointing else "set checkpointing: true"
+        if not self.checkpointing:
+            return "set checkpointing: true"
+        return "take a smaller prior or image" if self.bfloat16 else "set bfloat16: true"
 
 
 class KernelSide(Protocol):
@@ -235,7 +238,7 @@ class ParallelSampling:
         """Do an ancestral step of both, corrected along the gradient of the residual's norm (not squared)."""
         step = self.steps[-1 - iteration]
         with self.view.memory(not self.settings.checkpointing, self.settings.advice):
-            output = self.view.prior.output(self.state, step.number)
+            output = self.view.output(self.state, step.number, self.settings.bfloat16)
             estimate, mean, log_variance = ancestral(self.state, output, step)
             norm = self.view.residual(estimate, self.kernel.kernels(step)).norm()
             of_image, *of_kernel = torch.autograd.grad(

@@ -5,7 +5,7 @@ there.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -66,6 +66,18 @@ class View:
             self.margin = (height // 2, width // 2)
             if min(f - 2 * m for f, m in zip(self.frame, self.margin, strict=True)) < 1:
                 raise NotSupportedError("no pixel lies far enough inside for the border 'interior'")
+
+    def output(self, images: Tensor, number: int, bfloat16: bool) -> Tensor:
+        """Return what the model says of images (1, 3, H, W) of a step, in their type.
+
+        Args:
+            images: in [-1, 1], with the noise of the step.
+            number: of the step.
+            bfloat16: whether the network computes in bfloat16.
+        """
+        half = torch.autocast(self.device.type, torch.bfloat16) if bfloat16 else nullcontext()
+        with half:
+            return self.prior.output(images, number).to(images.dtype)
 
     def residual(self, images: Tensor, kernels: Tensor | None) -> Tensor:
         """Return the blurry image minus the blur of the model's image.

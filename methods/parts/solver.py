@@ -16,12 +16,12 @@ import math
 import resource
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -110,6 +110,16 @@ class Problem(Protocol):
         Args:
             state: Its tensors may lie on the CPU.
         """
+
+
+@runtime_checkable
+class Joint(Problem, Protocol):
+    """A problem without iterations that can be solved in one pass with others of its kind."""
+
+    kind: Hashable  # that of problems which go together
+
+    def estimates(self, others: Sequence[Any]) -> list[Result]:
+        """Return the estimates of this problem and of others of its kind, in order."""
 
 
 @dataclass(frozen=True)
@@ -262,10 +272,27 @@ class _Case:
         with self._turn():
             return self._step()
 
-    def result(self) -> Restoration:
-        """Read the estimate."""
+    def result(self, result: Result | None = None) -> Restoration:
+        """Read the estimate, unless it is given."""
         with self._turn():
-            return self._result()
+            return self._result(self.problem.estimate() if result is None else result)
+
+    @property
+    def kind(self) -> Hashable:
+        """The kind of a problem that can be solved with others; None for one that cannot."""
+        return self.problem.kind if isinstance(self.problem, Joint) else None
+
+    def results(self, others: "Sequence[_Case]") -> list[Result]:
+        """Return the estimates of this case and of others of its kind. Each gets its share of the seconds."""
+        assert isinstance(self.problem, Joint)
+        began = time.perf_counter()
+        results = self.problem.estimates([other.problem for other in others])
+        if self.problem.device.type == "cuda":
+            torch.cuda.synchronize(self.problem.device)
+        share = (time.perf_counter() - began) / len(results)
+        for case in (self, *others):
+            case.before += share
+        return results
 
     def save(self) -> None:
         """Write a checkpoint between two regular ones."""
@@ -318,9 +345,8 @@ class _Case:
             return _ended(Status.TIMED_OUT, run, problem, Status.TIMED_OUT.sentence)
         return None
 
-    def _result(self) -> Restoration:
+    def _result(self, result: Result) -> Restoration:
         run, problem = self.run, self.problem
-        result = problem.estimate()
         run.seconds = self._seconds()
         if flaw := _flaw(result, self.task.shape):
             status, reason = flaw
@@ -431,7 +457,22 @@ class _Batch:
                     if outcome is not None:
                         self._end(case, outcome)
                         return
-        case = next(case for case in self.cases if case.is_over)
+        over = [case for case in self.cases if case.is_over]
+        if over:
+            self._read(over)
+
+    def _read(self, over: list[_Case]) -> None:
+        """Read the first of the cases that are over, with all of its kind as far as the memory suffices."""
+        case, *others = over
+        others = [other for other in others if case.kind is not None and other.kind == case.kind]
+        while others:
+            results = self.attempt(case.task.name, partial(case.results, others))
+            if not isinstance(results, Restoration):
+                for one, result in zip([case, *others], results, strict=True):
+                    self._end(one, self.attempt(one.task.name, partial(one.result, result)))
+                return
+            # Too many for the memory, or one of them fails, which shows once it is alone.
+            others = others[: (len(others) - 1) // 2]
         self._end(case, self.attempt(case.task.name, case.result))
 
     def _end(self, case: _Case, outcome: Restoration) -> None:

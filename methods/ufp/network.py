@@ -3,7 +3,7 @@
 Without kernels they are NAFNet and MIMO-UNet+ themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -30,6 +30,7 @@ OVERLAP = 80
 # flow, mixed with noise by its uncertainty. 'flow': from the code alone. 'softmax': the estimator's softmax
 # itself, without a flow.
 KernelForm = Literal["uncertain", "flow", "softmax"]
+Noise = torch.Generator | Sequence[torch.Generator] | None  # where noise comes from: see `UfpNet.forward`
 
 
 @dataclass(frozen=True)
@@ -166,14 +167,12 @@ class UfpNet(nn.Module):
             if shape.kernel_form != "softmax":
                 self.flow = KernelFlow(shape.kernel_size, shape.flow_blocks, shape.flow_hidden).eval()
 
-    def forward(
-        self, images: Tensor, rng: torch.Generator | None = None, every: int = 1
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, images: Tensor, rng: Noise = None, every: int = 1) -> tuple[Tensor, Tensor | None]:
         """Restore images; the result does not depend on the tiles in which kernels are estimated.
 
         Args:
             images: (B, 3, H, W), RGB in [0, 1].
-            rng: where noise for the codes comes from; None: no noise.
+            rng: where noise for the codes comes from, one for all images or one for each; None: no noise.
             every: rows and columns between the kernels that are returned.
 
         Returns:
@@ -209,12 +208,12 @@ class UfpNet(nn.Module):
         return (padded + residual).clamp(0, 1)[..., :height, :width], kernels
 
     @torch.no_grad()
-    def kernels(self, images: Tensor, rng: torch.Generator | None = None, decoded_every: int = 1) -> Tensor:
+    def kernels(self, images: Tensor, rng: Noise = None, decoded_every: int = 1) -> Tensor:
         """Estimate the kernels of images.
 
         Args:
             images: (B, 3, H, W) in [0, 1].
-            rng: where noise for the codes comes from; None: no noise.
+            rng: as in `forward`.
             decoded_every: the flow decodes every such row and column; pixels between take the kernel before
                 them.
 
@@ -223,7 +222,7 @@ class UfpNet(nn.Module):
         """
         assert self.estimator is not None
         # In half precision the deviations of the codes would vanish.
-        with torch.autocast("cuda", enabled=False):
+        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             softmax, sigma = self.estimator(images)
             if self.flow is None:
                 return softmax  # type: ignore[no-any-return]  # of a module
@@ -233,8 +232,7 @@ class UfpNet(nn.Module):
             if sigma is not None:
                 sigma = sigma[..., ::decoded_every, ::decoded_every]
             if rng is not None and sigma is not None:
-                noise = torch.randn(codes.shape, generator=rng, dtype=codes.dtype, device=codes.device)
-                codes = uncertain(codes, sigma, noise)
+                codes = uncertain(codes, sigma, _noise_like(codes, rng))
             elif sigma is not None:
                 codes = codes * (1 - sigma**2).sqrt()
             kernels = decoded(self.flow, codes)
@@ -244,6 +242,17 @@ class UfpNet(nn.Module):
             for side in (-2, -1):
                 kernels = kernels.repeat_interleave(decoded_every, side)
         return kernels[..., :height, :width]
+
+
+def _noise_like(codes: Tensor, rng: torch.Generator | Sequence[torch.Generator]) -> Tensor:
+    """Draw noise like codes (B, L, H, W). With a generator for each, it is what each would get alone."""
+    parts = [codes] if isinstance(rng, torch.Generator) else codes.split(1)
+    sources = [rng] if isinstance(rng, torch.Generator) else rng
+    drawn = [
+        torch.randn(part.shape, generator=source, dtype=part.dtype, device=part.device)
+        for part, source in zip(parts, sources, strict=True)
+    ]
+    return torch.cat(drawn)
 
 
 def decoded(flow: KernelFlow, codes: Tensor) -> Tensor:

@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -47,8 +50,22 @@ class KernelSettings:
         return [generator_from(rng, device) for _ in range(count)] or [None]
 
 
-class NetworkRestoration:
-    """One restoration, by one or several passes of a network."""
+@dataclass(frozen=True)
+class PassSettings:
+    """How a trained network runs; a part of a method's settings."""
+
+    # Whether the restoring network computes in bfloat16, in half the memory (ours). Its kernels stay in
+    # float32: the deviations of their codes would vanish.
+    bfloat16: bool = False
+
+    @property
+    def advice(self) -> str:
+        """What to set to need less memory."""
+        return "take a smaller image" if self.bfloat16 else "set bfloat16: true"
+
+
+class NetworkRestoration(Direct):
+    """A `Joint` problem of `methods.parts.solver`: one restoration, by one or several passes of a network."""
 
     def __init__(
         self,
@@ -57,46 +74,66 @@ class NetworkRestoration:
         device: torch.device,
         stride: int,
         generators: Sequence[torch.Generator | None],
+        label: str = "",
+        bfloat16: bool = False,
     ) -> None:
         """Prepare a restoration.
 
         Args:
             observation: the case.
-            network: the trained network.
+            network: the trained network, on `device`.
             device: where it runs.
             stride: rows and columns between the kernels that are kept; 0: as few as keep at most
                 MOST_KERNELS.
             generators: the result is the mean of one pass for each. A generator draws the noise on the codes
                 of the kernels; None stands for no noise.
+            label: names the weights.
+            bfloat16: whether the restoring network computes in bfloat16.
         """
+        super().__init__(lambda: self.estimates([])[0], device, label)
         self.blurry = torch.from_numpy(observation.blurry).to(device)
-        self.network, self.generators = network.to(device), generators
+        self.network, self.generators, self.bfloat16 = network, generators, bfloat16
         self.grid = observation.grid
         pixels = self.blurry.shape[1] * self.blurry.shape[2]
         self.stride = stride or math.ceil((pixels / MOST_KERNELS) ** 0.5)
+        # Images of one size go through one network together.
+        draws = [rng is not None for rng in generators]
+        self.kind = (id(network), self.blurry.shape[1:], self.stride, tuple(draws), bfloat16)
 
     @torch.no_grad()
-    def restore(self) -> Result:
-        """Run the network, and average its kernels over each patch of the blur model, with sum 1 each.
+    def estimates(self, others: "Sequence[NetworkRestoration]") -> list[Result]:
+        """Run the network on all images at once, each with the noise that it would have alone."""
+        together = [self, *others]
+        # A grey image goes in as three equal colours.
+        colours = torch.stack([one.blurry.expand(3, -1, -1) for one in together])
+        passes = []
+        for number, rng in enumerate(self.generators):
+            rngs = None if rng is None else [one.generators[number] for one in together]
+            half = torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
+            with half:
+                passes.append(self.network(colours, rngs, self.stride))
+        return [
+            one.result([(images[i], None if field is None else field[i]) for images, field in passes])
+            for i, one in enumerate(together)
+        ]
 
-        The kernel field holds the kernels as the network has them. A grey image goes in as three equal
-        colours, whose mean comes out.
+    def result(self, passes: Sequence[tuple[Tensor, Tensor | None]]) -> Result:
+        """Average the passes, and their kernels over each patch of the blur model, with sum 1 each.
+
+        The kernel field holds the kernels as the network has them. Of a grey image the mean colour comes out.
+
+        Args:
+            passes: images (3, H, W) with kernels (L, R, C), or with None.
         """
-        colours = self.blurry.expand(3, -1, -1)[None]
-        passes = [self.network(colours, rng, self.stride) for rng in self.generators]
-        restored = torch.stack([image[0] for image, _ in passes]).mean(0)
+        restored = torch.stack([image for image, _ in passes]).mean(0)
         if len(self.blurry) == 1:
             restored = restored.mean(0, keepdim=True)
-        fields = [kernels[0] for _, kernels in passes if kernels is not None]
+        fields = [kernels for _, kernels in passes if kernels is not None]
         if not fields:
             return Result(restored)
         field = torch.stack(fields).mean(0)
         kernels = as_kernels(functional.adaptive_avg_pool2d(field, self.grid)).flatten(0, 1)
         return Result(restored, kernels / kernels.sum((-2, -1), keepdim=True), as_kernels(field))
-
-    def as_problem(self, label: str) -> Direct:
-        """Return the restoration as a problem for the solver; `label` names the weights."""
-        return Direct(self.restore, self.blurry.device, label)
 
 
 def restored_by(
@@ -105,8 +142,9 @@ def restored_by(
     observation: Observation,
     device: torch.device,
     kernels: KernelSettings,
+    passes: PassSettings,
     rng: torch.Generator,
-) -> Direct:
+) -> NetworkRestoration:
     """Build the problem of a method that restores by a trained network.
 
     Args:
@@ -115,16 +153,29 @@ def restored_by(
         observation: the case.
         device: where the network runs.
         kernels: how its kernels are made and kept; a network without kernels ignores them.
+        passes: how it runs.
         rng: where the noise on the kernels' codes comes from.
 
     Raises:
         WeightsMissingError: the folder has no such network.
     """
-    network, label = weights.load_network(weights_folder(folder), stage)
+    place = weights_folder(folder)
+    stamps = tuple((path, path.stat().st_mtime_ns) for path in weights.files(place, stage))
+    network, label = _network_on(device, place, stage, stamps)
     generators = kernels.generators(rng, device) if network.shape.kernel_size else [None]
-    return NetworkRestoration(observation, network, device, kernels.field_stride, generators).as_problem(
-        label
+    return NetworkRestoration(
+        observation, network, device, kernels.field_stride, generators, label, passes.bfloat16
     )
+
+
+@lru_cache(maxsize=1)  # one in memory for all cases of a job
+def _network_on(
+    device: torch.device, folder: Path, stage: weights.Stage, stamps: tuple[tuple[Path, int], ...]
+) -> tuple[UfpNet, str]:
+    """Read the network of a stage to a device, with its label; `stamps` say when its files were written."""
+    del stamps
+    network, label = weights.load_network(folder, stage)
+    return network.to(device), label
 
 
 def as_kernels(channels: Tensor) -> Tensor:

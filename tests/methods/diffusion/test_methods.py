@@ -396,6 +396,16 @@ def test_checkpointing_changes_no_result(folder):
     np.testing.assert_allclose(results[0].image, results[1].image, atol=1e-6)
 
 
+def test_bfloat16_moves_an_image_of_blinddps_a_little(folder):
+    full, half = (
+        restored("blinddps", observed(), settings_of("blinddps", folder, bfloat16=on, iterations=8))
+        for on in (False, True)
+    )
+    assert half.status is Status.OK
+    assert 0 < np.abs(full.image - half.image).mean() < 0.01
+    assert half.kernels.dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [

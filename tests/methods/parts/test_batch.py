@@ -10,7 +10,8 @@ import torch
 from benchmark.core import stop
 from benchmark.core.types import Status
 from methods.parts import resume
-from methods.parts.solver import CHECKPOINT_EVERY, LOG_EVERY, Result, Step, Task, drive, solve
+from methods.parts.direct import Direct
+from methods.parts.solver import CHECKPOINT_EVERY, LOG_EVERY, Joint, Result, Step, Task, drive, solve
 from tests.methods.parts.test_solver import Asked, Descent, Killed, listening  # noqa: F401 (a fixture)
 
 SEEDS = range(5)
@@ -217,6 +218,60 @@ def test_a_case_that_does_not_fit_alone_is_out_of_memory_and_the_others_go_on():
     assert {name: ended[name] for name in "0134"} == {name: ALONE[name] for name in "0134"}
 
 
+class Network(Direct):
+    """A trained network on some images; a pass over more than `room` of them fails, and so does a bad one."""
+
+    def __init__(self, grey, kind="small", room=9, is_bad=False):
+        super().__init__(lambda: self.estimates([])[0])
+        self.grey, self.kind, self.room, self.is_bad, self.passes = grey, kind, room, is_bad, []
+
+    def estimates(self, others):
+        together = [self, *others]
+        for one in together:
+            one.passes.append(len(together))
+        if len(together) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if any(one.is_bad for one in together):
+            raise RuntimeError("boom")
+        return [Result(torch.full((1, 2, 2), one.grey)) for one in together]
+
+
+def greys(restorations):
+    return {
+        name: None if restoration.image is None else round(float(restoration.image[0, 0, 0]), 3)
+        for name, restoration in restorations.items()
+    }
+
+
+def networks(*problems):
+    return [Task(str(place), lambda problem=problem: problem) for place, problem in enumerate(problems)]
+
+
+def test_trained_networks_of_one_kind_restore_their_images_in_one_pass():
+    problems = [Network(0.1 * place, kind) for place, kind in enumerate(["a", "b", "a", "a", "b"])]
+    ended = dict(solve(networks(*problems), batch=5))
+    assert greys(ended) == {str(place): round(0.1 * place, 3) for place in range(5)}
+    assert [problem.passes for problem in problems] == [[3], [2], [3], [3], [2]]
+    assert isinstance(problems[0], Joint)
+    assert not isinstance(Descent(), Joint)
+
+
+@pytest.mark.parametrize(("room", "passes"), [(3, 3), (2, 2), (1, 1)])
+def test_a_pass_that_does_not_fit_is_halved(room, passes):
+    problems = [Network(0.1 * place, room=room) for place in range(6)]
+    ended = dict(solve(networks(*problems), batch=6))
+    assert greys(ended) == {str(place): round(0.1 * place, 3) for place in range(6)}
+    assert {problem.passes[-1] for problem in problems} <= set(range(1, passes + 1))
+    assert max(problem.passes[-1] for problem in problems) == passes
+
+
+def test_an_image_on_which_a_network_fails_leaves_those_of_its_pass_alone():
+    problems = [Network(0.1 * place, is_bad=place == 2) for place in range(4)]
+    ended = dict(solve(networks(*problems), batch=4))
+    assert ended["2"].reason == "RuntimeError: boom"
+    assert greys(ended) == {"0": 0.0, "1": 0.1, "2": None, "3": 0.3}
+
+
 class Timed(Descent):
     """By a clock that the tests set: a step takes `pace` seconds."""
 
@@ -243,6 +298,18 @@ def test_seconds_and_time_limits_are_those_of_a_case_s_own_turns(monkeypatch):
         "0.5": 50,
     }
     assert [name for name, restoration in ended.items() if restoration.status is Status.TIMED_OUT] == ["2"]
+
+
+def test_images_of_one_pass_share_its_seconds(monkeypatch):
+    monkeypatch.setattr("time.perf_counter", lambda: Timed.clock)
+
+    class Slow(Network):
+        def estimates(self, others):
+            Timed.clock += 12
+            return super().estimates(others)
+
+    ended = dict(solve(networks(*(Slow(0.5) for _ in range(4))), batch=4))
+    assert [restoration.seconds for restoration in ended.values()] == [3] * 4
 
 
 def test_an_early_stop_ends_one_case_alone():
