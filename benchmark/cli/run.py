@@ -233,7 +233,7 @@ def _restore(
                 overrides=planned.given,
                 snapshots=planned.snapshots,
                 minutes=plan.config.get("minutes_per_case"),
-                batch=cases_at_once(plan, method, number, target, asked),
+                batch=cases_at_once(plan, method, number, target, asked, watch),
             )
             restore.restore_shard(Store(results), work, target, report, watch)
 

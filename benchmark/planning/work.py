@@ -187,6 +187,7 @@ class Measuring:
     settings: Any
     device: torch.device
     calibration: Calibration
+    seconds: float | None = None  # that a measurement may take on a CPU; None: as long as it wants
 
     def cost(self, seen: Mapping[str, Any], observation: Callable[[], Observation]) -> Cost:
         """Estimate what the restoration of a case takes.
@@ -212,7 +213,9 @@ class Measuring:
             like = {"channels": seen["shape"][0], "blur_model": seen["blur_model"]}
         measured = self.calibration.recall(
             {**decides, **like},
-            lambda: asdict(pilot.measure(self.method, observation(), self.settings, self.device)),
+            lambda: asdict(
+                pilot.measure(self.method, observation(), self.settings, self.device, self.seconds)
+            ),
         )
         counted = self.calibration.recall(
             {**decides, **seen, "what": "work"},

@@ -93,7 +93,13 @@ def count_work(method: Method, observation: Observation, settings: Any) -> Work:
         return Work(problem.iterations, 0.0, pixels)
 
 
-def measure(method: Method, observation: Observation, settings: Any, device: torch.device) -> Pilot:
+def measure(
+    method: Method,
+    observation: Observation,
+    settings: Any,
+    device: torch.device,
+    seconds: float | None = None,
+) -> Pilot:
     """Measure a restoration: a few of its iterations, on one CPU core or a GPU, in a process of its own.
 
     Args:
@@ -101,23 +107,24 @@ def measure(method: Method, observation: Observation, settings: Any, device: tor
         observation: What to restore. Of a large image the part in the middle is taken.
         settings: The method's settings.
         device: Where to compute.
+        seconds: That it may take on a CPU; None: as long as it wants.
 
     Raises:
         NotSupportedError: The method does not treat the observation.
         WeightsMissingError: The weights that it starts from are not here.
-        UnknownError: The method failed.
+        UnknownError: The method failed, or took too long.
     """
     part = middle(observation)
     if part is observation:
-        return _measured(method, observation, settings, device)
+        return _measured(method, observation, settings, device, seconds)
     try:
-        pilot = _measured(method, part, settings, device)
+        pilot = _measured(method, part, settings, device, seconds)
     except NotSupportedError:  # perhaps of the part alone
-        return _measured(method, observation, settings, device)
+        return _measured(method, observation, settings, device, seconds)
     whole = replace(pilot.work, pixels=observation.blurry[0].size, operations=0.0)
     if pilot.seconds(whole) > WHOLE:
         return pilot
-    return _measured(method, observation, settings, device)
+    return _measured(method, observation, settings, device, seconds)
 
 
 def middle(observation: Observation) -> Observation:
@@ -131,11 +138,13 @@ def middle(observation: Observation) -> Observation:
     return replace(observation, blurry=observation.blurry[:, top : top + rows, left : left + columns])
 
 
-def _measured(method: Method, observation: Observation, settings: Any, device: torch.device) -> Pilot:
+def _measured(
+    method: Method, observation: Observation, settings: Any, device: torch.device, seconds: float | None
+) -> Pilot:
     """Measure the whole of an observation."""
     if device.type == "cuda":  # a fork cannot use the GPU of this process, and the GPU counts its own memory
         return _measure(method, observation, settings, device)
-    return in_a_process(_measure, method, observation, settings, device)
+    return in_a_process(_measure, method, observation, settings, device, seconds=seconds)
 
 
 def _measure(method: Method, observation: Observation, settings: Any, device: torch.device) -> Pilot:
@@ -204,11 +213,16 @@ def _memory(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def in_a_process(function: Callable[..., Value], *arguments: Any) -> Value:
+def in_a_process(function: Callable[..., Value], *arguments: Any, seconds: float | None = None) -> Value:
     """Call a function in a fork of this process, whose memory tells how much the function takes.
 
+    Args:
+        function: What to call.
+        arguments: Of the function.
+        seconds: That it may take; None: as long as it wants.
+
     Raises:
-        UnknownError: It failed, or ended its process.
+        UnknownError: It failed, ended its process, or took too long.
     """
     fork = multiprocessing.get_context("fork")
     receiving, sending = fork.Pipe(duplex=False)
@@ -226,7 +240,11 @@ def in_a_process(function: Callable[..., Value], *arguments: Any) -> Value:
     process.start()
     sending.close()
     try:
-        outcome = receiving.recv()
+        if receiving.poll(seconds):
+            outcome = receiving.recv()
+        else:
+            process.kill()
+            outcome = UnknownError(f"it took longer than {seconds:g} s")
     except EOFError:
         outcome = UnknownError("its process died")
     process.join()

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError, Observation, Truth
+from benchmark.core.types import InputError, Observation, Restoration, Status, Truth
 from benchmark.planning import batches
 from benchmark.planning.batches import SHARE, cases_at_once
 from benchmark.planning.config import make_plan
 from benchmark.planning.plan import AUTO
 from benchmark.planning.work import Measuring
 from benchmark.runs import machine
+from benchmark.runs.watch import Watch
 from tests.benchmark.cli.conftest import CONFIG
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -91,6 +92,24 @@ def test_the_largest_case_of_a_shard_is_measured(monkeypatch, tmp_path):
     assert cases_at_once(plan, "selfdeblur", 0, CPU, 2) == 2
     assert sizes == [[1, 56, 40]]
     assert list((tmp_path / "cache").rglob("calibration.json"))
+
+
+def test_a_case_alone_on_a_cpu_is_not_measured(monkeypatch):
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(batches, "_need", never)
+    monkeypatch.setattr(batches, "free_memory", never)
+    for asked in (1, AUTO):
+        assert cases_at_once(plan_of(), "selfdeblur", 0, CPU, asked) == 1
+
+
+def test_a_measurement_in_which_workers_died_is_not_tried_again(monkeypatch):
+    monkeypatch.setattr(Measuring, "cost", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(batches, "free_memory", lambda _: 1000.0)
+    lost = {"the memory of selfdeblur": Restoration(Status.FAILED)}
+    assert cases_at_once(plan_of(), "selfdeblur", 0, GPU, AUTO, Watch(lost=lost)) == 1
+    assert cases_at_once(plan_of(), "selfdeblur", 0, CPU, 4, Watch(lost=lost)) == 4
 
 
 def test_a_job_has_at_least_as_many_cases_as_are_on_their_way():

@@ -1,11 +1,13 @@
 """What a plan takes on this machine, and what of it fits in a budget."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmark.core.types import InputError
 from benchmark.planning.budget import costs, duration, fitting
 from benchmark.planning.config import make_plan
-from benchmark.planning.work import LATER, UNREADABLE, Cost, Estimates
+from benchmark.planning.work import LATER, UNREADABLE, Cost, Estimates, Measuring
 from benchmark.tools.calibration import Calibration
 from tests.benchmark.cli.conftest import CONFIG
 
@@ -31,6 +33,23 @@ def test_every_kind_of_work_has_its_time_and_its_memory(plan, estimates):
     assert set(known) == {(method, "demo-uniform") for method in plan.methods}
     assert known["blurry", "demo-uniform"].seconds < known["selfdeblur", "demo-uniform"].seconds < 5
     assert all(estimates.start.memory < cost.memory < 4096 for cost in known.values())
+
+
+def test_cases_that_are_on_their_way_together_need_the_memory_of_all(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(Measuring, "cost", lambda *_: Cost(seconds=2.0, memory=100.0))
+    known = {}
+    for batch in ("auto", 1, 3):
+        calibration = Calibration(tmp_path / str(batch), seconds=600.0)
+        monkeypatch.setattr("benchmark.planning.work._start", lambda: (1.0, 50.0))
+        monkeypatch.setattr(Estimates, "_scoring", lambda *_: Cost())
+        known[batch] = Estimates(replace(plan, config={**plan.config, "batch": batch}), calibration)
+    of = {
+        batch: {method: estimates.restorations[method, "demo-uniform"] for method in plan.methods}
+        for batch, estimates in known.items()
+    }
+    assert [of[batch]["selfdeblur"].memory for batch in of] == [150, 150, 350]
+    assert {of[batch]["l0-grad"].memory for batch in of} == {150}  # it takes one at a time
+    assert {cost.seconds for costs_of in of.values() for cost in costs_of.values()} == {2.0}
 
 
 def test_rows_take_of_a_budget_what_fits_in_the_order_of_the_config(plan, estimates, monkeypatch):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -128,3 +129,8 @@ def test_memory_is_what_the_restoration_adds():
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     taken = float(run.stdout)
     assert 95 < taken < 150
+
+
+def test_a_measurement_that_never_ends_is_given_up():
+    with pytest.raises(UnknownError, match=r"it took longer than 0.2 s"):
+        pilot.in_a_process(time.sleep, 600, seconds=0.2)

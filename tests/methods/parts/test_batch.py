@@ -1,7 +1,9 @@
 """Several cases on their way at once."""
 
+import itertools
 import logging
 import weakref
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -324,3 +326,45 @@ def test_an_early_stop_ends_one_case_alone():
     ended = dict(solve(own, batch=6))
     assert ended["early"].iterations == 100 + LOG_EVERY
     assert contents((name, ended[name]) for name in ALONE) == ALONE
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Stand-ins for a GPU. Returns the events: a synchronisation, or (stream, the case's seed) of a step."""
+    events, entered = [], []
+
+    @contextmanager
+    def stream(number):
+        entered.append(number)
+        yield
+        entered.pop()
+
+    numbers = itertools.count()
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: next(numbers))
+    monkeypatch.setattr(torch.cuda, "stream", stream)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: events.append("synchronised"))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a stand-in")
+
+    class OnGpu(Descent):
+        device = torch.device("cuda", 0)
+
+        def step(self, iteration):
+            events.append((entered[-1] if entered else None, self.rng.initial_seed()))
+            return Step("first" if iteration < 100 else "second", super().step(iteration).loss)
+
+    return OnGpu, events
+
+
+def test_on_a_gpu_each_case_has_a_stream_and_what_cases_share_is_made_before_others_use_it(gpu):
+    kind, events = gpu
+    own = [Task(str(seed), lambda seed=seed: kind(iterations=120, seed=seed)) for seed in range(2)]
+    together = dict(solve(own, batch=2))
+    assert events[:6] == ["synchronised"] * 2 + [(0, 0), "synchronised", (1, 1), "synchronised"]
+    assert events[6:10] == [(0, 0), (1, 1)] * 2
+    assert events.count("synchronised") == 2 + 2 * 2  # builds, and stages
+    assert {event for event in events if event != "synchronised"} == {(0, 0), (1, 1)}
+    events.clear()
+    alone = dict(solve(own))
+    assert set(events) == {(None, 0), (None, 1)}
+    assert [together[name].image.tobytes() for name in "01"] == [alone[name].image.tobytes() for name in "01"]
