@@ -137,11 +137,13 @@ def world(tmp_path_factory):
     kernel = np.zeros((9, 9), np.uint8)
     kernel[4, 2:7] = 255
     images = ("photo.jpg", "s.png", "b.png", "my/photographs/a.png", "my/faces/a.png")
+    images += tuple(f"my/kinds/{name}" for name in ("phone.jpg", "page.png"))
     theirs = ("my/images/camera.png", "my/images/astronaut.png")
     for name in (*images, *theirs, "results/theirs/a.png", "sharp/a.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)).save(folder / name)
     Image.fromarray(kernel).save(folder / "k.png")
+    Image.fromarray(rng.integers(0, 256, (240, 340), dtype=np.uint8)).save(folder / "my/kinds/plate.png")
     return folder
 
 

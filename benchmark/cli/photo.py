@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 from benchmark.cli.options import Device, Seed, given_settings
 from benchmark.core.files import require_writable
@@ -51,6 +55,13 @@ def deblur(
             help="Find the kernel on this part, in pixels from the top left; else on a textured one.",
         ),
     ] = None,
+    streak: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,WIDTH,HEIGHT",
+            help="The kernel is the streak of a single lamp in this part, its rim dark.",
+        ),
+    ] = None,
     blur: Annotated[
         Literal["motion", "defocus"],
         typer.Option(help="What blurred it: motion, or a lens out of focus or a microscope."),
@@ -66,21 +77,24 @@ def deblur(
     _check_output(out, photo, quality)
     other_blur = None if blur == "motion" else blur
     _check_choices(
-        kernel=kernel, method=method, kernel_size=kernel_size, part=part, blur=other_blur,
+        kernel=kernel, streak=streak, method=method, kernel_size=kernel_size, part=part, blur=other_blur,
         iterations=iterations, set_=set_,
     )  # fmt: skip
     from benchmark.core.console import reporting
-    from benchmark.core.images import write_kernel_image
-    from benchmark.core.kernel_files import read_kernel, write_kernel
+    from benchmark.core.kernel_files import read_kernel
     from benchmark.core.photos import read_photo, require_format, write_photo
     from benchmark.runs.machine import claimed_device, prepare
     from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, deep_method, read_part
     from benchmark.tools.one_image import OneImage, describe
     from benchmark.tools.sheet import write_sheet
+    from benchmark.tools.streaks import kernel_of_streak
 
     given = read_photo(photo)
     require_format(out, given, quality)
-    frame = None if part is None else read_part(part, given.image)
+    frame = None if part is None else read_part(part, given.image, "--part")
+    taken = None if kernel is None else read_kernel(kernel)
+    if streak is not None:
+        taken = kernel_of_streak(given.image, read_part(streak, given.image, "--streak"))
     overrides = given_settings(set_, iterations=iterations, blur=other_blur)
     prepare(threads=None)
     deblurring = None
@@ -88,7 +102,7 @@ def deblur(
         run = OneImage(method or KERNEL_METHOD, overrides, photo.name, seed, target)
         if method is None:
             deblurring = Deblurring(given.image, frame)
-            if kernel is None:
+            if taken is None:
                 sizes = () if kernel_size is None else (kernel_size,)
                 spots = blur != "motion"  # the deep method finds none
                 wants_deep = effort == "high" and not spots
@@ -96,7 +110,7 @@ def deblur(
                 for _ in deblurring.find(run, sizes, report, finer=effort != "low", deep=deep, spots=spots):
                     pass
             else:
-                deblurring.take(read_kernel(kernel))
+                deblurring.take(taken)
             result = deblurring.restored(deblurring.best(), report)
             image, found = result.image, result.kernel
             lines = [result.verdict.sentence, result.verdict.numbers]
@@ -110,15 +124,23 @@ def deblur(
         for sentence in sentences:
             typer.echo(f"{file}: {sentence}")
     if found is not None and kernel is None:
-        picture, array = (out.with_name(f"{out.stem}_kernel{suffix}") for suffix in (".png", ".npz"))
-        write_kernel_image(picture, found)
-        write_kernel(array, found)
-        typer.echo(f"{picture}: the estimated kernel, enlarged; white is its largest entry")
-        typer.echo(f"{array}: the same as an array, for --kernel")
+        _write_kernel(out, found)
     if deblurring is not None and found is not None:
         sheet = out.with_name(f"{out.stem}_sheet.png")
         write_sheet(sheet, photo.name, deblurring, result)
         typer.echo(f"{sheet}: before and after pixel for pixel, and every candidate")
+
+
+def _write_kernel(out: Path, kernel: "NDArray[np.float64]") -> None:
+    """Write the kernel beside the photo, as a picture and as an array."""
+    from benchmark.core.images import write_kernel_image
+    from benchmark.core.kernel_files import write_kernel
+
+    picture, array = (out.with_name(f"{out.stem}_kernel{suffix}") for suffix in (".png", ".npz"))
+    write_kernel_image(picture, kernel)
+    write_kernel(array, kernel)
+    typer.echo(f"{picture}: the estimated kernel, enlarged; white is its largest entry")
+    typer.echo(f"{array}: the same as an array, for --kernel")
 
 
 @app.command("app")
@@ -142,12 +164,13 @@ def _image_of(restoration: Restoration, name: str) -> Array:
         raise typer.Exit(1) from error
 
 
-def _check_choices(*, kernel: Path | None, method: str | None, **others: object) -> None:
+def _check_choices(*, method: str | None, **others: object) -> None:
     """Refuse options that have no effect beside others."""
     given = [f"--{name.strip('_').replace('_', '-')}" for name, value in others.items() if value is not None]
-    if kernel is not None and (given or method is not None):
-        named = ["--method"] * (method is not None) + given
-        raise InputError(f"--kernel: no kernel is estimated then; leave out {' and '.join(named)}")
+    for known in ("--kernel", "--streak"):
+        rest = [name for name in ["--method"] * (method is not None) + given if name != known]
+        if known in given and rest:
+            raise InputError(f"{known}: no kernel is estimated then; leave out {' and '.join(rest)}")
     if method is not None and "--part" in given:
         raise InputError("--part: a method runs on the whole photo; leave out --part, or crop the photo")
     if method is not None and "--blur" in given:

@@ -14,7 +14,6 @@ from skimage.transform import downscale_local_mean, resize
 
 from benchmark.blur.kernel_energy import is_turned, kernel_energy
 from benchmark.blur.noise_level import without_impulses
-from benchmark.blur.nonblind import hyper_laplacian
 from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array, InputError, Restoration, Status
 from benchmark.scoring.kernel_scores import kernel_similarity
@@ -29,7 +28,7 @@ from benchmark.tools.measures import (
 )
 from benchmark.tools.texture import Slices, has_texture, textured_part
 from benchmark.tools.verdict import AGREEMENT, Verdict, judge, nothing_done
-from benchmark.tools.windows import data_weight, deconvolve
+from benchmark.tools.windows import deconvolve, restored_window
 from methods.parts.choice import EDGE
 from methods.parts.kernel_steps import normalised
 from methods.parts.registry import built_in
@@ -249,7 +248,7 @@ class Deblurring:
             )
         part = self._part(self._luma, max(h, w), 1)
         noise = noise_level(self._luma[part])
-        misfit = _misfit(self._luma[part], kernel, noise, 0)
+        misfit = _misfit(self._luma[part], kernel, noise, 0, lamps=True)
         turned = is_turned(self._luma[part], kernel)
         self.candidates = [KernelCandidate(max(h, w), kernel, misfit, part=part, given=True, turned=turned)]
         return self.candidates[0]
@@ -270,7 +269,8 @@ class Deblurring:
         if candidate is None:
             return Deblurred(self.photo, None, nothing_done(self._noise, self._reason))
         kernel = enlarged(candidate.kernel, candidate.reduction)
-        image = deconvolve(self._clean, kernel, self._noise * max(1.0, candidate.misfit), report)
+        noise = self._noise * max(1.0, candidate.misfit)
+        image = deconvolve(self._clean, kernel, noise, report, lamps=candidate.given)
         verdict = self._verdict(candidate, self._luma, luma_of(image), kernel, self._noise)
         return Deblurred(image, kernel, verdict)
 
@@ -281,7 +281,8 @@ class Deblurring:
     def restored_part(self, candidate: KernelCandidate) -> Array:
         """Restore the part (C, h, w) on which a candidate was estimated."""
         part = self.part(candidate)
-        return deconvolve(part, candidate.kernel, noise_level(luma_of(part)) * max(1.0, candidate.misfit))
+        noise = noise_level(luma_of(part)) * max(1.0, candidate.misfit)
+        return deconvolve(part, candidate.kernel, noise, lamps=candidate.given)
 
     def verdict_on_part(self, candidate: KernelCandidate, image: Array) -> Verdict:
         """Judge a candidate by the part restored with it, beside the other candidates so far."""
@@ -348,22 +349,22 @@ def deblur_photo(
     return deblurring.restored(deblurring.best(), report)
 
 
-def read_part(text: str, photo: Array) -> Slices:
-    """Read the part of a photo (C, H, W) that a user names as X,Y,WIDTH,HEIGHT in px.
+def read_part(text: str, photo: Array, option: str) -> Slices:
+    """Read the part of a photo (C, H, W) that a user names as X,Y,WIDTH,HEIGHT in px with an option.
 
     Raises:
         InputError: It is not four whole numbers, or not a part of the photo.
 
-    >>> read_part("40,10,300,200", np.zeros((1, 480, 640)))
+    >>> read_part("40,10,300,200", np.zeros((1, 480, 640)), "--part")
     (slice(10, 210, None), slice(40, 340, None))
     """
     if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*){3}", text):
-        raise InputError(f"--part {text}: write X,Y,WIDTH,HEIGHT in whole pixels, such as 40,10,300,200")
+        raise InputError(f"{option} {text}: write X,Y,WIDTH,HEIGHT in whole pixels, such as 40,10,300,200")
     x, y, width, height = map(int, text.split(","))
     whole_height, whole_width = photo.shape[1:]
     if not (width and height and x + width <= whole_width and y + height <= whole_height):
         raise InputError(
-            f"--part {text}: does not lie in the photo, which has {whole_width} x {whole_height} px; "
+            f"{option} {text}: does not lie in the photo, which has {whole_width} x {whole_height} px; "
             "write X,Y,WIDTH,HEIGHT"
         )
     return slice(y, y + height), slice(x, x + width)
@@ -464,10 +465,13 @@ def enlarged(kernel: Floats, factor: int) -> Floats:
     return whole
 
 
-def _misfit(luma: Floats, kernel: Floats, noise: float, border: int) -> float:
-    """Restore a part (H, W) with a kernel; return its re-blur residual in units of the noise, or infinity."""
-    sharp = hyper_laplacian(luma[None], kernel, data_weight(noise))[0]
-    residual = reblur_residual(luma, sharp.clip(0, 1), kernel, border)
+def _misfit(luma: Floats, kernel: Floats, noise: float, border: int, lamps: bool = False) -> float:
+    """Restore a part (H, W) with a kernel; return its re-blur residual in units of the noise, or infinity.
+
+    `lamps`: as in `deconvolve`.
+    """
+    sharp = restored_window(luma[None], kernel, noise, lamps)[0]
+    residual = reblur_residual(luma, sharp, kernel, border, lamps)
     return np.inf if residual is None else residual / noise
 
 

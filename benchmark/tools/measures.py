@@ -3,7 +3,7 @@
 import numpy as np
 import scipy  # loads its parts when they are used; signal takes a second
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import maximum_filter, uniform_filter
 
 from benchmark.blur.noise_level import noise_sigma
 from benchmark.core.types import Array
@@ -52,7 +52,9 @@ def judged_share(photo: tuple[int, int], kernel: tuple[int, int]) -> float:
     return inside[0] * inside[1]
 
 
-def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int = 0) -> float | None:
+def reblur_residual(
+    blurry: Floats, sharp: Floats, kernel: Floats, border: int = 0, lamps: bool = False
+) -> float | None:
     """Compute the root mean square of kernel * sharp - blurry where the blur reads no pixel outside.
 
     Args:
@@ -60,6 +62,8 @@ def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int =
         sharp: Its restoration, (H, W).
         kernel: (h, w), sum 1.
         border: Least number of px left out on each side, so that kernels of several sizes can be compared.
+        lamps: Whether pixels within half a kernel of clipped ones are left out: a restoration in [0, 1]
+            cannot give them.
 
     Returns:
         None where every pixel's blur reads one outside: the photo is not larger than the kernel.
@@ -77,7 +81,11 @@ def reblur_residual(blurry: Floats, sharp: Floats, kernel: Floats, border: int =
     if not blurry[inside].size:
         return None
     difference = scipy.signal.oaconvolve(sharp, kernel, mode="same") - blurry
-    return float(np.sqrt((difference[inside] ** 2).mean()))
+    squares = difference[inside] ** 2
+    if lamps:
+        clear = ~maximum_filter(blurry > CLIPPED, kernel.shape)[inside]
+        squares = squares[clear] if clear.any() else squares
+    return float(np.sqrt(squares.mean()))
 
 
 def is_point(kernel: Floats) -> bool:

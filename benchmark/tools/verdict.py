@@ -82,10 +82,10 @@ def judge(
         kernel_size: The declared size, in px of the photo.
         rise: How many times the least misfit of all sizes the largest is.
         spots: Whether round spots were looked for: then they are no reason to doubt.
-        given: Whether the user gave the kernel: then its shape is no reason to doubt.
+        given: Whether the user gave the kernel: then neither its shape nor lamps are a reason to doubt.
         turned: Whether the kernel explains the photo far better when it is turned by 180 degrees.
     """
-    residual = reblur_residual(photo, image, kernel)
+    residual = reblur_residual(photo, image, kernel, lamps=given)
     doubts = ["turned by 180 degrees the kernel explains the photo better"] if turned else []
     doubts += [] if given else _doubts_of_shape(estimate, spots)
     doubts += _doubts_of_fit(agreement, residual, noise, rise)
@@ -93,7 +93,7 @@ def judge(
     if judged < JUDGED:
         doubts.append(f"the kernel is so large that only {judged:.0%} of the photo shows whether it is right")
     saturated = saturated_share(photo)
-    if saturated > SATURATED:
+    if saturated > SATURATED and not given:
         doubts.append(f"{saturated:.0%} of the photo is saturated, and rings start there")
     sentence = _sentence(doubts, agreement, given)
     return Verdict(sentence, not doubts, noise, residual, agreement, kernel_size)

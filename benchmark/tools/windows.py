@@ -1,23 +1,28 @@
 """Deconvolve a photo of any size with a known kernel, window by window, so that memory stays bounded."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmark.blur.nonblind import hyper_laplacian
+from benchmark.blur.nonblind import hyper_laplacian, hyper_laplacian_valid
 from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array
-from benchmark.tools.measures import Floats
+from benchmark.tools.measures import CLIPPED, Floats
 
 # The data term weighs WEIGHT / noise^2, within bounds. Chosen by hand: a larger weight sharpens more and
 # leaves more noise.
 WEIGHT = 0.1
 SMALLEST_WEIGHT, LARGEST_WEIGHT = 20.0, 8000.0
+LIT = 1e-3  # share of clipped pixels: fewer are specks, whose rings are hardly seen
 WINDOW = 1280  # px, side of a window; with its padding a fast length for FFTs
 OVERLAP = 4  # kernel sizes that neighbouring windows share at least: a restoration rings near its borders
 
 
-def deconvolve(photo: Array, kernel: Floats, noise: float, report: Report = silent) -> Array:
+def deconvolve(
+    photo: Array, kernel: Floats, noise: float, report: Report = silent, lamps: bool = False
+) -> Array:
     """Restore each channel with a hyper-Laplacian prior (Krishnan and Fergus 2009).
 
     Neighbouring windows overlap and fade into each other.
@@ -27,6 +32,8 @@ def deconvolve(photo: Array, kernel: Floats, noise: float, report: Report = sile
         kernel: (h, w), true-convolution form, sum 1.
         noise: Standard deviation of the noise; where the kernel explains the photo less well, of the misfit.
         report: Called before each window and at the end.
+        lamps: Whether a clipped channel of a window is restored so that lamps leave no rings. It takes some
+            ten times as long, and needs a good kernel.
 
     Returns:
         (C, H, W) in [0, 1].
@@ -37,10 +44,20 @@ def deconvolve(photo: Array, kernel: Floats, noise: float, report: Report = sile
         report(Progress("restoring the photo", done, len(windows)))
         for channel in range(len(photo)):
             blurry = photo[channel : channel + 1, rows, columns]
-            sharp = hyper_laplacian(blurry, kernel, data_weight(noise))[0].clip(0, 1)
+            sharp = restored_window(blurry, kernel, noise, lamps)[0]
             image[channel, rows, columns] += row_shares[:, None] * column_shares * sharp
     report(Progress("restoring the photo", len(windows), len(windows)))
     return image
+
+
+def restored_window(
+    blurry: NDArray[np.floating[Any]], kernel: Floats, noise: float, lamps: bool = False
+) -> Floats:
+    """Restore one channel (1, H, W) of a window; arguments and range as in `deconvolve`."""
+    clipped, weight = blurry > CLIPPED, data_weight(noise)
+    if lamps and clipped.mean() > LIT:
+        return hyper_laplacian_valid(blurry, kernel, weight, clipped=clipped).clip(0, 1)
+    return hyper_laplacian(blurry, kernel, weight).clip(0, 1)
 
 
 def data_weight(noise: float) -> float:

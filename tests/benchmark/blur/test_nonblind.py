@@ -192,3 +192,19 @@ def test_photographs_of_levin_obey_true_convolution(mirror, number):
         turned = aligned_psnr(hyper_laplacian(blurry, kernel[::-1, ::-1]), sharp)
         assert right > turned + 2  # dB; 2.9 at the least, 10 and more for most
         assert right > aligned_psnr(blurry, sharp) + 3  # dB; 3.7 at the least
+
+
+def test_lamps_leave_no_rings_where_clipped_pixels_are_known():
+    """A lamp of four times the largest value, and a square to tell that all else is restored as before."""
+    scene = np.full((1, 70, 110), 0.05)
+    scene[:, 25:31, 30:36] = 4
+    scene[:, 45:60, 60:90] = 0.6
+    kernel = np.full((1, 15), 1 / 15)
+    noise = np.random.default_rng(0).normal(0, 0.003, (1, 70, 96))
+    light = np.stack([scene[:, :, start : start + 96] for start in range(15)]).mean(0)
+    blurry, sharp = (light + noise).clip(0, 1), scene[:, :, 7:-7].clip(0, 1)
+    plain = hyper_laplacian_valid(blurry, kernel, 5000).clip(0, 1)
+    aware = hyper_laplacian_valid(blurry, kernel, 5000, clipped=blurry >= 1).clip(0, 1)
+    lamp, square = np.s_[:, 22:34], np.s_[:, 42:63]
+    assert psnr(aware[lamp], sharp[lamp]) > psnr(plain[lamp], sharp[lamp]) + 6  # dB
+    assert psnr(aware[square], sharp[square]) == pytest.approx(psnr(plain[square], sharp[square]), abs=1)

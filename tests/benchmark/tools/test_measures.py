@@ -24,6 +24,9 @@ def test_the_residual_is_taken_where_the_blur_stays_inside():
     inside = convolve_valid(torch.from_numpy(sharp)[None], torch.from_numpy(kernel))[0].numpy()
     blurry[2:-2, 3:-3] = inside + 0.01
     assert reblur_residual(blurry, sharp, kernel) == pytest.approx(0.01)
+    blurry[10:13, 20:22] = 1.0  # a lamp: all else is judged
+    assert reblur_residual(blurry, sharp, kernel) > 0.02
+    assert reblur_residual(blurry, sharp, kernel, lamps=True) == pytest.approx(0.01)
 
 
 def test_without_a_pixel_whose_blur_stays_inside_there_is_no_residual():
