@@ -130,7 +130,7 @@ def free_memory(device: torch.device) -> float | None:
     """
     if device.type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return (torch.cuda.mem_get_info(device)[0] + kept) / 2**20
+        return 2**10 * memory_left(device) + kept / 2**20
     text = MEMORY_INFO.read_text(encoding="utf-8") if MEMORY_INFO.exists() else ""
     match = re.search(r"^MemAvailable:\s*(\d+) kB$", text, re.MULTILINE)
     return int(match[1]) / 2**10 if match else None
