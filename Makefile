@@ -9,7 +9,12 @@ FUZZ ?= 1000
 SOAK ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help tables figures performance test site mutants drill clean
+# Of the day with a GPU: its outputs, wheels that are missing there, and cpu for a rehearsal without one.
+GPU_OUT ?= results/gpu
+WHEELS ?=
+GPU ?= cuda
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+.PHONY: help tables figures performance test site mutants drill gpu clean
 
 help:
 	@echo "make tables       restore and score the demo, write results/demo/tables and the report of it"
@@ -19,6 +24,7 @@ help:
 	@echo "make site         write the documentation as a site to site/"
 	@echo "make mutants      change the methods in small ways, and report what no test notices"
 	@echo "make drill        kill commands, break the machine, feed hostile input, and report what became of it"
+	@echo "make gpu          nine minutes of a GPU: tests, times, two full-size cases, a training (GPU=cpu: a rehearsal)"
 	@echo "make clean        delete results/ (keeps .venv)"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -54,6 +60,11 @@ mutants: $(VENV)/.installed
 
 drill: $(VENV)/.installed
 	$(BIN)/python -m tests.drill --kills $(KILLS) --fuzz $(FUZZ) --soak $(SOAK)
+
+# Sets up no .venv: a machine with a GPU may have no internet.
+gpu:
+	$(if $(WHEELS),$(GPU_PYTHON) -m pip install --quiet --no-index --no-deps $(WHEELS)/*.whl)
+	$(GPU_PYTHON) -m benchmark.tools.gpu_day --out $(GPU_OUT) --device $(GPU)
 
 clean:
 	find results -mindepth 1 ! -name README.md -delete

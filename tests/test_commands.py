@@ -238,6 +238,9 @@ def stub_what_takes_long(monkeypatch):
     timed = pd.DataFrame({"milliseconds": [1.0]})
     monkeypatch.setattr("benchmark.tools.bench.bench_blur", lambda: timed)
     monkeypatch.setattr("benchmark.tools.bench.bench_method", lambda *arguments: timed)
+    monkeypatch.setattr("benchmark.runs.machine.require_gpu", lambda: None)  # the CPU takes its place
+    monkeypatch.setattr("benchmark.tools.gpu_bench.measure", lambda *arguments: timed)
+    monkeypatch.setattr("benchmark.tools.gpu_bench.counted", lambda: timed)
     monkeypatch.setattr("benchmark.pretraining.job.pretrain", lambda *arguments: True)
     monkeypatch.setattr("benchmark.app.server.serve", lambda port, announce: None)
     monkeypatch.setattr("benchmark.tools.verify.verify", lambda *arguments: [])

@@ -262,7 +262,9 @@ def verdicts(
 
 @app.command()
 def bench(
-    method: Annotated[str | None, typer.Argument(help="A method; without one, the uniform blur.")] = None,
+    method: Annotated[
+        str | None, typer.Argument(help="A method, or 'gpu'; without one, the uniform blur.")
+    ] = None,
     size: Annotated[int, typer.Option(min=1, help="Side of the image, in pixels.")] = 255,
     kernel_size: Annotated[int, typer.Option(min=1, help="Side of the kernel, in pixels.")] = 17,
     steps: Annotated[int, typer.Option(min=1, help="How often a step is timed.")] = 5,
@@ -270,16 +272,24 @@ def bench(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the method.")
     ] = None,
     threads: Threads = 1,
+    seconds: Annotated[float, typer.Option(min=0, help="With 'gpu': how long it may take.")] = 110.0,
+    device: Annotated[str, typer.Option(help="With 'gpu': cuda, or cpu for a tiny rehearsal.")] = "cuda",
+    out: Annotated[Path | None, typer.Option(help="With 'gpu': the CSV file to write.")] = None,
+    count: Annotated[bool, typer.Option(help="With 'gpu': count a step's work, without a GPU.")] = False,
 ) -> None:
-    """Time a step of a method beside a plain loop, or the uniform blur by direct sum against FFT.
+    """Time a step of a method beside a plain loop, a GPU, or the uniform blur by direct sum against FFT.
 
     The plain loop is a joint fit of image and kernel from PyTorch's own modules, with networks of the same
     sizes. Columns with 'of' compare operations per second with those of a convolution or matrix product.
+    'gpu' times the plain loop, eager and captured steps, and several cases at once, at several sizes.
     """
     from benchmark.runs.names import base_method, require_preset
     from benchmark.tools.bench import Workload, bench_blur, bench_method
     from methods.parts.settings import keys_of
 
+    if method == "gpu":
+        _bench_gpu(seconds, device, out, count)
+        return
     if method is None:
         typer.echo(bench_blur().round(2).to_string(index=False))
         return
@@ -288,6 +298,29 @@ def bench(
         raise InputError(f"{method} takes no iterations, so there is no step to time")
     work = Workload(method, given_settings(set_), size, kernel_size, threads=threads)
     typer.echo(bench_method(work, steps).round(3).to_string(index=False, na_rep=""))
+
+
+def _bench_gpu(seconds: float, name: str, out: Path | None, count: bool) -> None:
+    """Do the work of `bench gpu`."""
+    from benchmark.core.console import reporting
+    from benchmark.core.files import require_writable
+    from benchmark.runs.gpus import require_memory
+    from benchmark.runs.machine import claimed_device
+    from benchmark.scoring.csv_files import write_frame
+    from benchmark.tools.gpu_bench import MEMORY, REHEARSAL, SIZES, counted, measure
+
+    if count:
+        typer.echo(counted().round(2).to_string(index=False))
+        return
+    if out is not None:
+        require_writable(out.parent)
+    with claimed_device(name) as device, reporting("bench gpu ·") as report:
+        if device.type == "cuda":
+            require_memory(device, MEMORY)
+        frame = measure(device, seconds, report, SIZES if device.type == "cuda" else REHEARSAL)
+    if out is not None:
+        write_frame(frame, out)
+    typer.echo(frame.round(2).to_string(index=False, na_rep=""))
 
 
 @app.command()

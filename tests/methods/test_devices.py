@@ -52,6 +52,7 @@ def test_a_step_on_two_devices_is_found(build):
             problem.step(0)
 
 
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")
 @pytest.mark.parametrize("name", ["robust-bid", "blinddps-glkm", "bird"])
 def test_a_checkpoint_continues_on_the_device(name, build):
     """A checkpoint is read to the CPU. `meta`, where it goes here, mixes with it no more than a GPU."""
