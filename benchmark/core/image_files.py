@@ -88,7 +88,11 @@ def read_file(path: Path, whole: bool) -> Content:
 
 def _opened(path: Path) -> Image.Image:
     file = Image.open(path, formats=sorted(FORMATS.intersection(Image.OPEN)))
-    _require_size(*file.size)
+    try:
+        _require_size(*file.size)
+    except Image.DecompressionBombError:
+        file.close()
+        raise
     return file
 
 
@@ -142,7 +146,7 @@ def _loaded(path: Path, file: Image.Image, whole: bool) -> tuple[Image.Image, st
             raise
         given, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
         try:
-            file = _opened(path)
+            file = _opened(path)  # the first one cannot be decoded again
             file.load()
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = given
