@@ -32,11 +32,11 @@ def deblur(
         ),
     ] = None,
     effort: Annotated[
-        Literal["low", "normal", "high"],
+        Literal["low", "normal", "high"] | None,
         typer.Option(
-            help="How long kernels are looked for: more sizes, and where they disagree, another way."
+            help="How long to look for the kernel, by default normal: more sizes, or a network, too."
         ),
-    ] = "normal",
+    ] = None,
     method: Annotated[
         str | None, typer.Option(help="Run this method once, on the whole photo; see: blindbench methods.")
     ] = None,
@@ -78,7 +78,7 @@ def deblur(
     other_blur = None if blur == "motion" else blur
     _check_choices(
         kernel=kernel, streak=streak, method=method, kernel_size=kernel_size, part=part, blur=other_blur,
-        iterations=iterations, set_=set_,
+        effort=effort, iterations=iterations, set_=set_,
     )  # fmt: skip
     from benchmark.core.console import reporting
     from benchmark.core.kernel_files import read_kernel
@@ -173,6 +173,10 @@ def _check_choices(*, method: str | None, **others: object) -> None:
             raise InputError(f"{known}: no kernel is estimated then; leave out {' and '.join(rest)}")
     if method is not None and "--part" in given:
         raise InputError("--part: a method runs on the whole photo; leave out --part, or crop the photo")
+    if method is not None and "--effort" in given:
+        raise InputError("--effort: a method runs once; leave out --effort or --method")
+    if "--kernel-size" in given and "--effort" in given:
+        raise InputError("--effort: with --kernel-size one size is tried; leave out one of them")
     if method is not None and "--blur" in given:
         raise InputError("--blur: a method has its own model of the blur; leave out --blur or --method")
 
