@@ -77,9 +77,17 @@ def test_the_photographs_are_as_many_as_the_caption_says():
 
 def test_the_page_on_photos_shows_how_often_the_verdict_was_right():
     page = (ROOT / "docs" / "own-photos.md").read_text()
-    rows = pd.read_csv(ROOT / "docs" / "results" / "photo-verdicts.csv")
+    rows = pd.read_csv(ROOT / "docs" / "results" / "photo-verdicts.csv", dtype={"case": str})
     table = counted(rows).set_index("verdict")
-    assert len(rows) == 48
+    assert rows["case"].tolist() == find_dataset("verdict-fresh").case_ids[: len(rows)]
     for verdict, numbers in table[table["cases"] > 0].iterrows():
         cells = [verdict, *(f"{number:.0f}" for number in numbers[:4]), *(f"{x:.1f}" for x in numbers[4:])]
         assert "| " + " | ".join(cell.replace("-", "−") for cell in cells) + " |" in page
+
+
+def test_the_halves_to_choose_on_and_to_report_share_no_photograph():
+    chosen, held_out = (find_dataset(name) for name in ("verdict-tuning", "verdict-fresh"))
+    assert len(chosen.case_ids) == len(held_out.case_ids) == 40
+    assert sorted([*chosen.case_ids, *held_out.case_ids])[::2] == chosen.case_ids
+    for key in ("kernel", "noise", "protocol"):
+        assert chosen.content[key] == held_out.content[key]
