@@ -1,5 +1,6 @@
 # What all rules share: the plan, and one line instead of a traceback where the input is bad.
 import atexit
+import gc
 import logging
 import os
 import re
@@ -34,6 +35,9 @@ PYTHON = "python3" if IN_CONTAINER else shlex.quote(sys.executable)
 # The shell waits for the job that it was started for, also when both are asked to stop.
 shell.prefix(f'trap : INT TERM; blindbench() {{{{ {PYTHON} -m benchmark "$@"; }}}}; ')
 
+# The last collection of garbage would go through all that torch has loaded, for up to a second.
+atexit.register(gc.freeze)
+
 
 def or_stop(function, *arguments):
     """Call a function; bad input and a failing machine end Snakemake with one line and exit code 2."""
@@ -53,6 +57,7 @@ PLAN = or_stop(make_plan, config, ", ".join(map(str, workflow.configfiles)))
 or_stop(PLAN.require_data)
 or_stop(PLAN.require_folder)
 RESULTS = str(PLAN.results)
+STOP_WITHIN = 4.0  # seconds that jobs have to stop; all is to end within five, and Snakemake needs the rest
 HELD = []
 for name, reason in PLAN.absent.items():
     print(f"blindbench: {name} is left out: {reason}", file=sys.stderr)
@@ -71,7 +76,7 @@ def start_run():
 def stop_jobs(then, number, frame):
     """Pass a signal to this process alone on to its jobs, for whose end Snakemake would wait.
 
-    They save their state and leave. What is still there after five seconds is killed.
+    They save their state and leave. What is still there after STOP_WITHIN is killed.
     """
     jobs = psutil.Process().children(recursive=True)
     for job in jobs:
@@ -83,7 +88,7 @@ def stop_jobs(then, number, frame):
             with suppress(psutil.NoSuchProcess):
                 job.kill()
 
-    timer = threading.Timer(5.0, kill)
+    timer = threading.Timer(STOP_WITHIN, kill)
     timer.daemon = True
     timer.start()
     then(number, frame)
