@@ -72,6 +72,8 @@ def main() -> None:
     stop.listen()
     try:
         code = app(prog_name="blindbench", standalone_mode=False)
+    except KeyboardInterrupt:  # before typer has found the verb; later it returns STOPPED
+        code = stop.STOPPED
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         message = error.format_message()
@@ -83,7 +85,7 @@ def main() -> None:
         if not isinstance(known, InputError | MachineError):
             raise
         _fail(str(known), 2)
-    if code == stop.STOPPED:  # typer returns it after KeyboardInterrupt
+    if code == stop.STOPPED:
         _fail(stop.SENTENCE, code)
     sys.exit(code)
 

@@ -9,6 +9,7 @@ that folder to begin anew.
 import argparse
 import csv
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="draws the kills")
     parser.add_argument("--only", nargs="+", choices=[*PARTS, "page"], default=list(PARTS))
     given = parser.parse_args()
+    # A shell lets jobs in its background ignore INT, and so would all commands that are killed here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     KEPT.mkdir(parents=True, exist_ok=True)
     if "kills" in given.only:
         run_kills(given.seed, given.kills)

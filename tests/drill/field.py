@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -46,6 +47,7 @@ class Scene:
     name: str
     command: Sequence[str]
     share: int = 1  # of the kills, relative to the other scenes
+    stops_on: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)  # sent to the main process alone
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ SCENES = [
     Scene("collect", verb("collect", *HERE)),
     Scene("table", verb("table", "uniform", *HERE)),
     Scene("figure", verb("figure", "uniform", *HERE)),
-    Scene("make tables", MAKE, share=2),
+    # On INT every `make` waits for what it has started, which Ctrl-C reaches, too.
+    Scene("make tables", MAKE, share=2, stops_on=(signal.SIGTERM,)),
 ]
 PLAN = verb("plan", "config/demo.yaml", "--write")  # before the first step by hand
 

@@ -76,7 +76,7 @@ def carry_out(kill: Kill, field: Field, undisturbed: Undisturbed) -> Outcome:
         after /= 2
     struck, before = time.monotonic(), computed_by(process)
     stopped, computed, load = None, None, os.getloadavg()[0]
-    if hit == "main" and kill.signal != signal.SIGKILL:
+    if hit == "main" and kill.signal in kill.scene.stops_on:
         while session(process) and time.monotonic() - struck < 60:
             process.poll()
             time.sleep(0.02)

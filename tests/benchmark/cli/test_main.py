@@ -10,6 +10,7 @@ import pytest
 import typer.main
 
 from benchmark.cli.main import GROUPS, STEPS, app
+from benchmark.core import stop
 from benchmark.core.resources import version
 from tests.benchmark.cli.conftest import assert_refused
 from tests.conftest import ROOT
@@ -145,3 +146,13 @@ def test_a_signal_during_an_import_ends_the_process_at_once_in_one_line(tmp_path
     assert done.stderr.splitlines() == [
         "blindbench: stopped; a workflow, a download or a training continues with the same command"
     ]
+
+
+def test_ctrl_c_before_a_verb_is_called_is_one_line(blindbench, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("typer.main.get_params_from_function", interrupted)
+    code, _, error = blindbench("plan")
+    assert code == stop.STOPPED
+    assert error == f"blindbench: {stop.SENTENCE}\n"
