@@ -77,6 +77,7 @@ def blindbench():
     """`blindbench("methods")` returns (exit code, standard error); a refusal must be one line."""
     patch = pytest.MonkeyPatch()
     patch.setattr("benchmark.runs.machine.prepare", lambda threads: None)  # global switches of a process
+    patch.setattr("benchmark.tools.new_method.checkout", lambda: None)  # `new-method` writes here, not there
 
     def call(*arguments):
         patch.setattr(sys, "argv", ["blindbench", *map(str, arguments)])
