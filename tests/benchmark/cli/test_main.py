@@ -48,7 +48,11 @@ def test_the_version_is_that_of_the_version_control(blindbench):
 
 @pytest.mark.parametrize(
     ("line", "words"),
-    [("de", ["deblur", "detective"]), ("deblur --ke", ["--kernel-size"]), ("datasets lai-s", ["lai-synth"])],
+    [
+        ("de", ["deblur", "detective"]),
+        ("deblur --kernel-", ["--kernel-size"]),
+        ("datasets lai-s", ["lai-synth"]),
+    ],
 )
 def test_the_shell_completes_verbs_options_and_names(blindbench, monkeypatch, line, words):
     monkeypatch.setenv("_BLINDBENCH_COMPLETE", "complete_bash")
