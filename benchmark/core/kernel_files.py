@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from benchmark.core.arrays import numbers
 from benchmark.core.files import replacing
+from benchmark.core.forks import in_a_fork
 from benchmark.core.images import read_kernel_image
 from benchmark.core.types import InputError
 
 NAMES = ("kernel", "kernels")  # of the array, where a file holds several
+LONGEST = 30.0  # seconds to read a MATLAB file; one of a kernel takes milliseconds
 
 
 def read_kernel(path: Path) -> NDArray[np.float64]:
@@ -61,9 +63,15 @@ def _npz(path: Path) -> NDArray[Any]:
 
 
 def _mat(path: Path) -> NDArray[Any]:
+    # One altered byte of a file can make SciPy's reader end its process by a wild read.
+    arrays = in_a_fork(_arrays_of_mat, path, seconds=LONGEST)
+    return _chosen(path, arrays)
+
+
+def _arrays_of_mat(path: Path) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file:  # SciPy tries other names where it opens the file
         arrays = scipy.io.loadmat(file)  # type: ignore[arg-type]  # the stubs know no open files
-    return _chosen(path, {name: array for name, array in arrays.items() if not name.startswith("__")})
+    return {name: array for name, array in arrays.items() if not name.startswith("__")}
 
 
 def _chosen(path: Path, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

@@ -5,7 +5,6 @@ knows shapes and computes nothing. Their ratio says how much longer an iteration
 cannot be counted, such as a method in NumPy, takes time in proportion to the pixels.
 """
 
-import multiprocessing
 import resource
 import statistics
 import time
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark.core.forks import ForkError, in_a_fork
 from benchmark.core.types import NotSupportedError, Observation, WeightsMissingError
 from benchmark.runs.machine import prepare
 from methods.parts.registry import Method
@@ -222,33 +222,14 @@ def in_a_process(function: Callable[..., Value], *arguments: Any, seconds: float
         seconds: That it may take; None: as long as it wants.
 
     Raises:
-        UnknownError: It failed, ended its process, or took too long.
+        NotSupportedError, WeightsMissingError: The function raises them.
+        UnknownError: It failed otherwise, ended its process, or took too long.
     """
-    fork = multiprocessing.get_context("fork")
-    receiving, sending = fork.Pipe(duplex=False)
-
-    def work() -> None:
-        try:
-            outcome: Any = function(*arguments)
-        except (NotSupportedError, WeightsMissingError) as error:
-            outcome = error
-        except Exception as error:
-            outcome = UnknownError(f"{type(error).__name__}: {error}")
-        sending.send(outcome)
-
-    process = fork.Process(target=work, daemon=True)
-    process.start()
-    sending.close()
     try:
-        if receiving.poll(seconds):
-            outcome = receiving.recv()
-        else:
-            process.kill()
-            outcome = UnknownError(f"it took longer than {seconds:g} s")
-    except EOFError:
-        outcome = UnknownError("its process died")
-    process.join()
-    if isinstance(outcome, Exception):
-        raise outcome
-    result: Value = outcome
-    return result
+        return in_a_fork(function, *arguments, seconds=seconds)
+    except (NotSupportedError, WeightsMissingError):
+        raise
+    except ForkError as error:
+        raise UnknownError(str(error)) from error
+    except Exception as error:
+        raise UnknownError(f"{type(error).__name__}: {error}") from error

@@ -1,5 +1,7 @@
 """Kernels from files of other programs."""
 
+import os
+
 import numpy as np
 import pytest
 import scipy.io
@@ -96,3 +98,19 @@ def test_what_is_written_is_read_back(tmp_path):
     np.testing.assert_array_equal(read_kernel(tmp_path / "k.npz"), kernel)
     write_kernel_image(tmp_path / "k.png", kernel)
     np.testing.assert_allclose(read_kernel(tmp_path / "k.png"), kernel, rtol=0, atol=kernel.max() / 255)
+
+
+def test_a_matlab_file_that_ends_its_reader_is_one_line(tmp_path):
+    scipy.io.savemat(tmp_path / "k.mat", {"kernel": np.eye(5) / 5})
+    content = bytearray((tmp_path / "k.mat").read_bytes())
+    content[184] = 0  # the type of the numbers: SciPy 1.17 reads at a wild address then
+    (tmp_path / "k.mat").write_bytes(content)
+    with pytest.raises(InputError, match=r"k\.mat: not a kernel that can be read"):
+        read_kernel(tmp_path / "k.mat")
+
+
+def test_a_reader_that_dies_is_one_line(tmp_path, monkeypatch):
+    scipy.io.savemat(tmp_path / "k.mat", {"kernel": KERNEL})
+    monkeypatch.setattr("scipy.io.loadmat", lambda _: os.abort())
+    with pytest.raises(InputError, match=r"k\.mat: not a kernel that can be read \(its process died\)"):
+        read_kernel(tmp_path / "k.mat")
