@@ -94,7 +94,7 @@ def test_the_reference_has_public_functions_with_their_docstrings_and_every_verb
     assert {"methods.parts.solver.solve", "methods.parts.registry.Method"} <= solver.anchors
     assert "methods.parts.solver._flaw" not in solver.anchors
     text = (site / "reference" / "methods.parts.html").read_text()
-    assert "Solve tasks one after another. One that fails gets a status and a reason" in text
+    assert "Solve tasks. One that fails gets a status and a reason" in text
     assert "blindbench.deblur" in pages[site / "reference" / "blindbench.html"].anchors
     commands = pages[site / "reference" / "commands.html"].anchors
     for verb in app.registered_commands:

@@ -81,9 +81,9 @@ def disk(size: tuple[int, int], radius: float) -> Kernel:
     """Return a disk of `radius` px in the middle of (h, w), its rim anti-aliased.
 
     >>> disk((3, 3), 1.0).round(2)
-    array([[0.05, 0.16, 0.05],
-           [0.16, 0.16, 0.16],
-           [0.05, 0.16, 0.05]])
+    array([[0.03, 0.14, 0.03],
+           [0.14, 0.31, 0.14],
+           [0.03, 0.14, 0.03]])
     """
     rows, columns = ((np.arange(side * SAMPLES) - (side * SAMPLES - 1) / 2) / SAMPLES for side in size)
     inside = np.hypot(rows[:, None], columns) <= radius
