@@ -33,7 +33,7 @@ def rates():
     """The learning rates of every optimiser step from here on: (first group, second group)."""
     seen = []
     handle = register_optimizer_step_pre_hook(
-        lambda optimiser, *_: seen.append(tuple(group["lr"] for group in optimiser.param_groups))
+        lambda optimiser, *_: seen.append(tuple(float(group["lr"]) for group in optimiser.param_groups))
     )
     yield seen
     handle.remove()

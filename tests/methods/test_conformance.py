@@ -3,6 +3,7 @@
 The checks are those of `blindbench check-method`. The defaults have a file of their own, `test_defaults.py`.
 """
 
+from dataclasses import replace
 from importlib.metadata import EntryPoints
 
 import pytest
@@ -79,7 +80,7 @@ def test_other_packages_can_add_methods(monkeypatch, valid):
     class Plugins(dict):
         names = property(set)
 
-    content = METHODS["blurry"] if valid else object()
+    content = replace(METHODS["blurry"], name="mine") if valid else object()
     monkeypatch.setattr(registry, "_plugins", lambda: Plugins(mine=Plugin(content)))
     if valid:
         assert registry.find("mine") is content

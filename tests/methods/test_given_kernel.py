@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from benchmark.core.images import read_image
 from benchmark.core.types import KnownBlur, Observation, Status
@@ -100,13 +99,14 @@ def test_a_case_without_a_kernel_is_not_supported(tmp_path):
 
 
 def test_two_files_of_one_case_are_named(tmp_path):
-    np.save(tmp_path / "case.npy", TRUE)
-    Image.fromarray((255 * TRUE / TRUE.max()).astype(np.uint8)).save(tmp_path / "case.png")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "case.npy", TRUE)
     restoration = restore(tmp_path)
     assert restoration.status is Status.FAILED
     assert (
         restoration.reason
-        == f"{tmp_path}: case.npy and case.png may both be case; remove one, or give a pattern as path"
+        == f"{tmp_path}: a/case.npy and b/case.npy may both be case; remove one, or give a pattern as path"
     )
 
 

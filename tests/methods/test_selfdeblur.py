@@ -78,7 +78,7 @@ def test_thirty_steps_match_the_reference(fixture, run, milestones):
     losses, rates = [], []
     for iteration in range(30):
         losses.append(fit.step(iteration).loss.item())
-        rates.append([group["lr"] for group in fit.adam.param_groups])
+        rates.append([float(group["lr"]) for group in fit.adam.param_groups])
 
     np.testing.assert_allclose(losses[:10], arrays[f"{run}/losses"][:10], rtol=0, atol=1e-10)
     np.testing.assert_allclose(losses, arrays[f"{run}/losses"], rtol=1e-8)

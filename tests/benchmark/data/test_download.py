@@ -251,7 +251,7 @@ EXPECTED = {
 
 
 # Their part of the archive would be more of the same.
-NOT_IN_THE_TINY_ONES = ("realblur-r", "lai-nonuniform", "choose-fresh")
+NOT_IN_THE_TINY_ONES = ("realblur-r", "lai-nonuniform", "choose-fresh", "verdict-fresh", "verdict-tuning")
 
 
 def tiny(name, site, tmp_path):

@@ -74,7 +74,7 @@ def test_a_case_whose_snapshots_were_deleted_is_not_finished(store):
 def test_a_checkpoint_of_a_run_that_kept_fewer_is_not_continued(store, monkeypatch):
     keys = []
 
-    def record(tasks, report):
+    def record(tasks, report, batch=1):
         keys.extend(task.key for task in tasks)
         return iter(())
 

@@ -78,7 +78,7 @@ def test_all_stages_match_the_reference(fixture, monkeypatch, name):
     losses, rates = [], []
     for iteration in range(14):
         losses.append(fit.step(iteration).loss.item())
-        rates.append(fit.adam.param_groups[0]["lr"])
+        rates.append(float(fit.adam.param_groups[0]["lr"]))
     assert next(noise, None) is None  # all of it was drawn
 
     np.testing.assert_allclose(losses[:4], arrays[f"{name}/pre_losses"], rtol=1e-9)
