@@ -7,9 +7,11 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import scipy
+import tifffile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,10 +141,29 @@ def encoded(kind, mode="RGB", **options):
     return file.getvalue()
 
 
+def deep(write, kind):
+    """What `write(file, pixels)` makes of pixels (24, 31, 3) of a kind of numbers beyond 8 bits."""
+    pixels, file = np.random.default_rng(0).random((24, 31, 3)), io.BytesIO()
+    largest = np.iinfo(kind).max if np.issubdtype(kind, np.integer) else 1
+    write(file, (largest * pixels).astype(kind))
+    return file.getvalue()
+
+
+def by_opencv(suffix):
+    return lambda file, pixels: file.write(cv2.imencode(suffix, pixels)[1].tobytes())
+
+
 PICTURES = {
     "PNG": encoded("PNG"), "palette": encoded("PNG", "P"), "JPEG": encoded("JPEG"), "TIFF": encoded("TIFF"),
     "packed TIFF": encoded("TIFF", compression="tiff_lzw"), "BMP": encoded("BMP"), "WEBP": encoded("WEBP"),
     "PPM": encoded("PPM"), "CMYK": encoded("JPEG", "CMYK"), "grey": encoded("PNG", "L"),
+    "AVIF": encoded("AVIF"), "GIF": encoded("GIF"), "PNG of 16 bits": deep(by_opencv(".png"), np.uint16),
+    "PPM of 16 bits": deep(by_opencv(".ppm"), np.uint16),
+    "TIFF of 16 bits": deep(tifffile.imwrite, np.uint16),
+    "TIFF of floats": deep(tifffile.imwrite, np.float32),
+    "packed TIFF of 16 bits": deep(by_opencv(".tiff"), np.uint16),
+    "planar TIFF": deep(lambda file, pixels: tifffile.imwrite(
+        file, pixels.transpose(2, 0, 1), photometric="rgb", planarconfig="separate"), np.uint32),
 }  # fmt: skip
 
 
