@@ -46,9 +46,11 @@ def main() -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
     if "kills" in given.only:
         run_kills(given.seed, given.kills)
+    sizes = {"fuzz": f", {given.fuzz} examples of each kind", "soak": f", {given.soak} cases"}
     for part in TESTS:
         if part in given.only:
-            run_tests(part, {"BLINDBENCH_FUZZ": str(given.fuzz), "BLINDBENCH_SOAK": str(given.soak)})
+            settings = {"BLINDBENCH_FUZZ": str(given.fuzz), "BLINDBENCH_SOAK": str(given.soak)}
+            run_tests(part, settings, f"version {version()}{sizes.get(part, '')}")
     page()
 
 
@@ -76,11 +78,11 @@ def run_kills(seed: int, count: int) -> None:
                 print(f"kill {kill.number + 1} of {count}: {row['scene']}: {row['result']}", flush=True)
 
 
-def run_tests(part: str, settings: dict[str, str]) -> None:
-    """Run the tests of a part with as many examples as were asked for; their report is kept."""
+def run_tests(part: str, settings: dict[str, str], title: str) -> None:
+    """Run the tests of a part with as many examples as were asked for; their report, with its title, is kept."""
     report = KEPT / f"{part}.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
-    command += ["-o", f"junit_suite_name=version {version()}"]
+    command += ["-o", f"junit_suite_name={title}"]
     environment = {**os.environ, **settings, "BLINDBENCH_DRILL": "1", "OMP_NUM_THREADS": "1"}
     subprocess.run([*command, *TESTS[part]], cwd=ROOT, env=environment, check=False)
 
