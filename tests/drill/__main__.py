@@ -79,7 +79,7 @@ def run_kills(seed: int, count: int) -> None:
 
 
 def run_tests(part: str, settings: dict[str, str], title: str) -> None:
-    """Run the tests of a part with as many examples as were asked for; their report, with its title, is kept."""
+    """Run the tests of a part with as many examples as were asked for; their report is kept."""
     report = KEPT / f"{part}.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     command += ["-o", f"junit_suite_name={title}"]
