@@ -185,7 +185,8 @@ def of_tests(part: str) -> list[str]:
         for case in own
         if _outcome(case) != "passed"
     ]
-    known = [f"- {name}: {value}" for name, value in properties.items()]
+    # Without what hypothesis writes there.
+    known = [f"- {name}: {value}" for name, value in properties.items() if not name.startswith("hypothesis")]
     when = suite.get("timestamp", "")[:10]
     blank = [""] if failed or known else []
     return [
