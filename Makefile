@@ -25,7 +25,7 @@ help:
 	@echo "make mutants      change the methods in small ways, and report what no test notices"
 	@echo "make drill        kill commands, break the machine, feed hostile input, and report what became of it"
 	@echo "make gpu          nine minutes of a GPU: tests, times, two full-size cases, a training (GPU=cpu: a rehearsal)"
-	@echo "make clean        delete results/ (keeps .venv)"
+	@echo "make clean        delete results/ but what ships with the repository (keeps .venv)"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -67,5 +67,5 @@ gpu:
 	$(GPU_PYTHON) -m benchmark.tools.gpu_day --out $(GPU_OUT) --device $(GPU)
 
 clean:
-	find results -mindepth 1 ! -name README.md -delete
+	find results -mindepth 1 ! -name README.md ! -path results/reference ! -path 'results/reference/*.csv.gz' -delete
 	rm -rf .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

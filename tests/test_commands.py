@@ -219,6 +219,8 @@ def finished(blindbench, world):
     make_plan(TINY, "config.yaml").write()  # `plan --write` replaces it, and `ship` the shipped scores
     shutil.rmtree(world / "docs" / "results")
     shutil.copytree(ROOT / "docs" / "results", world / "docs" / "results")
+    shutil.rmtree(world / "results" / "reference", ignore_errors=True)
+    shutil.copytree(ROOT / "results" / "reference", world / "results" / "reference")
     if (world / "results" / PROFILES[-1]).exists():
         return blindbench
     steps = ["synthesize demo-uniform"]

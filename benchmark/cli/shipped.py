@@ -2,39 +2,78 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tabulate import tabulate
 
-from benchmark.cli.options import DEMO, Device, Results
+from benchmark.cli.options import DEMO, Device
+from benchmark.core.types import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 app = typer.Typer()
 
 
 @app.command()
 def ship(
-    file: Annotated[Path, typer.Argument(help="The CSV to write, such as docs/results/demo.csv.")],
-    results: Results = DEMO,
+    target: Annotated[
+        Path, typer.Argument(help="A CSV to write, or a ledger to add to, such as results/reference.")
+    ],
+    results: Annotated[
+        Path, typer.Option(help="The results folder, results/<profile>; for a ledger also a CSV or a ledger.")
+    ] = DEMO,
+    replace: Annotated[
+        bool, typer.Option(help="In a ledger, put new rows in the place of those that they contradict.")
+    ] = False,
 ) -> None:
-    """Write the scores of a finished profile to one CSV, with all that is needed to repeat each row."""
+    """Keep the scores of a profile, with all that is needed to repeat each row.
+
+    A target that ends in .csv gets the rows of the finished profile. Any other is a ledger, a folder that
+    adds up the rows of many profiles: it takes what has ended, and rows that are there stay.
+    """
+    from benchmark.scoring.ledger import add, is_ledger, write_shipped
+
+    if replace and not is_ledger(target):
+        raise InputError(f"--replace: {target} is written anew anyway; leave --replace out")
+    frame = _rows_to_ship(results, in_part=is_ledger(target))
+    if not is_ledger(target):
+        write_shipped(frame, target)
+        typer.echo(f"{target}: {len(frame)} rows", err=True)
+        return
+    counts = add(frame, target, replace=replace)
+    typer.echo(f"{target}: {counts['all']} rows, {counts['new']} new, {counts['changed']} changed", err=True)
+
+
+def _rows_to_ship(results: Path, *, in_part: bool) -> "pd.DataFrame":
+    """Return the rows of a profile, of all that has ended if `in_part`; or those that are shipped already."""
     from benchmark.cli.tables import read_scores
-    from benchmark.planning.plan import Plan
-    from benchmark.planning.records import read_records
+    from benchmark.planning.plan import FILE, Plan
+    from benchmark.planning.records import finished_records, finished_scores, read_records
     from benchmark.runs.store import Store
-    from benchmark.scoring.csv_files import write_frame
+    from benchmark.scoring.ledger import read_shipped
     from benchmark.scoring.shipped import shipped_frame
 
-    plan = Plan.read(results)
-    records = read_records(plan, Store(results))
-    frame = shipped_frame(plan.config["profile"], read_scores(results), records, plan.config["titles"])
-    write_frame(frame, file)
-    typer.echo(f"{file}: {len(frame)} rows", err=True)
+    if in_part and not (results / FILE).exists() and (results.is_file() or any(results.glob("*.csv.gz"))):
+        return read_shipped(results)
+    plan, store = Plan.read(results), Store(results)
+    if in_part:
+        records = finished_records(plan, store)
+        scores = finished_scores(plan, store, records)
+        if not records:
+            raise InputError(f"{results}: no restoration has ended yet; run the workflow first")
+    else:
+        records, scores = read_records(plan, store), read_scores(results)
+    return shipped_frame(plan.config["profile"], scores, records, plan.config["titles"])
 
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="A CSV of shipped scores, such as docs/results/demo.csv.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A CSV of shipped scores, such as docs/results/demo.csv, or results/reference."),
+    ],
     rows: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,7 +92,7 @@ def verify(
     """
     from benchmark.core.console import reporting
     from benchmark.runs.machine import claimed_device, prepare
-    from benchmark.scoring.shipped import read_shipped
+    from benchmark.scoring.ledger import read_shipped
     from benchmark.tools.verify import chosen_rows, exit_code, reasons, table_of, verify
 
     chosen = chosen_rows(read_shipped(file), rows or (), sample, seed)

@@ -1,5 +1,7 @@
 """The result files scores.csv, runs.csv and convergence.csv: their columns, writing and reading."""
 
+import gzip
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,15 @@ RUN_COLUMNS = (
 # Some names, such as MS COCO's, and some hashes look like numbers; published numbers stay as printed.
 TEXT_COLUMNS = dict.fromkeys(
     (
-        "case", "group", "observation_hash", "weights_hash", "code_hash", "settings_hash", "image_sha256",
-        "published", "published_deviation",
+        "case", "group", "observation_hash", "weights_hash", "code_hash", "settings_hash", "machine_hash",
+        "image_sha256", "published", "published_deviation",
     ),
     str,
+)  # fmt: skip
+
+UNREADABLE = (
+    pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError,
+    gzip.BadGzipFile, EOFError, zlib.error,
 )  # fmt: skip
 
 
@@ -35,10 +42,14 @@ def runs_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, values in full precision; no text is one that a spreadsheet would run."""
+    """Write a table as CSV, values in full precision; no text is one that a spreadsheet would run.
+
+    A path that ends in .gz is compressed. The same table gives the same bytes: they hold no time and no name.
+    """
     texts = frame.select_dtypes(exclude="number").columns
+    content = frame.assign(**{name: frame[name].map(as_text) for name in texts}).to_csv(index=False).encode()
     with replacing(path) as temporary:
-        frame.assign(**{name: frame[name].map(as_text) for name in texts}).to_csv(temporary, index=False)
+        temporary.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 def as_text(cell: Any) -> Any:
@@ -85,7 +96,7 @@ def read_frame(
         frame = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]}, dtype=TEXT_COLUMNS)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; {if_absent}") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not a CSV table ({error}); {if_wrong}") from error
     missing = [column for column in columns if column not in frame.columns]
     if missing:

@@ -1,12 +1,11 @@
-"""Scores that ship with the repository: a CSV with a row per restoration, from which anyone can repeat it.
+"""Scores that ship with the repository: a row per restoration, from which anyone can repeat it.
 
 A row holds the scores of one case by one method for one seed, and all that made them: the settings as they
 took effect, the seeds, hashes of observation, weights and code, the machine and the libraries' versions.
+`benchmark.scoring.ledger` writes and reads them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ import pandas as pd
 from benchmark.core.hashes import digest
 from benchmark.core.types import InputError
 from benchmark.runs.names import NO_TITLES, Titles, method_title
-from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS, read_frame
+from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS
 
 NAME_COLUMNS = (
     "profile",
@@ -49,7 +48,8 @@ def shipped_frame(
         titles: Method to its title, for those that the config names.
 
     Returns:
-        `NAME_COLUMNS`, a column per metric, `ORIGIN_COLUMNS`; a row per dataset, method, case and seed.
+        `NAME_COLUMNS`, a column per metric, `ORIGIN_COLUMNS`; a row per dataset, method, case and seed. What
+        `JSON_COLUMNS` name are values, not texts.
 
     Raises:
         InputError: A record was written by an earlier version, without its machine.
@@ -80,35 +80,11 @@ def shipped_frame(
                 "code_hash": decides["code"],
                 "settings": decides["settings"],
                 "settings_hash": digest(decides["settings"]),
+                "image_sha256": record.get("image_sha256", ""),
             }
         )
     metrics = list(dict.fromkeys(scores.metric))
-    frame = pd.DataFrame(rows, columns=[*NAME_COLUMNS, *metrics, *ORIGIN_COLUMNS])
-    for column in JSON_COLUMNS:
-        frame[column] = [json.dumps(value, sort_keys=True) for value in frame[column]]
-    return frame
-
-
-def read_shipped(path: Path) -> pd.DataFrame:
-    """Read a CSV of shipped scores; columns of `JSON_COLUMNS` come back as values.
-
-    Raises:
-        InputError: There is no such file, or it is no such CSV.
-    """
-    advice = "give a file that `blindbench ship` wrote, such as docs/results/demo.csv"
-    frame = read_frame(path, [*NAME_COLUMNS, *ORIGIN_COLUMNS], if_absent=advice, if_wrong=advice)
-    for metric in metrics_of(frame):
-        frame[metric] = pd.to_numeric(frame[metric], errors="coerce")
-    for column in JSON_COLUMNS:
-        for line, text in enumerate(frame[column], start=2):
-            try:
-                json.loads(text)
-            except ValueError as error:
-                raise InputError(
-                    f"{path}: line {line}: '{column}' is not JSON ({error}); {advice}"
-                ) from error
-        frame[column] = [json.loads(text) for text in frame[column]]
-    return frame
+    return pd.DataFrame(rows, columns=[*NAME_COLUMNS, *metrics, *ORIGIN_COLUMNS])
 
 
 def metrics_of(shipped: pd.DataFrame) -> list[str]:

@@ -6,7 +6,8 @@ A comment above a table names the dataset and the files of shipped scores, from 
 
 The table's own header says which columns it shows, by the headings of the workflow's tables. Two more are of
 single cases: the worst PSNR, and the median of the seconds by the clock. Later files add the methods that
-earlier ones lack. A table of times has all columns; its comment says what grows:
+earlier ones lack. A ledger serves as a file; its methods come in order of quality. A table of times has all
+columns; its comment says what grows:
 
     <!-- times by channels from docs/results/performance.csv -->
 """
@@ -20,7 +21,9 @@ from tabulate import tabulate
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
 from benchmark.runs.names import short_label, weights_behind
-from benchmark.scoring.shipped import read_shipped, scores_and_runs
+from benchmark.scoring.ledger import is_ledger, read_shipped
+from benchmark.scoring.shipped import scores_and_runs
+from benchmark.tables.leaderboard import in_order
 from benchmark.tables.page import Cell
 from benchmark.tables.profile_tables import own_table
 from benchmark.tables.sections import table_page
@@ -81,6 +84,7 @@ def excerpt(dataset: str, paths: list[Path], headings: list[str]) -> str:
         more = more[more.dataset == dataset]
         if more.empty:
             raise InputError(f"{path}: there are no scores of {dataset}")
+        more = in_order(more) if is_ledger(path) else more
         known = set(shipped["method"]) if len(shipped) else set()
         shipped = pd.concat([shipped, more[~more.method.isin(known)]], ignore_index=True)
     scores, runs = scores_and_runs(shipped)

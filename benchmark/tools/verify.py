@@ -29,7 +29,7 @@ from benchmark.runs.store import Store, read_record
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.protocols import find_protocol
 from benchmark.scoring.scores import score_case
-from benchmark.scoring.shipped import metrics_of, row_name
+from benchmark.scoring.shipped import row_name
 from methods.parts.registry import with_used
 from methods.parts.settings import compose
 
@@ -182,7 +182,7 @@ def _compared(row: Row, store: Store, device: torch.device, report: Report) -> l
     checks.append(observation)
     if same_machine:
         checks.append(_equal(row, "image", row["image_sha256"], record.get("image_sha256", ""), shown=12))
-    metrics = [metric for metric in _metrics_of(row) if metric in METRICS]
+    metrics = [name for name in METRICS if pd.notna(row.get(name)) or name in row["notes"]]
     scores = score_case(
         store,
         row["dataset"],
@@ -229,10 +229,6 @@ def _repeated(row: Row, store: Store, device: torch.device, report: Report) -> d
     record = read_record(store.case_folder(row["dataset"], row["method"], row["seed"], row["case"]))
     assert record is not None  # the shard has just been restored
     return record
-
-
-def _metrics_of(row: Row) -> list[str]:
-    return metrics_of(pd.DataFrame(columns=list(row)))
 
 
 def _equal(row: Row, what: str, shipped: str, now: str, shown: int | None = None) -> Check:

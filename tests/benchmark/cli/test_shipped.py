@@ -1,6 +1,7 @@
 """Scores that ship: written from a profile, read again, repeated, and compiled into the tables of pages."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -14,7 +15,8 @@ from benchmark.cli.tables import read_runs, read_scores
 from benchmark.core.hashes import digest
 from benchmark.core.seals import sealed
 from benchmark.scoring.csv_files import RUN_COLUMNS
-from benchmark.scoring.shipped import metrics_of, read_shipped, scores_and_runs
+from benchmark.scoring.ledger import read_shipped
+from benchmark.scoring.shipped import metrics_of, scores_and_runs
 from benchmark.tools.verify import OF_OTHERS
 from tests.benchmark.cli.conftest import HERE, RESULTS, assert_refused, write_plan
 
@@ -106,6 +108,85 @@ def test_a_value_ships_in_full_precision(shipped):
     np.testing.assert_array_equal(
         shown, scores[(scores.method == "l0-grad") & (scores.metric == "psnr")].value
     )
+
+
+LEDGER = Path("results/reference")
+
+
+def test_a_ledger_gives_back_what_a_csv_has(shipped):
+    code, _, error = shipped("ship", LEDGER, *HERE)
+    assert (code, error.splitlines()[-1]) == (0, "results/reference: 6 rows, 6 new, 0 changed")
+    keys = ["method", "case"]
+    pd.testing.assert_frame_equal(
+        read_shipped(LEDGER), read_shipped(SHIPPED).sort_values(keys, ignore_index=True), check_dtype=False
+    )
+    assert shipped("verify", LEDGER, "--sample", 3)[0] == 0
+
+
+def test_adding_twice_or_from_a_csv_changes_no_byte(shipped):
+    shipped("ship", LEDGER, *HERE)
+    before = {file.name: file.read_bytes() for file in LEDGER.glob("*.gz")}
+    for source in (RESULTS, SHIPPED, LEDGER):
+        _, _, error = shipped("ship", LEDGER, "--results", source)
+        assert error.endswith("results/reference: 6 rows, 0 new, 0 changed\n")
+    assert {file.name: file.read_bytes() for file in LEDGER.glob("*.gz")} == before
+    assert len(before) == 3
+
+
+def test_a_ledger_takes_what_has_ended_and_later_the_rest(shipped):
+    lost = RESULTS / "restorations/demo-uniform/selfdeblur/seed0/camera/run.json"
+    kept = lost.read_text()
+    lost.unlink()
+    for file in (RESULTS / "scores/selfdeblur").iterdir():  # as before its scoring job
+        file.unlink()
+    assert "results/reference: 5 rows, 5 new" in shipped("ship", LEDGER, *HERE)[2]
+    lost.write_text(kept)
+    assert "results/reference: 6 rows, 1 new, 0 changed" in shipped("ship", LEDGER, *HERE)[2]
+    expected = read_shipped(SHIPPED).sort_values(["method", "case"], ignore_index=True)
+    pd.testing.assert_frame_equal(read_shipped(LEDGER), expected, check_dtype=False)
+
+
+def test_scores_that_are_older_than_their_restoration_are_computed_again(shipped):
+    (file,) = (RESULTS / "scores/l0-grad").glob("*.csv")
+    with sealed(file):
+        frame = pd.read_csv(file)
+        frame.assign(value=1.0).to_csv(file, index=False)
+    os.utime(file, (1, 1))
+    shipped("ship", LEDGER, *HERE)
+    assert "6 rows, 0 new, 0 changed" in shipped("ship", LEDGER, "--results", SHIPPED)[2]
+    now, before = (frame[frame.method == "l0-grad"].psnr for frame in map(read_shipped, (LEDGER, SHIPPED)))
+    assert sorted(now) == sorted(before)
+
+
+def test_restorations_by_other_settings_than_the_plans_do_not_ship(shipped):
+    write_plan(methods=METHODS | {"l0-grad": {"alternations": 2}}, metrics=["psnr"])
+    shipped("ship", LEDGER, *HERE)
+    assert set(read_shipped(LEDGER).method) == {"blurry", "selfdeblur"}
+
+
+def test_a_row_that_contradicts_the_ledger_is_one_line_unless_it_replaces(shipped):
+    shipped("ship", LEDGER, *HERE)
+
+    def fewer(settings):
+        return json.dumps({**json.loads(settings), "alternations": 1})
+
+    other = altered(settings=fewer, settings_hash=lambda _: "other", image_sha256=lambda _: "new")
+    assert_refused(
+        shipped("ship", LEDGER, "--results", other),
+        f"results/reference: {ROW} is there with other settings; add --replace",
+    )
+    assert "6 rows, 0 new, 1 changed" in shipped("ship", LEDGER, "--results", other, "--replace")[2]
+    frame = read_shipped(LEDGER)
+    assert frame[(frame.method == "l0-grad") & (frame.case == "camera")].settings.iloc[0]["alternations"] == 1
+    assert_refused(shipped("ship", SHIPPED, *HERE, "--replace"), "--replace: docs/results/r.csv is written")
+
+
+def test_what_is_no_ledger_is_refused(shipped):
+    assert_refused(shipped("verify", "nothing"), "nothing/rows.csv.gz: no such file; give what")
+    shipped("ship", LEDGER, *HERE)
+    rows = LEDGER / "rows.csv.gz"
+    rows.write_bytes(rows.read_bytes()[:-20])
+    assert_refused(shipped("verify", LEDGER), "results/reference/rows.csv.gz: not a CSV table")
 
 
 def verdicts(output):
@@ -239,5 +320,5 @@ def test_rows_are_drawn_by_a_seed(shipped):
 def test_rows_that_match_nothing_and_files_that_are_no_shipped_scores_are_refused(shipped):
     assert_refused(shipped("verify", SHIPPED, "--rows", "*/wiener/*"), "--rows */wiener/*: no row matches")
     assert_refused(shipped("verify", SHIPPED, "--sample", 7), "--sample 7: there are 6 rows to draw from")
-    assert_refused(shipped("verify", "nothing.csv"), "nothing.csv: no such file; give a file that")
-    assert_refused(shipped("verify", RESULTS / "scores.csv"), "the column 'profile' is missing; give a file")
+    assert_refused(shipped("verify", "nothing.csv"), "nothing.csv: no such file; give what")
+    assert_refused(shipped("verify", RESULTS / "scores.csv"), "the column 'profile' is missing; give what")
