@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from skimage.transform import downscale_local_mean, resize
 
 from benchmark.blur.kernel_energy import is_turned, kernel_energy
@@ -20,6 +21,7 @@ from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.measures import (
     ROUNDING,
     Floats,
+    clipped_pixels,
     fills_box,
     is_point,
     luma_of,
@@ -91,6 +93,7 @@ class _Place:
     part: Slices
     photo: Array  # (C, h, w), the part
     luma: Floats  # of the part, (h, w)
+    clipped: NDArray[np.bool_]  # saturated pixels of the part, (h, w)
     noise: float  # of the part, standard deviation
     largest: int  # px: misfits and energies are taken where the blur of so large a kernel stays inside
 
@@ -198,7 +201,13 @@ class Deblurring:
         part = self._part(luma, largest, reduction)
         room = min(luma[part].shape) // ROOM
         return _Place(
-            reduction, part, photo[:, *part], luma[part], noise_level(luma[part]), max(largest, room)
+            reduction,
+            part,
+            photo[:, *part],
+            luma[part],
+            clipped_pixels(photo[:, *part]),
+            noise_level(luma[part]),
+            max(largest, room),
         )
 
     def _tried(
@@ -220,7 +229,7 @@ class Deblurring:
         candidate = KernelCandidate(
             size,
             kernel,
-            _misfit(place.luma, kernel, place.noise, place.largest // 2),
+            _misfit(place.luma, kernel, place.noise, place.clipped, place.largest // 2),
             _energy(place, kernel),
             reduction=place.reduction,
             part=place.part,
@@ -248,7 +257,7 @@ class Deblurring:
             )
         part = self._part(self._luma, max(h, w), 1)
         noise = noise_level(self._luma[part])
-        misfit = _misfit(self._luma[part], kernel, noise, 0, lamps=True)
+        misfit = _misfit(self._luma[part], kernel, noise, clipped_pixels(self._clean[:, *part]))
         turned = is_turned(self._luma[part], kernel)
         self.candidates = [KernelCandidate(max(h, w), kernel, misfit, part=part, given=True, turned=turned)]
         return self.candidates[0]
@@ -270,8 +279,9 @@ class Deblurring:
             return Deblurred(self.photo, None, nothing_done(self._noise, self._reason))
         kernel = enlarged(candidate.kernel, candidate.reduction)
         noise = self._noise * max(1.0, candidate.misfit)
-        image = deconvolve(self._clean, kernel, noise, report, lamps=candidate.given)
-        verdict = self._verdict(candidate, self._luma, luma_of(image), kernel, self._noise)
+        image = deconvolve(self._clean, kernel, noise, report)
+        clipped = clipped_pixels(self._clean)
+        verdict = self._verdict(candidate, self._luma, clipped, luma_of(image), kernel, self._noise)
         return Deblurred(image, kernel, verdict)
 
     def part(self, candidate: KernelCandidate) -> Array:
@@ -282,15 +292,22 @@ class Deblurring:
         """Restore the part (C, h, w) on which a candidate was estimated."""
         part = self.part(candidate)
         noise = noise_level(luma_of(part)) * max(1.0, candidate.misfit)
-        return deconvolve(part, candidate.kernel, noise, lamps=candidate.given)
+        return deconvolve(part, candidate.kernel, noise)
 
     def verdict_on_part(self, candidate: KernelCandidate, image: Array) -> Verdict:
         """Judge a candidate by the part restored with it, beside the other candidates so far."""
-        luma = luma_of(self.part(candidate))
-        return self._verdict(candidate, luma, luma_of(image), candidate.kernel, noise_level(luma))
+        part = self.part(candidate)
+        luma, clipped = luma_of(part), clipped_pixels(part)
+        return self._verdict(candidate, luma, clipped, luma_of(image), candidate.kernel, noise_level(luma))
 
     def _verdict(
-        self, candidate: KernelCandidate, photo: Floats, image: Floats, kernel: Floats, noise: float
+        self,
+        candidate: KernelCandidate,
+        photo: Floats,
+        clipped: NDArray[np.bool_],
+        image: Floats,
+        kernel: Floats,
+        noise: float,
     ) -> Verdict:
         peers = self._peers(candidate)
         return judge(
@@ -298,6 +315,7 @@ class Deblurring:
             image,
             kernel,
             candidate.kernel,
+            clipped=clipped,
             noise=noise,
             agreement=agreement(candidate, peers),
             kernel_size=candidate.size * candidate.reduction,
@@ -465,13 +483,13 @@ def enlarged(kernel: Floats, factor: int) -> Floats:
     return whole
 
 
-def _misfit(luma: Floats, kernel: Floats, noise: float, border: int, lamps: bool = False) -> float:
+def _misfit(luma: Floats, kernel: Floats, noise: float, clipped: NDArray[np.bool_], border: int = 0) -> float:
     """Restore a part (H, W) with a kernel; return its re-blur residual in units of the noise, or infinity.
 
-    `lamps`: as in `deconvolve`.
+    `clipped` and `border`: as in `reblur_residual`.
     """
-    sharp = restored_window(luma[None], kernel, noise, lamps)[0]
-    residual = reblur_residual(luma, sharp, kernel, border, lamps)
+    sharp = restored_window(luma[None], kernel, noise, clipped[None])[0]
+    residual = reblur_residual(luma, sharp, kernel, border, clipped, bounded=False)
     return np.inf if residual is None else residual / noise
 
 

@@ -52,8 +52,20 @@ def judged_share(photo: tuple[int, int], kernel: tuple[int, int]) -> float:
     return inside[0] * inside[1]
 
 
+def clipped_pixels(photo: Array) -> NDArray[np.bool_]:
+    """Return where any channel of a photo (C, H, W) is saturated: (H, W)."""
+    clipped: NDArray[np.bool_] = np.any(photo > CLIPPED, axis=0)
+    return clipped
+
+
 def reblur_residual(
-    blurry: Floats, sharp: Floats, kernel: Floats, border: int = 0, lamps: bool = False
+    blurry: Floats,
+    sharp: Floats,
+    kernel: Floats,
+    border: int = 0,
+    clipped: NDArray[np.bool_] | None = None,
+    *,
+    bounded: bool = True,
 ) -> float | None:
     """Compute the root mean square of kernel * sharp - blurry where the blur reads no pixel outside.
 
@@ -62,8 +74,9 @@ def reblur_residual(
         sharp: Its restoration, (H, W).
         kernel: (h, w), sum 1.
         border: Least number of px left out on each side, so that kernels of several sizes can be compared.
-        lamps: Whether pixels within half a kernel of clipped ones are left out: a restoration in [0, 1]
-            cannot give them.
+        clipped: (H, W), saturated pixels: the light was at least so bright, so more is no difference.
+        bounded: Whether the restoration ends at 1. Then pixels within half a kernel of saturated ones are
+            left out, as it cannot give them; unless no other is left.
 
     Returns:
         None where every pixel's blur reads one outside: the photo is not larger than the kernel.
@@ -81,9 +94,11 @@ def reblur_residual(
     if not blurry[inside].size:
         return None
     difference = scipy.signal.oaconvolve(sharp, kernel, mode="same") - blurry
+    if clipped is not None:
+        difference = np.where(clipped, np.minimum(difference, 0), difference)
     squares = difference[inside] ** 2
-    if lamps:
-        clear = ~maximum_filter(blurry > CLIPPED, kernel.shape)[inside]
+    if clipped is not None and bounded:
+        clear = ~maximum_filter(clipped, kernel.shape)[inside]
         squares = squares[clear] if clear.any() else squares
     return float(np.sqrt(squares.mean()))
 

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmark.core.types import Array
 from benchmark.tools.measures import (
     Floats,
+    clipped_pixels,
     fills_box,
     is_blob,
     is_point,
@@ -62,6 +66,7 @@ def judge(
     kernel: Floats,
     estimate: Floats,
     *,
+    clipped: NDArray[np.bool_] | None = None,
     noise: float,
     agreement: float | None,
     kernel_size: int,
@@ -77,6 +82,7 @@ def judge(
         image: Luma of the restoration, (H, W).
         kernel: The kernel in px of the photo.
         estimate: The kernel as it was estimated, possibly on the photo reduced in size.
+        clipped: Saturated pixels, (H, W). None: there are none.
         noise: Standard deviation of the photo's noise.
         agreement: Mean similarity of the kernel to those of other sizes; None where one size was tried.
         kernel_size: The declared size, in px of the photo.
@@ -85,7 +91,7 @@ def judge(
         given: Whether the user gave the kernel: then neither its shape nor lamps are a reason to doubt.
         turned: Whether the kernel explains the photo far better when it is turned by 180 degrees.
     """
-    residual = reblur_residual(photo, image, kernel, lamps=given)
+    residual = reblur_residual(photo, image, kernel, clipped=clipped)
     doubts = ["turned by 180 degrees the kernel explains the photo better"] if turned else []
     doubts += [] if given else _doubts_of_shape(estimate, spots)
     doubts += _doubts_of_fit(agreement, residual, noise, rise)
@@ -102,7 +108,8 @@ def judge(
 def reblur_sentence(photo: Array, image: Array, kernel: Floats) -> str:
     """Say how well `image`, blurred again with `kernel` (h, w), gives `photo`; both (C, H, W) in [0, 1]."""
     luma = luma_of(photo)
-    return _against_noise(reblur_residual(luma, luma_of(image), kernel), noise_level(luma))
+    residual = reblur_residual(luma, luma_of(image), kernel, clipped=clipped_pixels(photo))
+    return _against_noise(residual, noise_level(luma))
 
 
 def _against_noise(residual: float | None, noise: float) -> str:

@@ -20,20 +20,17 @@ WINDOW = 1280  # px, side of a window; with its padding a fast length for FFTs
 OVERLAP = 4  # kernel sizes that neighbouring windows share at least: a restoration rings near its borders
 
 
-def deconvolve(
-    photo: Array, kernel: Floats, noise: float, report: Report = silent, lamps: bool = False
-) -> Array:
+def deconvolve(photo: Array, kernel: Floats, noise: float, report: Report = silent) -> Array:
     """Restore each channel with a hyper-Laplacian prior (Krishnan and Fergus 2009).
 
-    Neighbouring windows overlap and fade into each other.
+    Neighbouring windows overlap and fade into each other. In one with lamps a saturated pixel says only that
+    the light was at least so bright, so that they leave no rings. That takes some five times as long.
 
     Args:
         photo: (C, H, W) in [0, 1].
         kernel: (h, w), true-convolution form, sum 1.
         noise: Standard deviation of the noise; where the kernel explains the photo less well, of the misfit.
         report: Called before each window and at the end.
-        lamps: Whether a clipped channel of a window is restored so that lamps leave no rings. It takes some
-            ten times as long, and needs a good kernel.
 
     Returns:
         (C, H, W) in [0, 1].
@@ -44,19 +41,29 @@ def deconvolve(
         report(Progress("restoring the photo", done, len(windows)))
         for channel in range(len(photo)):
             blurry = photo[channel : channel + 1, rows, columns]
-            sharp = restored_window(blurry, kernel, noise, lamps)[0]
-            image[channel, rows, columns] += row_shares[:, None] * column_shares * sharp
+            sharp = restored_window(blurry, kernel, noise, blurry > CLIPPED)[0]
+            image[channel, rows, columns] += row_shares[:, None] * column_shares * sharp.clip(0, 1)
     report(Progress("restoring the photo", len(windows), len(windows)))
     return image
 
 
 def restored_window(
-    blurry: NDArray[np.floating[Any]], kernel: Floats, noise: float, lamps: bool = False
+    blurry: NDArray[np.floating[Any]], kernel: Floats, noise: float, clipped: NDArray[np.bool_]
 ) -> Floats:
-    """Restore one channel (1, H, W) of a window; arguments and range as in `deconvolve`."""
-    clipped, weight = blurry > CLIPPED, data_weight(noise)
-    if lamps and clipped.mean() > LIT:
-        return hyper_laplacian_valid(blurry, kernel, weight, clipped=clipped).clip(0, 1)
+    """Restore one channel (1, H, W) of a window.
+
+    Args:
+        blurry: Range, and all other arguments, as in `deconvolve`.
+        kernel: (h, w).
+        noise: Of the photo.
+        clipped: (1, H, W), where the sensor saturated.
+
+    Returns:
+        (1, H, W), at least 0; lamps may be brighter than 1.
+    """
+    weight = data_weight(noise)
+    if clipped.mean() > LIT:
+        return hyper_laplacian_valid(blurry, kernel, weight, clipped=clipped).clip(0)
     return hyper_laplacian(blurry, kernel, weight).clip(0, 1)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import convolve
 from skimage import data
 
 from benchmark.blur.convolution import convolve_valid
@@ -34,6 +35,29 @@ def streaked():
     blurry = convolve_valid(torch.from_numpy(sharp), torch.from_numpy(kernel).float()).numpy()
     noise = np.random.default_rng(0).normal(0, 0.003, blurry.shape)
     return sharp[:, :, 13:-13], (blurry + noise).clip(0, 1).astype(np.float32), kernel
+
+
+HOOK = np.zeros((9, 13))
+HOOK[2, 2:11] = 1
+HOOK[2:7, 2] = 1
+HOOK /= HOOK.sum()
+
+
+@pytest.fixture(scope="session")
+def lit():
+    """A dim photograph (3, 140, 160) with nine lamps beyond white, and the same blurred by `HOOK`, clipped.
+
+    With a little noise, rounded to 8 bits.
+    """
+    rng = np.random.default_rng(0)
+    scene = np.repeat(0.4 * data.camera()[60:208, 180:352][None] / 255, 3, axis=0)
+    for number in range(9):
+        row, column = 20 + 50 * (number // 3), 25 + 55 * (number % 3)
+        scene[:, row : row + 2, column : column + 2] += 10 ** rng.uniform(0.2, 1.2)
+    seen = np.stack([convolve(channel, HOOK)[4:-4, 6:-6] for channel in scene])
+    seen = (seen + rng.normal(0, 0.004, seen.shape)).clip(0, 1)
+    sharp = scene[:, 4:-4, 6:-6].clip(0, 1)
+    return sharp.astype(np.float32), (np.round(255 * seen) / 255).astype(np.float32)
 
 
 def psnr(estimate, sharp):

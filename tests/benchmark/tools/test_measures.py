@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import convolve
 
 from benchmark.blur.convolution import convolve_valid
 from benchmark.tools.measures import fills_box, is_blob, is_point, judged_share, reblur_residual
@@ -26,7 +27,20 @@ def test_the_residual_is_taken_where_the_blur_stays_inside():
     assert reblur_residual(blurry, sharp, kernel) == pytest.approx(0.01)
     blurry[10:13, 20:22] = 1.0  # a lamp: all else is judged
     assert reblur_residual(blurry, sharp, kernel) > 0.02
-    assert reblur_residual(blurry, sharp, kernel, lamps=True) == pytest.approx(0.01)
+    assert reblur_residual(blurry, sharp, kernel, clipped=blurry == 1) == pytest.approx(0.01)
+
+
+def test_a_saturated_pixel_is_no_misfit_unless_too_dark():
+    rng = np.random.default_rng(0)
+    sharp, kernel = rng.random((40, 50)), np.full((3, 3), 1 / 9)
+    sharp[20, 20:23] = 30.0  # a lamp beyond white
+    blurry = convolve(sharp, kernel).clip(0, 1)
+    clipped = blurry == 1
+    assert reblur_residual(blurry, sharp, kernel) > 0.3
+    assert reblur_residual(blurry, sharp, kernel, clipped=clipped, bounded=False) == pytest.approx(0)
+    assert reblur_residual(blurry, sharp.clip(0, 1), kernel, clipped=clipped, bounded=False) > 0.03
+    # What ends at 1 cannot explain it: it is judged by the rest.
+    assert reblur_residual(blurry, sharp.clip(0, 1), kernel, clipped=clipped) == pytest.approx(0)
 
 
 def test_without_a_pixel_whose_blur_stays_inside_there_is_no_residual():

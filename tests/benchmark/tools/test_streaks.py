@@ -7,11 +7,7 @@ from scipy.ndimage import convolve
 from benchmark.core.types import InputError
 from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.streaks import kernel_of_streak
-
-HOOK = np.zeros((9, 13))
-HOOK[2, 2:11] = 1
-HOOK[2:7, 2] = 1
-HOOK /= HOOK.sum()
+from tests.benchmark.tools.conftest import HOOK
 
 
 @pytest.fixture
