@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.runs.watch import Watch
+from tests.warm import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,6 +39,13 @@ def no_leaks():
 
 def _own_variables():
     return {name: value for name, value in os.environ.items() if name.startswith("BLINDBENCH_")}
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """The path of an interpreter whose programs have imported the libraries already; see tests/warm.py."""
+    with interpreter() as path:
+        yield str(path)
 
 
 @pytest.fixture(scope="session")

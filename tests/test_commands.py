@@ -4,7 +4,6 @@ Snakemake's commands run dry. Of the others, what would take minutes or the netw
 arguments were read and checked.
 """
 
-import multiprocessing
 import os
 import re
 import shlex
@@ -28,6 +27,7 @@ from benchmark.tools.trials import Trial
 from methods.parts.settings import keys_of
 from tests.conftest import ROOT
 from tests.test_docs import FIGURES, TABLES, TEXT
+from tests.warm import interpreter
 
 COMMENTED = [
     *(ROOT / "config").glob("*.yaml"),
@@ -102,23 +102,21 @@ def in_words(run):
     return words + ["--software-deployment-method", *map(str, deployment)] * bool(deployment)
 
 
-def dry_run(words, folder, log):
-    """Run Snakemake in this process, which ends with it; real data are planned where they are here."""
-    os.chdir(folder)
-    if (ROOT.parent / "shared" / "data").is_dir():
-        os.environ.setdefault(MIRROR, str(ROOT.parent / "shared"))
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
-    snakemake.cli.main([*words, "--dry-run", "--quiet", "rules"])
-
-
 @pytest.fixture(scope="session")
-def server():
-    """Starts processes that have imported Snakemake and the plan already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.test_commands", "benchmark.planning.stale"])
-    return context
+def dry_run():
+    """`dry_run(words, folder)` runs Snakemake; real data are planned where they are here."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if (ROOT.parent / "shared" / "data").is_dir():
+        variables.setdefault(MIRROR, str(ROOT.parent / "shared"))
+    with interpreter("benchmark.planning.stale") as python:
+
+        def run(words, folder):
+            command = [python, "-m", "snakemake", *words, "--dry-run", "--quiet", "rules"]
+            return subprocess.run(
+                command, cwd=folder, env=variables, capture_output=True, text=True, check=False
+            )
+
+        yield run
 
 
 @pytest.fixture(scope="session")
@@ -160,22 +158,19 @@ def test_every_workflow_command_shown_has_targets_and_configs_that_exist(line):
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: " ".join(in_words(run)))
-def test_every_workflow_command_shown_plans(run, world, server, tmp_path):
+def test_every_workflow_command_shown_plans(run, world, dry_run):
     profiles, _, deployment = run
     if DeploymentMethod.APPTAINER in deployment and not shutil.which("apptainer"):
         pytest.skip("apptainer is not installed")
     if any("slurm" in profile for profile in profiles):
         pytest.importorskip("snakemake_executor_plugin_slurm")
     targets = sorted({target for line in RUNS[run] for target in PARSED[line].targets})
-    log = tmp_path / "log"
-    process = server.Process(target=dry_run, args=([*targets, *in_words(run)], world, log))
-    process.start()
-    process.join()
-    text = log.read_text()
+    planned = dry_run([*targets, *in_words(run)], world)
+    text = planned.stdout + planned.stderr
     absent = "no dataset can run" in text or "give one that holds photographs" in text
-    if process.exitcode == 2 and absent:
+    if planned.returncode == 2 and absent:
         pytest.skip(text.strip().splitlines()[-1])
-    assert process.exitcode == 0, text
+    assert planned.returncode == 0, text
 
 
 def test_workflow_commands_were_found():

@@ -54,7 +54,8 @@ def _scores(plan: "Plan", name: str, results: Path) -> None:
 
     definition, numbers, scores = summarised(plan, plan.figures[name].table, results)
     weights = weights_behind(read_runs(results))
-    if why_empty := score_plot(definition, numbers, scores, Store(results).figure(name), weights):
+    text, out = plan.config["caption"], Store(results).figure(name)
+    if why_empty := score_plot(definition, numbers, scores, out, text, weights):
         typer.echo(f"{name}: {why_empty}", err=True)
 
 
@@ -66,7 +67,8 @@ def _convergence(plan: "Plan", name: str, results: Path) -> None:
 
     lines = curves(read_convergence(results), read_scores(results))
     titles = titles_with_weights(plan, results)
-    convergence_plot(lines, plan.reference, Store(results).figure(name), titles)
+    out = Store(results).figure(name)
+    convergence_plot(lines, plan.reference, out, plan.config["caption"], titles)
 
 
 def _sensitivity(plan: "Plan", name: str, results: Path) -> None:
@@ -78,6 +80,7 @@ def _sensitivity(plan: "Plan", name: str, results: Path) -> None:
 
     scores = psnr_of_methods(completed(read_scores(results)), plan.tables[name].datasets)
     chosen, text = few_cases(scores)
+    text = f"{text} {plan.config['caption']}".rstrip()
     sensitivity_plot(chosen, Store(results).figure(name), text, titles_with_weights(plan, results))
 
 
@@ -87,7 +90,8 @@ def _cost(plan: "Plan", name: str, results: Path) -> None:
     from benchmark.runs.store import Store
 
     titles = titles_with_weights(plan, results)
-    cost_plot(read_scores(results), read_runs(results), "psnr", Store(results).figure(name), titles)
+    out = Store(results).figure(name)
+    cost_plot(read_scores(results), read_runs(results), "psnr", out, plan.config["caption"], titles)
 
 
 def _of_paper(plan: "Plan", name: str, results: Path) -> None:

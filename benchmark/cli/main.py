@@ -24,6 +24,16 @@ GROUPS = {
 }
 STEPS = "Steps of the workflow, which `run` takes by itself"
 
+# What an option needs, by pydantic's names for what is wrong with its value.
+NEEDED = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "yes or no",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+}
+
 app = typer.Typer(
     help="Benchmark of blind motion deblurring. `blindbench VERB --help` explains a verb.",
     no_args_is_help=True,
@@ -76,7 +86,7 @@ def main() -> None:
         code = stop.STOPPED
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        message = error.format_message()
+        message = _message_of(error)
         end = "" if message.endswith((".", "?")) else "."
         _fail(f"{message}{end} See: {context.command_path} --help" if context else message, 2)
     except Exception as error:
@@ -88,6 +98,20 @@ def main() -> None:
     if code == stop.STOPPED:
         _fail(stop.SENTENCE, code)
     sys.exit(code)
+
+
+def _message_of(error: typer.TyperException) -> str:
+    """Return the sentence on a wrong option or argument, with the value where a library leaves it out."""
+    wrong = getattr(error.__cause__, "errors", None)  # typer has pydantic check values
+    if wrong is None:
+        return str(error.format_message())
+    first = wrong()[0]
+    needed = NEEDED.get(first["type"])
+    if needed is None:
+        error.message = first["msg"].removeprefix("Value error, ")
+    else:
+        error.message = f"{needed.format(**first.get('ctx', {}))} is needed, not '{first['input']}'"
+    return str(error.format_message())
 
 
 def _in_words(error: Exception) -> Exception:

@@ -18,6 +18,10 @@ PLACES = ((5, 0, "left", "center"), (-5, 0, "right", "center"), (0, 6, "center",
           (-5, 7, "right", "bottom"), (-5, -7, "right", "top"), (5, 16, "left", "bottom"),
           (5, -16, "left", "top"), (-5, 16, "right", "bottom"), (-5, -16, "right", "top"))  # fmt: skip
 DOT = 3  # px around the middle of a point that no name may cover
+POINTS = (
+    "A point is the mean over cases and seeds, its line goes down to the worst case. Dotted lines: the "
+    "blurry input and the true kernel."
+)
 WIDER = 1.6  # times the width of other panels: names stand beside the points
 
 
@@ -40,7 +44,7 @@ def costs(scores: pd.DataFrame, runs: pd.DataFrame, metric: str) -> pd.DataFrame
 
 
 def cost_plot(
-    scores: pd.DataFrame, runs: pd.DataFrame, metric: str, out: Path, titles: Titles = NO_TITLES
+    scores: pd.DataFrame, runs: pd.DataFrame, metric: str, out: Path, text: str, titles: Titles = NO_TITLES
 ) -> None:
     """Write `out`.png and `out`.pdf: quality against the seconds of a case, a panel per dataset.
 
@@ -52,6 +56,7 @@ def cost_plot(
         runs: As in runs.csv.
         metric: Which quality, such as 'psnr'.
         out: The files without their suffix.
+        text: What the caption says of the profile.
         titles: Method to its title, for those that the config names.
     """
     points = costs(scores, runs, metric).dropna(subset=["mean"])
@@ -75,11 +80,7 @@ def cost_plot(
         axis.set_ylabel(METRICS[metric].heading, fontsize=7)
         plain(axis, ticks=None)
         axis.grid(axis="y", linewidth=0.3, color="0.85")
-    caption(
-        figure,
-        "A point is the mean over cases and seeds, its line goes down to the worst case. Dotted lines: the "
-        "blurry input and the true kernel.",
-    )
+    caption(figure, f"{POINTS} {text}".rstrip())
     figure.draw_without_rendering()  # only now the panels have their final size
     for axis, dataset in zip(axes, datasets, strict=True):
         of_dataset = points[points.dataset == dataset]

@@ -17,7 +17,9 @@ FEWEST_RUNS = 3  # that a dataset must have to get a histogram of its own
 OTHERS = "all datasets together"  # the title of the histogram of the datasets with fewer runs
 
 
-def convergence_plot(curves: pd.DataFrame, reference: str, out: Path, titles: Titles = NO_TITLES) -> None:
+def convergence_plot(
+    curves: pd.DataFrame, reference: str, out: Path, text: str, titles: Titles = NO_TITLES
+) -> None:
     """Write `out`.png and `out`.pdf: PSNR over iterations, a panel per dataset.
 
     A line is the mean over cases and seeds, its band reaches from the lowest seed to the highest. A dotted
@@ -27,6 +29,7 @@ def convergence_plot(curves: pd.DataFrame, reference: str, out: Path, titles: Ti
         curves: From `benchmark.tables.convergence.curves`.
         reference: A method.
         out: The files without their suffix.
+        text: What the caption says of the profile.
         titles: Method to its title, for those that the config names.
     """
     if curves.empty:
@@ -56,11 +59,12 @@ def convergence_plot(curves: pd.DataFrame, reference: str, out: Path, titles: Ti
         axis.set_ylabel(METRICS[of_dataset.metric.iloc[0]].heading, fontsize=7)
         plain(axis)
     legend(figure, axes)
-    text = (
+    lines = (
         "Mean over cases; the band reaches from the lowest seed to the highest. The dotted line is the "
         f"final value of {method_title(reference, titles)}."
     )
-    caption(figure, f"{text} {MISSING_RULE}" if (curves.scored < curves.runs).any() else text)
+    rule = MISSING_RULE if (curves.scored < curves.runs).any() else ""
+    caption(figure, " ".join(filter(None, (lines, rule, text))))
     save(figure, out)
 
 

@@ -45,7 +45,12 @@ SPREAD_CAPTION = (
 
 
 def score_plot(
-    definition: Definition, table: pd.DataFrame, scores: pd.DataFrame, out: Path, weights: Mapping[str, str]
+    definition: Definition,
+    table: pd.DataFrame,
+    scores: pd.DataFrame,
+    out: Path,
+    text: str,
+    weights: Mapping[str, str],
 ) -> str:
     """Write `out`.png and `out`.pdf: the scores behind a table, a panel per metric of each block.
 
@@ -59,6 +64,7 @@ def score_plot(
         table: Its numbers, from `benchmark.tables.summary.summary`.
         scores: As in scores.csv.
         out: The files without their suffix.
+        text: What the caption says of the profile.
         weights: Method to the weights behind its results, from `benchmark.runs.names.weights_behind`.
 
     Returns:
@@ -99,7 +105,7 @@ def score_plot(
     drawn = {row for names in rows.values() for row in names}
     without = [str(row) for row in table.row.unique() if row not in drawn]
     sentences = [MISSING_RULE] * bool((numbers.scored < numbers.runs)[numbers.cases > 0].any())
-    sentences += [f"Without a number: {', '.join(without)}."] * bool(without)
+    sentences += [f"Without a number: {', '.join(without)}."] * bool(without) + [text] * bool(text)
     if sentences:
         caption(figure, " ".join(sentences))
     save(figure, out)

@@ -4,12 +4,13 @@ A GPU works through what it was given while the program gives it more. A read of
 waits until all of it is done; a CUDA graph cannot hold one.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 aten = torch.ops.aten
 # Operators whose result, or its shape, depends on values: the program must know them to go on.
@@ -64,7 +65,7 @@ class NoReads(TorchDispatchMode):
     ) -> Any:
         """Run an operator that reads nothing. Raises DeviceReadError before one that does."""
         del types
-        given = list(_tensors((args, kwargs or {})))
+        given = _tensors((args, kwargs or {}))
         touches = any(tensor.device.type == self.device.type for tensor in given)
         if touches and (func.overloadpacket in READING or _selects_by_mask(func, args)):
             raise DeviceReadError(f"{func.overloadpacket} reads from the device {self.device}")
@@ -83,12 +84,5 @@ def _selects_by_mask(func: Callable[..., Any], args: Sequence[Any]) -> bool:
     return any(tensor.dtype in (torch.bool, torch.uint8) for tensor in _tensors(args[1]))
 
 
-def _tensors(tree: Any) -> Iterator[Tensor]:
-    if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, Mapping):
-        for value in tree.values():
-            yield from _tensors(value)
-    elif isinstance(tree, list | tuple):
-        for value in tree:
-            yield from _tensors(value)
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]

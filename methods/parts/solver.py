@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from benchmark.core import stop
 from benchmark.core.faults import fault_behind
@@ -677,23 +678,11 @@ def _on_cpu(tree: Any) -> Any:
 
 
 def _all_finite(tree: Any) -> bool:
-    tensors = list(_floating_tensors(tree))
+    tensors = [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
     if not tensors:
         return True
     # One value for all tensors: a single read of the device.
     return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
-
-
-def _floating_tensors(tree: Any) -> Iterator[Tensor]:
-    if isinstance(tree, Tensor):
-        if tree.is_floating_point():
-            yield tree
-    elif isinstance(tree, Mapping):
-        for value in tree.values():
-            yield from _floating_tensors(value)
-    elif isinstance(tree, list | tuple):
-        for value in tree:
-            yield from _floating_tensors(value)
 
 
 def _first_line(error: BaseException) -> str:

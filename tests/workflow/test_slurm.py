@@ -153,6 +153,8 @@ def cluster():
 class SlurmCheckout(Checkout):
     """A checkout whose jobs go to a cluster."""
 
+    python = sys.executable
+
     def __init__(self, root, cluster):
         super().__init__(root)
         self.environment |= cluster.environment
@@ -161,7 +163,7 @@ class SlurmCheckout(Checkout):
         # A cluster without an accounting database has no sacct; the default looks at jobs every 40 seconds.
         asked = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2")
         profile = ("--profile", "workflow/profiles/slurm")
-        return [sys.executable, "-m", "snakemake", *profile, *arguments, "--configfile", str(config), *asked]
+        return ["-m", "snakemake", *profile, *arguments, "--configfile", str(config), *asked]
 
 
 def test_killed_jobs_a_killed_controller_and_a_killed_snakemake_end_in_the_same_tables(

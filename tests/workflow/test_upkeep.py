@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 import zipfile
 
@@ -34,7 +33,7 @@ class Small(Checkout):
     def blindbench(self, verb, *arguments, config=True):
         given = ("--configfile", str(CONFIG)) if config else ()
         return subprocess.run(
-            [sys.executable, "-m", "benchmark", verb, *arguments, *given],
+            [self.python, "-m", "benchmark", verb, *arguments, *given],
             cwd=self.root,
             env=self.environment,
             capture_output=True,

@@ -35,23 +35,24 @@ class Job(NamedTuple):
 class Checkout:
     """A copy of the repository's sources with its own results, and Snakemake in it."""
 
+    python = sys.executable  # that `run` calls; see the fixture `warm_runs`
+
     def __init__(self, root):
         self.root = root
         self.environment = {**os.environ, "PYTHONPATH": str(root)}
         if (root / CONFIG).exists():
             return
         for name in ("benchmark", "methods", "workflow", "config", "datasets", "tests/workflow"):
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, root / name, ignore=ignored, dirs_exist_ok=True)
+            shutil.copytree(ROOT / name, root / name, dirs_exist_ok=True)
 
     def command(self, *arguments, config=CONFIG):
         given = ("--configfile", str(config)) if config else ()
-        return [*(sys.executable, "-m", "snakemake", "--cores", "2", *arguments), *given]
+        return ["-m", "snakemake", "--cores", "2", *arguments, *given]
 
     def start(self):
         """Snakemake as the leader of a process group of its own."""
         return subprocess.Popen(
-            self.command(),
+            [sys.executable, *self.command()],
             cwd=self.root,
             env=self.environment,
             start_new_session=True,
@@ -61,7 +62,7 @@ class Checkout:
 
     def run(self, *arguments, config=CONFIG):
         return subprocess.run(
-            self.command(*arguments, config=config),
+            [self.python, *self.command(*arguments, config=config)],
             cwd=self.root,
             env=self.environment,
             capture_output=True,

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from typing import Literal, get_origin
 
 import pytest
 import typer.main
@@ -77,6 +78,42 @@ def test_the_shell_completes_verbs_options_and_names(blindbench, monkeypatch, li
 )
 def test_a_mistyped_command_is_one_line(blindbench, words, message):
     assert_refused(blindbench(*words), message)
+
+
+WRONG = {  # by the type of an option: a value that it cannot have, and what is said of it
+    int: ("1.5", "a whole number is needed, not '1.5'"),
+    float: ("much", "a number is needed, not 'much'"),
+    Literal: ("frobnicate", "'frobnicate' is not one of '"),
+}
+CHECKED = [  # each option that has such a type, with its verb
+    (verb, option.opts[0], kind)
+    for verb, command in VERBS.items()
+    for option in command.params
+    for kind in [option.type_descriptor.annotation]
+    if option.opts[0].startswith("--") and (get_origin(kind) or kind) in WRONG
+]
+
+
+@pytest.mark.parametrize(("verb", "option", "kind"), CHECKED)
+def test_a_wrong_value_of_any_option_is_named_in_plain_words(blindbench, verb, option, kind):
+    value, message = WRONG[get_origin(kind) or kind]
+    assert_refused(blindbench(verb, option, value), f"Invalid value for '{option}': {message}")
+
+
+def test_options_that_check_their_values_were_found():
+    assert {get_origin(kind) or kind for _, _, kind in CHECKED} == set(WRONG)
+    assert ("deblur", "--effort") in {(verb, option) for verb, option, _ in CHECKED}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--quality", "0"], "Invalid value for '--quality': at least 1 is needed, not '0'"),
+        (["--quality", "101"], "Invalid value for '--quality': at most 100 is needed, not '101'"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_the_range(blindbench, words, message):
+    assert_refused(blindbench("deblur", *words), message)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["datasets"], ["datasets", "levin"], ["deblur", "--help"]])

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from tests.benchmark.cli.conftest import CONFIG, HERE, ONE_CASE, RESULTS, assert_refused, write_plan
 
@@ -16,11 +18,25 @@ def make(blindbench, *commands):
         assert code == 0, error
 
 
-def test_scores_become_tables_and_figures(synthesized):
+@pytest.fixture
+def texts(monkeypatch):
+    """What is written in each figure, once for each file of it."""
+    found, save = [], Figure.savefig
+
+    def record(figure, path, **options):
+        words = " ".join(text.get_text() for text in figure.findobj(Text))
+        found.append(" ".join(words.split()))
+        save(figure, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", record)
+    return found
+
+
+def test_scores_become_tables_and_figures(synthesized, texts):
     for method in CONFIG["methods"]:
         make(synthesized, ("restore", method), ("score", method))
     make(synthesized, ("collect",), ("table", "uniform"), ("table", "glkm-table1"), ("table", "glkm-claims"))
-    make(synthesized, ("figure", "uniform"), ("figure", "uniform-scores"))
+    make(synthesized, *(("figure", name) for name in ("uniform", "uniform-scores", "cost")))
     table = pd.read_csv(RESULTS / "tables/uniform.csv").set_index(["method", "metric"])
     scores = pd.read_csv(RESULTS / "scores.csv").set_index(["method", "metric", "case"]).sort_index().value
     assert table.loc[("blurry", "psnr"), "gain"] == 0
@@ -33,9 +49,10 @@ def test_scores_become_tables_and_figures(synthesized):
     claims = pd.read_csv(RESULTS / "tables/glkm-claims.csv")
     assert set(claims.verdict) == {"not tested"}
     assert claims.reason.str.contains("is not in this profile|not all here").all()
-    for name in ("uniform", "uniform-scores"):
+    for name in ("uniform", "uniform-scores", "cost"):
         for suffix in ("png", "pdf"):
             assert (RESULTS / f"figures/{name}.{suffix}").stat().st_size > 5_000
+    assert [CONFIG["caption"] in text for text in texts] == [True] * 6  # three figures of two files
     runs = pd.read_csv(RESULTS / "runs.csv")
     assert set(runs.method) == set(CONFIG["methods"])
 
@@ -64,7 +81,7 @@ def test_a_table_of_best_variants_is_compiled_from_their_snapshots(synthesized):
     assert "Spread over cases" in page
 
 
-def test_snapshots_and_seeds_have_tables_and_figures_of_their_own(synthesized):
+def test_snapshots_and_seeds_have_tables_and_figures_of_their_own(synthesized, texts):
     write_plan(seeds=[0, 1], snapshots=[1, 3], titles={"selfdeblur": "Ours"}, cases=ONE_CASE)
     for method in CONFIG["methods"]:
         make(synthesized, ("restore", method), ("score", method))
@@ -77,6 +94,7 @@ def test_snapshots_and_seeds_have_tables_and_figures_of_their_own(synthesized):
         for suffix in ("md", "tex"):
             assert "Ours" in (RESULTS / f"tables/{name}.{suffix}").read_text()
         assert (RESULTS / f"figures/{name}.pdf").stat().st_size > 5_000
+    assert [CONFIG["caption"] in text for text in texts] == [True] * 4
     make(synthesized, ("table", "glkm-claims"))  # reads the scores of snapshots, too
     assert "dip-glkm is not in this profile" in (RESULTS / "tables/glkm-claims.md").read_text()
     spread = pd.read_csv(RESULTS / "tables/sensitivity.csv").iloc[0]

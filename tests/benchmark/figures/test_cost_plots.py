@@ -42,7 +42,7 @@ def test_a_point_is_the_mean_and_the_worst_case_with_the_median_of_the_seconds(f
 def test_names_cover_neither_each_other_nor_points(frames, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(cost_plots, "save", lambda figure, out: drawn.append(figure))
-    cost_plot(*frames, "psnr", tmp_path / "cost")
+    cost_plot(*frames, "psnr", tmp_path / "cost", "A demo.")
     (axis,) = drawn[0].axes
     boxes = [text.get_window_extent() for text in axis.texts if isinstance(text, Annotation)]
     assert len(boxes) == len(VALUES)
@@ -56,7 +56,7 @@ def test_names_cover_neither_each_other_nor_points(frames, tmp_path, monkeypatch
 
 def test_the_same_scores_give_the_same_bytes(frames, tmp_path):
     for name in ("one", "two"):
-        cost_plot(*frames, "psnr", tmp_path / name)
+        cost_plot(*frames, "psnr", tmp_path / name, "")
     for suffix in (".png", ".pdf"):
         first, second = ((tmp_path / name).with_suffix(suffix).read_bytes() for name in ("one", "two"))
         assert first == second

@@ -71,7 +71,9 @@ def test_the_scores_behind_a_table_are_drawn(tmp_path):
     printed = {("B", "Theirs", "PSNR"): Published("24.25")}
     definition = Definition("t", "A paper, Table 1", (block,), rows, printed)
     table = summary(definition, THREE, NO_RUNS)
-    assert_drawn_twice_alike(lambda out: score_plot(definition, table, THREE, out, {}), tmp_path)
+    assert_drawn_twice_alike(
+        lambda out: score_plot(definition, table, THREE, out, "A caption.", {}), tmp_path
+    )
 
 
 def test_no_two_methods_of_a_figure_look_alike_and_controls_are_grey():
@@ -117,7 +119,7 @@ def test_blocks_metrics_and_methods_without_any_number_are_not_drawn(drawn, tmp_
     blocks = (Block("Full", columns, NAME), Block("Empty", columns, "demo-real"))
     rows = (Row("DIP", "selfdeblur"), Row("BIRD", "bird"))
     definition = Definition("t", "A paper, Table 1", blocks, rows, printed)
-    assert not score_plot(definition, summary(definition, THREE, NO_RUNS), THREE, tmp_path / "x", {})
+    assert not score_plot(definition, summary(definition, THREE, NO_RUNS), THREE, tmp_path / "x", "", {})
     assert [axis.get_xlabel() for axis in drawn[0].axes] == ["PSNR, dB ↑", "SSIM ↑"]
     assert [part.get_suptitle() for part in drawn[0].subfigs] == ["Full"]
     labels = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
@@ -131,7 +133,7 @@ def test_a_table_without_any_number_has_a_sentence_in_place_of_a_figure(monkeypa
     monkeypatch.setattr(score_plots, "text_figure", lambda text, out: said.append(text))
     block = Block("Empty", (Column("PSNR", "psnr"),), "demo-real")
     definition = Definition("t", "A paper, Table 1", (block,), (Row("DIP", "selfdeblur"),), {})
-    why = score_plot(definition, summary(definition, THREE, NO_RUNS), THREE, tmp_path / "x", {})
+    why = score_plot(definition, summary(definition, THREE, NO_RUNS), THREE, tmp_path / "x", "", {})
     assert said == [f"A paper, Table 1: {why}."]
 
 
@@ -147,7 +149,7 @@ def test_the_legend_names_what_is_drawn_and_nothing_else(drawn, tmp_path, cases,
     scores = psnr_of({("selfdeblur", f"case{index}"): [20.0 + index] for index in range(cases)})
     block = Block("B", (Column("PSNR", "psnr"),), NAME)
     definition = Definition("t", "A table", (block,), (Row("DIP", "selfdeblur"),), {})
-    score_plot(definition, summary(definition, scores, NO_RUNS), scores, tmp_path / "x", {})
+    score_plot(definition, summary(definition, scores, NO_RUNS), scores, tmp_path / "x", "", {})
     (shown,) = drawn[0].legends
     assert [text.get_text() for text in shown.get_texts()] == legend
     kinds = {"o": "a case", "|": "mean", "None": "95% bootstrap interval"}
@@ -181,7 +183,7 @@ def test_psnr_over_iterations_is_drawn(tmp_path, rows):
         columns=list(CONVERGENCE_COLUMNS),
     )[:rows]  # fmt: skip
     assert_drawn_twice_alike(
-        lambda out: convergence_plot(curves(frame, NO_SCORES), "selfdeblur", out), tmp_path
+        lambda out: convergence_plot(curves(frame, NO_SCORES), "selfdeblur", out, "A caption."), tmp_path
     )
 
 
@@ -217,7 +219,7 @@ def test_the_mean_behind_a_table_has_the_blurry_input_for_what_failed_and_no_dot
     block = Block("B", (Column("PSNR", "psnr"),), NAME)
     definition = Definition("t", "A paper, Table 1", (block,), (Row("DIP", "selfdeblur"),), {})
     table = summary(definition, ONE_FAILED, NO_RUNS)
-    score_plot(definition, table, ONE_FAILED, tmp_path / "x", {})
+    score_plot(definition, table, ONE_FAILED, tmp_path / "x", "", {})
     (axis,) = drawn[0].axes
     labels = [label.get_text() for label in axis.get_yticklabels()]
     dots = {tuple(line.get_xdata()) for line in axis.lines if line.get_marker() == "o"}
@@ -278,7 +280,7 @@ def test_runs_that_failed_are_counted_in_the_legend_of_a_convergence_plot(drawn,
         for iteration in (10, 20)
     ]
     frame = pd.DataFrame(rows, columns=list(CONVERGENCE_COLUMNS))
-    convergence_plot(curves(frame, ONE_FAILED), "selfdeblur", tmp_path / "x")
+    convergence_plot(curves(frame, ONE_FAILED), "selfdeblur", tmp_path / "x", "")
     (axis,) = drawn[0].axes
     assert list(axis.lines[0].get_ydata()) == [(20 + 15) / 2] * 2
     assert axis.get_legend_handles_labels()[1] == ["SelfDeblur (3 of 4)"]
