@@ -126,6 +126,7 @@ def world(tmp_path_factory):
     for name in ("config", "docs", "workflow"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "README.md", folder)
+    shutil.copytree(ROOT / "results" / "reference", folder / "results" / "reference")
     page = TEXT[ROOT / "config" / "README.md"]
     mine, grids = (
         re.search(rf"```yaml\n({key}:.*?)```", page, re.DOTALL).group(1) for key in ("profile", "grids")
@@ -214,7 +215,7 @@ def finished(blindbench, world):
     make_plan(TINY, "config.yaml").write()  # `plan --write` replaces it, and `ship` the shipped scores
     shutil.rmtree(world / "docs" / "results")
     shutil.copytree(ROOT / "docs" / "results", world / "docs" / "results")
-    shutil.rmtree(world / "results" / "reference", ignore_errors=True)
+    shutil.rmtree(world / "results" / "reference")
     shutil.copytree(ROOT / "results" / "reference", world / "results" / "reference")
     if (world / "results" / PROFILES[-1]).exists():
         return blindbench

@@ -52,10 +52,10 @@ def _scores(plan: "Plan", name: str, results: Path) -> None:
     from benchmark.runs.names import weights_behind
     from benchmark.runs.store import Store
 
-    definition, numbers, scores = summarised(plan, plan.figures[name].table, results)
+    table = summarised(plan, plan.figures[name].table, results)
     weights = weights_behind(read_runs(results))
     text, out = plan.config["caption"], Store(results).figure(name)
-    if why_empty := score_plot(definition, numbers, scores, out, text, weights):
+    if why_empty := score_plot(table.definition, table.numbers, table.scores, out, text, weights):
         typer.echo(f"{name}: {why_empty}", err=True)
 
 
@@ -92,6 +92,16 @@ def _cost(plan: "Plan", name: str, results: Path) -> None:
     titles = titles_with_weights(plan, results)
     out = Store(results).figure(name)
     cost_plot(read_scores(results), read_runs(results), "psnr", out, plan.config["caption"], titles)
+
+
+def _performance(plan: "Plan", name: str, results: Path) -> None:
+    """Draw the share of cases within some decibels of the best method."""
+    from benchmark.figures.score_plots import performance_plot
+    from benchmark.runs.store import Store
+
+    titles = titles_with_weights(plan, results)
+    out = Store(results).figure(name)
+    performance_plot(read_scores(results), "psnr", out, plan.config["caption"], titles)
 
 
 def _of_paper(plan: "Plan", name: str, results: Path) -> None:
@@ -134,4 +144,5 @@ DRAW: dict[str, Callable[["Plan", str, Path], None]] = {  # by the kind of figur
     "convergence": _convergence,
     "sensitivity": _sensitivity,
     "cost": _cost,
+    "performance": _performance,
 }

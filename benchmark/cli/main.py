@@ -18,7 +18,7 @@ GROUPS = {
     "Deblur a photo": ["deblur", "app", "methods"],
     "Run the benchmark": ["run", "plan", "match", "check"],
     "Get and see data": ["datasets", "download", "sheet"],
-    "Check a number": ["explain", "verify", "ship", "fill", "detective", "doctor", "verdicts"],
+    "Check a number": ["explain", "verify", "ship", "fill", "leaderboard", "detective", "doctor", "verdicts"],
     "Write a method": ["new-method", "check-method"],
     "Train and time methods": ["pretrain", "bench"],
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 app = typer.Typer()
+REFERENCE = Path("results/reference")
 
 
 @app.command()
@@ -106,6 +107,16 @@ def verify(
     for reason in reasons(checks):
         typer.echo(f"blindbench: {reason}", err=True)
     raise typer.Exit(exit_code(checks))
+
+
+@app.command()
+def leaderboard(
+    ledger: Annotated[Path, typer.Argument(help="The ledger, such as results/reference.")] = REFERENCE,
+) -> None:
+    """Make the tables, the figures and the page of a ledger, without restoring anything."""
+    from benchmark.report.leaderboard import write_leaderboard
+
+    typer.echo(f"{write_leaderboard(ledger)}: open it to look through the ledger", err=True)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from tabulate import tabulate
@@ -13,12 +13,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmark.planning.plan import Plan
+    from benchmark.runs.names import Titles
     from benchmark.tables.definition import Definition
     from benchmark.tables.page import Page
 
     Compiled = tuple[pd.DataFrame, Page]  # a table's numbers, and the page that shows them
 
 app = typer.Typer()
+
+
+class Summarised(NamedTuple):
+    """A table of scores before its layout."""
+
+    definition: "Definition"
+    numbers: "pd.DataFrame"  # from `benchmark.tables.summary.summary`
+    scores: "pd.DataFrame"  # as in scores.csv, with those of a ledger
+    titles: "Titles"  # of the config, with those of a ledger
+    notes: tuple[str, ...]  # on the rows of a ledger
 
 
 @app.command()
@@ -61,7 +72,7 @@ def explain(
 
     found = provenance(results, dataset, method, metric)
     plan = Plan.read(results)
-    _, numbers, _ = summarised(plan, plan.datasets[dataset].table, results)
+    numbers = summarised(plan, plan.datasets[dataset].table, results).numbers
     of_cell = (numbers.dataset == dataset) & (numbers.method == method) & (numbers.metric == metric)
     (cell,) = numbers[of_cell].to_dict("records")
     typer.echo(page(about_number(found, cell)) + "\n")
@@ -70,25 +81,34 @@ def explain(
     typer.echo("\n" + "\n".join([*remarks(found.values), records]))
 
 
-def summarised(plan: "Plan", name: str, results: Path) -> "tuple[Definition, pd.DataFrame, pd.DataFrame]":
+def summarised(plan: "Plan", name: str, results: Path) -> Summarised:
     """Compute one of the profile's own tables or of the papers'.
 
-    Returns:
-        The definition of the table, its numbers, and all scores of the profile.
+    The profile's own have the rows of the ledger, too, that the config compares with.
     """
+    import pandas as pd
+
     from benchmark.data.descriptors import find_dataset
+    from benchmark.planning.compared import rows_beside
     from benchmark.tables.paper_tables import paper_table
     from benchmark.tables.profile_tables import own_table
     from benchmark.tables.summary import summary
 
     entry = plan.find_table(name)
-    scores, runs = read_scores(results), read_runs(results)
+    scores, runs, titles = read_scores(results), read_runs(results), plan.config["titles"]
+    notes: tuple[str, ...] = ()
     if entry.kind == "own":
+        beside = rows_beside(plan, scores[scores.dataset.isin(entry.datasets)])
+        scores, runs = (
+            pd.concat([own, more], ignore_index=True) if len(more) else own
+            for own, more in ((scores, beside.scores), (runs, beside.runs))
+        )
+        titles, notes = {**titles, **beside.titles}, beside.notes
         descriptors = {dataset: find_dataset(dataset) for dataset in entry.datasets}
-        definition = own_table(name, descriptors, scores, plan.config["titles"], plan.baseline)
+        definition = own_table(name, descriptors, scores, titles, plan.baseline)
     else:
         definition = paper_table(name, plan.config["stand_ins"])
-    return definition, summary(definition, scores, runs), scores
+    return Summarised(definition, summary(definition, scores, runs), scores, titles, notes)
 
 
 def read_scores(results: Path) -> "pd.DataFrame":
@@ -124,40 +144,25 @@ def titles_with_weights(plan: "Plan", results: Path) -> dict[str, str]:
 
 def _scores(plan: "Plan", name: str, results: Path) -> "Compiled":
     """Compile one of the profile's own tables or of the papers'."""
+    from dataclasses import replace
+
+    from benchmark.tables.agreement import agreement_sections
     from benchmark.tables.coverage import absence_notes
+    from benchmark.tables.remarks import remarks_of
     from benchmark.tables.sections import table_page
 
-    definition, numbers, scores = summarised(plan, name, results)
+    definition, numbers, scores, titles, notes = summarised(plan, name, results)
     absent = [dataset for dataset in plan.tables[name].datasets if dataset not in definition.datasets]
     page = table_page(
         numbers,
         definition,
         caption=plan.config["caption"],
-        remarks=_remarks(definition, numbers, scores, plan),
-        notes=absence_notes(absent, scores),
+        remarks=remarks_of(definition, numbers, scores, titles),
+        notes=[*notes, *absence_notes(absent, scores)],
     )
+    if plan.tables[name].kind == "own":
+        page = replace(page, sections=[*page.sections, *agreement_sections(numbers, definition)])
     return numbers, page
-
-
-def _remarks(
-    definition: "Definition", numbers: "pd.DataFrame", scores: "pd.DataFrame", plan: "Plan"
-) -> dict[str, list[str]]:
-    """Write which means of each block lie outside floor and ceiling, and how the baseline was tested."""
-    from benchmark.runs.names import method_title
-    from benchmark.tables.controls import control_notes
-    from benchmark.tables.paired import baseline_note
-    from benchmark.tables.summary import scores_of_block
-
-    titles = plan.config["titles"]
-    remarks = {}
-    for block in definition.blocks:
-        of_block = scores_of_block(scores, block)
-        shown = of_block.metric.isin([column.metric for column in block.columns])
-        remarks[block.title] = control_notes(of_block[shown], titles)
-        if definition.baseline:
-            baseline = method_title(definition.baseline, titles)
-            remarks[block.title].append(baseline_note(numbers[numbers.block == block.title], baseline))
-    return remarks
 
 
 def _best(plan: "Plan", name: str, results: Path) -> "Compiled":
@@ -166,6 +171,7 @@ def _best(plan: "Plan", name: str, results: Path) -> "Compiled":
 
     from benchmark.tables.best_of import best_runs, best_scores, spread_sections
     from benchmark.tables.paper_tables import paper_table
+    from benchmark.tables.remarks import remarks_of
     from benchmark.tables.sections import table_page
     from benchmark.tables.summary import summary
 
@@ -180,7 +186,7 @@ def _best(plan: "Plan", name: str, results: Path) -> "Compiled":
     snapshots = read_convergence(results) if plan.converging else _no_snapshots()
     scores = best_scores(definition, snapshots, read_scores(results), values)
     numbers = summary(definition, scores, best_runs(definition, read_runs(results)))
-    remarks = _remarks(definition, numbers, scores, plan)
+    remarks = remarks_of(definition, numbers, scores, plan.config["titles"])
     page = table_page(numbers, definition, caption=plan.config["caption"], remarks=remarks)
     return numbers, replace(page, sections=[*page.sections, *spread_sections(definition, scores, values)])
 
@@ -198,13 +204,14 @@ def _grid(plan: "Plan", name: str, results: Path) -> "Compiled":
     """Compile a table of one metric over two sets of conditions."""
     from benchmark.tables.definition import Grid
     from benchmark.tables.profile_tables import grid_table
+    from benchmark.tables.remarks import remarks_of
     from benchmark.tables.sections import grid_page
     from benchmark.tables.summary import summary
 
     grid, scores = Grid(**plan.config["grids"][name]), read_scores(results)
     definition = grid_table(name, grid, scores, plan.config["titles"], plan.baseline)
     numbers = summary(definition, scores, read_runs(results))
-    remarks = _remarks(definition, numbers, scores, plan)
+    remarks = remarks_of(definition, numbers, scores, plan.config["titles"])
     return numbers, grid_page(numbers, grid, caption=plan.config["caption"], remarks=remarks)
 
 

@@ -26,13 +26,19 @@ from benchmark.figures.layout import (
     text_figure,
 )
 from benchmark.figures.style import Look, looks, plain
-from benchmark.runs.names import NO_TITLES, Titles, method_title, short_label
-from benchmark.scoring.metrics import METRICS
+from benchmark.runs.names import NO_TITLES, Titles, is_control, method_title, short_label
+from benchmark.scoring.metrics import METRICS, Metric
 from benchmark.tables.definition import Block, Column, Definition
-from benchmark.tables.missing import share
-from benchmark.tables.summary import CONFIDENCE, scores_of_block, values_by_case
+from benchmark.tables.missing import completed, share
+from benchmark.tables.resampling import CONFIDENCE
+from benchmark.tables.summary import scores_of_block, values_by_case
 
 THRESHOLDS = 200  # of a success rate, over the range of all values
+FARTHEST = 10.0  # dB from the best, of a performance profile
+NEAR_BEST = (
+    "At 0 the share of cases in which a method is the best one; farther right, within so much of the best. A "
+    "case that a method did not run is never within it."
+)
 SMALLEST_SPAN = 0.5  # dB, of a panel of the spread over seeds
 MISSING_RULE = "(1 of 2): one of two restorations has a score, the other counts as the blurry input."
 SUCCESS_RULE = (
@@ -355,3 +361,62 @@ def success_plot(
     legend(figure, axes)
     caption(figure, " ".join(filter(None, (text, SUCCESS_RULE * is_short, excluded))))
     save(figure, out)
+
+
+def performance_plot(
+    scores: pd.DataFrame, metric: str, out: Path, text: str, titles: Titles = NO_TITLES
+) -> None:
+    """Write `out`.png and `out`.pdf: the share of cases within x of the best method of each case.
+
+    These are the performance profiles of Dolan and More, Mathematical Programming 2002, with differences in
+    place of ratios. A panel per dataset, a line per method; the controls take no part. The value of a case is
+    the mean over its seeds, of which one without a score counts as the blurry input.
+
+    Args:
+        scores: As in scores.csv.
+        metric: Which score, such as 'psnr'.
+        out: The files without their suffix.
+        text: What the caption says of the profile.
+        titles: Method to its title, for those that the config names.
+    """
+    of_metric = completed(scores[scores.metric == metric])
+    of_methods = of_metric[~of_metric.method.map(is_control)].dropna(subset="value")
+    if of_methods.empty:
+        text_figure(f"There is no {METRICS[metric].title} of a method to show.", out)
+        return
+    distances = distances_to_best(of_methods, METRICS[metric])
+    datasets, of_method = list(of_methods.dataset.unique()), looks(list(scores.method.unique()))
+    most = min(FARTHEST, float(distances.max()))
+    steps = np.linspace(0, max(most, SMALLEST_SPAN), THRESHOLDS)
+    figure, axes = line_axes(len(datasets), of_methods.method.nunique())
+    for axis, dataset in zip(axes, datasets, strict=True):
+        of_dataset = distances[dataset]
+        cases = len(of_dataset.index.get_level_values("case").unique())
+        for name in of_methods[of_methods.dataset == dataset].method.unique():
+            own: NDArray[Any] = of_dataset.xs(name, level="method").to_numpy()[:, None]
+            axis.plot(
+                steps, (own <= steps).sum(0) / cases, color=of_method[name].colour,
+                linestyle=of_method[name].line, linewidth=1.3, label=method_title(name, titles),
+            )  # fmt: skip
+        plain(axis)
+        axis.set_ylim(-0.02, 1.02)
+        axis.set_title(f"{dataset}, {cases} cases", fontsize=8, loc="left")
+        axis.set_xlabel(
+            f"{METRICS[metric].title}: within x {METRICS[metric].unit} of the best method", fontsize=7
+        )
+        axis.set_ylabel("Share of cases", fontsize=7)
+    legend(figure, axes)
+    caption(figure, f"{NEAR_BEST} {text}".rstrip())
+    save(figure, out)
+
+
+def distances_to_best(scores: pd.DataFrame, metric: Metric) -> pd.Series:
+    """Return how far each method is from the best one of each case: 0 or more, by dataset, case and method.
+
+    Args:
+        scores: As in scores.csv, of one metric and of methods alone.
+        metric: The metric.
+    """
+    values = scores.groupby(["dataset", "case", "method"], sort=False).value.mean()
+    cost = values * (1 if metric.lower_is_better else -1)
+    return cost - cost.groupby(level=["dataset", "case"], sort=False).transform("min")

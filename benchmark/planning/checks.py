@@ -9,9 +9,10 @@ from benchmark.core.types import InputError
 from benchmark.data.descriptors import Dataset, find_dataset
 from benchmark.data.sources import find_source
 from benchmark.figures.paper_figures import paper_figure
-from benchmark.planning.figures import COST
+from benchmark.planning.figures import COST, PERFORMANCE
 from benchmark.planning.methods import require_matches
 from benchmark.planning.tables import CONVERGENCE, SENSITIVITY
+from benchmark.scoring.ledger import ledger_of, read_shipped
 from benchmark.scoring.metrics import find_metric, variants
 from benchmark.scoring.protocols import find_protocol
 from benchmark.tables.claims import claim_tables
@@ -71,6 +72,19 @@ def check_names(config: Mapping[str, Any]) -> None:
         paper_figure(name)
 
 
+def check_compared(config: Mapping[str, Any], datasets: Sequence[str]) -> None:
+    """Check that the ledger under `compare`, if there is one, has rows of any of the datasets."""
+    if "compare" not in config:
+        return
+    ledger = ledger_of(config["compare"])
+    try:
+        has = list(read_shipped(ledger).dataset.unique())
+    except InputError as error:
+        raise InputError(f"compare: {error}") from error
+    if not set(has) & set(datasets):
+        raise InputError(f"compare: {ledger} has no rows of these datasets; it has {', '.join(has)}")
+
+
 def check_snapshots(config: Mapping[str, Any], kept: Mapping[str, Sequence[int]]) -> None:
     """Check that some method reaches each snapshot, and that the reference method has any.
 
@@ -99,7 +113,7 @@ def check_grids(config: Mapping[str, Any], tables: Sequence[str], descriptors: P
     """
     for name, content in config["grids"].items():
         grid = Grid(**content)
-        if name in (*tables, *paper_tables(), *claim_tables(), CONVERGENCE, SENSITIVITY, COST):
+        if name in (*tables, *paper_tables(), *claim_tables(), CONVERGENCE, SENSITIVITY, COST, PERFORMANCE):
             raise InputError(f"grids: '{name}' is the name of another table; choose another name")
         named(f"grids.{name}.metric", find_metric, grid.metric)
         for row in grid.rows:

@@ -11,7 +11,13 @@ from benchmark.core.schema import checked, read_yaml
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, find_dataset
 from benchmark.data.sources import all_sources
-from benchmark.planning.checks import check_descriptors, check_grids, check_names, check_snapshots
+from benchmark.planning.checks import (
+    check_compared,
+    check_descriptors,
+    check_grids,
+    check_names,
+    check_snapshots,
+)
 from benchmark.planning.datasets import planned_dataset
 from benchmark.planning.figures import Profile, planned_figures
 from benchmark.planning.methods import planned_methods, with_sweeps
@@ -75,6 +81,7 @@ def make_plan(config: Any, where: str, descriptors: Path = FOLDER) -> Plan:
             )
             for name, dataset in described.items()
         }
+        check_compared(config, list(datasets))
         check_snapshots(config, {name: method.snapshots for name, method in methods.items()})
         check_grids(config, [dataset.table for dataset in datasets.values()], descriptors)
         converging = [name for name, method in methods.items() if method.snapshots]

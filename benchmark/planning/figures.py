@@ -14,6 +14,7 @@ from benchmark.runs.names import base_method
 from benchmark.runs.store import CONVERGENCE_FILE, SCORES_FILE
 
 COST = "cost"  # the name of the figure of quality against time
+PERFORMANCE = "performance-profiles"  # the name of the figure of cases near the best method
 MOST_NAMES = 3  # that a note on what is left out lists
 SUFFIX = "-scores"  # ends the name of the figure with the scores behind a table
 
@@ -63,6 +64,7 @@ def planned_figures(
         figures[SENSITIVITY] = FigurePlan("sensitivity", True, SCORES_FILE)
     if "psnr" in config["metrics"]:
         figures[COST] = FigurePlan("cost", False, SCORES_FILE)
+        figures[PERFORMANCE] = FigurePlan("performance", False, SCORES_FILE)
     for name in paper_figures():
         figures[name] = _of_paper(paper_figure(name), profile, name in config["paper_figures"])
     return figures

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from benchmark.runs.store import SCORES_FILE
 
 TableKind = Literal["own", "paper", "best", "claims", "grid", "convergence", "sensitivity"]
-FigureKind = Literal["images", "scores", "paper", "convergence", "sensitivity", "cost"]
+FigureKind = Literal["images", "scores", "paper", "convergence", "sensitivity", "cost", "performance"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class FigurePlan:
 
     Its `kind` says what it shows: restored images of a table's first dataset ('images'), the scores behind a
     table ('scores'), a figure of a paper ('paper'), PSNR over iterations ('convergence'), the spread over
-    seeds ('sensitivity'), or PSNR against seconds ('cost'). A figure of a paper with neither cases nor
+    seeds ('sensitivity'), PSNR against seconds ('cost'), or the share of cases near the best method
+    ('performance'). A figure of a paper with neither cases nor
     conditions is drawn as a sentence that says why.
     """
 

@@ -16,6 +16,7 @@ from benchmark.planning.parts import DatasetPlan, FigurePlan, MethodPlan, TableP
 from benchmark.runs.names import base_method
 from benchmark.runs.shards import Part, cut
 from benchmark.runs.store import Store
+from benchmark.tables.definition import BEST
 from methods.parts.registry import Cost
 
 FILE = "plan.json"  # in the results folder
@@ -157,8 +158,8 @@ class Plan:
 
     @property
     def baseline(self) -> str:
-        """The method that tables test the others against; empty where the config names none."""
-        name: str = self.config.get("baseline", "")
+        """The method that tables test the others against: the best of each column by default."""
+        name: str = self.config.get("baseline", BEST)
         return name
 
     @property
@@ -176,7 +177,7 @@ class Plan:
     @property
     def targets(self) -> list[str]:
         """The names that the workflow can be asked for, apart from paths of files."""
-        return ["tables", "figures", "pretrain", *self.named_figures, *self.named_tables]
+        return ["tables", "figures", "pretrain", "reference", *self.named_figures, *self.named_tables]
 
     @property
     def named_figures(self) -> list[str]:

@@ -18,6 +18,7 @@ from benchmark.pretraining.job import jobs
 from benchmark.runs import provenance
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import method_settings
+from benchmark.scoring.ledger import ROWS, ledger_of
 from benchmark.scoring.protocols import find_protocol
 from benchmark.tables.claims import claim_table
 from benchmark.tables.paper_tables import paper_table
@@ -85,6 +86,7 @@ def table(plan: Plan, name: str) -> dict[str, Any]:
         "published": _published(plan, name, entry.kind),
         "reference": plan.reference if entry.kind == "convergence" else "",
         "baseline": plan.baseline if entry.kind in ("own", "grid") else "",
+        "compare": _ledger(plan) if entry.kind == "own" else "",
         "caption": plan.config["caption"],
         "titles": plan.config["titles"],
     }
@@ -148,6 +150,11 @@ def _published(plan: Plan, name: str, kind: TableKind) -> str:
     if kind == "claims":
         return digest(repr(claim_table(name)))
     return digest(repr(paper_table(name, plan.config["stand_ins"]))) if kind in ("paper", "best") else ""
+
+
+def _ledger(plan: Plan) -> str:
+    """Hash the rows of the ledger that the profile is compared with; empty for none."""
+    return files_hash([ledger_of(plan.config["compare"]) / ROWS]) if "compare" in plan.config else ""
 
 
 def _definition(name: str) -> str:

@@ -27,8 +27,8 @@ NUMBERS = (
     "seeds", "runs", "scored", "failed", "baseline_cases", "baseline_p",
 )  # fmt: skip
 TEXTS = (
-    "published", "published_deviation", "published_note", "rank", "versus_baseline", "weights", "failures",
-    "note",
+    "published", "published_deviation", "published_note", "rank", "baseline", "versus_baseline", "weights",
+    "failures", "note",
 )  # fmt: skip
 HASH_SHOWN = 16  # digits; enough to tell two images apart
 

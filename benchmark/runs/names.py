@@ -7,6 +7,7 @@ import pandas as pd
 from benchmark.core.types import InputError
 from methods.parts import registry
 from methods.parts.presets import Preset
+from methods.parts.settings import required_keys
 
 
 def base_method(name: str) -> registry.Method:
@@ -68,6 +69,16 @@ def role_of(method: str) -> str:
     """Return 'method' or, for a control, 'floor' or 'ceiling'."""
     registered = find_method(method)
     return registered.role if registered else "method"
+
+
+def is_made_elsewhere(method: str) -> bool:
+    """Tell whether a method takes images or kernels that were made elsewhere: its settings must say where.
+
+    >>> is_made_elsewhere("folder@theirs"), is_made_elsewhere("blurry")
+    (True, False)
+    """
+    registered = find_method(method)
+    return registered is not None and bool(required_keys(registered.settings))
 
 
 def labelled(titles: Titles, weights: Mapping[str, str]) -> Titles:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from benchmark.core.files import locked
 from benchmark.core.hashes import digest
+from benchmark.core.resources import here_or_shipped
 from benchmark.core.types import InputError
 from benchmark.scoring.csv_files import read_frame, write_frame
 from benchmark.scoring.metrics import METRICS
@@ -51,6 +52,11 @@ ADVICE = "give what `blindbench ship` wrote, such as docs/results/demo.csv or re
 def is_ledger(path: Path) -> bool:
     """Tell whether a path names a ledger and not one file: whatever does not end in .csv."""
     return path.suffix != ".csv"
+
+
+def ledger_of(name: str) -> Path:
+    """Return the ledger of a name, below results/: here, or as it ships."""
+    return here_or_shipped(Path("results") / name)
 
 
 def read_shipped(path: Path) -> pd.DataFrame:

@@ -13,7 +13,8 @@ from benchmark.core.types import Status
 from benchmark.runs.names import role_of
 from benchmark.scoring.metrics import METRICS
 from benchmark.tables.convergence import RUN, iterations_to_reach, stopping_losses
-from benchmark.tables.summary import CONFIDENCE, values_by_case
+from benchmark.tables.resampling import CONFIDENCE, draws
+from benchmark.tables.summary import values_by_case
 
 RESAMPLES = 2_000
 # Below, no interval: one case says nothing about others, and two restorations nothing about a spread.
@@ -283,16 +284,11 @@ def _optional_mean(values: Values | None) -> Values | None:
 
 def _resampled(measure: Measure, each: Sample, rng: np.random.Generator) -> Values:
     """Return the comparison for each of `RESAMPLES` resamples of a dataset's cases and seeds."""
-    cases, slots = each.of.shape[1:]
-    has_value = np.isfinite(each.of[0])
-    counts = has_value.sum(axis=1)
-    order = np.argsort(~has_value, axis=1, kind="stable")  # the seeds with a value first
     comparisons = []
-    for _ in range(RESAMPLES):
-        case = rng.integers(cases, size=(cases, 1))
-        seed = order[case, (rng.random((cases, slots)) * counts[case]).astype(int)]
-        over = None if each.over is None else each.over[:, case, seed].mean(axis=(1, 2))
-        comparisons.append(measure.compare(each.of[:, case, seed].mean(axis=(1, 2)), over))
+    for some in draws(np.isfinite(each.of[0]), RESAMPLES, rng):
+        for case, seed in zip(*some, strict=True):
+            over = None if each.over is None else each.over[:, case, seed].mean(axis=(1, 2))
+            comparisons.append(measure.compare(each.of[:, case, seed].mean(axis=(1, 2)), over))
     return np.array(comparisons)
 
 

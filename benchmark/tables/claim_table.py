@@ -28,7 +28,7 @@ from benchmark.tables.claim_measures import (
 from benchmark.tables.claims import Claim, ClaimTable, Comparison
 from benchmark.tables.coverage import case_count, why_not_run
 from benchmark.tables.page import Cell, Page, Section, with_full_stop
-from benchmark.tables.summary import CONFIDENCE
+from benchmark.tables.resampling import CONFIDENCE
 from methods.parts.settings import flat
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested"

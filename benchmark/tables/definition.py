@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+BEST = "best"  # in place of a baseline's name: the best method of each column
+
 
 @dataclass(frozen=True)
 class Column:
@@ -71,7 +73,8 @@ class Definition:
     # Titles of rows whose networks must have the same size and training to be compared.
     ablations: tuple[tuple[str, ...], ...] = ()
     best_of: BestOf | None = None  # set where the rows show the best of several variants
-    baseline: str = ""  # the method that the others are tested against, case by case; empty for none
+    # The method that the others are tested against, case by case, or `BEST`; empty for none.
+    baseline: str = ""
 
     def with_stand_ins(self, stand_ins: Mapping[str, str]) -> "Definition":
         """Return the table with other datasets in place of the paper's; headings name both.

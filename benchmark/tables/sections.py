@@ -13,12 +13,15 @@ from benchmark.tables.missing import share
 from benchmark.tables.notes import Notes, placed
 from benchmark.tables.page import RANKS, Cell, Page, Section, with_full_stop
 from benchmark.tables.paired import MARKS
-from benchmark.tables.summary import CONFIDENCE, FEWEST_CASES, prefers_blur
+from benchmark.tables.resampling import CONFIDENCE, FEWEST_CASES
+from benchmark.tables.summary import prefers_blur
 
 Numbers = Mapping[Any, Any]  # a row of the table of numbers, see `TABLE_COLUMNS`
 Remarks = Mapping[str, Sequence[str]]  # title of a section to sentences without a full stop
 NO_REMARKS: Remarks = {}
 PUBLISHED_ONLY = "†"
+WORST_CASE = "worst case"
+BELOW_FLOOR = "Worse than blurry"
 
 
 def table_page(
@@ -232,7 +235,16 @@ def _printed_columns(
         yield heading, lambda numbers: Cell(_difference(numbers["difference"], digits))
     if metric and not has_published and cells.gain.notna().any():
         yield Cell(f"Gain, {metric.unit}"), lambda numbers: Cell(_difference(numbers["gain"], digits))
-    # One such column is enough to read; the CSV has it for every metric.
+    # One such column is enough to read; the CSV has them for every metric.
+    if is_first and metric and (cells.runs > 1).any():
+        yield (
+            Cell(f"{_title(column)}, {WORST_CASE}"),
+            lambda numbers: Cell(
+                "" if pd.isna(numbers["worst_case"]) else _number(numbers["worst_case"], digits)
+            ),
+        )
+    if is_first and cells.below_floor.notna().any():
+        yield Cell(BELOW_FLOOR), _share_below_floor
     if is_first and (cells.seeds > 1).any():
         yield (
             Cell(f"{_title(column)}, worst seed"),
@@ -240,6 +252,14 @@ def _printed_columns(
                 "" if pd.isna(numbers["seed_deviation"]) else _number(numbers["worst_seed"], digits)
             ),
         )
+
+
+def _share_below_floor(numbers: Numbers) -> Cell:
+    """Write which share of a row's restorations is worse than the blurry input; nothing for that itself."""
+    if pd.isna(numbers["below_floor"]):
+        return Cell("")
+    count, runs = int(numbers["below_floor"]), numbers["runs"]
+    return Cell(f"{count / runs:.0%}" + (f" ({count} of {runs})" if count else ""))
 
 
 def _title(column: Column) -> str:
@@ -298,12 +318,19 @@ def _legend(cells: pd.DataFrame, headings: Sequence[str]) -> list[str]:
         )
         > 0,
         "Arrows point to better values": len(scored) > 0,
-        f"In brackets the {CONFIDENCE:.0%} bootstrap interval over cases": scored.low.notna().any(),
+        f"In brackets the {CONFIDENCE:.0%} bootstrap interval over cases"
+        + " and, within a case, seeds" * several_seeds: scored.low.notna().any(),
         f"No interval for fewer than {FEWEST_CASES} cases": (scored.asked_cases < FEWEST_CASES).any(),
         RANKS: (cells["rank"] != "").any(),
         "Gain: mean difference to the blurry input": bool(gain_headings & set(headings)),
         "Ours − paper: only where ours has all cases of the dataset": len(scored) > 0
         and any("ours −" in text for text in headings),
+        "Worst case: of single restorations, also of one that failed": any(
+            text.endswith(WORST_CASE) for text in headings
+        ),
+        f"{BELOW_FLOOR}: share of restorations with an image below their input by {_first(cells)}": (
+            BELOW_FLOOR in headings
+        ),
         "After ±, the standard deviation of the seeds' means": several_seeds,
         f"{', '.join(full_frame)}: of the restored image alone, whole frame": len(full_frame) > 0,
         **dict.fromkeys(_about_counts(scored), True),
@@ -311,6 +338,13 @@ def _legend(cells: pd.DataFrame, headings: Sequence[str]) -> list[str]:
         in headings,
     }
     return [*protocols, *(sentence for sentence, applies in sentences.items() if applies)]
+
+
+def _first(cells: pd.DataFrame) -> str:
+    """Return the title of the first metric that a section shows."""
+    shown = cells[cells["mean"].notna()]
+    metric = str(shown.metric.iloc[0]) if len(shown) else ""
+    return METRICS[metric].title if metric in METRICS else metric
 
 
 def _mean_over(scored: pd.DataFrame) -> str:

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy  # loads its parts when they are used; stats takes a second
-from numpy.typing import NDArray
 
 from benchmark.core.seeds import generator
 from benchmark.core.types import Status
@@ -15,18 +13,17 @@ from benchmark.runs.names import find_method, is_control, method_title, role_of
 from benchmark.scoring.metrics import METRICS, Metric, gain_metrics
 from benchmark.tables.ablations import without_other_trainings
 from benchmark.tables.coverage import case_count, why_not_run
-from benchmark.tables.definition import Block, Column, Definition, Published, Row
+from benchmark.tables.definition import BEST, Block, Column, Definition, Published, Row
 from benchmark.tables.missing import completed, why_no_image, why_no_score
 from benchmark.tables.paired import LEVEL, holm, paired_test
+from benchmark.tables.resampling import bootstrap_interval, by_case_and_seed
 
-CONFIDENCE = 0.95
-FEWEST_CASES = 3  # below, an interval over cases says nothing
 TABLE_COLUMNS = (
     "table", "block", "dataset", "group", "row", "method", "role", "column", "metric", "protocol",
-    "mean", "low", "high", "min", "max", "cases", "seeds", "seed_deviation", "worst_seed", "gain",
-    "own_mean", "asked_cases", "all_cases", "runs", "scored", "complete", "failed", "failure_rate",
-    "published", "published_deviation", "difference", "rank", "baseline_cases", "baseline_p",
-    "versus_baseline", "weights", "failures", "note", "published_note",
+    "mean", "low", "high", "min", "max", "cases", "seeds", "seed_deviation", "worst_seed", "worst_case",
+    "below_floor", "gain", "own_mean", "asked_cases", "all_cases", "runs", "scored", "complete", "failed",
+    "failure_rate", "published", "published_deviation", "difference", "rank", "baseline", "baseline_cases",
+    "baseline_p", "versus_baseline", "weights", "failures", "note", "published_note",
 )  # fmt: skip
 
 
@@ -45,17 +42,21 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
           where that is not known.
         - runs: restorations, one per case and seed; scored: those with a score; failed, failure_rate: those
           that ended without an image, for whatever reason, and their share.
-        - mean: over cases, the seeds of a case averaged first; low, high: its 95% bootstrap interval;
-          min, max: over cases. Where a restoration has no score, all of them take that of the floor, which is
-          the blurry input, if it has one; own_mean leaves these out.
+        - mean: over cases, the seeds of a case averaged first; low, high: its 95% bootstrap interval over
+          cases and seeds; min, max: over cases; worst_case: of single restorations. Where a restoration has
+          no score, all of them take that of the floor, which is the blurry input, if it has one; own_mean
+          leaves these out.
         - cases: those with a score; complete: whether the row has a score wherever any other row has one.
+        - below_floor: how many restorations are worse than the blurry input; NaN without a floor, and for it.
         - seed_deviation: standard deviation of the seeds' means; worst_seed: the worst of them.
         - gain: mean difference to the floor over cases, for metrics that show one.
         - published, published_deviation, published_note: as printed; difference: mean minus published, if the
           row is complete and has all cases of the dataset or group.
         - rank: 'best' and 'second', see `_ranks`.
-        - baseline_cases, baseline_p: see `paired_test`; p after Holm's correction over the methods of the
-          block and metric. versus_baseline: 'better' or 'worse' where p is below `LEVEL`.
+        - baseline: the method that this one is tested against: that of the definition or, for `BEST`, the
+          best of the block and metric. baseline_cases, baseline_p: see `paired_test`; p after Holm's
+          correction over the methods of the block and metric. versus_baseline: 'better' or 'worse' where p
+          is below `LEVEL`.
         - weights: labels of the pre-trained weights behind the number; failures: why there are no images;
           note: why another number of ours is missing.
     """
@@ -75,7 +76,6 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
             "asked_cases": scores_of_block(scores, block).case.nunique(),
             "all_cases": case_count(block.dataset, block.group) if block.dataset else None,
             **_our_numbers(block, row, column, scores, runs),
-            **_test_against(definition.baseline, block, row, column, scores),
             **_published_numbers(definition, block, row, column),
         }
         for block in definition.blocks
@@ -89,12 +89,18 @@ def summary(definition: Definition, scores: pd.DataFrame, runs: pd.DataFrame) ->
     is_comparable &= ~table.block.isin([block.title for block in definition.blocks if block.stands_for])
     difference = table["mean"] - pd.to_numeric(table.published, errors="coerce")
     table["difference"] = difference.where(is_comparable)
-    table["rank"] = ""
-    for (_, metric), group in table.groupby(["block", "metric"], sort=False):
-        for index, rank in _ranks(group, METRICS.get(str(metric))).items():
+    table[["rank", "baseline", "versus_baseline"]] = ""
+    blocks = {block.title: block for block in definition.blocks}
+    for (title, metric), group in table.groupby(["block", "metric"], sort=False):
+        ranks = _ranks(group, METRICS.get(str(metric)))
+        for index, rank in ranks.items():
             table.loc[index, "rank"] = rank
-        table.loc[group.index, "baseline_p"] = holm(group.baseline_p)
-    table["versus_baseline"] = table.versus_baseline.where(table.baseline_p < LEVEL, "")
+        baseline = definition.baseline
+        if baseline == BEST:
+            baseline = next((group.method[index] for index, rank in ranks.items() if rank == "best"), "")
+        if baseline:
+            tests = _tests_against(baseline, group, scores_of_block(scores, blocks[str(title)]))
+            table.loc[tests.index, list(tests)] = tests
     return table
 
 
@@ -107,29 +113,6 @@ def scores_of_block(scores: pd.DataFrame, block: Block) -> pd.DataFrame:
 def values_by_case(scores: pd.DataFrame) -> pd.Series:
     """Average the scores of one method and metric over seeds, case by case; leave out cases without any."""
     return scores.dropna(subset="value").groupby("case").value.mean()
-
-
-def bootstrap_interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
-    """Compute the 95% percentile bootstrap interval of the mean.
-
-    Args:
-        values: One number per case.
-        rng: Draws the resamples.
-
-    Returns:
-        The lower and the upper bound; NaN for fewer than `FEWEST_CASES` values or infinite ones.
-
-    >>> low, high = bootstrap_interval(np.array([1.0, 2.0, 3.0, 4.0]), np.random.default_rng(0))
-    >>> 1 < low < 2.5 < high < 4
-    True
-    """
-    if len(values) < FEWEST_CASES or not np.isfinite(values).all():
-        return np.nan, np.nan
-    # Percentile and not BCa: it has a value for equal scores too.
-    bounds = scipy.stats.bootstrap(
-        (values,), np.mean, confidence_level=CONFIDENCE, method="percentile", rng=rng
-    ).confidence_interval
-    return float(bounds.low), float(bounds.high)
 
 
 def _control_rows(definition: Definition, scores: pd.DataFrame) -> list[Row]:
@@ -187,7 +170,7 @@ def _statistics(
         return numbers
     values = values_by_case(cell)
     by_seed = cell.groupby("seed").value.mean().dropna()
-    low, high = bootstrap_interval(values.to_numpy(), rng)
+    low, high = bootstrap_interval(by_case_and_seed(cell), rng)
     lacking = cell[~cell.scored].case
     return numbers | {
         "mean": values.mean(),
@@ -197,22 +180,37 @@ def _statistics(
         "max": values.max(),
         "seed_deviation": by_seed.std(),
         "worst_seed": by_seed.max() if _lower_is_better(metric) else by_seed.min(),
+        "worst_case": cell.value.max() if _lower_is_better(metric) else cell.value.min(),
+        "below_floor": _below_floor(own, of_metric, metric),
         "gain": _gain(values, of_metric) if metric in gain_metrics() else np.nan,
         "own_mean": values_by_case(own).mean(),
         "complete": not lacking.isin(of_metric[of_metric.scored].case).any(),
     }
 
 
-def _test_against(
-    baseline: str, block: Block, row: Row, column: Column, scores: pd.DataFrame
-) -> dict[str, Any]:
-    """Test a method against the baseline of the table; controls and the baseline itself are not tested."""
-    if not baseline or row.method is None or row.method == baseline or is_control(row.method):
-        return {}
-    of_block = scores_of_block(scores, block)
-    of_metric = of_block[of_block.metric == column.metric]
-    of, over = (values_by_case(of_metric[of_metric.method == name]) for name in (row.method, baseline))
-    return paired_test(of, over, lower_is_better=_lower_is_better(column.metric))
+def _tests_against(baseline: str, cells: pd.DataFrame, of_block: pd.DataFrame) -> pd.DataFrame:
+    """Test the methods of a block against a baseline; controls and the baseline itself are not tested.
+
+    Args:
+        baseline: A method.
+        cells: The block's cells of one metric.
+        of_block: The scores of the block.
+
+    Returns:
+        The columns about the baseline, with the indices of the cells that were tested.
+    """
+    tests = {}
+    for index, cell in cells.iterrows():
+        if not cell.method or cell.method == baseline or is_control(cell.method):
+            continue
+        of_metric = of_block[of_block.metric == cell.metric]
+        of, over = (values_by_case(of_metric[of_metric.method == name]) for name in (cell.method, baseline))
+        tests[index] = paired_test(of, over, lower_is_better=_lower_is_better(cell.metric))
+    frame = pd.DataFrame.from_dict(tests, orient="index").assign(baseline=baseline)
+    if len(frame):
+        frame["baseline_p"] = holm(frame.baseline_p)
+        frame["versus_baseline"] = frame.versus_baseline.where(frame.baseline_p < LEVEL, "")
+    return frame
 
 
 def _lower_is_better(metric: str) -> bool:
@@ -228,9 +226,21 @@ def _network_properties(method: str) -> Mapping[str, float]:
 
 def _gain(values: pd.Series, scores: pd.DataFrame) -> float:
     """Average the differences to the floor over cases; NaN without a floor."""
+    return float((values - _floor_by_case(scores)).mean())
+
+
+def _below_floor(own: pd.DataFrame, scores: pd.DataFrame, metric: str) -> float:
+    """Count the restorations that are worse than the floor; NaN without a floor, and for a floor."""
+    floor = own.case.map(_floor_by_case(scores))
+    if floor.isna().all() or role_of(own.method.iloc[0]) == "floor":
+        return np.nan
+    return float((own.value > floor if _lower_is_better(metric) else own.value < floor).sum())
+
+
+def _floor_by_case(scores: pd.DataFrame) -> pd.Series:
+    """Map cases to the score of the floor; empty without a floor."""
     floors = [method for method in scores.method.unique() if role_of(method) == "floor"]
-    floor = scores[scores.method.isin(floors)]
-    return float((values - values_by_case(floor)).mean())
+    return values_by_case(scores[scores.method.isin(floors)])
 
 
 def _why_empty(

@@ -61,3 +61,13 @@ rule figure:
         "Draw {wildcards.figure}. {params.notes}"
     shell:
         "blindbench figure {wildcards.figure:q} --results {params.results:q} > {log:q} 2>&1"
+
+
+# The tables, the figures and the page of the ledger, from its rows alone; seconds, so it always runs.
+rule reference:
+    input:
+        "results/reference/rows.csv.gz",
+    log:
+        f"{RESULTS}/logs/reference.log",
+    shell:
+        "blindbench leaderboard results/reference > {log:q} 2>&1"

@@ -49,7 +49,7 @@ function summarySentence(cell, metric) {
   if ("low" in cell) parts.push(`95% interval ${shown(cell.low, metric)} to ${shown(cell.high, metric)}`);
   if (cell.seed_deviation > 0) parts.push(`worst of ${cell.seeds} seeds ${shown(cell.worst_seed, metric)}`);
   if ("gain" in cell && metricOf(metric).showsGain) parts.push(`${signed(cell.gain, metric)} over the blurry input`);
-  if ("baseline_p" in cell) parts.push(`p ${shownP(cell.baseline_p)} against ${methodTitle(content.baseline)} over ${cell.baseline_cases} cases`);
+  if ("baseline_p" in cell) parts.push(`p ${shownP(cell.baseline_p)} against ${methodTitle(cell.baseline)} over ${cell.baseline_cases} cases`);
   if (cell.failed) parts.push(`${cell.failed} of ${cell.runs} restorations failed`);
   if (cell.published) parts.push(`printed ${publishedText(cell)}`);
   return parts.join(" · ");

@@ -69,7 +69,7 @@ function belowMean(cell, metric) {
   const parts = [];
   if ("low" in cell) parts.push(`${shown(cell.low, metric)} to ${shown(cell.high, metric)}`);
   if (cell.seed_deviation > 0) parts.push(`worst seed ${shown(cell.worst_seed, metric)}`);
-  if (cell.versus_baseline) parts.push(`${cell.versus_baseline} than the baseline, p ${shownP(cell.baseline_p)}`);
+  if (cell.versus_baseline) parts.push(`${cell.versus_baseline} than ${methodTitle(cell.baseline)}, p ${shownP(cell.baseline_p)}`);
   if ((cell.scored || 0) < (cell.runs || 0)) parts.push(`${cell.scored} of ${cell.runs} scored`);
   return parts;
 }
@@ -146,7 +146,7 @@ function drawScores() {
   fill(byId("score-note"), [
     dataset && `Protocol ${firstOrigin(dataset).protocol}: ${firstOrigin(dataset).protocol_title}. `,
     block.rows.some((row) => Object.values(row.cells).some((cell) => "baseline_p" in cell)) &&
-      `Against the baseline ${methodTitle(content.baseline)}: Wilcoxon's signed-rank test over cases, p after Holm's correction. `,
+      `Against ${content.baseline ? `the baseline ${methodTitle(content.baseline)}` : "the best of the column"}: Wilcoxon's signed-rank test over cases, p after Holm's correction. `,
     ranked && "Bold: best method; underlined: second. ",
     rows.length && "A number opens where it comes from. ",
     empty.length && make("span", {}, `No values: ${empty.join(", ")} (`, make("a", { href: "#missing" }, "why"), "). "),

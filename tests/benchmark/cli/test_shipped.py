@@ -14,8 +14,10 @@ from benchmark.cli.main import app
 from benchmark.cli.tables import read_runs, read_scores
 from benchmark.core.hashes import digest
 from benchmark.core.seals import sealed
+from benchmark.planning import stale
+from benchmark.planning.plan import Plan
 from benchmark.scoring.csv_files import RUN_COLUMNS
-from benchmark.scoring.ledger import read_shipped
+from benchmark.scoring.ledger import read_shipped, write_shipped
 from benchmark.scoring.shipped import metrics_of, scores_and_runs
 from benchmark.tools.verify import OF_OTHERS
 from tests.benchmark.cli.conftest import HERE, RESULTS, assert_refused, write_plan
@@ -187,6 +189,76 @@ def test_what_is_no_ledger_is_refused(shipped):
     rows = LEDGER / "rows.csv.gz"
     rows.write_bytes(rows.read_bytes()[:-20])
     assert_refused(shipped("verify", LEDGER), "results/reference/rows.csv.gz: not a CSV table")
+
+
+TABLE = RESULTS / "tables/uniform.md"
+
+
+def compare(shipped, **changes):
+    """Compile the table of a run of two methods with the ledger's rows, which may be altered, beside them."""
+    frame = read_shipped(SHIPPED)
+    for (method, case), hashed in changes.get("observations", {}).items():
+        frame.loc[(frame.method == method) & (frame.case == case), "observation_hash"] = hashed
+    frame.insert(frame.columns.get_loc("psnr"), "lpips-alex", 0.1)
+    write_shipped(frame, LEDGER)
+    write_plan(
+        methods={name: METHODS[name] for name in ("blurry", "l0-grad")},
+        metrics=["psnr", "kernel-similarity"],
+        compare="reference",
+    )
+    assert shipped("collect", *HERE)[0] == 0
+    return shipped("table", "uniform", *HERE)
+
+
+def titles():
+    """The first cells of the first table that was compiled."""
+    section = TABLE.read_text().partition("## Do the metrics")[0]
+    return re.findall(r"^\| (\w.*?) *\|", section, re.MULTILINE)[1:]
+
+
+def test_a_table_shows_the_ledgers_rows_beside_the_runs_own_labelled(shipped):
+    assert compare(shipped)[0] == 0
+    assert titles() == ["Blurry input", "L0 gradient (ours)", "L0 [reference]", "SelfDeblur [reference]"]
+    text = TABLE.read_text()
+    assert "[reference]: rows of the ledger results/reference, not of this run." in text
+    assert "LPIPS" not in text  # the ledger has it, the run does not
+    table = pd.read_csv(RESULTS / "tables/uniform.csv", keep_default_na=False)
+    psnr = table[table.metric == "psnr"].set_index("method")["mean"].astype(float)
+    assert psnr["l0-grad@reference"] == psnr["l0-grad"]
+    assert shipped("figure", "uniform-scores", *HERE)[0] == 0
+    assert shipped("report", *HERE)[0] == 0
+
+
+def test_a_ledger_of_other_observations_is_refused_in_one_line(shipped):
+    other = {(method, case): "other" for method in METHODS for case in ("camera", "astronaut")}
+    assert_refused(
+        compare(shipped, observations=other),
+        "compare: the observations of demo-uniform are others than those of results/reference, as of astro",
+    )
+
+
+def test_a_row_of_the_ledger_that_saw_another_observation_of_one_case_is_left_out(shipped):
+    assert compare(shipped, observations={("l0-grad", "camera"): "other"})[0] == 0
+    assert titles() == ["Blurry input", "L0 gradient (ours)", "SelfDeblur [reference]"]
+    assert "L0 [reference] is left out of demo-uniform: it saw another observation of camera." in (
+        TABLE.read_text()
+    )
+
+
+def test_a_config_that_compares_with_no_ledger_or_with_other_datasets_is_refused(shipped):
+    with pytest.raises(ValueError, match=r"compare: .*mine/rows\.csv\.gz: no such file"):
+        write_plan(compare="mine")
+    write_shipped(read_shipped(SHIPPED).assign(dataset="levin"), LEDGER)
+    with pytest.raises(ValueError, match=r"compare: .* has no rows of these datasets; it has levin"):
+        write_plan(compare="reference")
+
+
+def test_another_ledger_makes_the_tables_again(shipped):
+    write_shipped(read_shipped(SHIPPED), LEDGER)
+    write_plan(compare="reference")
+    before = stale.table(Plan.read(RESULTS), "uniform")
+    write_shipped(read_shipped(SHIPPED).iloc[:3], LEDGER)
+    assert stale.table(Plan.read(RESULTS), "uniform") != before
 
 
 def verdicts(output):

@@ -7,9 +7,13 @@ import pandas as pd
 import pytest
 from matplotlib.text import Annotation
 
+from benchmark.data.descriptors import find_dataset
 from benchmark.figures import cost_plots
 from benchmark.figures.cost_plots import cost_plot, costs
 from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS
+from benchmark.tables.profile_tables import own_table
+from benchmark.tables.summary import summary
+from tests.benchmark.tables.test_tables import NAME, runs_frame, scores_frame
 
 VALUES = {  # method to the PSNR of each case, and its seconds
     "blurry": ([20.0, 22.0], [0.0, 0.0]),
@@ -35,8 +39,20 @@ def frames():
 
 def test_a_point_is_the_mean_and_the_worst_case_with_the_median_of_the_seconds(frames):
     points = costs(*frames, "psnr").set_index("method")
-    assert tuple(points.loc["l0-grad", ["mean", "low", "seconds"]]) == (26, 25, 2)
-    assert tuple(points.loc["selfdeblur", ["mean", "low"]]) == (24, 22)  # the failed case counts as blurry
+    assert tuple(points.loc["l0-grad", ["mean", "worst", "seconds"]]) == (26, 25, 2)
+    assert tuple(points.loc["selfdeblur", ["mean", "worst"]]) == (24, 22)  # the failed case counts as blurry
+    assert points.low.isna().all()  # of two cases there is no interval
+
+
+def test_the_interval_of_a_point_is_that_of_the_table():
+    scores = scores_frame(
+        {("blurry", "psnr"): [20.0, 24.0, 22.0, 23.0], ("l0-grad", "psnr"): [21.0, 30.0, 25.0, 26.0]}
+    )
+    runs = runs_frame(scores).assign(seconds=1.0)
+    point = costs(scores, runs, "psnr").set_index("method").loc["l0-grad"]
+    cell = summary(own_table("uniform", {NAME: find_dataset(NAME)}, scores), scores, runs)
+    expected = cell[(cell.method == "l0-grad") & (cell.metric == "psnr")].iloc[0]
+    assert (point["mean"], point.low, point.high) == (expected["mean"], expected.low, expected.high)
 
 
 def test_names_cover_neither_each_other_nor_points(frames, tmp_path, monkeypatch):

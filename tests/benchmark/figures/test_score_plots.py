@@ -22,8 +22,9 @@ from benchmark.scoring.csv_files import CONVERGENCE_COLUMNS, RUN_COLUMNS, SCORE_
 from benchmark.tables.convergence import curves
 from benchmark.tables.definition import Block, Column, Definition, Published, Row
 from benchmark.tables.missing import completed
+from benchmark.tables.resampling import FEWEST_CASES
 from benchmark.tables.sensitivity import psnr_of_methods
-from benchmark.tables.summary import FEWEST_CASES, summary
+from benchmark.tables.summary import summary
 
 NAME = "demo-uniform"
 NO_SCORES = pd.DataFrame(columns=list(SCORE_COLUMNS))

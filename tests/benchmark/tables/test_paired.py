@@ -1,16 +1,15 @@
 """The paired test of methods against a baseline, and what a table says of it."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 
-from benchmark.cli.tables import _remarks
 from benchmark.data.descriptors import find_dataset
+from benchmark.tables.definition import BEST
 from benchmark.tables.paired import holm, paired_test
 from benchmark.tables.profile_tables import grid_table, own_table
+from benchmark.tables.remarks import remarks_of
 from benchmark.tables.sections import grid_page, table_page
 from benchmark.tables.summary import summary
 from tests.benchmark.tables.test_tables import GRID, NAME, NO_RUNS, runs_frame, scores_frame
@@ -26,8 +25,7 @@ def table_of(values, cases=8, failed=(), titles=None):
     scores.loc[[(run.method, run.case) in failed for run in scores.itertuples()], "value"] = np.nan
     definition = own_table("uniform", {NAME: find_dataset(NAME)}, scores, titles or {}, BASELINE)
     numbers = summary(definition, scores, runs_frame(scores, failed))
-    plan = SimpleNamespace(config={"titles": titles or {}})
-    page = table_page(numbers, definition, remarks=_remarks(definition, numbers, scores, plan))
+    page = table_page(numbers, definition, remarks=remarks_of(definition, numbers, scores, titles or {}))
     return numbers.set_index("method"), page
 
 
@@ -64,6 +62,34 @@ def test_without_a_baseline_nothing_is_tested():
     numbers = summary(definition, scores, NO_RUNS)
     assert numbers.baseline_p.isna().all()
     assert (numbers.versus_baseline == "").all()
+
+
+def test_by_default_methods_are_tested_against_the_best_of_each_column():
+    values = {name: values for name, values in ALL.items() if name != "nafnet"}
+    of_ssim = {
+        (name, "ssim"): list(psnr / (100 if name != BASELINE else 50)) for name, psnr in values.items()
+    }
+    scores = scores_frame({(name, "psnr"): list(psnr) for name, psnr in values.items()} | of_ssim)
+    definition = own_table("uniform", {NAME: find_dataset(NAME)}, scores, {}, BEST)
+    numbers = summary(definition, scores, NO_RUNS)
+    tested = numbers[numbers.baseline != ""]
+    assert dict(zip(tested.metric + " of " + tested.method, tested.baseline, strict=True)) == {
+        "psnr of l0-grad": "selfdeblur",
+        "psnr of ufpnet": "selfdeblur",
+        "ssim of selfdeblur": BASELINE,
+        "ssim of ufpnet": BASELINE,
+    }
+    of_psnr = numbers[numbers.metric == "psnr"].set_index("method")
+    assert of_psnr.versus_baseline["l0-grad"] == "worse"
+    assert of_psnr.baseline_p["l0-grad"] == pytest.approx(2 * wilcoxon(RANKED).pvalue)
+    (remark,) = remarks_of(definition, numbers, scores)[definition.blocks[0].title][-1:]
+    assert "(−) worse than the best of the column" in remark
+
+
+def test_by_default_nothing_is_said_of_a_test_that_few_cases_do_not_allow():
+    scores = scores_frame({(name, "psnr"): list(psnr[:5]) for name, psnr in ALL.items()})
+    definition = own_table("uniform", {NAME: find_dataset(NAME)}, scores, {}, BEST)
+    assert "No test" not in str(remarks_of(definition, summary(definition, scores, NO_RUNS), scores))
 
 
 def test_few_cases_are_not_tested_and_the_note_says_so():
@@ -123,7 +149,6 @@ def test_cells_of_a_table_over_conditions_are_tested_too():
     scores = scores_frame({(method, "psnr"): list(psnr) for method, psnr in ALL.items()})
     definition = grid_table("robustness", GRID, scores, {}, BASELINE)
     numbers = summary(definition, scores, NO_RUNS)
-    plan = SimpleNamespace(config={"titles": {}})
-    text = grid_page(numbers, GRID, remarks=_remarks(definition, numbers, scores, plan)).markdown()
+    text = grid_page(numbers, GRID, remarks=remarks_of(definition, numbers, scores)).markdown()
     assert "(+)" in next(line for line in text.splitlines() if line.startswith("| SelfDeblur"))
     assert "true: (+) better and (−) worse than L0 gradient (ours)" in text

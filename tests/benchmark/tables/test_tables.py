@@ -4,14 +4,12 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 
-from benchmark.cli.tables import _remarks
 from benchmark.core.seeds import generator
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
@@ -20,6 +18,7 @@ from benchmark.scoring.csv_files import SCORE_COLUMNS
 from benchmark.tables.coverage import absence_notes, case_count
 from benchmark.tables.definition import Block, Column, Definition, Grid, Published, Row
 from benchmark.tables.profile_tables import grid_table, own_table
+from benchmark.tables.remarks import remarks_of
 from benchmark.tables.sections import grid_page, table_page
 from benchmark.tables.summary import TABLE_COLUMNS, summary
 
@@ -158,7 +157,13 @@ def test_a_cell_has_its_mean_its_interval_and_its_gain():
     assert method["PSNR, dB ↑"] == f"25.00 [{expected.low:.1f}, {expected.high:.1f}]"
     assert method["LPIPS (AlexNet) ↓"].startswith("0.375 [0.")
     assert (floor["Gain, dB"], method["Gain, dB"]) == ("+0.00", "+2.00")
-    assert list(method) == ["Method", "PSNR, dB ↑", "Gain, dB", "LPIPS (AlexNet) ↓", "Cases", "Failed"]
+    assert (method["PSNR, worst case"], method["Worse than blurry"]) == ("21.00", "0%")
+    assert (cell.worst_case, cell.below_floor) == (21, 0)
+    assert table.loc[("selfdeblur", "lpips-alex")].worst_case == max(FOUR["selfdeblur", "lpips-alex"])
+    assert list(method) == [
+        *("Method", "PSNR, dB ↑", "Gain, dB", "PSNR, worst case", "Worse than blurry", "LPIPS (AlexNet) ↓"),
+        *("Cases", "Failed"),
+    ]
     assert (method["Cases"], method["Failed"]) == ("4", "0%")
     assert table.gain.drop("psnr", level="metric").isna().all()
     for sentence in (
@@ -334,13 +339,25 @@ def test_many_reasons_and_many_cases_are_shortened():
     ) in text
 
 
+def test_worse_than_the_blurry_input_are_single_restorations_with_an_image():
+    floor = {("blurry", "psnr"): [20.0, 24.0, 22.0], ("blurry", "lpips-alex"): [0.5, 0.4, 0.3]}
+    one = {("selfdeblur", "psnr"): [19.0, 25.0, np.nan], ("selfdeblur", "lpips-alex"): [0.6, 0.5, np.nan]}
+    two = {("selfdeblur", "psnr"): [21.0, 25.0, 18.0], ("selfdeblur", "lpips-alex"): [0.4, 0.4, 0.2]}
+    scores = pd.concat([scores_frame(floor | one), scores_frame(two, seed=1)], ignore_index=True)
+    table, _, (blurry, method) = page(scores, runs_frame(scores))
+    assert method["Worse than blurry"] == "33% (2 of 6)"
+    assert method["PSNR, worst case"] == "18.00"
+    assert blurry["Worse than blurry"] == ""
+    assert table.loc[("selfdeblur", "lpips-alex")].below_floor == 2
+
+
 def test_a_metric_without_any_value_has_no_column_but_a_sentence():
     reasons = {"psnr": "no sharp image exists", "ssim": "no sharp image exists", "niqe": "weights not found"}
     values = {("blurry", name): [np.nan, np.nan] for name in reasons} | {("blurry", "piqe"): [30.0, 40.0]}
     notes = {(name, i): reason for name, reason in reasons.items() for i in range(2)}
     scores = scores_frame(values, notes)
     table, text, (row,) = page(scores, runs_frame(scores))
-    assert list(row) == ["Method", "PIQE ↓", "Cases", "Failed"]
+    assert list(row) == ["Method", "PIQE ↓", "PIQE, worst case", "Cases", "Failed"]
     assert row["Cases"] == "2"
     assert "Gain" not in text
     assert "No column for PSNR, SSIM: no sharp image exists." in text
@@ -685,9 +702,8 @@ def test_remarks_on_means_outside_floor_and_ceiling_are_of_the_metrics_that_a_ta
     scores = scores_frame(
         values | {(method, "ssim"): [value[0] / 100] * 2 for (method, _), value in values.items()}
     )
-    plan = SimpleNamespace(config={"titles": {}})
     definition = paper([("Ours", "selfdeblur")], [("SSIM", "ssim")])
-    (remark,) = _remarks(definition, summary(definition, scores, NO_RUNS), scores, plan)["B"]
+    (remark,) = remarks_of(definition, summary(definition, scores, NO_RUNS), scores)["B"]
     assert "SSIM 0.1900 against 0.2000" in remark
     assert "PSNR" not in remark
 
