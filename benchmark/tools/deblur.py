@@ -28,6 +28,7 @@ from benchmark.tools.measures import (
     noise_level,
     reblur_residual,
 )
+from benchmark.tools.streaks import ALIKE, kernel_of_streaks
 from benchmark.tools.texture import Slices, has_texture, textured_part
 from benchmark.tools.verdict import AGREEMENT, Verdict, judge, nothing_done
 from benchmark.tools.windows import deconvolve, restored_window
@@ -77,6 +78,15 @@ class KernelCandidate:
     given: bool = False  # by the user, not estimated
     turned: bool = False  # given, and turned by 180 degrees it explains the part far better
     is_deep: bool = False  # whether the deep method estimated it
+    streaks: int = 0  # how many light streaks look alike from which it is; 0 for an estimate
+
+    @property
+    def label(self) -> str:
+        """What it is, for a person."""
+        size = f"{self.size * self.reduction} px"
+        if self.given:
+            return f"given kernel, {size}"
+        return f"{self.streaks} light streaks, {size}" if self.streaks else f"blurs of up to {size}"
 
     @property
     def frame(self) -> Slices:
@@ -179,6 +189,8 @@ class Deblurring:
             report(Progress(task, len(plan), len(plan)))
             if sizes or not latest:
                 return
+            if reduction == 1 and not spots:
+                yield from self._from_streaks(place, latest, report)
             if self._needs_reduction(latest):
                 continue
             best = choose(latest)
@@ -239,6 +251,29 @@ class Deblurring:
         latest.append(candidate)
         self.candidates.append(candidate)
         yield candidate
+
+    def _from_streaks(
+        self, place: _Place, latest: list[KernelCandidate], report: Report
+    ) -> Iterator[KernelCandidate]:
+        """Yield the candidate that the photo's light streaks give, if there are any, and add it as above."""
+        report(Progress("looking for light streaks", 0, 1))
+        start = time.monotonic()
+        found = kernel_of_streaks(self._luma)
+        if found is not None:
+            kernel, count = found
+            candidate = KernelCandidate(
+                max(kernel.shape),
+                kernel,
+                _misfit(place.luma, kernel, place.noise, place.clipped, place.largest // 2),
+                _energy(place, kernel),
+                part=place.part,
+                seconds=time.monotonic() - start,
+                streaks=count,
+            )
+            latest.append(candidate)
+            self.candidates.append(candidate)
+            yield candidate
+        report(Progress("looking for light streaks", 1, 1))
 
     def take(self, kernel: Floats) -> KernelCandidate:
         """Take a kernel that the user has for the only candidate.
@@ -424,8 +459,13 @@ def choose(candidates: Sequence[KernelCandidate]) -> KernelCandidate:
     else strokes do. Of these, those whose misfit is at most `NEAR` times the least are compared: the one with
     the least energy / `agreement` is chosen.
 
+    Where the photo has light streaks, they show the blur: only kernels that look like them are compared. The
+    streaks' own kernel is a little too wide, so another one that looks like it may be better.
+
     `blindbench verdicts verdict-fresh` shows what that gains; docs/own-photos.md has the outcome.
     """
+    for streak in [each for each in candidates if each.streaks]:
+        candidates = [each for each in candidates if kernel_similarity(each.kernel, streak.kernel) >= ALIKE]
     largest = max((each.size for each in candidates if not fills_box(each.kernel)), default=0)
     holding = [each for each in candidates if each.size >= largest or not fills_box(each.kernel)]
     points = [each for each in holding if is_point(each.kernel)]

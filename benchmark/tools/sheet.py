@@ -77,10 +77,8 @@ def _middle(start: int, stop: int, side: int) -> slice:
 def _shown(deblurring: Deblurring, candidate: KernelCandidate, is_best: bool) -> Shown:
     part = deblurring.restored_part(candidate)
     verdict = deblurring.verdict_on_part(candidate, part)
-    size = f"{candidate.size * candidate.reduction} px"
-    title = f"given kernel, {size}" if candidate.given else f"blurs of up to {size}"
     return Shown(
-        title + ", taken" * is_best,
+        candidate.label + ", taken" * is_best,
         part[:, *cut((slice(0, part.shape[1]), slice(0, part.shape[2])), CROP)],
         candidate.kernel,
         verdict.sentence,
