@@ -25,8 +25,10 @@ Pixels = NDArray[Any]  # (H, W, C), numbers as the file has them
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+DESCRIPTION = 270  # TIFF's and EXIF's number
 HEAD = 256  # bytes, of a file that are looked at
 LARGEST_BYTE = 255
+ALPHA = ("ASSOCALPHA", "UNASSALPHA")  # by TIFF's names
 PNG_WITH_COLOUR_OR_ALPHA = {2: 3, 4: 2, 6: 4}  # PNG's number of a kind of image to its channels
 PPM = re.compile(rb"P6\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*(\d+)\s")
 TURNED = {  # by EXIF's orientation: how pixels (H, W, C) are turned upright
@@ -50,7 +52,6 @@ class DeepPixels:
     pixels: Pixels  # C = 1 or 3
     alpha: NDArray[np.float32] | None  # (H, W) in [0, 1]
     largest: float  # that its kind of numbers can hold; 1 for floats
-    lost: tuple[str, ...] = ()  # what else the file holds
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class TiffTags:
     pages: int
     orientation: int  # as in EXIF
     profile: bytes
-    has_exif: bool
+    dpi: tuple[float, float] | None  # resolution, px per inch
+    codes: frozenset[int]  # of all tags, but for a description that `is_of_program`
+    further: int  # channels beside colours and alpha
 
 
 def read_tiff_tags(path: Path) -> TiffTags | None:
@@ -76,10 +79,17 @@ def read_tiff_tags(path: Path) -> TiffTags | None:
                 _count(file),
                 int(_tag(page, 274) or 1),
                 bytes(_tag(page, 34675) or b""),
-                34665 in page.tags,
+                _dpi(page),
+                frozenset(tag.code for tag in page.tags if not is_of_program(tag.code, tag.value)),
+                _further(page),
             )
     except (TiffFileError, IndexError):
         return None  # Pillow says what is wrong
+
+
+def is_of_program(code: int, value: Any) -> bool:
+    """Tell whether a tag is a description by which a program finds its pixels again."""
+    return code == DESCRIPTION and str(value).startswith(("{", "<", "ImageJ="))
 
 
 def read_deep(path: Path) -> DeepPixels | None:
@@ -166,7 +176,7 @@ def _tiff(path: Path) -> DeepPixels | None:
         with TiffFile(path) as file:
             page = _first(file)
             kinds = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB)
-            if page.dtype is None or page.dtype.itemsize == 1 or page.photometric not in kinds:
+            if page.dtype is None or page.dtype == np.uint8 or page.photometric not in kinds:
                 return None
             bits = page.bitspersample if isinstance(page.bitspersample, int) else 8 * page.dtype.itemsize
             if bits % 8:
@@ -179,15 +189,33 @@ def _tiff(path: Path) -> DeepPixels | None:
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         pixels = (np.asarray(largest, page.dtype) if integer else 1) - pixels
     colours = 3 if page.photometric == PHOTOMETRIC.RGB else 1
-    extra = [str(getattr(kind, "name", kind)) for kind in page.extrasamples]
-    has_alpha = bool(extra) and extra[0] in ("ASSOCALPHA", "UNASSALPHA")
+    extra = _extra(page)
+    has_alpha = bool(extra) and extra[0] in ALPHA
     alpha = pixels[:, :, colours].astype(np.float32) / np.float32(largest) if has_alpha else None
     if alpha is not None and extra[0] == "ASSOCALPHA":  # the colours are multiplied with it
         divided = (pixels / np.where(alpha > 0, alpha, 1)[:, :, None]).clip(max=largest)
         pixels = (np.round(divided) if integer else divided).astype(page.dtype)
-    dropped = pixels.shape[2] - colours - has_alpha
-    lost = (f"{dropped} further channel{'s' * (dropped > 1)}",) if dropped > 0 else ()
-    return DeepPixels(pixels[:, :, :colours], alpha, largest, lost)
+    return DeepPixels(pixels[:, :, :colours], alpha, largest)
+
+
+def _extra(page: TiffPage) -> list[str]:
+    """List what the channels beside the colours are, by TIFF's names."""
+    return [str(getattr(kind, "name", kind)) for kind in page.extrasamples]
+
+
+def _further(page: TiffPage) -> int:
+    extra = _extra(page)
+    return len(extra) - (bool(extra) and extra[0] in ALPHA)
+
+
+def _dpi(page: TiffPage) -> tuple[float, float] | None:
+    """Return the resolution of a page in px per inch, where it is given in a unit of length."""
+    inches = {2: 1.0, 3: 1 / 2.54}.get(int(_tag(page, 296) or 2))
+    sides = [_tag(page, code) for code in (282, 283)]
+    if inches is None or not all(sides) or not all(below for _, below in sides):
+        return None
+    across, down = (above / below / inches for above, below in sides)
+    return across, down
 
 
 def _of_page(path: Path, page: TiffPage) -> Pixels:

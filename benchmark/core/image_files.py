@@ -1,16 +1,24 @@
 """Open image files of every kind, and say what each of them holds. Every image file is opened here."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from benchmark.core.deep_pixels import Pixels, TiffTags, read_deep, read_tiff_tags, upright
+from benchmark.core.deep_pixels import (
+    DESCRIPTION,
+    Pixels,
+    TiffTags,
+    is_of_program,
+    read_deep,
+    read_tiff_tags,
+    upright,
+)
 from benchmark.core.types import InputError
 
 with suppress(ImportError):  # who has pillow-heif can read what phones write
@@ -27,10 +35,20 @@ PHOTOGRAPHS = frozenset(  # the suffixes of these formats, in lower case
 ).union(HEIF_SUFFIXES)
 MOST_PIXELS = 100_000_000  # of a file that is read: 1.2 GB as float32 RGB
 MOST_MISSING = 0.5  # of the rows of a cut file, that it is still worth restoring
-# What of EXIF describes the photo and not its file: maker, model, date, artist, copyright, the camera's
-# settings and the place.
-EXIF_TAGS = frozenset((271, 272, 306, 315, 33432, 34665, 34853))
+# What of EXIF describes the photo and not its file: description, maker, model, date, artist, rating,
+# copyright, the camera's settings, the place, and title, comment, author, keywords and subject of Windows.
 ORIENTATION = 0x0112  # in EXIF
+EXIF_TAGS = frozenset((DESCRIPTION, 271, 272, 306, 315, 18246, 33432, 34665, 34853, *range(40091, 40096)))
+# Of TIFF and EXIF: how the pixels are stored, which program did it, and what is read as profile, XMP and IPTC
+# data.
+STORAGE_TAGS = frozenset(
+    (254, 255, 256, 257, 258, 259, 262, 263, 266, ORIENTATION, 273, *range(277, 285), 288, 289, 290, 291,
+     296, 297, 301, 305, 317, 318, 319, 320, *range(321, 326), 330, *range(338, 348), *range(512, 533), 700,
+     33723, 34377, 34675, 50341)
+)  # fmt: skip
+IPTC_TAGS = frozenset((33723, 34377))
+USUAL_GAMMA, GAMMA_ROUNDING = 1 / 2.2, 0.01
+MOST_NAMES = 4  # of further tags, in a sentence
 COLOUR_SPACES = {1: b"GRAY", 3: b"RGB "}  # by channels: as a colour profile names what it is for
 PAGE = {"TIFF": "pages", "MPO": "pictures"}  # by format: what the images of a file are called; else frames
 
@@ -105,20 +123,36 @@ def _read_opened(path: Path, file: Image.Image, tags: TiffTags | None, whole: bo
     """Read a file that Pillow has opened, and whose pixels it may only have with 8 bits."""
     pages = tags.pages if tags else getattr(file, "n_frames", 1)
     lost = _pages(pages, PAGE.get(file.format or "", "frames"))
+    if tags is not None:
+        lost += _channels(tags.further)
     deep = read_deep(path)
     if deep is not None:
         orientation = file.getexif().get(ORIENTATION, 1)
-        described = _described(file, deep.pixels.shape[2], (*deep.lost, *lost))
-        alpha = None if deep.alpha is None else upright(deep.alpha, orientation)
+        described = _described(file, deep.pixels.shape[2], lost)
+        alpha = _transparent_colour(file, deep.pixels) if deep.alpha is None else deep.alpha
+        alpha = None if alpha is None else upright(alpha, orientation)
         return Content(upright(deep.pixels, orientation), deep.largest, alpha, described)
     if bits := _bits_lost(path, file):
         lost = (*lost, f"more than 8 of its {bits} bits per channel")
     loaded, missing = _loaded(path, file, whole)
     turned = ImageOps.exif_transpose(loaded)
     pixels, largest = _pixels_of(path, turned)
-    alpha = np.asarray(turned.convert("RGBA"), np.float32)[:, :, 3] if turned.has_transparency_data else None
-    alpha = None if alpha is None else alpha / np.float32(255)
-    return Content(pixels, largest, alpha, _described(loaded, pixels.shape[2], lost), missing)
+    described = _described(loaded, pixels.shape[2], lost)
+    return Content(pixels, largest, _alpha_of(turned, pixels), described, missing)
+
+
+def _alpha_of(file: Image.Image, pixels: Pixels) -> NDArray[np.float32] | None:
+    if not file.has_transparency_data:
+        return None
+    if file.mode.startswith("I"):  # Pillow converts 8 bits of it
+        return _transparent_colour(file, pixels)
+    return np.asarray(file.convert("RGBA"), np.float32)[:, :, 3] / np.float32(255)
+
+
+def _transparent_colour(file: Image.Image, pixels: Pixels) -> NDArray[np.float32] | None:
+    """Return an alpha (H, W) that is 0 where pixels (H, W, C) have the one colour that is transparent."""
+    colour = file.info.get("transparency")
+    return None if colour is None else (pixels != np.atleast_1d(colour)).any(2).astype(np.float32)
 
 
 def _read_tiff(path: Path, tags: TiffTags) -> Content:
@@ -127,10 +161,11 @@ def _read_tiff(path: Path, tags: TiffTags) -> Content:
     if deep is None:
         raise UnidentifiedImageError
     profile, lost = _fitting_profile(tags.profile, deep.pixels.shape[2])
-    lost = (*deep.lost, *_pages(tags.pages, "pages"), *lost, *["its EXIF data"] * tags.has_exif)
+    exif = ["its EXIF data"] * bool(tags.codes & EXIF_TAGS)
+    lost = (*_channels(tags.further), *_pages(tags.pages, "pages"), *lost, *exif, *_further_tags(tags.codes))
     alpha = None if deep.alpha is None else upright(deep.alpha, tags.orientation)
     pixels = upright(deep.pixels, tags.orientation)
-    return Content(pixels, deep.largest, alpha, Descriptions(profile, lost=lost))
+    return Content(pixels, deep.largest, alpha, Descriptions(profile, dpi=tags.dpi, lost=lost))
 
 
 def _loaded(path: Path, file: Image.Image, whole: bool) -> tuple[Image.Image, str]:
@@ -183,8 +218,39 @@ def _described(file: Image.Image, channels: int, lost: tuple[str, ...]) -> Descr
         profile_lost = ("its colours for print (CMYK), which become RGB",)
     exif, exif_lost = _exif_of(file)
     texts = dict(getattr(file, "text", {}))
-    xmp_lost = ["its XMP data"] * bool(file.info.get("xmp"))
-    return Descriptions(profile, exif, _dpi_of(file), (*lost, *profile_lost, *exif_lost, *xmp_lost), texts)
+    lost = (*lost, *profile_lost, *exif_lost, *_beside_pixels(file))
+    return Descriptions(profile, exif, _dpi_of(file), lost, texts)
+
+
+def _beside_pixels(file: Image.Image) -> Iterator[str]:
+    """Name what else a file holds beside its pixels."""
+    if file.info.get("xmp"):
+        yield "its XMP data"
+    if file.info.get("photoshop") or IPTC_TAGS.intersection(getattr(file, "tag_v2", ())):
+        yield "its IPTC data"
+    if file.info.get("comment"):
+        yield "its comment"
+    names = [name for name in getattr(file, "text", {}) if not name.startswith(("XML:", "Raw profile"))]
+    if names:
+        yield f"its text ({_few(names)})"
+    gamma = file.info.get("gamma", USUAL_GAMMA)
+    if not {"icc_profile", "srgb"} & set(file.info) and abs(gamma - USUAL_GAMMA) > GAMMA_ROUNDING:
+        yield f"its gamma of {gamma:g}"
+
+
+def _channels(count: int) -> tuple[str, ...]:
+    return (f"{count} further channel{'s' * (count > 1)}",) if count else ()
+
+
+def _few(names: Sequence[str]) -> str:
+    rest = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _further_tags(codes: Iterable[int]) -> tuple[str, ...]:
+    """Name the tags that neither describe the photo nor say how its pixels are stored."""
+    names = [str(ExifTags.TAGS.get(code, code)) for code in sorted(set(codes) - EXIF_TAGS - STORAGE_TAGS)]
+    return (f"its tags {_few(names)}",) if names else ()
 
 
 def _pages(count: int, word: str) -> tuple[str, ...]:
@@ -202,9 +268,12 @@ def _exif_of(file: Image.Image) -> tuple[bytes, tuple[str, ...]]:
     """Return the EXIF data that describe the photo, or that they are lost."""
     try:
         exif = file.getexif()
+        if is_of_program(DESCRIPTION, exif.get(DESCRIPTION)):
+            del exif[DESCRIPTION]
+        lost = _further_tags(exif)
         for tag in set(exif) - EXIF_TAGS:
             del exif[tag]
-        return (exif.tobytes() if len(exif) else b""), ()
+        return (exif.tobytes() if len(exif) else b""), lost
     except Exception:  # cameras write all sorts of damaged data
         return b"", ("its EXIF data, which are damaged",)
 

@@ -18,6 +18,7 @@ Kind = Literal["uint8", "uint16", "uint32", "float32"]
 
 NOT_FOR_PHOTOS = (".pbm", ".pfm")  # of the format PPM: for black and white, and for floats
 QUALITY = 95  # of 100, for formats that have one: Pillow's 75 or 80 undoes part of a restoration
+USUAL_DPI = {1, 72, 96}  # px per inch, that programs write which know of none
 BITS_OF_CAMERAS = 14  # or fewer are often kept in 16
 
 
@@ -27,7 +28,8 @@ class _Format:
 
     alpha: bool = False
     kinds: tuple[Kind, ...] = ("uint8",)  # the last one has the most bits
-    described: bool = True  # by colour profile, EXIF and resolution
+    described: bool = True  # by colour profile and EXIF
+    resolution: bool = True  # px per inch
     # Options of Pillow. A format with any has a quality, too: the higher, the less its pixels change.
     options: tuple[tuple[str, Any], ...] = ()
     longest: int | None = None  # px, the largest side
@@ -37,11 +39,11 @@ WRITTEN = {  # by Pillow's names
     "PNG": _Format(alpha=True, kinds=("uint8", "uint16")),
     "TIFF": _Format(alpha=True, kinds=("uint8", "uint16", "uint32", "float32")),
     "JPEG": _Format(options=(("subsampling", 0),), longest=65_500),
-    "WEBP": _Format(alpha=True, options=(("method", 4),), longest=16_383),
-    "AVIF": _Format(alpha=True, options=(("subsampling", "4:4:4"),), longest=65_536),
-    "HEIF": _Format(alpha=True, options=(("chroma", 444),)),
+    "WEBP": _Format(alpha=True, resolution=False, options=(("method", 4),), longest=16_383),
+    "AVIF": _Format(alpha=True, resolution=False, options=(("subsampling", "4:4:4"),), longest=65_536),
+    "HEIF": _Format(alpha=True, resolution=False, options=(("chroma", 444),)),
     "BMP": _Format(described=False),
-    "PPM": _Format(described=False),
+    "PPM": _Format(described=False, resolution=False),
 }
 
 
@@ -136,10 +138,9 @@ def write_photo(path: Path, photo: Photo, quality: int | None = None) -> list[st
     if photo.alpha is not None and kept.alpha:
         alpha = _of_kind(_channels_last(photo.alpha) * _largest(kind), kind)
         pixels = np.concatenate((pixels, alpha), 2)
-    options: dict[str, Any] = {}
-    if kept.described:
-        given = {"icc_profile": says.profile, "exif": says.exif, "dpi": says.dpi}
-        options = {key: value for key, value in given.items() if value}
+    given = {"icc_profile": says.profile, "exif": says.exif} if kept.described else {}
+    given |= {"dpi": says.dpi} if kept.resolution else {}
+    options: dict[str, Any] = {key: value for key, value in given.items() if value}
     if kept.options:
         options |= {"quality": QUALITY if quality is None else quality, **dict(kept.options)}
     with replacing(path) as temporary:
@@ -169,6 +170,10 @@ def _sentences(suffix: str, photo: Photo, written: tuple[float, float]) -> list[
         (f"; write {each} if you need it" for each in (".png", ".tif") if not _lost(each, photo)), ""
     )
     sentences = [f"{suffix} cannot keep {' and '.join(lost)} of the photo{other}"] if lost else []
+    if suffix == ".png" and photo.alpha is not None and len(photo.image) == 1 and photo.kind != "uint8":
+        sentences.append(
+            "its grey stands in three equal channels, as it has more than 8 bits and transparency"
+        )
     low, high = photo.scale
     if photo.scale not in (written, (0, _largest(photo.kind))):
         sentences.append(
@@ -188,7 +193,9 @@ def _lost(suffix: str, photo: Photo) -> list[str]:
         lost += ["floating-point values" if photo.kind == "float32" else bits]
     lost += ["its colour profile"] * (bool(says.profile) and not kept.described)
     has_exif = kept.described and (name != "TIFF" or kind == "uint8")
-    return lost + ["its EXIF data"] * (bool(says.exif) and not has_exif)
+    lost += ["its EXIF data"] * (bool(says.exif) and not has_exif)
+    is_chosen = says.dpi is not None and not set(map(round, says.dpi)) <= USUAL_DPI
+    return lost + ["its resolution in px per inch"] * (is_chosen and not kept.resolution)
 
 
 def _largest(kind: Kind) -> float:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
+from benchmark.core.image_files import FORMATS
 from benchmark.core.images import read_image
 from benchmark.core.photos import Photo, read_photo, require_format, write_photo
 from benchmark.core.types import InputError
@@ -26,8 +28,8 @@ def colours():
     return RNG.integers(0, 256, (7, 9, 3), dtype=np.uint8)
 
 
-def png16(pixels, kind):
-    """A PNG file of 16 bits, written by hand: `kind` is PNG's number of the kind of image."""
+def png16(pixels, kind, *more):
+    """A PNG file of 16 bits, written by hand: `kind` is PNG's number of the kind of image; `more` chunks."""
     height, width = pixels.shape[:2]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
 
@@ -37,8 +39,9 @@ def png16(pixels, kind):
         )
 
     header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
+    others = b"".join(chunk(name.encode(), content) for name, content in more)
+    end = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + others + end
 
 
 def numbers(photo):
@@ -99,7 +102,11 @@ def test_png_of_16_bits_is_read_and_written_whole(tmp_path, kind, channels):
         if channels in (2, 4):
             np.testing.assert_allclose(65535 * photo.alpha[0].astype(float), pixels[:, :, -1], atol=0.01)
         for other in ("y.png", "y.tif"):
-            assert write_photo(tmp_path / other, photo) == []
+            as_colours = other == "y.png" and photo.alpha is not None and len(photo.image) == 1
+            said = write_photo(tmp_path / other, photo)
+            assert [line.startswith("its grey stands in three equal ch") for line in said] == [
+                True
+            ] * as_colours
 
 
 def test_ppm_of_12_bits_is_read(tmp_path):
@@ -217,9 +224,12 @@ def test_profile_and_exif_are_kept_and_the_turn_is_done(tmp_path, colours, name)
     photo = read_photo(tmp_path / "x.jpg")
     assert photo.image.shape == (3, 9, 7)
     assert photo.notes == ()
-    assert write_photo(tmp_path / name, photo) == []
+    without = "cannot keep its resolution in px per inch of the photo; write .png if you need it"
+    lost = [f"{name[1:]} {without}"] if name in ("y.webp", "y.avif") else []
+    assert write_photo(tmp_path / name, photo) == lost
     with Image.open(tmp_path / name) as file:
         assert file.size == (7, 9)
+        assert lost or file.info["dpi"] == pytest.approx((300, 300), abs=0.01)
         assert file.info["icc_profile"] == SRGB
         assert file.getexif()[MAKER] == "A camera"
         assert file.getexif().get_ifd(34665)[EXPOSURE] == 0.25
@@ -282,6 +292,152 @@ def test_other_data_beside_the_pixels_are_named(tmp_path, colours):
     five = RNG.integers(0, 65536, (7, 9, 5), dtype=np.uint16)
     tifffile.imwrite(tmp_path / "x.tif", five, photometric="rgb", planarconfig="contig")
     assert read_photo(tmp_path / "x.tif").notes == ("not read from the photo: 2 further channels",)
+
+
+# What a file may hold beside its pixels, by the options of Pillow that write it, and what is said of it:
+# nothing where all of it comes back.
+BESIDE = {
+    "nothing": ({}, ""),
+    "XMP data": ({"xmp": b"<x:xmpmeta/>"}, "its XMP data"),
+    "a comment": ({"comment": b"mine"}, "its comment"),
+    "text": ({"pnginfo": {"Author": "me", "Place": "here"}}, "its text (Author, Place)"),
+    "a description": ({"exif": {270: "What is seen", 40092: b"c\0"}}, ""),
+    "further tags": ({"exif": {50706: b"\1\4\0\0", 37393: 3}}, "its tags ImageNumber, DNGVersion"),
+    "another program's name": ({"exif": {305: "A program"}}, ""),
+    "pages": ({"save_all": True, "append_images": [Image.new("RGB", (9, 7))]}, "all but the first of its 2 "),
+}
+HOLDS = {  # by suffix
+    "png": ["text", "a description", "further tags", "another program's name", "pages"],
+    "jpg": ["XMP data", "a comment", "a description", "further tags", "another program's name"],
+    "tif": ["a description", "further tags", "another program's name", "pages"],
+    "webp": ["XMP data", "a description", "further tags", "another program's name", "pages"],
+    "avif": ["a description", "another program's name", "pages"],
+    "bmp": [],
+}
+HELD = [(suffix, what) for suffix in HOLDS for what in ("nothing", *HOLDS[suffix])]
+
+
+def options_for_pillow(given):
+    """Options of Pillow, their tags and texts as it wants them."""
+    options = dict(given)
+    if "exif" in given:
+        options["exif"] = Image.Exif()
+        options["exif"].update(given["exif"])
+    if "pnginfo" in given:
+        options["pnginfo"] = PngInfo()
+        for name, text in given["pnginfo"].items():
+            options["pnginfo"].add_text(name, text)
+    return options
+
+
+@pytest.mark.parametrize(("suffix", "what"), HELD)
+def test_whatever_a_file_holds_beside_its_pixels_is_kept_or_named(tmp_path, colours, suffix, what):
+    given, lost = BESIDE[what]
+    path = tmp_path / f"x.{suffix}"
+    Image.fromarray(colours).save(path, **options_for_pillow(given))
+    photo = read_photo(path)
+    said = " ".join(photo.notes)
+    assert said.startswith(f"not read from the photo: {lost}" if lost else "")
+    assert bool(said) == bool(lost)
+    assert write_photo(tmp_path / "y.jpg", photo) == []
+    kept = {} if lost else given.get("exif", {})
+    with Image.open(tmp_path / "y.jpg") as file:
+        found = dict(file.getexif())
+    assert {tag: found.get(tag) for tag in kept if tag != 305} == {
+        tag: value for tag, value in kept.items() if tag != 305
+    }
+    assert 305 not in found  # that program did not write it
+
+
+MODES = {  # Pillow's modes, and the channels that are read of them
+    **dict.fromkeys(("1", "L", "I;16", "I", "F", "LA", "La"), 1),
+    **dict.fromkeys(("P", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"), 3),
+}
+
+
+def of_mode(mode):
+    """An image of one of Pillow's modes, with numbers of its kind."""
+    kinds = {"I;16": np.uint16, "I": np.int32, "F": np.float32}
+    if mode in kinds:
+        return Image.fromarray((250 * RNG.random((7, 9))).astype(kinds[mode]))
+    colours = Image.fromarray(RNG.integers(0, 256, (7, 9, 4), dtype=np.uint8))
+    between = {"La": "LA", "RGBa": "RGBA", "LA": "LA", "RGBA": "RGBA"}.get(mode, "RGB")
+    return colours.convert(between).convert(mode)
+
+
+def is_written(name, mode):
+    """Whether Pillow writes images of a mode in a format."""
+    try:
+        of_mode(mode).save(io.BytesIO(), name)
+    except (OSError, KeyError, ValueError):
+        return False
+    return True
+
+
+WRITABLE = [
+    (name, mode)
+    for name in sorted(FORMATS)
+    for mode in MODES
+    if name in Image.SAVE and is_written(name, mode)
+]
+
+
+@pytest.mark.parametrize(("name", "mode"), WRITABLE)
+def test_what_pillow_writes_of_any_mode_is_read_with_its_transparency(tmp_path, name, mode):
+    path = tmp_path / "x"
+    of_mode(mode).save(path, name)
+    with Image.open(path) as file:
+        has_alpha, stored = file.has_transparency_data, file.mode
+    photo = read_photo(path)
+    assert len(photo.image) == MODES.get(stored, 3)
+    assert (photo.alpha is not None) == has_alpha
+    for other in ("y.tif", "y.jpg"):
+        said = " ".join(write_photo(tmp_path / other, photo))
+        assert ("its transparency" in said) == (has_alpha and other == "y.jpg")
+
+
+@pytest.mark.parametrize(("kind", "colour"), [(0, (1,)), (2, (1, 2, 3))])
+def test_a_transparent_colour_of_16_bits_is_transparency(tmp_path, kind, colour):
+    pixels = RNG.integers(4, 65536, (7, 9, len(colour)), dtype=np.uint16)
+    pixels[2, 3] = colour
+    told = struct.pack(f">{len(colour)}H", *colour)
+    (tmp_path / "x.png").write_bytes(png16(pixels, kind, ("tRNS", told)))
+    expected = np.ones((7, 9))
+    expected[2, 3] = 0
+    np.testing.assert_array_equal(read_photo(tmp_path / "x.png").alpha[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "lost"),
+    [(("gAMA", struct.pack(">I", 100_000)), "its gamma of 1"), (("gAMA", struct.pack(">I", 45_455)), "")],
+)
+def test_a_gamma_that_is_not_the_usual_one_is_named(tmp_path, chunk, lost):
+    pixels = RNG.integers(0, 65536, (7, 9, 3), dtype=np.uint16)
+    (tmp_path / "x.png").write_bytes(png16(pixels, 2, chunk))
+    assert read_photo(tmp_path / "x.png").notes == ((f"not read from the photo: {lost}",) if lost else ())
+
+
+def test_further_channels_and_signed_bytes_of_8_bits_are_not_lost_without_a_word(tmp_path):
+    five = RNG.integers(0, 256, (7, 9, 5), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "x.tif", five, photometric="rgb", planarconfig="contig")
+    assert read_photo(tmp_path / "x.tif").notes == ("not read from the photo: 2 further channels",)
+    signed = RNG.integers(-100, 100, (7, 9), dtype=np.int8)
+    tifffile.imwrite(tmp_path / "s.tif", signed)
+    np.testing.assert_allclose(numbers(read_photo(tmp_path / "s.tif"))[:, :, 0], signed, atol=1e-4)
+
+
+def test_what_a_tiff_file_that_pillow_cannot_open_says_is_kept_or_named(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "x.tif",
+        RNG.random((7, 9, 3)),
+        photometric="rgb",
+        resolution=(300, 300),
+        description="What is seen",
+        extratags=[(33550, 12, 3, (1.0, 1.0, 0.0), True)],
+    )
+    photo = read_photo(tmp_path / "x.tif")
+    assert photo.notes == ("not read from the photo: its EXIF data, its tags 33550",)
+    assert photo.descriptions.dpi == pytest.approx((300, 300))
 
 
 def test_what_a_format_cannot_keep_is_told(tmp_path, colours):
