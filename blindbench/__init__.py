@@ -65,6 +65,7 @@ def deblur(
     kernel_size: int | None = None,
     *,
     blur: Literal["motion", "defocus"] = "motion",
+    effort: Literal["low", "normal", "high"] = "normal",
     seed: int = 0,
     device: str = "auto",
     progress: bool = False,
@@ -79,6 +80,8 @@ def deblur(
         kernel_size: Side of the square that the kernel fits in, in px. None: several are tried.
         blur: What blurred it: 'motion', or 'defocus' for a lens out of focus or a microscope, whose kernel
             is a disk or a Gaussian.
+        effort: How long to look for the kernel. 'low': sizes in large steps. 'high': where the kernels of
+            motion disagree, a network, too.
         seed: Seeds the method's initial weights.
         device: 'auto', 'cpu' or 'cuda'.
         progress: Whether to show how far the work is, on standard error.
@@ -96,14 +99,21 @@ def deblur(
     """
     from benchmark.core.images import from_array, to_array
     from benchmark.runs.machine import claimed_device
-    from benchmark.tools.deblur import KERNEL_METHOD, deblur_photo
-    from benchmark.tools.one_image import OneImage
+    from benchmark.tools.deblur import Deblurring
+    from benchmark.tools.search import search
 
     photo = from_array(image)
     sizes = () if kernel_size is None else (_whole(kernel_size, kernel_size),)
+    if sizes and effort != "normal":
+        raise InputError(f"effort={effort!r}: with kernel_size one size is tried; leave out one of them")
     with claimed_device(device) as target, _reporting("deblur", progress) as report:
-        run = OneImage(KERNEL_METHOD, {"blur": blur}, "the image", seed, target)
-        result = deblur_photo(photo, run, sizes, report, spots=blur != "motion")
+        deblurring = Deblurring(photo)
+        for _ in search(
+            deblurring, "the image", device=target, sizes=sizes, blur=blur, effort=effort, seed=seed,
+            report=report,
+        ):  # fmt: skip
+            pass
+        result = deblurring.restored(deblurring.best(), report)
     restored = image.copy() if result.kernel is None else to_array(result.image, like=image)
     return Deblurred(restored, result.kernel, result.verdict.trusted, result.verdict.sentence)
 

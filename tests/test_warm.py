@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ sys.exit(7)
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "dies.py").write_text("import os; os.abort()")
     (tmp_path / "waits.py").write_text("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
     return tmp_path
 
@@ -36,6 +38,10 @@ def test_a_program_has_its_own_arguments_folder_variables_and_files(warm, folder
     assert ended.returncode == 7, ended.stderr
     expected = ["__main__", ["one", "two words"], str(folder), "é", [str(folder), "/elsewhere"], "given"]
     assert json.loads(ended.stdout) == expected
+
+
+def test_the_stand_in_ends_by_the_signal_of_its_program(warm, folder):
+    assert subprocess.run([warm, "-m", "dies"], cwd=folder, check=False).returncode == -signal.SIGABRT
 
 
 def test_who_kills_the_stand_in_kills_the_program(warm, folder):

@@ -59,14 +59,17 @@ def interpreter(*modules):
 
 
 def ask(address, *words):
-    """Have a program run with the files of this process; return its exit code."""
+    """Have a program run with the files of this process, and end as it ends."""
     about = {"words": words, "folder": str(Path.cwd()), "variables": dict(os.environ)}
     request = json.dumps(about).encode()
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
         socket.send_fds(server, [len(request).to_bytes(8, "big")], [0, 1, 2])
         server.sendall(request)
-        return int(server.recv(16) or 1)
+        code = int(server.recv(16) or 1)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
 
 
 def serve(address, path, *modules):
@@ -106,7 +109,7 @@ def _answer(client, path):
             os.kill(program, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
         with suppress(OSError):
-            client.sendall(str(code if code >= 0 else 128 - code).encode())
+            client.sendall(str(code).encode())
         os._exit(0)
     client.close()
     for number, file in enumerate(files):
@@ -130,5 +133,5 @@ def _folders(variables):
 
 if __name__ == "__main__":
     if sys.argv[1] == "ask":
-        sys.exit(ask(*sys.argv[2:]))
+        ask(*sys.argv[2:])
     runpy.run_module(serve(*sys.argv[2:]), run_name="__main__", alter_sys=True)

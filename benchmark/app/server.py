@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from benchmark.app.options import Options
 from benchmark.app.session import Session
 from benchmark.core.faults import cannot_write
 from benchmark.core.types import InputError
@@ -114,10 +115,12 @@ class Handler(BaseHTTPRequestHandler):
         path = self._path()
         if path is None:
             return
-        query = parse_qs(self.path.partition("?")[2])
+        query = {name: values[0] for name, values in parse_qs(self.path.partition("?")[2]).items()}
         session = self.server.session
         actions: dict[str, Callable[[], Any]] = {
-            "photo": lambda: self._take_photo(query.get("name", ["the photo"])[0]),
+            "photo": lambda: self._take_photo(query.get("name", "the photo"), Options.read(query)),
+            "kernel": lambda: self._take_kernel(Options.read(query)),
+            "again": lambda: session.again(Options.read(query)),
             "restore": lambda: session.wish(restore=_number(query, 1)),
             "size": lambda: session.wish(size=_number(query, 3)),
             "cancel": session.cancel,
@@ -126,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
             return
         try:
-            if path != "photo":
+            if path not in ("photo", "kernel"):
                 self._skip(self._length())
             actions[path]()
         except InputError as error:
@@ -151,11 +154,19 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return path
 
-    def _take_photo(self, name: str) -> None:
+    def _take_photo(self, name: str, options: Options) -> None:
         """Store the body as the photo to work on. Raises InputError where it is missing or too large."""
+        self.server.session.start(self._stored(name), name, options)
+
+    def _take_kernel(self, options: Options) -> None:
+        """Store the body as the kernel of the present photo. Raises InputError as `_take_photo`."""
+        self.server.session.again(options, self._stored(options.kernel))
+
+    def _stored(self, name: str) -> Path:
+        """Store the body in a file."""
         length = self._length()
         if not length:
-            raise InputError(f"{name}: is empty; choose a photo")
+            raise InputError(f"{name}: is empty; choose a file with something in it")
         if length > LARGEST_UPLOAD:
             self._skip(length)
             raise InputError(f"{name}: larger than {LARGEST_UPLOAD // 2**20} MiB; reduce it first")
@@ -165,7 +176,7 @@ class Handler(BaseHTTPRequestHandler):
             except BaseException:
                 Path(file.name).unlink()
                 raise
-        self.server.session.start(Path(file.name), name)
+        return Path(file.name)
 
     def _length(self) -> int:
         text = self.headers.get("Content-Length", "")
@@ -229,8 +240,8 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing: the address holds the token."""
 
 
-def _number(query: dict[str, list[str]], least: int) -> int:
-    text = query.get("number", [""])[0]
+def _number(query: dict[str, str], least: int) -> int:
+    text = query.get("number", "")
     if not re.fullmatch("[0-9]{1,3}", text) or int(text) < least:
         raise InputError(f"a whole number from {least} to {LARGEST_NUMBER} is needed, not '{text}'")
     return int(text)

@@ -7,21 +7,25 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
+
+from benchmark.app.options import Options
+from benchmark.core.types import InputError
 
 UPLOAD = "upload"  # the name of the photo's file in its folder
 HEARTBEAT = 15.0  # seconds after which a stream without news says that it lives
 Event = dict[str, Any]
 
 
-def _work(connection: Connection, folder: Path, name: str) -> None:
+def _work(connection: Connection, folder: Path, name: str, options: Options) -> None:
     """Run the worker; what it computes with takes seconds to import, and the server does not need it."""
     from benchmark.app.worker import work  # noqa: PLC0415
 
-    work(connection, folder / UPLOAD, name)
+    work(connection, folder / UPLOAD, name, options)
 
 
 class Session:
@@ -33,7 +37,8 @@ class Session:
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="blindbench-app-"))  # mode 0700
         self._changed = threading.Condition()
-        self._photo = 0  # the number of the photo
+        self._photo = 0  # the number of the photo; a photo that is looked at again gets another one
+        self._name = ""
         self._events: list[Event] = [{"kind": "empty"}]
         self._worker: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -42,29 +47,54 @@ class Session:
         """Return the folder of a photo; it exists while the photo is the present one."""
         return self.root / str(photo)
 
-    def start(self, upload: Path, name: str) -> None:
+    def start(self, upload: Path, name: str, options: Options, kernel: Path | None = None) -> None:
         """Work on a photo.
 
         Args:
             upload: Its file below `root`, which is moved.
             name: What the user calls it.
+            options: How the kernel is found.
+            kernel: A kernel's file below `root`, which is moved, where the user has one.
         """
         with self._changed:
             self._end()
-            shutil.rmtree(self.folder(self._photo), ignore_errors=True)
-            self._photo += 1
+            before = self.folder(self._photo)
+            self._photo, self._name = self._photo + 1, name
             folder = self.folder(self._photo)
             folder.mkdir()
             upload.rename(folder / UPLOAD)
-            self._events = [{"kind": "photo", "photo": self._photo, "name": name}]
+            if kernel is not None:
+                kernel.rename(folder / options.kernel_file)
+            shutil.rmtree(before, ignore_errors=True)
+            self._events = [{"kind": "photo", "photo": self._photo, "name": name, **asdict(options)}]
             self._changed.notify_all()
             context = multiprocessing.get_context("spawn")
             self._connection, others_end = context.Pipe()
-            self._worker = context.Process(target=_work, args=(others_end, folder, name), daemon=True)
+            self._worker = context.Process(
+                target=_work, args=(others_end, folder, name, options), daemon=True
+            )
             self._worker.start()
             others_end.close()
             arguments = (self._worker, self._connection)
             threading.Thread(target=self._collect, args=arguments, daemon=True).start()
+
+    def again(self, options: Options, kernel: Path | None = None) -> None:
+        """Work on the present photo once more, in another way.
+
+        Args:
+            options: How the kernel is found.
+            kernel: As in `start`.
+
+        Raises:
+            InputError: There is no photo.
+        """
+        with self._changed:
+            upload = self.folder(self._photo) / UPLOAD
+            if not upload.exists():
+                if kernel is not None:
+                    kernel.unlink()
+                raise InputError("there is no photo yet; choose one first")
+            self.start(upload, self._name, options, kernel)
 
     def wish(self, **wish: int) -> None:
         """Ask the worker to restore with a candidate, or to try a size; without a worker nothing happens."""

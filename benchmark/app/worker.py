@@ -20,37 +20,43 @@ from typing import Any
 import torch
 from skimage.transform import resize
 
+from benchmark.app.options import Options
 from benchmark.core.faults import MachineError, fault_behind
 from benchmark.core.images import write_image, write_kernel_image
+from benchmark.core.kernel_files import read_kernel
 from benchmark.core.photos import Photo, read_photo, write_photo
 from benchmark.core.progress import Progress
 from benchmark.core.types import Array, InputError
 from benchmark.runs.machine import prepare
-from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, KernelCandidate
-from benchmark.tools.measures import visible
-from benchmark.tools.one_image import OneImage
+from benchmark.tools.deblur import Deblurring, KernelCandidate, read_part
+from benchmark.tools.measures import Floats, visible
+from benchmark.tools.search import search
 from benchmark.tools.sheet import SIDE, cut
+from benchmark.tools.streaks import kernel_of_streak
 from benchmark.tools.verdict import Verdict
 
 LARGEST_VIEW = 1600  # px, the longer side of a picture that the page shows
 
 
-def work(connection: Connection, path: Path, name: str) -> None:
-    """Deblur a photo with every size, then do what the page wishes.
+def work(connection: Connection, path: Path, name: str, options: Options) -> None:
+    """Deblur a photo as the page asks, then do what it wishes.
 
     Args:
         connection: To the server.
         path: The photo's file, in a folder of its own; pictures are written beside it.
         name: What the user calls the photo, for messages.
+        options: How the kernel is found. The file of a given kernel lies beside the photo.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends this process
     wishes: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, wishes, path.parent), daemon=True).start()
     try:
         prepare(threads=None)
-        _Work(connection, path.parent, name, read_photo(path), wishes).run()
+        _Work(connection, path.parent, name, read_photo(path), wishes, options).run()
     except (InputError, MachineError) as error:
-        connection.send({"kind": "error", "message": str(error).replace(str(path), name)})
+        message = str(error).replace(str(path), name)
+        message = message.replace(str(path.with_name(options.kernel_file)), options.kernel).removeprefix("--")
+        connection.send({"kind": "error", "message": message})
     except Exception as error:
         known = fault_behind(error)
         if known is None and not isinstance(error, MemoryError):
@@ -81,15 +87,17 @@ class _Work:
         name: str,
         photo: Photo,
         wishes: "queue.SimpleQueue[dict[str, Any]]",
+        options: Options,
     ) -> None:
         self.connection, self.folder, self.photo, self.wishes = connection, folder, photo, wishes
-        self.estimate = OneImage(KERNEL_METHOD, {}, name, 0, torch.device("cpu"))
+        self.name, self.options = name, options
         self.parts: list[Array] = []  # restored with each candidate
         self.restored: set[int] = set()  # the numbers of candidates with which the whole photo was restored
         _write_view(folder / "photo.png", photo.image)
         height, width = photo.image.shape[1:]
-        self.send("opened", width=width, height=height)
-        self.deblurring = Deblurring(photo.image)
+        self.send("opened", width=width, height=height, notes=list(photo.notes))
+        part = read_part(options.part, photo.image, "part") if options.part else None
+        self.deblurring = Deblurring(photo.image, part)
 
     def send(self, kind: str, **content: Any) -> None:
         """Tell the server what happened."""
@@ -101,8 +109,12 @@ class _Work:
         self.send("progress", text=text, done=progress.iteration, total=progress.iterations)
 
     def run(self) -> None:
-        """Try the sizes, restore with the best or those that are picked, and wait for more wishes."""
-        self.find()
+        """Find kernels, restore with the best or those that are picked, and wait for more wishes."""
+        given = self.given_kernel()
+        if given is None:
+            self.find()
+        else:
+            self.show(self.deblurring.take(given))
         best = self.deblurring.best()
         if best is None:
             self.send("nothing", sentence=self.deblurring.restored(None).verdict.sentence)
@@ -114,9 +126,21 @@ class _Work:
             self.send("idle")
             self.grant(self.wishes.get())
 
+    def given_kernel(self) -> Floats | None:
+        """Return the kernel that the user has: a file, or the streak of a lamp."""
+        if self.options.kernel:
+            return read_kernel(self.folder / self.options.kernel_file)
+        if self.options.streak:
+            image = self.photo.image
+            return kernel_of_streak(image, read_part(self.options.streak, image, "streak"))
+        return None
+
     def find(self, *sizes: int) -> None:
         """Estimate kernels; without sizes, those that suit the photo. Grant wishes in between."""
-        for candidate in self.deblurring.find(self.estimate, sizes, self.report):
+        for candidate in search(
+            self.deblurring, self.name, device=torch.device("cpu"), sizes=sizes, blur=self.options.blur,
+            effort=self.options.effort, report=self.report,
+        ):  # fmt: skip
             self.show(candidate)
             while not self.wishes.empty():
                 self.grant(self.wishes.get())
@@ -126,10 +150,19 @@ class _Work:
         if "restore" in wish:
             self.restore(wish["restore"])
         elif "size" in wish:
-            try:
-                self.find(wish["size"])
-            except InputError as error:
-                self.send("error", message=str(error))
+            self.find_size(wish["size"])
+
+    def find_size(self, size: int) -> None:
+        """Estimate the kernel of one size; of one that was tried before, show what came of it."""
+        candidates = self.deblurring.candidates
+        known = (each for each in candidates if each.size == size and each.reduction == 1)
+        if (candidate := next(known, None)) is not None:
+            self.send("known", number=self.number(candidate))
+            return
+        try:
+            self.find(size)
+        except InputError as error:
+            self.send("error", message=str(error))
 
     def number(self, candidate: KernelCandidate) -> int:
         """Return the number of a candidate, from 1."""
@@ -149,6 +182,7 @@ class _Work:
                 "candidate",
                 number=other,
                 size=candidate.size * candidate.reduction,
+                title=_title(candidate),
                 seconds=round(candidate.seconds, 1),
                 **_in_words(self.deblurring.verdict_on_part(candidate, part)),
             )
@@ -159,14 +193,21 @@ class _Work:
             return
         start = time.monotonic()
         result = self.deblurring.restored(self.deblurring.candidates[number - 1], self.report)
-        write_photo(self.folder / f"result-{number}.png", replace(self.photo, image=result.image))
+        notes = write_photo(self.folder / f"result-{number}.png", replace(self.photo, image=result.image))
         _write_view(self.folder / f"view-{number}.png", result.image)
         frame = cut(self.deblurring.candidates[number - 1].frame, SIDE)
         write_image(self.folder / f"before-{number}.png", self.photo.image[:, *frame])
         write_image(self.folder / f"after-{number}.png", result.image[:, *frame])
         self.restored.add(number)
         seconds = round(time.monotonic() - start, 1)
-        self.send("result", number=number, seconds=seconds, **_in_words(result.verdict))
+        self.send("result", number=number, seconds=seconds, notes=notes, **_in_words(result.verdict))
+
+
+def _title(candidate: KernelCandidate) -> str:
+    if candidate.given:
+        return "The given kernel"
+    size = f"Up to {candidate.size * candidate.reduction} px"
+    return f"{size}, by a network" if candidate.is_deep else size
 
 
 def _in_words(verdict: Verdict) -> dict[str, Any]:

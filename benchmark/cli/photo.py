@@ -84,8 +84,9 @@ def deblur(
     from benchmark.core.kernel_files import read_kernel
     from benchmark.core.photos import read_photo, require_format, write_photo
     from benchmark.runs.machine import claimed_device, prepare
-    from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, deep_method, read_part
+    from benchmark.tools.deblur import Deblurring, read_part
     from benchmark.tools.one_image import OneImage, describe
+    from benchmark.tools.search import search
     from benchmark.tools.sheet import write_sheet
     from benchmark.tools.streaks import kernel_of_streak
 
@@ -99,15 +100,14 @@ def deblur(
     prepare(threads=None)
     deblurring = None
     with claimed_device(device) as target, reporting(f"{method or photo.name} ·") as report:
-        run = OneImage(method or KERNEL_METHOD, overrides, photo.name, seed, target)
         if method is None:
             deblurring = Deblurring(given.image, frame)
             if taken is None:
                 sizes = () if kernel_size is None else (kernel_size,)
-                spots = blur != "motion"  # the deep method finds none
-                wants_deep = effort == "high" and not spots
-                deep = OneImage(deep_method(), {}, photo.name, seed, target) if wants_deep else None
-                for _ in deblurring.find(run, sizes, report, finer=effort != "low", deep=deep, spots=spots):
+                for _ in search(
+                    deblurring, photo.name, device=target, sizes=sizes, blur=blur,
+                    effort=effort or "normal", seed=seed, settings=overrides, report=report,
+                ):  # fmt: skip
                     pass
             else:
                 deblurring.take(taken)
@@ -115,6 +115,7 @@ def deblur(
             image, found = result.image, result.kernel
             lines = [result.verdict.sentence, result.verdict.numbers]
         else:
+            run = OneImage(method, overrides, photo.name, seed, target)
             restoration = run(given.image, kernel_size, report)
             image = _image_of(restoration, str(photo))
             found = None if restoration.kernels is None else restoration.kernels[0].astype(float)

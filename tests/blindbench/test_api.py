@@ -126,6 +126,30 @@ def test_a_method_that_fails_is_an_error(blurred, monkeypatch):
         blindbench.restore("selfdeblur", blurred, 5, **TINY)
 
 
+def test_deblur_takes_the_effort_that_is_asked_for(blurred, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "benchmark.tools.deblur.Deblurring.find",
+        lambda *_, finer, deep, **__: asked.append((finer, bool(deep))) or (),
+    )
+    for effort in ("low", "normal", "high"):
+        assert not blindbench.deblur(blurred, effort=effort).trusted
+    assert asked == [(False, False), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"effort": "max"}, "effort='max': there are low, normal, high"),
+        ({"effort": "low", "kernel_size": 9}, "effort='low': with kernel_size one size is tried"),
+        ({"blur": "wind"}, "'wind'"),
+    ],
+)
+def test_deblur_names_a_wrong_option(blurred, options, message):
+    with pytest.raises(blindbench.InputError, match=message):
+        blindbench.deblur(blurred, **options)
+
+
 def test_deblur_gives_what_the_verb_writes(blurred, tmp_path, monkeypatch):
     photo, out = tmp_path / "photo.png", tmp_path / "x.png"
     Image.fromarray(blurred).save(photo)

@@ -5,6 +5,7 @@
 const $ = (id) => document.getElementById(id);
 let photo = 0; // the number of the present photo
 let title = ""; // its name
+let size = [1, 1]; // its width and height in pixels
 let picked = 0; // the number of the candidate that is shown, or was asked for
 let busySince = null;
 let activity = "";
@@ -15,10 +16,23 @@ const handlers = {
     reset();
     photo = event.photo;
     title = event.name;
+    $("blur").value = event.blur;
+    $("effort").value = event.effort;
+    $("part").value = event.part || event.streak;
+    $("more").hidden = Boolean(event.streak || event.kernel);
     busy(`Opening ${title}`);
   },
   opened(event) {
+    size = [event.width, event.height];
+    $("chooser-photo").src = `${photo}/photo.png`;
+    $("more-options").hidden = $("again").hidden = false;
+    showFrame();
+    showNotes($("notes"), event.notes);
     busy(`${title}, ${event.width} × ${event.height} pixels`);
+  },
+  known(event) {
+    pick(event.number);
+    $(`card-${event.number}`).scrollIntoView({ block: "nearest" });
   },
   progress(event) {
     busy(capitalised(event.text), event.done, event.total);
@@ -48,7 +62,9 @@ function reset() {
   photo = picked = 0;
   $("cards").replaceChildren();
   $("size").value = "";
-  for (const id of ["error", "work", "result", "candidates"]) $(id).hidden = true;
+  for (const id of ["error", "notes", "work", "result", "candidates", "more-options", "again"]) {
+    $(id).hidden = true;
+  }
   $("more").querySelector("button").disabled = false;
 }
 
@@ -88,6 +104,17 @@ function capitalised(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+function showNotes(list, notes) {
+  list.replaceChildren(
+    ...notes.map((note) => {
+      const item = document.createElement("li");
+      item.textContent = capitalised(note);
+      return item;
+    }),
+  );
+  list.hidden = !notes.length;
+}
+
 function setVerdict(element, event) {
   element.textContent = capitalised(event.sentence);
   element.className = `verdict ${event.trusted ? "trusted" : "doubted"}`;
@@ -103,10 +130,10 @@ function showCandidate(event) {
     const restored = `${photo}/candidate-${event.number}.png`;
     const blurry = `${photo}/part-${event.number}.png`;
     part.src = restored;
-    part.alt = `A part of the photo, restored with the kernel of ${event.size} pixels`;
+    part.alt = `A part of the photo, restored with a kernel: ${event.title}`;
     card.querySelector(".kernel img").src = `${photo}/kernel-${event.number}.png`;
     card.querySelector(".kernel img").alt = "The estimated kernel, enlarged";
-    card.querySelector("h3").dataset.words = `Up to ${event.size} px · ${event.seconds} s`;
+    card.querySelector("h3").dataset.words = event.title + (event.seconds ? ` · ${event.seconds} s` : "");
     card.querySelector(".pick").addEventListener("click", () => pick(event.number));
     hold(card.querySelector(".hold"), () => (part.src = blurry), () => (part.src = restored));
     $("cards").append(card);
@@ -151,6 +178,7 @@ function display(event) {
   $("download").href = `${photo}/result-${event.number}.png`;
   $("download").download = `${title.replace(/\.[^.]*$/, "")}_deblurred.png`;
   setVerdict($("verdict"), event);
+  showNotes($("result-notes"), event.notes);
   $("result").hidden = false;
   mark();
 }
@@ -187,8 +215,72 @@ async function post(path, body) {
 function send(file) {
   if (!file) return;
   busy(`Reading ${file.name}`);
-  post(`photo?name=${encodeURIComponent(file.name.slice(0, 200))}`, file);
+  $("part").value = "";
+  post(`photo?${chosen({ name: file.name.slice(0, 200) })}`, file);
 }
+
+function chosen(more) {
+  return new URLSearchParams({ blur: $("blur").value, effort: $("effort").value, ...more });
+}
+
+// The part that is drawn on the photo, and the same as numbers.
+
+const part = () => $("part").value.replace(/\s/g, "");
+
+function showFrame() {
+  const numbers = part().split(",").map(Number);
+  const frame = $("frame");
+  frame.hidden = numbers.length !== 4 || numbers.some(Number.isNaN);
+  if (frame.hidden) return;
+  ["left", "top", "width", "height"].forEach((side, index) => {
+    frame.style[side] = `${(100 * numbers[index]) / size[index % 2]}%`;
+  });
+}
+
+let corner = null; // where the drawing began, in pixels of the photo
+
+function pixelAt(event) {
+  const box = $("chooser-photo").getBoundingClientRect();
+  const places = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  return places.map((place, axis) => Math.round(Math.min(1, Math.max(0, place)) * size[axis]));
+}
+
+function draw(event) {
+  if (!corner) return;
+  const here = pixelAt(event);
+  const from = here.map((place, axis) => Math.min(place, corner[axis]));
+  const sides = here.map((place, axis) => Math.abs(place - corner[axis]));
+  $("part").value = sides[0] && sides[1] ? [...from, ...sides].join(",") : "";
+  showFrame();
+}
+
+$("chooser").addEventListener("pointerdown", (event) => {
+  event.preventDefault();
+  $("chooser").setPointerCapture(event.pointerId);
+  corner = pixelAt(event);
+  draw(event);
+});
+$("chooser").addEventListener("pointermove", draw);
+for (const name of ["pointerup", "pointercancel"]) {
+  $("chooser").addEventListener(name, (event) => {
+    draw(event);
+    corner = null;
+  });
+}
+$("part").addEventListener("input", showFrame);
+$("options").addEventListener("submit", (event) => {
+  event.preventDefault();
+  post(`again?${chosen({ part: part() })}`);
+});
+$("streak").addEventListener("click", () => {
+  if (part()) post(`again?${chosen({ streak: part() })}`);
+  else fail("Draw a rectangle around the streak of a lamp first");
+});
+$("kernel").addEventListener("change", (event) => {
+  const file = event.target.files[0];
+  event.target.value = "";
+  if (file) post(`kernel?${chosen({ kernel: file.name.slice(0, 200) })}`, file);
+});
 
 $("file").addEventListener("change", (event) => {
   send(event.target.files[0]);

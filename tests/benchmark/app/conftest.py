@@ -18,7 +18,7 @@ __all__ = ["pair"]  # a fixture of the tools
 def server():
     """A server that answers; it is closed at the end."""
     with Server() as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()  # ends as soon
         try:
             yield running
         finally:

@@ -2,7 +2,10 @@
 
 import base64
 
+import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests.benchmark.report.browser import opened, reason_to_skip
 
@@ -64,7 +67,7 @@ def test_a_photo_is_dropped_candidates_come_one_is_picked_and_taken(page, server
     page.locator("#result").wait_for()
     assert page.locator("h3", has_text="suggested").count() == 1
     assert fits(page)
-    other = page.locator(".card:not(.picked)")
+    other = page.locator(".card:not(.picked)").first
     number = other.get_attribute("id").removeprefix("card-")
     other.locator(".pick").click()
     page.locator(f"#download[href$='/result-{number}.png']").wait_for()
@@ -76,17 +79,55 @@ def test_a_photo_is_dropped_candidates_come_one_is_picked_and_taken(page, server
     written = server.session.folder(1) / f"result-{number}.png"
     assert (tmp_path / "result.png").read_bytes() == written.read_bytes()
 
-    page.locator("#size").fill("21")
+    page.locator("#size").fill("25")
     page.keyboard.press("Enter")
-    page.locator("#card-3").wait_for()
+    page.locator("#card-4").wait_for()
     page.locator("#slider").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     assert page.locator("#compare").evaluate("(each) => each.style.getPropertyValue('--share')") == "53%"
 
+    page.locator("#size").fill("25")
+    page.keyboard.press("Enter")
+    page.locator("#card-4.picked").wait_for()  # a size that was tried counts once
+    assert page.locator(".card").count() == 4
+
     page.reload()  # the page keeps nothing itself
-    page.locator("#card-3").wait_for()
+    page.locator("#card-4").wait_for()
     page.locator("#result").wait_for()
+
+
+def test_a_part_is_drawn_and_a_kernel_is_given(page, photo, tmp_path):
+    with Image.open(photo) as given:
+        text = PngInfo()
+        text.add_text("Author", "me")
+        given.save(tmp_path / "mine.png", pnginfo=text)
+    page.locator("#effort").select_option("low")
+    drop(page, tmp_path / "mine.png")
+    page.locator("#notes", has_text="Not read from the photo: its text (Author)").wait_for()
+    page.locator("#more-options summary").click()
+    box = page.locator("#chooser-photo").bounding_box()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.9 * box["height"])
+    page.mouse.up()
+    left, top, width, height = map(int, page.locator("#part").input_value().split(","))
+    assert (abs(left - 11), abs(top - 19), abs(width - 88), abs(height - 67)) <= (1, 1, 1, 1)
+    drawn = page.locator("#frame").bounding_box()
+    assert drawn["width"] == pytest.approx(0.8 * box["width"], abs=6)
+    assert fits(page)
+    page.get_by_text("Look for the kernel again").click()
+    page.locator("#card-1").wait_for()
+    size = page.locator("#card-1 .part").evaluate("(each) => [each.naturalWidth, each.naturalHeight]")
+    assert size == [width, height]
+    assert page.locator("#effort").input_value() == "low"
+
+    np.save(tmp_path / "k.npy", np.ones((1, 7)) / 7)
+    page.locator("#kernel").set_input_files(tmp_path / "k.npy")
+    page.locator("h3", has_text="The given kernel").wait_for()
+    page.locator("#result").wait_for()
+    assert page.locator(".card").count() == 1
+    assert page.locator("#more").is_hidden()
 
 
 def test_a_bad_file_gives_one_line_and_a_good_one_removes_it(page, photo, tmp_path):

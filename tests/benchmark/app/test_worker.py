@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from benchmark.app import worker
-from benchmark.core.images import read_image, write_image
+from benchmark.app import options, worker
+from benchmark.app.options import Options
+from benchmark.core.images import read_image, write_image, write_kernel_image
 from benchmark.core.photos import read_photo
-from benchmark.core.types import Restoration, Status
+from benchmark.core.types import InputError, Restoration, Status
+from benchmark.tools import search
 from benchmark.tools.deblur import deblur_photo
+from benchmark.tools.measures import visible
+from benchmark.tools.streaks import kernel_of_streak
 from tests.benchmark.tools.conftest import line_kernel
 
 
@@ -39,18 +44,18 @@ def right(part, size):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """`run(image, *wishes)` works on an image (C, H, W) and returns the pipe."""
-    monkeypatch.setattr(worker, "OneImage", lambda *arguments: right)
+    """`run(image, *wishes, **options)` works on an image (C, H, W), saved with options `save`."""
+    monkeypatch.setattr("benchmark.tools.search.OneImage", lambda *arguments: right)
 
-    def work(image, *wishes):
+    def work(image, *wishes, save=(), **options):
         path = tmp_path / "upload.png"
         if isinstance(image, np.ndarray):
             write_image(path, image)
         else:
-            image.save(path)
+            image.save(path, **dict(save))
         pipe = Pipe(*wishes)
         with pytest.raises(StopIteration):
-            worker._Work(pipe, tmp_path, "mine.png", read_photo(path), pipe).run()
+            worker._Work(pipe, tmp_path, "mine.png", read_photo(path), pipe, Options(**options)).run()
         return pipe
 
     return work
@@ -86,6 +91,72 @@ def test_another_size_and_another_candidate_can_be_asked_for(run, pair):
     assert [event["number"] for event in pipe.of("result")][-1] == 4
     assert len(pipe.of("result")) == 2
     assert "the kernel size 999 is larger than the photo" in pipe.of("error")[0]["message"]
+
+
+def test_a_size_that_was_tried_is_shown_and_counts_once(run, pair):
+    pipe = run(pair[1], {"size": 25}, {"size": 25}, {"size": 15})
+    assert [event["number"] for event in pipe.of("known")] == [4, 1]
+    assert {event["size"] for event in pipe.of("candidate")} == {15, 21, 25, 31}
+
+
+@pytest.mark.parametrize(
+    ("effort", "sizes", "network"),
+    [("low", {15, 31}, 0), ("normal", {15, 21, 31}, 0), ("high", {15, 21, 31}, 1)],
+)
+def test_effort_adds_sizes_and_a_network(run, pair, monkeypatch, effort, sizes, network):
+    monkeypatch.setattr("benchmark.tools.deblur.AGREEMENT", 2.0)  # as if the kernels disagreed
+    pipe = run(pair[1], effort=effort)
+    assert {event["size"] for event in pipe.of("candidate")} == sizes
+    titles = {event["title"] for event in pipe.of("candidate")}
+    assert sum(title.endswith("by a network") for title in titles) == network
+
+
+def test_the_kernel_is_found_on_the_part_that_is_drawn(run, pair, tmp_path):
+    run(pair[1], part="4,6,70,60")
+    assert Image.open(tmp_path / "part-1.png").size == (70, 60)
+
+
+def test_the_options_of_a_page_are_those_of_the_search():
+    assert (options.Blur, options.Effort) == (search.Blur, search.Effort)
+
+
+def test_a_kernel_of_ones_own_is_the_only_candidate(run, pair, tmp_path):
+    np.save(tmp_path / "kernel.npy", line_kernel(15, 9))
+    pipe = run(pair[1], kernel="mine.npy")
+    assert {event["title"] for event in pipe.of("candidate")} == {"The given kernel"}
+    assert [event["number"] for event in pipe.of("result")] == [1]
+    assert "with the given kernel, the result matches the photo" in pipe.of("result")[0]["sentence"]
+
+
+def test_the_streak_that_is_framed_is_the_kernel(run, pair, tmp_path):
+    kernel = line_kernel(15, 9)
+    blurry = pair[1].copy()
+    blurry[:, :19, :19] = 0
+    blurry[:, 2:17, 2:17] = kernel / kernel.max()
+    pipe = run(blurry, streak="0,0,19,19")
+    assert [event["number"] for event in pipe.of("result")] == [1]
+    write_kernel_image(
+        tmp_path / "expected.png",
+        visible(kernel_of_streak(read_image(tmp_path / "upload.png"), (slice(19), slice(19)))),
+    )
+    assert (tmp_path / "kernel-1.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
+
+
+def test_a_part_outside_the_photo_and_a_file_without_a_kernel_are_refused(run, pair, tmp_path):
+    with pytest.raises(InputError, match="part 0,0,999,9: does not lie in the photo"):
+        run(pair[1], part="0,0,999,9")
+    (tmp_path / "kernel.npz").write_bytes(b"no kernel")
+    with pytest.raises(InputError, match=r"kernel\.npz: "):
+        run(pair[1], kernel="mine.npz")
+
+
+def test_what_of_the_file_is_not_read_and_not_written_is_told(run, pair):
+    file = Image.fromarray((255 * pair[1][0]).astype(np.uint8))
+    text = PngInfo()
+    text.add_text("Author", "me")
+    pipe = run(file, save={"pnginfo": text})
+    assert pipe.of("opened")[0]["notes"] == ["not read from the photo: its text (Author)"]
+    assert pipe.of("result")[0]["notes"] == []
 
 
 def test_a_photo_without_edges_gets_a_sentence(run):

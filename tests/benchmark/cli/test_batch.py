@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -72,10 +71,16 @@ def environment(installed):
     return installed("walking", PLUGIN)
 
 
-def restore(environment, *more):
-    command = [sys.executable, "-m", "benchmark", "restore", "walking", *map(str, (*HERE, *more))]
-    Path("steps").unlink(missing_ok=True)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def restore(warm, environment):
+    """`restore(*arguments)` runs the verb for the method `walking`."""
+
+    def run(*more):
+        command = [warm, "-m", "benchmark", "restore", "walking", *map(str, (*HERE, *more))]
+        Path("steps").unlink(missing_ok=True)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return run
 
 
 def images():
@@ -91,20 +96,20 @@ def forget():
 
 @pytest.mark.parametrize(("end", "first"), [("kill", 100), ("stop", 151)])
 def test_a_batch_that_is_killed_or_stopped_goes_on_and_ends_with_the_bytes_of_cases_alone(
-    synthesized, environment, end, first
+    synthesized, restore, end, first
 ):
     del synthesized
     write_plan(methods={"walking": {}}, batch=1)
-    assert restore(environment).returncode == 0
+    assert restore().returncode == 0
     alone = images()
     assert Path("steps").read_text().split()[::2] == ["camera"] * 250 + ["astronaut"] * 250
     forget()
     write_plan(methods={"walking": {}}, batch=2)
     Path(end).touch()
-    done = restore(environment)
+    done = restore()
     assert done.returncode == (-signal.SIGKILL if end == "kill" else STOPPED), done.stderr
     assert set(Path("steps").read_text().split()[::2]) == {"camera", "astronaut"}
-    done = restore(environment)
+    done = restore()
     assert done.returncode == 0, done.stderr
     steps = [line.split() for line in Path("steps").read_text().splitlines()]
     begun = {case: min(int(number) for name, number in steps if name == case) for case in alone}

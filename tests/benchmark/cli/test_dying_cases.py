@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 
@@ -52,11 +51,11 @@ def environment(installed):
     ],
 )
 def test_the_other_cases_are_restored_and_the_dying_one_has_its_status(
-    synthesized, environment, how, limit, status, reason, batch
+    synthesized, environment, warm, how, limit, status, reason, batch
 ):
     del synthesized
     write_plan(methods={"dying": {"how": how}}, batch=batch, **limit)
-    restore = [*(sys.executable, "-m", "benchmark", "restore", "dying"), *map(str, HERE)]
+    restore = [*(warm, "-m", "benchmark", "restore", "dying"), *map(str, HERE)]
     done = subprocess.run(restore, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     camera, astronaut = json.loads((RESULTS / "records/dying/0.json").read_text())

@@ -9,8 +9,10 @@ from skimage import data
 
 from benchmark.core.kernel_files import read_kernel
 from benchmark.scoring.kernel_scores import kernel_similarity
+from benchmark.tools.detective import pair_by_name
 from benchmark.tools.sheet import GAP
 from methods.classical.defocus import disk
+from methods.parts.case_files import kernel_files, restored_images
 from tests.benchmark.cli.conftest import assert_refused
 
 TINY = ["--set", "channels=4", "--set", "skip_channels=2"]
@@ -143,11 +145,21 @@ def test_deblur_needs_neither_size_nor_method(blindbench, textured, tmp_path):
     assert picture.startswith("x_kernel.png: ")
     assert array.startswith("x_kernel.npz: ")
     assert sheet.startswith("x_sheet.png: ")
-    assert Image.open(tmp_path / "x.png").size == Image.open(textured).size
+    with Image.open(textured) as given, Image.open(tmp_path / "x.png") as written:
+        assert written.size == given.size
     kernel = read_kernel(tmp_path / "x_kernel.npz")
     assert kernel.shape == (15, 15)
     assert min(Image.open(tmp_path / "x_kernel.png").size) > 300
     np.testing.assert_allclose(read_kernel(tmp_path / "x_kernel.png"), kernel, rtol=0, atol=0.5 / 255)
+    # What reads folders of results knows which of these files is what.
+    textured.unlink()
+    assert restored_images(str(tmp_path)).only_one("x") == tmp_path / "x.png"
+    assert kernel_files(str(tmp_path)).only_one("x") == tmp_path / "x_kernel.npz"
+    (tmp_path / "sharp").mkdir()
+    Image.new("RGB", (66, 72)).save(tmp_path / "sharp" / "x.png")
+    paired = pair_by_name(tmp_path, tmp_path / "sharp")
+    assert paired.pairs == ((tmp_path / "x.png", tmp_path / "sharp" / "x.png"),)
+    assert paired.unpaired == ()
 
 
 def test_deblur_restores_with_a_kernel_that_one_has(blindbench, textured, tmp_path):
