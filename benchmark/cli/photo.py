@@ -113,7 +113,7 @@ def deblur(
                 deblurring.take(taken)
             result = deblurring.restored(deblurring.best(), report)
             image, found = result.image, result.kernel
-            lines = [result.verdict.sentence, result.verdict.numbers]
+            lines = [line for line in (result.verdict.sentence, result.verdict.numbers) if line]
         else:
             run = OneImage(method, overrides, photo.name, seed, target)
             restoration = run(given.image, kernel_size, report)
