@@ -155,7 +155,8 @@ class _Work:
     def find_size(self, size: int) -> None:
         """Estimate the kernel of one size; of one that was tried before, show what came of it."""
         candidates = self.deblurring.candidates
-        known = (each for each in candidates if each.size == size and each.reduction == 1)
+        estimated = (each for each in candidates if not (each.streaks or each.is_deep))
+        known = (each for each in estimated if each.size == size and each.reduction == 1)
         if (candidate := next(known, None)) is not None:
             self.send("known", number=self.number(candidate))
             return
@@ -182,7 +183,7 @@ class _Work:
                 "candidate",
                 number=other,
                 size=candidate.size * candidate.reduction,
-                title=_title(candidate),
+                title=candidate.label,
                 seconds=round(candidate.seconds, 1),
                 **_in_words(self.deblurring.verdict_on_part(candidate, part)),
             )
@@ -201,13 +202,6 @@ class _Work:
         self.restored.add(number)
         seconds = round(time.monotonic() - start, 1)
         self.send("result", number=number, seconds=seconds, notes=notes, **_in_words(result.verdict))
-
-
-def _title(candidate: KernelCandidate) -> str:
-    if candidate.given:
-        return "The given kernel"
-    size = f"Up to {candidate.size * candidate.reduction} px"
-    return f"{size}, by a network" if candidate.is_deep else size
 
 
 def _in_words(verdict: Verdict) -> dict[str, Any]:

@@ -138,9 +138,9 @@ def write_photo(path: Path, photo: Photo, quality: int | None = None) -> list[st
     if photo.alpha is not None and kept.alpha:
         alpha = _of_kind(_channels_last(photo.alpha) * _largest(kind), kind)
         pixels = np.concatenate((pixels, alpha), 2)
-    given = {"icc_profile": says.profile, "exif": says.exif} if kept.described else {}
-    given |= {"dpi": says.dpi} if kept.resolution else {}
-    options: dict[str, Any] = {key: value for key, value in given.items() if value}
+    given: dict[str, Any] = {"dpi": says.dpi} if kept.resolution else {}
+    given |= {"icc_profile": says.profile, "exif": says.exif} if kept.described else {}
+    options = {key: value for key, value in given.items() if value}
     if kept.options:
         options |= {"quality": QUALITY if quality is None else quality, **dict(kept.options)}
     with replacing(path) as temporary:

@@ -86,7 +86,9 @@ class KernelCandidate:
         size = f"{self.size * self.reduction} px"
         if self.given:
             return f"given kernel, {size}"
-        return f"{self.streaks} light streaks, {size}" if self.streaks else f"blurs of up to {size}"
+        if self.streaks:
+            return f"{self.streaks} light streaks, {size}"
+        return f"blurs of up to {size}" + ", by a network" * self.is_deep
 
     @property
     def frame(self) -> Slices:

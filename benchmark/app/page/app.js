@@ -130,10 +130,10 @@ function showCandidate(event) {
     const restored = `${photo}/candidate-${event.number}.png`;
     const blurry = `${photo}/part-${event.number}.png`;
     part.src = restored;
-    part.alt = `A part of the photo, restored with a kernel: ${event.title}`;
+    part.alt = `A part of the photo, restored: ${event.title}`;
     card.querySelector(".kernel img").src = `${photo}/kernel-${event.number}.png`;
     card.querySelector(".kernel img").alt = "The estimated kernel, enlarged";
-    card.querySelector("h3").dataset.words = event.title + (event.seconds ? ` · ${event.seconds} s` : "");
+    card.querySelector("h3").dataset.words = capitalised(event.title) + (event.seconds ? ` · ${event.seconds} s` : "");
     card.querySelector(".pick").addEventListener("click", () => pick(event.number));
     hold(card.querySelector(".hold"), () => (part.src = blurry), () => (part.src = restored));
     $("cards").append(card);

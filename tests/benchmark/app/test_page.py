@@ -59,7 +59,7 @@ def test_a_photo_is_dropped_candidates_come_one_is_picked_and_taken(page, server
     ).wait_for()
     page.locator("#card-2").wait_for()
     card = page.locator("#card-1")
-    assert "Up to 15 px · " in card.locator("h3").inner_text()
+    assert "Blurs of up to 15 px · " in card.locator("h3").inner_text()
     assert "kernel size 15 px" in card.locator(".numbers").inner_text().lower()
     assert card.locator(".verdict").inner_text()
     for picture in card.locator("img").all():
@@ -124,7 +124,7 @@ def test_a_part_is_drawn_and_a_kernel_is_given(page, photo, tmp_path):
 
     np.save(tmp_path / "k.npy", np.ones((1, 7)) / 7)
     page.locator("#kernel").set_input_files(tmp_path / "k.npy")
-    page.locator("h3", has_text="The given kernel").wait_for()
+    page.locator("h3", has_text="Given kernel, 7 px").wait_for()
     page.locator("#result").wait_for()
     assert page.locator(".card").count() == 1
     assert page.locator("#more").is_hidden()

@@ -186,7 +186,7 @@ def test_a_photo_is_worked_on_again_in_another_way(server, photo, tmp_path):
         body = (tmp_path / "mine.npy").read_bytes()
         assert ask(server, "POST", "kernel?kernel=mine.npy", body)[0] == 200
         assert wait("photo")["kernel"] == "mine.npy"
-        assert wait("candidate")["title"] == "The given kernel"
+        assert wait("candidate")["title"] == "given kernel, 7 px"
         wait("result")
     assert [path.name for path in server.session.root.iterdir()] == ["3"]
 

@@ -123,7 +123,7 @@ def test_the_options_of_a_page_are_those_of_the_search():
 def test_a_kernel_of_ones_own_is_the_only_candidate(run, pair, tmp_path):
     np.save(tmp_path / "kernel.npy", line_kernel(15, 9))
     pipe = run(pair[1], kernel="mine.npy")
-    assert {event["title"] for event in pipe.of("candidate")} == {"The given kernel"}
+    assert {event["title"] for event in pipe.of("candidate")} == {"given kernel, 15 px"}
     assert [event["number"] for event in pipe.of("result")] == [1]
     assert "with the given kernel, the result matches the photo" in pipe.of("result")[0]["sentence"]
 
