@@ -7,10 +7,11 @@ once for each of several declared sizes. The best kernel then restores the whole
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from skimage.transform import downscale_local_mean, resize
 
 from benchmark.blur.kernel_energy import is_turned, kernel_energy
@@ -27,13 +28,14 @@ from benchmark.tools.measures import (
     luma_of,
     noise_level,
     reblur_residual,
+    unexplained_share,
 )
 from benchmark.tools.streaks import ALIKE, kernel_of_streaks
 from benchmark.tools.texture import Slices, has_texture, textured_part
-from benchmark.tools.verdict import AGREEMENT, Verdict, judge, nothing_done
+from benchmark.tools.verdict import AGREEMENT, UNEXPLAINED, Verdict, judge, nothing_done
 from benchmark.tools.windows import deconvolve, restored_window
 from methods.parts.choice import EDGE
-from methods.parts.kernel_steps import normalised
+from methods.parts.kernel_steps import SMOOTHING, normalised
 from methods.parts.registry import built_in
 
 # Estimates the kernel of a part (C, H, W) for a declared size in px.
@@ -51,7 +53,7 @@ TOO_SMALL = "it is too small to find a kernel on"
 NO_EDGES = "it has no edges beyond its noise that would show a blur"
 ROOM = 3  # times the kernel size: the least shorter side of the part
 # Chosen on photographs of datasets/verdict-tuning.yaml and on two real ones, of a sign and of a statue.
-NEAR = 2.0  # times the least misfit: a kernel with more is not chosen
+NEAR = 1.75  # times the least unexplained share: a kernel with more is not chosen
 AMPLE = 5  # times the kernel size: a part with a shorter side below finds a kernel of so large a size badly
 
 
@@ -72,6 +74,7 @@ class KernelCandidate:
     kernel: Floats
     misfit: float  # re-blur residual of the part restored with it, in units of the part's noise
     energy: float = np.inf  # see `kernel_energy`; infinite where the part is not larger than the kernel
+    unexplained: float = np.inf  # see `unexplained_share`; infinite likewise, and where nothing was changed
     reduction: int = 1  # the photo was reduced to 1 / so much of its size
     part: Slices = (slice(0, 0), slice(0, 0))  # of the reduced photo, on which it was estimated
     seconds: float = 0.0  # that it took
@@ -158,7 +161,8 @@ class Deblurring:
                 where the best one fills the largest, they are tried again on the photo reduced in size.
             report: Called before each size.
             finer: Whether the sizes between the best one and its neighbours are tried, too.
-            deep: A slower estimate, which is tried for the best size where the kernels disagree.
+            deep: A slower estimate, which is tried for the best size where the kernels disagree, or even the
+                best does not explain the photo.
             spots: Whether round spots are looked for, as for a lens out of focus: then they are no doubt.
 
         Raises:
@@ -196,8 +200,10 @@ class Deblurring:
             if self._needs_reduction(latest):
                 continue
             best = choose(latest)
-            if deep and (agreement(best, latest) or 0) < AGREEMENT:
-                task = "fitting a network, as the kernels disagree"
+            disagree = (agreement(best, latest) or 0) < AGREEMENT
+            if deep and (disagree or best.unexplained > UNEXPLAINED):
+                why = "the kernels disagree" if disagree else "no kernel explains the photo"
+                task = f"fitting a network, as {why}"
                 report(Progress(task, 0, 1, f"blurs of up to {best.size} px"))
                 yield from self._tried(place, best.size, deep, latest, is_deep=True)
                 report(Progress(task, 1, 1))
@@ -240,16 +246,7 @@ class Deblurring:
         if result.status is not Status.OK or kernel is None:
             self._reason = result.reason or "the method estimated no kernel"
             return
-        candidate = KernelCandidate(
-            size,
-            kernel,
-            _misfit(place.luma, kernel, place.noise, place.clipped, place.largest // 2),
-            _energy(place, kernel),
-            reduction=place.reduction,
-            part=place.part,
-            seconds=time.monotonic() - start,
-            is_deep=is_deep,
-        )
+        candidate = replace(_measured(place, size, kernel), is_deep=is_deep, seconds=time.monotonic() - start)
         latest.append(candidate)
         self.candidates.append(candidate)
         yield candidate
@@ -263,15 +260,8 @@ class Deblurring:
         found = kernel_of_streaks(self._luma)
         if found is not None:
             kernel, count = found
-            candidate = KernelCandidate(
-                max(kernel.shape),
-                kernel,
-                _misfit(place.luma, kernel, place.noise, place.clipped, place.largest // 2),
-                _energy(place, kernel),
-                part=place.part,
-                seconds=time.monotonic() - start,
-                streaks=count,
-            )
+            candidate = _measured(place, max(kernel.shape), kernel)
+            candidate = replace(candidate, streaks=count, seconds=time.monotonic() - start)
             latest.append(candidate)
             self.candidates.append(candidate)
             yield candidate
@@ -458,8 +448,8 @@ def choose(candidates: Sequence[KernelCandidate]) -> KernelCandidate:
 
     A kernel too small for the blur is nearly a point and gives the photo best when blurred again. So one that
     fills its box counts only where no larger one holds its blur. Points count where they are the majority,
-    else strokes do. Of these, those whose misfit is at most `NEAR` times the least are compared: the one with
-    the least energy / `agreement` is chosen.
+    else strokes do. Of these, those whose unexplained share is at most `NEAR` times the least are compared:
+    the one with the least energy / `agreement` is chosen.
 
     Where the photo has light streaks, they show the blur: only kernels that look like them are compared. The
     streaks' own kernel is a little too wide, so another one that looks like it may be better.
@@ -473,15 +463,19 @@ def choose(candidates: Sequence[KernelCandidate]) -> KernelCandidate:
     points = [each for each in holding if is_point(each.kernel)]
     strokes = [each for each in holding if not is_point(each.kernel)]
     compared = strokes if len(strokes) > len(points) else points
-    least = min(each.misfit for each in compared)
-    near = [each for each in compared if each.misfit <= NEAR * least]
+    least = min(each.unexplained for each in compared)
+    near = [each for each in compared if each.unexplained <= NEAR * least]
     return min(near, key=lambda each: each.energy / (agreement(each, candidates) or 1.0))
 
 
 def agreement(candidate: KernelCandidate, candidates: Sequence[KernelCandidate]) -> float | None:
-    """Average the similarity, in [0, 1], of a candidate's kernel to the others'; None without others."""
+    """Average the similarity, in [0, 1], of a candidate's kernel to the others'; None without others.
+
+    Kernels are smoothed first, so that thin traces that lie a pixel apart agree.
+    """
+    smooth = _smoothed(candidate.kernel)
     others = [other for other in candidates if other is not candidate]
-    similarities = [kernel_similarity(candidate.kernel, other.kernel) for other in others]
+    similarities = [kernel_similarity(smooth, _smoothed(other.kernel)) for other in others]
     return float(np.mean(similarities)) if others else None
 
 
@@ -499,6 +493,37 @@ def rise(candidates: Sequence[KernelCandidate]) -> float:
         and AMPLE * each.size <= min(side.stop - side.start for side in each.part)
     ]
     return max(misfits) / min(misfits) if misfits else 1.0
+
+
+def _measured(place: _Place, size: int, kernel: Floats) -> KernelCandidate:
+    """Measure how well a kernel, found for a declared size in px, explains a place."""
+    misfit = _misfit(place.luma, kernel, place.noise, place.clipped, place.largest // 2)
+    return KernelCandidate(
+        size,
+        kernel,
+        misfit,
+        _energy(place, kernel),
+        _unexplained(place, kernel, misfit),
+        reduction=place.reduction,
+        part=place.part,
+    )
+
+
+def _smoothed(kernel: Floats) -> Floats:
+    smooth: Floats = gaussian_filter(np.pad(kernel, round(4 * SMOOTHING)), SMOOTHING, mode="constant")
+    return smooth
+
+
+def _unexplained(place: _Place, kernel: Floats, misfit: float) -> float:
+    """Restore a place as a whole photo would be with a kernel; return the unexplained share."""
+    if not np.isfinite(misfit):
+        return np.inf
+    border, clipped = place.largest // 2, place.clipped
+    noise = place.noise * max(1.0, misfit)
+    sharp = restored_window(place.luma[None], kernel, noise, clipped[None])[0]
+    residual = reblur_residual(place.luma, sharp, kernel, border, clipped, bounded=False)
+    assert residual is not None  # as the misfit is finite
+    return unexplained_share(residual, place.luma, sharp, kernel, border)
 
 
 def _energy(place: _Place, kernel: Floats) -> float:

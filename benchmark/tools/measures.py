@@ -36,6 +36,20 @@ def saturated_share(luma: Floats) -> float:
     return float((luma > CLIPPED).mean())
 
 
+def lamp_contrast(luma: Floats) -> float:
+    """Compute how much brighter the brightest thousandth of (H, W) is than nine tenths of it, in [0, 1].
+
+    Lamps at night stand out, saturated or not; the streaks that they draw look like edges.
+
+    >>> night = np.full((100, 100), 0.1)
+    >>> night[:4, :4] = 0.9
+    >>> round(lamp_contrast(night), 2)
+    0.8
+    """
+    most, lamps = np.quantile(luma, (0.9, 0.999))
+    return float(lamps - most)
+
+
 def judged_share(photo: tuple[int, int], kernel: tuple[int, int]) -> float:
     """Compute the share of a photo's pixels whose blur reads no pixel outside, in [0, 1].
 
@@ -87,10 +101,7 @@ def reblur_residual(
     >>> reblur_residual(flat, flat, np.ones((9, 11)) / 99) is None
     True
     """
-    inside = tuple(
-        slice(max(border, side // 2), whole - max(border, side // 2))
-        for side, whole in zip(kernel.shape, blurry.shape, strict=True)
-    )
+    inside = _inside(blurry, kernel, border)
     if not blurry[inside].size:
         return None
     difference = scipy.signal.oaconvolve(sharp, kernel, mode="same") - blurry
@@ -101,6 +112,42 @@ def reblur_residual(
         clear = ~maximum_filter(clipped, kernel.shape)[inside]
         squares = squares[clear] if clear.any() else squares
     return float(np.sqrt(squares.mean()))
+
+
+def unexplained_share(
+    residual: float, blurry: Floats, sharp: Floats, kernel: Floats, border: int = 0
+) -> float:
+    """Compute which share of what a restoration changed is not undone when it is blurred again; 0 is best.
+
+    With the true kernel only noise is left over. A wrong one adds ripples that blurring again does not
+    remove. Unlike a multiple of the noise it means the same for files whose noise was removed.
+
+    Args:
+        residual: See `reblur_residual`.
+        blurry: The photo, (H, W).
+        sharp: Its restoration, (H, W); what lies outside [0, 1] does not count.
+        kernel: (h, w).
+        border: Least number of px left out on each side.
+
+    Returns:
+        `residual` over the root mean square of sharp - blurry; infinity where nothing was changed.
+
+    >>> flat = np.full((9, 9), 0.5)
+    >>> round(unexplained_share(0.1, flat, flat + 0.4, np.ones((3, 3))), 6)
+    0.25
+    """
+    changed = (sharp.clip(0, 1) - blurry)[_inside(blurry, kernel, border)]
+    change = float(np.sqrt((changed**2).mean())) if changed.size else 0.0
+    return residual / change if change > 0 else np.inf
+
+
+def _inside(blurry: Floats, kernel: Floats, border: int) -> tuple[slice, slice]:
+    """Return the pixels of (H, W) at least `border` px from its border whose blur reads none outside."""
+    rows, columns = (
+        slice(max(border, side // 2), whole - max(border, side // 2))
+        for side, whole in zip(kernel.shape, blurry.shape, strict=True)
+    )
+    return rows, columns
 
 
 def is_point(kernel: Floats) -> bool:

@@ -85,9 +85,11 @@ def test_the_page_on_photos_shows_how_often_the_verdict_was_right():
         assert "| " + " | ".join(cell.replace("-", "−") for cell in cells) + " |" in page
 
 
-def test_the_halves_to_choose_on_and_to_report_share_no_photograph():
+def test_the_sets_to_choose_on_and_to_report_share_no_photograph():
     chosen, held_out = (find_dataset(name) for name in ("verdict-tuning", "verdict-fresh"))
-    assert len(chosen.case_ids) == len(held_out.case_ids) == 40
-    assert sorted([*chosen.case_ids, *held_out.case_ids])[::2] == chosen.case_ids
+    assert (len(chosen.case_ids), len(held_out.case_ids)) == (80, 66)
+    assert len({*chosen.case_ids, *held_out.case_ids}) == 146
     for key in ("kernel", "noise", "protocol"):
         assert chosen.content[key] == held_out.content[key]
+    # A restoration may be shifted by half a pixel, which nobody sees.
+    assert held_out.content["protocol"] == "levin-shift"
