@@ -137,6 +137,8 @@ class BeforeJobs(logging.Handler):
         if workflow.executor_plugin is None or workflow.dryrun or workflow.touch:
             return
         logger.removeHandler(self)
+        if set(workflow.dag_settings.targets or ()) == {"reference"}:
+            return  # it needs neither the weights nor the results of a profile
         or_stop(
             get_weights,
             PLAN,

@@ -84,6 +84,9 @@ def test_the_leaderboard_of_a_ledger_needs_no_restoration(tmp_path):
     assert "![cost](figures/cost.png)" in text
     assert f"## Best per budget: {NAME}" in text
     assert "| l0-fast" in text  # in the table, which says of how many cases
+    claims = pd.read_csv(tmp_path / "ledger/tables/glkm-claims.csv")
+    assert set(claims.verdict) == {"not tested"}
+    assert f"](tables/glkm-claims.md): {len(claims)} not tested" in text
     for name in (
         f"tables/{NAME}.csv",
         f"tables/{NAME}.tex",
