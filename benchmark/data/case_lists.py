@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.names import require_inside, require_safe
 from benchmark.core.types import InputError
 
 # Of spreadsheets: the bytes with which a file begins to the encoding that it may have, tried in turn. Excel
@@ -230,6 +231,13 @@ def _manifest(manifest: Mapping[str, Any], folders: Folders) -> list[Entry]:
         for line, row in enumerate(rows, 2):
             if row[key] is None or None in row:
                 raise InputError(f"{path}: line {line}: has another number of cells than the first line")
+    seen: dict[str, int] = {}
+    for line, row in enumerate(rows, 2):
+        require_safe(row["id"], f"{path}: line {line}: id")
+        for key in ("blurry", "sharp"):
+            require_inside(row[key], f"{path}: line {line}: {key}")
+        if (before := seen.setdefault(row["id"], line)) != line:
+            raise InputError(f"{path}: line {line}: the id '{row['id']}' stands in line {before}, too")
     size = manifest.get("declared_size")
     half = size == "half"
     declared = None if half else size

@@ -1,5 +1,7 @@
 """Tables of what a step of a method costs, from times that `blindbench bench` and `scaling` measure.
 
+Times of the efforts of `deblur` (docs/efforts.py) have the same columns.
+
 A row of times is one way to do a step: which loop, or which ceiling of the machine, and in which precision.
 """
 
@@ -16,6 +18,7 @@ PLAIN, OURS = "plain loop", "blindbench"
 CONVOLUTION, PRODUCT = "convolution", "matrix product"  # the machine's ceilings
 MACHINE = "machine"  # what the ceilings are compared by
 THREADS = "threads"  # what wall clock is shown for, too
+HELP = "see docs/results/README.md for what writes it"
 COLUMNS = (
     "method", "by", "at", "what", "precision", "core_seconds", "seconds", "flop", "peak_memory_mib", "cpu",
 )  # fmt: skip
@@ -31,7 +34,7 @@ def timings(path: Path, by: str) -> str:
     Raises:
         InputError: The file is missing or has no such times.
     """
-    frame = read_frame(path, COLUMNS, if_absent="run `make performance`", if_wrong="run `make performance`")
+    frame = read_frame(path, COLUMNS, if_absent=HELP, if_wrong=HELP)
     rows = frame[frame.by == by]
     if rows.empty:
         raise InputError(f"{path}: no times by '{by}'; there are {', '.join(frame.by.unique())}")

@@ -211,13 +211,14 @@ def test_pairs_of_a_manifest_lie_anywhere_below_the_data(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("s1,$(touch pwned)x,b.png,s.png", r"cases\[0\]\.id: '\$\(touch pwned\)x' is not allowed as a name"),
+        ("s1,$(touch pwned)x,b.png,s.png", r"manifest\.csv: line 2: id: '\$\(touch pwned\)x' is not"),
         ('s1,"a,b",b.png,s.png', "'a,b' is not allowed as a name"),
         ("s1,IMG 1 (2),b.png,s.png", "'IMG 1 .2.' is not allowed as a name"),
         ("s1,../../../escape,b.png,s.png", "is not allowed as a name"),
         ("s1,/tmp/escape,b.png,s.png", "is not allowed as a name"),
-        ("s1,r1,/etc/passwd,s.png", "r1: '/etc/passwd' leads outside the folder of data"),
-        ("s1,r1,b.png,../../s.png", r"r1: '\.\./\.\./s\.png' leads outside the folder of data"),
+        ("s1,r1,/etc/passwd,s.png", "line 2: blurry: '/etc/passwd' leads outside the folder of data"),
+        ("s1,r1,b.png,../../s.png", r"line 2: sharp: '\.\./\.\./s\.png' leads outside the folder of data"),
+        ("s1,r1,b.png,s.png\ns1,r1,c.png,d.png", "line 3: the id 'r1' stands in line 2, too"),
         ("s1,r1", "line 2: has another number of cells"),
         ("s1,r1,b.png,s.png,more", "line 2: has another number of cells"),
         (b"s1,r1,\x81.png,s.png", "cannot be read as text"),

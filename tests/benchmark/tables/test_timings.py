@@ -78,5 +78,5 @@ def test_a_page_is_filled_from_the_file(tmp_path):
     assert "GFLOP/s" in filled(PAGE.format(by="machine"), tmp_path)
     with pytest.raises(InputError, match=r"times\.csv: no times by 'colour'; there are machine, channels"):
         filled(PAGE.format(by="colour"), tmp_path)
-    with pytest.raises(InputError, match=r"times\.csv: no such file; run `make performance`"):
+    with pytest.raises(InputError, match=r"times\.csv: no such file; see docs/results/README.md"):
         filled(PAGE.format(by="machine"), tmp_path / "elsewhere")
