@@ -12,6 +12,7 @@ from benchmark.runs.store import Store, observation_hash
 from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS
 from benchmark.scoring.ledger import ledger_of, read_shipped
 from benchmark.scoring.shipped import scores_and_runs
+from benchmark.tables.leaderboard import in_order
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Beside:
 def rows_beside(plan: Plan, scores: pd.DataFrame) -> Beside:
     """Select the rows of a plan's ledger that were made on the observations of its own restorations.
 
-    Of each dataset the cases and metrics of the profile count. A control that the profile runs itself is left
-    out, and so is a method that saw another observation in any of these cases.
+    Of each dataset the cases and metrics of the profile count; the methods come in order of quality. A
+    control that the profile runs itself is left out, and so is a method that saw another observation in any
+    of these cases.
 
     Args:
         plan: The plan of a finished run; nothing is selected unless its config has `compare`.
@@ -52,7 +54,7 @@ def rows_beside(plan: Plan, scores: pd.DataFrame) -> Beside:
             notes.append(f"The ledger's rows of {dataset} are left out: their protocol is not {protocol}")
         else:
             same, left_out = _on_the_same_observations(plan.store, dataset, rows, name)
-            selected.append(same)
+            selected.append(in_order(same))
             notes += left_out
     if not selected:
         return Beside(notes=tuple(notes))

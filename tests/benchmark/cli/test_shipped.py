@@ -218,7 +218,7 @@ def titles():
 
 def test_a_table_shows_the_ledgers_rows_beside_the_runs_own_labelled(shipped):
     assert compare(shipped)[0] == 0
-    assert titles() == ["Blurry input", "L0 gradient (ours)", "L0 [reference]", "SelfDeblur [reference]"]
+    assert titles() == ["Blurry input", "L0 gradient (ours)", "SelfDeblur [reference]", "L0 [reference]"]
     text = TABLE.read_text()
     assert "[reference]: rows of the ledger results/reference, not of this run." in text
     assert "LPIPS" not in text  # the ledger has it, the run does not
