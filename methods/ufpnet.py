@@ -48,4 +48,5 @@ METHOD = Method(
     files=lambda _, settings: weights.files(weights_folder(settings.weights), "ufpnet"),
     properties=lambda: properties(Shape()),
     cost="seconds",
+    kernels_per_pixel=True,
 )

@@ -1,7 +1,8 @@
 """Deblur one photo of any size whose kernel size is unknown, and judge the result.
 
-The blur is taken to be the same everywhere. A method estimates the kernel on a textured part of bounded size,
-once for each of several declared sizes. The best kernel then restores the whole photo.
+The blur is taken to be the same everywhere, unless parts of the photo are compared. A method estimates the
+kernel on a textured part of bounded size, once for each of several declared sizes. The best kernel then
+restores the whole photo.
 """
 
 import re
@@ -19,6 +20,7 @@ from benchmark.blur.noise_level import without_impulses
 from benchmark.core.progress import Progress, Report, silent
 from benchmark.core.types import Array, InputError, Restoration, Status
 from benchmark.scoring.kernel_scores import kernel_similarity
+from benchmark.tools.grids import KernelGrid, blurred_on_grid, find_grid, per_pixel_method, restore_on_grid
 from benchmark.tools.measures import (
     ROUNDING,
     Floats,
@@ -51,6 +53,8 @@ DEEP_PART = 255  # px, side of the middle of that part on which the deep method 
 SMALLEST = 5  # px, of a size to try
 TOO_SMALL = "it is too small to find a kernel on"
 NO_EDGES = "it has no edges beyond its noise that would show a blur"
+DIFFERENT = "; the kernels of the photo's parts differ, but explain it no better"
+OWN_KERNELS = "; the blur differs over the photo: {} of {} parts are restored with kernels of their own"
 ROOM = 3  # times the kernel size: the least shorter side of the part
 # Chosen on photographs of datasets/verdict-tuning.yaml and on two real ones, of a sign and of a statue.
 NEAR = 1.75  # times the least unexplained share: a kernel with more is not chosen
@@ -127,6 +131,7 @@ class Deblurring:
         self.photo = photo
         self._given_part = part
         self.candidates: list[KernelCandidate] = []
+        self._grid: tuple[KernelCandidate, KernelGrid] | None = None  # of a candidate whose parts differ
         self._spots = False
         self._noise = ROUNDING
         self._reason = TOO_SMALL  # why there is no candidate
@@ -300,16 +305,47 @@ class Deblurring:
         """Choose the best candidate of those on the photo as it was reduced last; None without any."""
         return choose(self._peers(self.candidates[-1])) if self.candidates else None
 
+    def compare_parts(self, estimate: Estimate, report: Report = silent) -> None:
+        """Look whether the blur differs over the photo: estimate the best candidate's kernel in parts of it.
+
+        What is found counts when the photo is restored with that candidate. A photo that was reduced is not
+        looked at: its blur is too large for its parts.
+        """
+        best = self.best()
+        if best is not None and best.reduction == 1:
+            grid = find_grid(self._clean, best.kernel, best.size, estimate, report)
+            self._grid = None if grid is None else (best, grid)
+
     def restored(self, candidate: KernelCandidate | None, report: Report = silent) -> Deblurred:
-        """Restore the whole photo with a candidate; without one it comes back as it is."""
+        """Restore the whole photo with a candidate; without one it comes back as it is.
+
+        Where parts of the photo have kernels of their own, it is restored with those, too. What explains the
+        photo better when blurred again is kept.
+        """
         if candidate is None:
             return Deblurred(self.photo, None, nothing_done(self._noise, self._reason))
         kernel = enlarged(candidate.kernel, candidate.reduction)
         noise = self._noise * max(1.0, candidate.misfit)
-        image = deconvolve(self._clean, kernel, noise, report)
         clipped = clipped_pixels(self._clean)
-        verdict = self._verdict(candidate, self._luma, clipped, luma_of(image), kernel, self._noise)
-        return Deblurred(image, kernel, verdict)
+        image = deconvolve(self._clean, kernel, noise, report)
+        blurred, said = None, ""
+        if self._grid is not None and self._grid[0] is candidate:
+            grid = self._grid[1]
+            said, method = DIFFERENT, per_pixel_method()
+            if grid.own:
+                other = restore_on_grid(self._clean, grid, noise, report)
+                again = blurred_on_grid(luma_of(other), grid)
+                one, many = (
+                    reblur_residual(self._luma, luma_of(each), kernel, clipped=clipped, blurred=seen)
+                    for each, seen in ((image, None), (other, again))
+                )
+                if one is not None and many is not None and many < one:
+                    image, blurred, said = other, again, OWN_KERNELS.format(grid.own, len(grid.kernels))
+            said += f"; for such blur try: blindbench deblur PHOTO --method {method} --out FILE" * bool(
+                method
+            )
+        verdict = self._verdict(candidate, self._luma, clipped, luma_of(image), kernel, self._noise, blurred)
+        return Deblurred(image, kernel, replace(verdict, sentence=verdict.sentence + said))
 
     def part(self, candidate: KernelCandidate) -> Array:
         """Return the part (C, h, w) on which a candidate was estimated, of the photo as it was reduced."""
@@ -335,6 +371,7 @@ class Deblurring:
         image: Floats,
         kernel: Floats,
         noise: float,
+        blurred: Floats | None = None,
     ) -> Verdict:
         peers = self._peers(candidate)
         return judge(
@@ -343,6 +380,7 @@ class Deblurring:
             kernel,
             candidate.kernel,
             clipped=clipped,
+            blurred=blurred,
             noise=noise,
             agreement=agreement(candidate, peers),
             kernel_size=candidate.size * candidate.reduction,

@@ -80,6 +80,7 @@ def reblur_residual(
     clipped: NDArray[np.bool_] | None = None,
     *,
     bounded: bool = True,
+    blurred: Floats | None = None,
 ) -> float | None:
     """Compute the root mean square of kernel * sharp - blurry where the blur reads no pixel outside.
 
@@ -91,6 +92,7 @@ def reblur_residual(
         clipped: (H, W), saturated pixels: the light was at least so bright, so more is no difference.
         bounded: Whether the restoration ends at 1. Then pixels within half a kernel of saturated ones are
             left out, as it cannot give them; unless no other is left.
+        blurred: The restoration blurred again, (H, W). None: with the kernel.
 
     Returns:
         None where every pixel's blur reads one outside: the photo is not larger than the kernel.
@@ -104,7 +106,9 @@ def reblur_residual(
     inside = _inside(blurry, kernel, border)
     if not blurry[inside].size:
         return None
-    difference = scipy.signal.oaconvolve(sharp, kernel, mode="same") - blurry
+    if blurred is None:
+        blurred = scipy.signal.oaconvolve(sharp, kernel, mode="same")
+    difference = blurred - blurry
     if clipped is not None:
         difference = np.where(clipped, np.minimum(difference, 0), difference)
     squares = difference[inside] ** 2

@@ -35,7 +35,7 @@ def search(
         sizes: The kernel sizes to try, in px, ascending; without any, those that suit the photo.
         blur: What blurred it: motion, or a lens out of focus or a microscope.
         effort: 'low': sizes in large steps. 'normal': those around the best one, too. 'high': where kernels
-            of motion disagree, a network as well.
+            of motion disagree, a network as well; and the blur of parts of the photo is compared.
         seed: Seeds the methods' initial weights.
         settings: Of the method that estimates the kernel, other than its own.
         report: Called before each size.
@@ -51,3 +51,5 @@ def search(
     wants_deep = effort == "high" and not spots  # the deep method finds no spots
     deep = OneImage(deep_method(), {}, name, seed, device) if wants_deep else None
     yield from deblurring.find(estimate, sizes, report, finer=effort != "low", deep=deep, spots=spots)
+    if effort == "high" and not sizes:
+        deblurring.compare_parts(estimate, report)

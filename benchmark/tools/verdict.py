@@ -73,6 +73,7 @@ def judge(
     estimate: Floats,
     *,
     clipped: NDArray[np.bool_] | None = None,
+    blurred: Floats | None = None,
     noise: float,
     agreement: float | None,
     kernel_size: int,
@@ -89,6 +90,7 @@ def judge(
         kernel: The kernel in px of the photo.
         estimate: The kernel as it was estimated, possibly on the photo reduced in size.
         clipped: Saturated pixels, (H, W). None: there are none.
+        blurred: The restoration blurred again, (H, W), where the kernel does not do it alone.
         noise: Standard deviation of the photo's noise.
         agreement: Mean similarity of the kernel to those of other sizes; None where one size was tried.
         kernel_size: The declared size, in px of the photo.
@@ -97,7 +99,7 @@ def judge(
         given: Whether the user gave the kernel: then neither its shape nor lamps are a reason to doubt.
         turned: Whether the kernel explains the photo far better when it is turned by 180 degrees.
     """
-    residual = reblur_residual(photo, image, kernel, clipped=clipped)
+    residual = reblur_residual(photo, image, kernel, clipped=clipped, blurred=blurred)
     doubts = ["turned by 180 degrees the kernel explains the photo better"] if turned else []
     doubts += [] if given else _doubts_of_shape(estimate, spots)
     unexplained = None if residual is None else unexplained_share(residual, photo, image, kernel)

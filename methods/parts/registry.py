@@ -65,6 +65,7 @@ class Method:
     # Rough time for a megapixel at the default settings, on a GPU if it uses one: up to ten seconds, up to
     # ten minutes, or longer. It decides how many cases a job takes.
     cost: Cost = "long"
+    kernels_per_pixel: bool = False  # whether it gives each pixel a kernel of its own
     gpu: bool = True  # whether it computes on the given device; if not, its jobs ask for no GPU
     files: Files = no_files  # (name of the case, settings) -> the existing files that a restoration reads
     # Of the published network: 'parameters-M' in millions, 'macs-G' in billions for 256 x 256 pixels.
