@@ -78,9 +78,12 @@ def serve(address, path, *modules):
     Returns:
         The module of the program.
     """
-    for name in (*LIBRARIES, *modules):
+    del sys.path[0]  # the folder of this file, which has packages of the same names as the project
+    for name in LIBRARIES:
         with suppress(ImportError):  # then programs import it themselves, or do without
             __import__(name)
+    for name in modules:
+        __import__(name)
     gc.freeze()  # else each program would copy what it shares, to look for garbage
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -116,7 +119,7 @@ def _answer(client, path):
         os.dup2(file, number)
         os.close(file)
     own, theirs = (_folders(variables) for variables in (os.environ, request["variables"]))
-    sys.path[: 1 + len(own)] = [request["folder"], *theirs]  # the first was that of this file
+    sys.path[: len(own)] = [request["folder"], *theirs]
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["variables"])
