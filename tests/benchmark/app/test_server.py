@@ -254,7 +254,14 @@ def process(tmp_path):
     """`blindbench app`, and where it listens; its temporary files lie in `tmp_path`."""
     command = [sys.executable, "-m", "benchmark", "app"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as started:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+        # A shell starts its background jobs deaf to SIGINT, and these tests may be in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as started:
         match = re.search(r"http://127.0.0.1:(\d+)/(\S+)/", started.stdout.readline())
         yield started, Running(int(match[1]), match[2])
         started.kill()

@@ -168,9 +168,8 @@ def test_no_text_of_a_plot_of_scores_covers_another(drawn, tmp_path):
     rows = (Row("DIP", "selfdeblur"), Row("GLKM", "dip-glkm"), Row("A classical method", "l0-grad"))
     definition = Definition("t", "A paper, Table 1", blocks, rows, {})
     table = summary(definition, SCORES, pd.DataFrame(columns=list(RUN_COLUMNS)))
-    score_plot(
-        definition, table, SCORES, tmp_path / "x", {"dip-glkm": "weights of a long name (32 channels)"}
-    )
+    weights = {"dip-glkm": "weights of a long name (32 channels)"}
+    score_plot(definition, table, SCORES, tmp_path / "x", LONG * 3, weights)
     of_psnr = completed(SCORES[SCORES.metric == "psnr"])
     sensitivity_plot(of_psnr, tmp_path / "x", LONG * 3)
     conditions = {"a condition": "demo-uniform", "another one": "demo-uniform"}

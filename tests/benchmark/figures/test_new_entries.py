@@ -73,7 +73,7 @@ def test_a_metric_is_scored_tabulated_and_drawn(metric, store, tmp_path):
     definition, table, page = page_of(scores)
     assert "Absolute error ↓" in page
     assert f"{value:.4f}" in page
-    score_plot(definition, table, scores, tmp_path / "scores", {})
+    score_plot(definition, table, scores, tmp_path / "scores", "", {})
     write_frame(scores, store.root / "scores.csv")
     document = copy.deepcopy(paper_figures._document())
     document["figures"]["bid-fig19"]["metrics"] = ["mae"]
