@@ -96,12 +96,27 @@ def kept_snapshots(settings: Any, asked: Collection[int]) -> list[int]:
 def _checked(kind: Any, value: Any, where: str) -> Any:
     """Convert a value to the type of its setting. Raises InputError that names the place, also in a list."""
     try:
-        return TypeAdapter(kind).validate_python(value)
+        converted = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         # A place is a number in a list; a name is that of an alternative type.
         place = where + "".join(f"[{step}]" for step in first["loc"] if isinstance(step, int))
         raise InputError(f"{place}: {_sentence(first)}") from error
+    _require_no_truth_for_numbers(value, converted, where)
+    return converted
+
+
+def _require_no_truth_for_numbers(value: Any, converted: Any, where: str) -> None:
+    """Raise InputError where true or false became a number or the reverse, which pydantic lets pass.
+
+    YAML reads yes, no, on and off as true and false.
+    """
+    if isinstance(value, list | tuple) and isinstance(converted, list | tuple):
+        for number, entries in enumerate(zip(value, converted, strict=False)):
+            _require_no_truth_for_numbers(*entries, f"{where}[{number}]")
+    elif isinstance(value, bool | int | float) and isinstance(value, bool) != isinstance(converted, bool):
+        given = str(value).lower() if isinstance(value, bool) else value
+        raise InputError(f"{where}: {NEEDED[type(converted).__name__]} is needed, not {given}")
 
 
 # The start of pydantic's name of an error, to what is needed in its place.

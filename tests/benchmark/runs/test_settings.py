@@ -26,6 +26,10 @@ def test_an_unknown_warm_start_is_one_line_that_names_the_setting():
     ("kind", "given", "message"),
     [
         (int, 1.5, "a whole number is needed, not 1.5"),
+        (int | None, True, "a whole number is needed, not true"),
+        (float, False, "a number is needed, not false"),
+        (tuple[float, ...], [0.5, True], "key[1]: a number is needed, not true"),
+        (bool, 1, "true or false is needed, not 1"),
         (int | None, "x", "a whole number is needed, not 'x'"),
         (float, None, "a number is needed, not nothing"),
         (bool, "maybe", "true or false is needed, not 'maybe'"),
