@@ -75,9 +75,7 @@ def finished_scores(plan: Plan, store: Store, records: Sequence[Mapping[str, Any
         for method, shards in plan.score_shards.items()
     }
     frames = [pd.DataFrame(columns=list(SCORE_COLUMNS))]
-    for names, of_run in groupby(
-        records, lambda record: Run(record["dataset"], record["method"], record["seed"])
-    ):
+    for names, of_run in groupby(records, _run_of):
         cases = {str(record["case"]): record for record in of_run}
         for file in filter(Path.exists, scored[names.method]):
             known = read_frame(file, SCORE_COLUMNS)
