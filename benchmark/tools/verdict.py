@@ -111,9 +111,7 @@ def judge(
     if saturated > SATURATED and not given:
         doubts.append(f"{saturated:.0%} of the photo is saturated, and rings start there")
     if lamp_contrast(photo) > LAMPS and not given:
-        doubts.append(
-            "lamps outshine the rest of the photo, and their streaks mislead the search for a kernel"
-        )
+        doubts.append("lamps outshine the rest of the photo, where kernels and these checks often go wrong")
     sentence = _sentence(doubts, agreement, given)
     return Verdict(sentence, not doubts, noise, residual, unexplained, agreement, kernel_size)
 

@@ -47,14 +47,19 @@ def kernels_of(shake):
     return middle, shake.psfs(patch_centres((SIDE, SIDE), (2, 2)), SIZE)
 
 
-def test_a_rolled_camera_is_restored_better_by_a_grid():
-    sharp, blurry, shake = shaken(1.5)
-    middle, kernels = kernels_of(shake)
+def restored_before_and_after(blurry, middle, kernels):
+    """Restore with the kernel of the middle, and again after the parts were compared."""
     deblurring = Deblurring(blurry)
     (one,) = deblurring.find(estimating([middle]), (SIZE,))
     single = deblurring.restored(one)
     deblurring.compare_parts(estimating(kernels))
-    many = deblurring.restored(one)
+    return single, deblurring.restored(one)
+
+
+def test_a_rolled_camera_is_restored_better_by_a_grid():
+    sharp, blurry, shake = shaken(1.5)
+    middle, kernels = kernels_of(shake)
+    single, many = restored_before_and_after(blurry, middle, kernels)
     assert psnr(many.image, sharp) > psnr(single.image, sharp) + 1
     assert many.verdict.residual < single.verdict.residual
     assert "the blur differs over the photo" in many.verdict.sentence
@@ -64,11 +69,7 @@ def test_one_kernel_is_kept_where_the_blur_is_uniform():
     _, blurry, shake = shaken(0)
     middle, kernels = kernels_of(shake)
     assert find_grid(blurry, middle, SIZE, estimating(kernels)) is None
-    deblurring = Deblurring(blurry)
-    (one,) = deblurring.find(estimating([middle]), (SIZE,))
-    single = deblurring.restored(one)
-    deblurring.compare_parts(estimating(kernels))
-    again = deblurring.restored(one)
+    single, again = restored_before_and_after(blurry, middle, kernels)
     np.testing.assert_array_equal(again.image, single.image)
     assert again.verdict == single.verdict
 
