@@ -330,22 +330,38 @@ class Deblurring:
         image = deconvolve(self._clean, kernel, noise, report)
         blurred, said = None, ""
         if self._grid is not None and self._grid[0] is candidate:
-            grid = self._grid[1]
-            said, method = DIFFERENT, per_pixel_method()
-            if grid.own:
-                other = restore_on_grid(self._clean, grid, noise, report)
-                again = blurred_on_grid(luma_of(other), grid)
-                one, many = (
-                    reblur_residual(self._luma, luma_of(each), kernel, clipped=clipped, blurred=seen)
-                    for each, seen in ((image, None), (other, again))
-                )
-                if one is not None and many is not None and many < one:
-                    image, blurred, said = other, again, OWN_KERNELS.format(grid.own, len(grid.kernels))
-            said += f"; for such blur try: blindbench deblur PHOTO --method {method} --out FILE" * bool(
-                method
-            )
+            image, blurred, said = self._by_parts(image, self._grid[1], kernel, clipped, noise, report)
         verdict = self._verdict(candidate, self._luma, clipped, luma_of(image), kernel, self._noise, blurred)
         return Deblurred(image, kernel, replace(verdict, sentence=verdict.sentence + said))
+
+    def _by_parts(
+        self,
+        image: Array,
+        grid: KernelGrid,
+        kernel: Floats,
+        clipped: NDArray[np.bool_],
+        noise: float,
+        report: Report,
+    ) -> tuple[Array, Floats | None, str]:
+        """Restore the photo with the kernels of its parts, and compare with the one kernel's `image`.
+
+        Returns:
+            The image that explains the photo better; its luma blurred again by the grid, None if it is
+            `image`; and what the verdict says of it.
+        """
+        kept, blurred, said = image, None, DIFFERENT
+        if grid.own:
+            other = restore_on_grid(self._clean, grid, noise, report)
+            again = blurred_on_grid(luma_of(other), grid)
+            one, many = (
+                reblur_residual(self._luma, luma_of(each), kernel, clipped=clipped, blurred=seen)
+                for each, seen in ((image, None), (other, again))
+            )
+            if one is not None and many is not None and many < one:
+                kept, blurred, said = other, again, OWN_KERNELS.format(grid.own, len(grid.kernels))
+        if method := per_pixel_method():
+            said += f"; for such blur try: blindbench deblur PHOTO --method {method} --out FILE"
+        return kept, blurred, said
 
     def part(self, candidate: KernelCandidate) -> Array:
         """Return the part (C, h, w) on which a candidate was estimated, of the photo as it was reduced."""
