@@ -18,8 +18,8 @@ CONVERGENCE_COLUMNS = (
     "value",
 )  # fmt: skip
 RUN_COLUMNS = (
-    "dataset", "case", "method", "seed", "status", "reason", "iterations", "seconds", "peak_memory_mib",
-    "device", "weights", "config_hash", "code_version",
+    "dataset", "case", "method", "seed", "status", "reason", "iterations", "seconds", "core_seconds",
+    "peak_memory_mib", "device", "weights", "config_hash", "code_version",
 )  # fmt: skip
 # Some names, such as MS COCO's, and some hashes look like numbers; published numbers stay as printed.
 TEXT_COLUMNS = dict.fromkeys(

@@ -29,9 +29,9 @@ NAME_COLUMNS = (
 )
 # Behind the scores. Columns that hold more than one value are JSON.
 ORIGIN_COLUMNS = (
-    "iterations", "seconds", "peak_memory_mib", "device", "weights", "experiment_seed", "observation_hash",
-    "weights_hash", "code_hash", "settings_hash", "image_sha256", "code_version", "settings", "machine",
-    "versions", "notes",
+    "iterations", "seconds", "core_seconds", "peak_memory_mib", "device", "weights", "experiment_seed",
+    "observation_hash", "weights_hash", "code_hash", "settings_hash", "image_sha256", "code_version",
+    "settings", "machine", "versions", "notes",
 )  # fmt: skip
 JSON_COLUMNS = ("settings", "machine", "versions", "notes")
 

@@ -70,10 +70,15 @@ def in_order(shipped: pd.DataFrame) -> pd.DataFrame:
 
 
 def core_seconds(shipped: pd.DataFrame) -> pd.Series:
-    """Return the seconds of each restoration times its threads; NaN where it ran on a GPU."""
+    """Return the processor time of each restoration; NaN where it ran on a GPU.
+
+    Where none was recorded, the seconds by the clock times threads stand for it, which other work on the
+    machine prolongs.
+    """
     threads = pd.Series([machine["threads"] for machine in shipped.machine], shipped.index, dtype=float)
-    seconds = pd.to_numeric(shipped.seconds, errors="coerce") * threads
-    return seconds.where(shipped.device == "cpu")
+    by_the_clock = pd.to_numeric(shipped.seconds, errors="coerce") * threads
+    recorded = pd.to_numeric(shipped.core_seconds, errors="coerce")
+    return recorded.fillna(by_the_clock).where(shipped.device == "cpu")
 
 
 def best_within(dataset: str, shipped: pd.DataFrame, budgets: Sequence[float] = BUDGETS) -> Section:

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -230,11 +230,32 @@ class _Run:
     """How far a task is: the solver's part of a checkpoint."""
 
     iteration: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # these two as in `Restoration`
+    core_seconds: float = 0.0
     slowed_down: bool = False
     ended: bool = False  # stopped early
     trace: list[dict[str, float | str]] = field(default_factory=list)
     snapshots: list[dict[str, Any]] = field(default_factory=list)  # the fields of `Snapshot`, as tensors
+
+
+class _Spent(NamedTuple):
+    """What a case has taken, or the state of both clocks."""
+
+    seconds: float = 0.0
+    core_seconds: float = 0.0
+
+    def plus(self, other: "_Spent") -> "_Spent":
+        """Add what else was taken."""
+        return _Spent(self.seconds + other.seconds, self.core_seconds + other.core_seconds)
+
+    def minus(self, other: "_Spent") -> "_Spent":
+        """Take off what was taken before, or for something else."""
+        return _Spent(self.seconds - other.seconds, self.core_seconds - other.core_seconds)
+
+
+def _clocks() -> _Spent:
+    """Read both clocks."""
+    return _Spent(time.perf_counter(), time.process_time())
 
 
 class _Case:
@@ -251,11 +272,11 @@ class _Case:
             state: What `set_aside` returned; None: the task's checkpoint counts, if there is any.
             has_stream: Whether its work on a GPU gets a stream of its own.
         """
-        building = time.perf_counter()
+        building = _clocks()
         self.task, self.report, self.problem = task, report, task.build()
-        self.run, self.saved = _resume(task, self.problem, time.perf_counter() - building, state)
-        self.before = self.run.seconds  # of the turns before this one
-        self.began: float | None = None  # when this turn began, by the clock; None between two turns
+        self.run, self.saved = _resume(task, self.problem, _clocks().minus(building), state)
+        self.before = _Spent(self.run.seconds, self.run.core_seconds)  # in the turns before this one
+        self.began: _Spent | None = None  # the clocks at the begin of this turn; None between two turns
         self.stream: torch.cuda.Stream | None = None
         if has_stream and self.problem.device.type == "cuda":
             torch.cuda.synchronize(self.problem.device)  # the build was in the stream of all
@@ -286,13 +307,13 @@ class _Case:
     def results(self, others: "Sequence[_Case]") -> list[Result]:
         """Return the estimates of this case and of others of its kind. Each gets its share of the seconds."""
         assert isinstance(self.problem, Joint)
-        began = time.perf_counter()
+        began = _clocks()
         results = self.problem.estimates([other.problem for other in others])
         if self.problem.device.type == "cuda":
             torch.cuda.synchronize(self.problem.device)
-        share = (time.perf_counter() - began) / len(results)
+        share = _Spent(*(taken / len(results) for taken in _clocks().minus(began)))
         for case in (self, *others):
-            case.before += share
+            case.before = case.before.plus(share)
         return results
 
     def save(self) -> None:
@@ -324,10 +345,10 @@ class _Case:
             self.stage = step.stage
         last = run.iteration == problem.iterations
         if run.iteration in task.snapshots:
-            self.before -= _take_snapshot(run, problem, self._seconds)
+            self.before = self.before.minus(_take_snapshot(run, problem, self._spent))
         if run.iteration % LOG_EVERY and run.iteration != 1 and not last and not step.milestone:
             return None
-        trouble = _log(run, step, self._seconds)
+        trouble = _log(run, step, self._spent)
         if not trouble:
             self.report(_progress(task, problem, run))
             if last or run.ended or step.milestone or run.iteration % CHECKPOINT_EVERY == 0:
@@ -348,7 +369,7 @@ class _Case:
 
     def _result(self, result: Result) -> Restoration:
         run, problem = self.run, self.problem
-        run.seconds = self._seconds()
+        run.seconds, run.core_seconds = self._spent()
         if flaw := _flaw(result, self.task.shape):
             status, reason = flaw
             return replace(_ended(status, run, problem), reason=reason)
@@ -376,22 +397,22 @@ class _Case:
         It keeps `saved`: should the run diverge later, it must go back as far as one that was never
         interrupted.
         """
-        self.run.seconds = self._seconds()
+        self.run.seconds, self.run.core_seconds = self._spent()
         return {"run": vars(self.run), "problem": dict(self.problem.state_dict()), "fallback": self.saved}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Count the seconds of the block as this case's."""
-        self.began = time.perf_counter()
+        """Count what the block takes as this case's."""
+        self.began = _clocks()
         try:
             with self._streamed():
                 yield
         finally:
-            self.before, self.began = self._seconds(), None
+            self.before, self.began = self._spent(), None
 
-    def _seconds(self) -> float:
-        """Return how long the case has taken so far, in its own turns."""
-        return self.before + (0.0 if self.began is None else time.perf_counter() - self.began)
+    def _spent(self) -> _Spent:
+        """Return what the case has taken so far, in its own turns."""
+        return self.before if self.began is None else self.before.plus(_clocks().minus(self.began))
 
     def _streamed(self) -> AbstractContextManager[Any]:
         """Send the block's work to the case's stream."""
@@ -549,13 +570,13 @@ def _flaw_of_kernels(kernels: Tensor) -> str:
     return f"whose sum is {farthest:.4g}, not 1" if abs(farthest - 1) > SUM_ERROR else ""
 
 
-def _log(run: _Run, step: Step, seconds: Callable[[], float]) -> str:
+def _log(run: _Run, step: Step, spent: Callable[[], _Spent]) -> str:
     """Read a step's report from the device, and add it to the trace unless the estimate is useless.
 
     Returns why it is useless; an empty string if it is not.
     """
     loss = step.loss.item()
-    run.seconds = seconds()
+    run.seconds, run.core_seconds = spent()
     trouble = _trouble(step, loss)
     if not trouble:
         run.trace.append({"iteration": run.iteration, "stage": step.stage, "loss": loss})
@@ -583,24 +604,24 @@ def _slowed_down(task: Task, problem: Problem, saved: resume.State) -> tuple[_Ru
     return run, _save(task, run, problem.state_dict())
 
 
-def _take_snapshot(run: _Run, problem: Problem, seconds: Callable[[], float]) -> float:
-    """Add the current estimate to `run`. Returns the seconds that this took."""
+def _take_snapshot(run: _Run, problem: Problem, spent: Callable[[], _Spent]) -> _Spent:
+    """Add the current estimate to `run`. Returns what this took."""
     if problem.device.type == "cuda":
         # Earlier steps must not count as time of the snapshot.
         torch.cuda.current_stream(problem.device).synchronize()
-    began = seconds()
+    began = spent()
     estimate = problem.estimate()
     image, kernels = estimate.image.detach(), estimate.kernels
     run.snapshots.append(
         {
             "iteration": run.iteration,
-            "seconds": began,
+            "seconds": began.seconds,
             "image": (255 * image.clamp(0, 1).float()).round().to(torch.uint8).cpu(),
             # A copy: on the CPU these may be the problem's own tensors, which the next steps change.
             "kernels": None if kernels is None else kernels.detach().float().cpu().clone(),
         }
     )
-    return seconds() - began
+    return spent().minus(began)
 
 
 def _as_array(kernels: Tensor | None) -> Array | None:
@@ -608,16 +629,17 @@ def _as_array(kernels: Tensor | None) -> Array | None:
 
 
 def _resume(
-    task: Task, problem: Problem, building: float, state: resume.State | None = None
+    task: Task, problem: Problem, building: _Spent, state: resume.State | None = None
 ) -> tuple[_Run, resume.State]:
     """Continue from `state`, from the task's checkpoint, or afresh. Returns the run and what to fall back to.
 
-    The seconds spent `building` count once: a state includes those of the first time.
+    What `building` took counts once: a state includes that of the first time.
     """
     if state is None and task.checkpoint is not None:
         state = resume.load(task.checkpoint, task.key)
     if state is None:
-        state = {"run": vars(_Run(seconds=building)), "problem": _copied(problem.state_dict())}
+        run = _Run(seconds=building.seconds, core_seconds=building.core_seconds)
+        state = {"run": vars(run), "problem": _copied(problem.state_dict())}
     fallback: resume.State = state.get("fallback", state)
     return _restored(problem, state), fallback
 
@@ -645,6 +667,7 @@ def _ended(status: Status, run: _Run, problem: Problem, trouble: str = "") -> Re
         trace=tuple(run.trace),
         iterations=run.iteration,
         seconds=run.seconds,
+        core_seconds=run.core_seconds,
         peak_memory_mib=peak,
         device=device_name(problem.device),
         weights=problem.weights,

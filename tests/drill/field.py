@@ -33,7 +33,7 @@ RESULTS = Path("results/drill")
 MADE = ("results", ".snakemake", "datasets/drill", "datasets/.downloads")  # what commands write
 HERE = ("--results", str(RESULTS))
 # Two runs of the same command differ in these: keys of records and columns of tables.
-TIME_LIKE = ("seconds", "minutes", "peak_memory_mib")
+TIME_LIKE = ("seconds", "core_seconds", "minutes", "peak_memory_mib")
 TIME_LINE = "- Trained for "  # of a model card
 UNCOMPARED = ("logs", "benchmarks")  # what jobs write about themselves
 ARCHIVE_FILES = 40

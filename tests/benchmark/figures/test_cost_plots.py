@@ -30,7 +30,7 @@ def frames():
     for method, (values, seconds) in VALUES.items():
         for case, value, taken in zip("ab", values, seconds, strict=True):
             scores.append(("d", "g", case, method, 0, "plain", "psnr", value, ""))
-            runs.append(("d", case, method, 0, "ok", "", 1, taken, 1, "CPU", "", "", ""))
+            runs.append(("d", case, method, 0, "ok", "", 1, taken, taken, 1, "CPU", "", "", ""))
     return (
         pd.DataFrame(scores, columns=list(SCORE_COLUMNS)),
         pd.DataFrame(runs, columns=list(RUN_COLUMNS)),

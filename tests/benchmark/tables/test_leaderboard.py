@@ -60,6 +60,13 @@ def test_the_seconds_of_a_gpu_are_no_core_seconds():
     assert best_within(NAME, frame, budgets=(600,)).rows == [["600 s", "none", "", "", ""]]
 
 
+def test_recorded_processor_time_counts_before_seconds_times_threads():
+    frame = ledger_rows()
+    frame = frame.assign(core_seconds=["3.0" if method == "l0-grad" else "" for method in frame.method])
+    assert set(core_seconds(frame)[frame.method == "l0-grad"]) == {3.0}
+    assert best_within(NAME, frame, budgets=(10,)).rows[0][-1] == "3.0"
+
+
 def test_methods_come_in_order_of_quality_after_the_controls():
     assert list(in_order(ledger_rows()).method.unique()) == [
         *("blurry", "oracle", "l0-fast", "l0-grad", "selfdeblur", "given-kernel@theirs")

@@ -207,9 +207,15 @@ def test_snapshots_of_diverged_iterations_are_taken_again():
     assert [snapshot.iteration for snapshot in restoration.snapshots] == list(KEPT)
 
 
+def set_clocks(monkeypatch, clock):
+    """Let the wall clock read `clock`, and the processor work a quarter of that time."""
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("time.process_time", lambda: clock[0] / 4)
+
+
 def test_taking_snapshots_takes_no_seconds(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    set_clocks(monkeypatch, clock)
 
     class Timed(Descent):
         def step(self, iteration):
@@ -223,11 +229,12 @@ def test_taking_snapshots_takes_no_seconds(monkeypatch):
     restoration = run(task("a", lambda: Timed(iterations=25), snapshots=(5, 20)))["a"]
     assert [snapshot.seconds for snapshot in restoration.snapshots] == [5, 20]
     assert restoration.seconds == 25 + 10  # the read-out counts
+    assert restoration.core_seconds == (25 + 10) / 4
 
 
 def test_seconds_count_the_build_once(tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    set_clocks(monkeypatch, clock)
     path = tmp_path / "checkpoint.pt"
 
     class Timed(Descent):
@@ -249,7 +256,9 @@ def test_seconds_count_the_build_once(tmp_path, monkeypatch):
     assert run(task("a", Timed))["a"].seconds == 7 + 150
     with pytest.raises(Killed):
         run(task("a", Dying, path))
-    assert run(task("a", Timed, path))["a"].seconds == 7 + 150
+    resumed = run(task("a", Timed, path))["a"]
+    assert resumed.seconds == 7 + 150
+    assert resumed.core_seconds == (7 + 150) / 4
 
 
 def test_a_finished_checkpoint_is_read_out_without_another_step(tmp_path):
