@@ -60,7 +60,7 @@ def _dataset_files(dataset: str, rows: pd.DataFrame, store: Store) -> str:
     _write_table(dataset, table.numbers, page, store)
     out = store.figure(f"{dataset}-scores")
     score_plot(table.definition, table.numbers, table.scores, out, "", weights_behind(table.runs))
-    budgets = Page("", [best_within(dataset, rows)])
+    budgets = Page("", [best_within(dataset, rows, table)])
     return f"{budgets.markdown()}\n{page.markdown()}"
 
 

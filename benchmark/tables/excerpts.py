@@ -18,7 +18,9 @@ and so has the table of the best method within some core-seconds:
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 from tabulate import tabulate
@@ -26,7 +28,7 @@ from tabulate import tabulate
 from benchmark.core.types import InputError
 from benchmark.runs.names import short_label, weights_behind
 from benchmark.scoring.ledger import is_ledger, read_shipped
-from benchmark.tables.leaderboard import best_within, in_order, of_dataset, standings
+from benchmark.tables.leaderboard import Standings, best_within, in_order, of_dataset, standings
 from benchmark.tables.page import Cell
 from benchmark.tables.sections import table_page
 from benchmark.tables.timings import timings
@@ -48,16 +50,21 @@ def filled(page: str, root: Path) -> str:
         InputError: A file or a dataset is missing, or a table asks for a column that there is not.
     """
 
+    known: dict[tuple[str, ...], _Shipped] = {}  # tables take seconds, and a page shows some of them twice
+
     def compiled(match: re.Match[str]) -> str:
         comment, kind, of, files, table = match.groups()
         paths = [root / name.strip() for name in files.split(",")]
         if kind == "times by":
             return f"{comment}{timings(paths[0], of)}\n"
+        if (of, files) not in known:
+            known[of, files] = _Shipped.read(of, paths)
+        shipped = known[of, files]
         if kind == "best per budget on":
-            section = best_within(of, of_dataset(of, read_shipped(paths[0]), str(paths[0])))
+            section = best_within(of, shipped.rows, shipped.table)
             return f"{comment}{_pipe(section.rows, section.headings)}\n"
         headings = [cell.strip() for cell in table.splitlines()[0].strip("|").split("|")]
-        return f"{comment}{excerpt(of, paths, headings)}\n"
+        return f"{comment}{_excerpt(shipped, headings, str(paths[0]))}\n"
 
     return _TABLE.sub(compiled, page)
 
@@ -70,39 +77,55 @@ def tables_of(page: str) -> list[tuple[str, list[str]]]:
     ]
 
 
-def excerpt(dataset: str, paths: list[Path], headings: list[str]) -> str:
-    """Compile columns of a dataset's table from shipped scores.
+@dataclass(frozen=True)
+class _Shipped:
+    """The shipped scores of a dataset, and their table."""
+
+    rows: pd.DataFrame
+    table: Standings
+
+    @classmethod
+    def read(cls, dataset: str, paths: list[Path]) -> Self:
+        """Read the rows of a dataset; later files add the methods that earlier ones lack.
+
+        Raises InputError where a file is missing or has no such dataset.
+        """
+        rows = pd.DataFrame()
+        for path in paths:
+            more = of_dataset(dataset, read_shipped(path), str(path))
+            more = in_order(more) if is_ledger(path) else more
+            known = set(rows["method"]) if len(rows) else set()
+            rows = pd.concat([rows, more[~more.method.isin(known)]], ignore_index=True)
+        return cls(rows, standings(dataset, rows))
+
+
+def _excerpt(shipped: _Shipped, headings: list[str], where: str) -> str:
+    """Lay out columns of a table.
 
     Args:
-        dataset: A dataset, or <dataset>@<condition>.
-        paths: The files; the later ones add the methods that the earlier ones lack.
+        shipped: The scores and their table.
         headings: The columns to show, as the workflow's tables have them, or SECONDS.
+        where: Names the scores in messages.
 
     Returns:
         The table as Markdown, its best values bold, the label of pre-trained weights behind a method's title.
 
     Raises:
-        InputError: A file is missing or has no such dataset, or there is no such column.
+        InputError: There is no such column.
     """
-    shipped = pd.DataFrame()
-    for path in paths:
-        more = of_dataset(dataset, read_shipped(path), str(path))
-        more = in_order(more) if is_ledger(path) else more
-        known = set(shipped["method"]) if len(shipped) else set()
-        shipped = pd.concat([shipped, more[~more.method.isin(known)]], ignore_index=True)
-    table = standings(dataset, shipped)
+    table = shipped.table
     (section,) = table_page(table.numbers, table.definition).sections
     known_headings = [*(_text(heading) for heading in section.headings), SECONDS]
     columns = []
     for heading in headings:
         if heading not in known_headings:
-            raise InputError(f"{paths[0]}: no column '{heading}'; there are {', '.join(known_headings)}")
+            raise InputError(f"{where}: no column '{heading}'; there are {', '.join(known_headings)}")
         columns.append(known_headings.index(heading))
     labels = {
         table.titles[method]: f" (`{short_label(label)}`)"
         for method, label in weights_behind(table.runs).items()
     }
-    seconds = pd.to_numeric(shipped.seconds).groupby(shipped.title).median()
+    seconds = pd.to_numeric(shipped.rows.seconds).groupby(shipped.rows.title).median()
     whole = [[*map(_text, row), f"{seconds[_text(row[0])]:.1f}"] for row in section.rows]
     rows = [[row[column] for column in columns] for row in whole]
     rows = [[title + labels.get(title, ""), *values] for title, *values in rows]

@@ -81,7 +81,9 @@ def core_seconds(shipped: pd.DataFrame) -> pd.Series:
     return recorded.fillna(by_the_clock).where(shipped.device == "cpu")
 
 
-def best_within(dataset: str, shipped: pd.DataFrame, budgets: Sequence[float] = BUDGETS) -> Section:
+def best_within(
+    dataset: str, shipped: pd.DataFrame, table: Standings, budgets: Sequence[float] = BUDGETS
+) -> Section:
     """Lay out the best method within each budget of core-seconds.
 
     A method lies within a budget if its median case does. Only methods with a score in every case of the
@@ -90,9 +92,9 @@ def best_within(dataset: str, shipped: pd.DataFrame, budgets: Sequence[float] = 
     Args:
         dataset: A dataset, or <dataset>@<condition>.
         shipped: Its rows, from `benchmark.scoring.ledger.read_shipped`. Their first metric counts.
+        table: Their table, from `standings`.
         budgets: The budgets, from the smallest.
     """
-    table = standings(dataset, shipped)
     metric = METRICS[metrics_of(shipped)[0]]
     cells = table.numbers[(table.numbers.metric == metric.name) & (table.numbers.role == "method")]
     whole = cells[cells.complete.eq(True) & (cells.cases == cells.asked_cases)]

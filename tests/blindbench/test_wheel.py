@@ -122,7 +122,7 @@ def test_a_photo_is_deblurred(copy):
 
 
 def test_a_config_is_planned_and_its_jobs_are_listed(copy):
-    code, output, error = copy.blindbench("plan", "config/robust.yaml")  # one that ships
+    code, output, error = copy.blindbench("plan", "config/figures.yaml")  # one that ships
     assert (code, error) == (0, "")
     assert re.search(r"^\w+ +demo-\S+ +\d+ +\d+", output, re.MULTILINE)
     shutil.copy(ROOT / "config/demo.yaml", copy.folder / "mine.yaml")

@@ -1,6 +1,6 @@
 """Many cases in one process: memory and open files stay as they are.
 
-`make test` takes 40 cases, the drill as many as BLINDBENCH_SOAK says.
+`make test` takes 24 cases, the drill as many as BLINDBENCH_SOAK says.
 """
 
 import gc
@@ -20,7 +20,7 @@ from benchmark.runs.shards import Part
 from benchmark.runs.store import Store
 from benchmark.scoring.scores import score_method
 
-CASES = int(os.environ.get("BLINDBENCH_SOAK", "40"))
+CASES = int(os.environ.get("BLINDBENCH_SOAK", "24"))
 WARM_UP = 0.4  # of the cases: caches fill, and the allocator keeps what it has
 SETTINGS = {
     "selfdeblur": {"iterations": 3, "channels": 4, "skip_channels": 2, "scales": 2},

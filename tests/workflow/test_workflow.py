@@ -323,12 +323,9 @@ def test_kill_9_at_any_moment_continues_to_the_same_tables(finished, tmp_path):
     moments = [
         ("observations/*/camera.npz", "group"),
         ("restorations/*/selfdeblur/seed*/camera/checkpoint.pt", "main alone"),
-        ("restorations/*/selfdeblur/seed*/astronaut/checkpoint.pt", "group"),
-        ("restorations/*/*/seed*/*/run.json", "main alone"),
         ("scores/*/*.csv", "group"),
         ("scores.csv", "main alone"),
-        ("tables/*.md", "group"),
-    ]
+    ]  # `make drill` kills at a hundred others
     kills = 0
     for pattern, victim in moments:
         known = matches(checkout.results, pattern)
@@ -338,7 +335,7 @@ def test_kill_9_at_any_moment_continues_to_the_same_tables(finished, tmp_path):
             kill(process.pid, signal.SIGKILL)
             kills += 1
         process.wait()
-    assert kills >= 5
+    assert kills >= 3
     done = checkout.run()
     assert done.returncode == 0, done.stderr
     assert checkout.tables() == finished.tables()
