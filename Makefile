@@ -27,11 +27,12 @@ help:
 	@echo "make gpu          nine minutes of a GPU: tests, times, two full-size cases, a training (GPU=cpu: a rehearsal)"
 	@echo "make clean        delete results/ but what ships with the repository (keeps .venv)"
 
+# Without --no-compile pip compiles 20,000 modules, of which few are ever imported.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "BlindBench needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[test]'
 	@touch $@
 
 tables figures: $(VENV)/.installed
