@@ -79,8 +79,13 @@ def check_method_command(
 
 @app.command()
 def pretrain(
-    name: Annotated[str, typer.Argument(help="A training, such as decoder. A wrong name lists all.")],
-    kernel_size: Annotated[int | None, typer.Option(help="Side of the kernels, in pixels.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A training, such as decoder.")] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Show all trainings, and what those that ship cost and are worth.")
+    ] = False,
+    kernel_size: Annotated[
+        str | None, typer.Option(help="Side of the kernels, in pixels; any: one network for all up to 75.")
+    ] = None,
     images: Annotated[
         list[str] | None,
         typer.Option(help="A folder of photographs, <source> or <source>/<folder>; again for more of them."),
@@ -117,9 +122,15 @@ def pretrain(
     """
     from benchmark.core.console import reporting
     from benchmark.pretraining.job import Job, Order, pretrain
+    from benchmark.pretraining.listing import listing
     from benchmark.runs.machine import claimed_device, prepare
 
-    overrides = given_settings(set_, kernel_size=kernel_size)
+    if list_:
+        typer.echo(listing())
+        return
+    if name is None:
+        raise InputError("pretrain: give the name of a training; --list shows all")
+    overrides = given_settings([*[f"kernel_size={kernel_size}"] * (kernel_size is not None), *(set_ or ())])
     order = Order(
         name, overrides, images=tuple(images or ()), pairs=tuple(pairs or ()), terms=data_terms,
         steps=steps, minutes=max_minutes, seed=seed, remark=remark, half=half,

@@ -115,7 +115,8 @@ def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case
         scene = _cropped(_shipped(entry.photograph), entry, (extent, extent), dataset.path)
     else:
         files = dataset.content.get("files", {})
-        scene = _square(read_image(dataset.file(entry.sharp)), files.get("side"))
+        sharp = _reduced(read_image(dataset.file(entry.sharp)), dataset.content.get("reduce", 1))
+        scene = _square(sharp, files.get("side"))
         if "crop" in files:
             scene = _central_square(scene, files["crop"] + extent - 1, entry, dataset.path)
     shake = None
@@ -243,6 +244,15 @@ def _central_square(image: Array, side: int, entry: Entry, path: Path) -> Array:
             f"{image.shape[1]} x {image.shape[2]}; make it smaller"
         )
     return central_crop(torch.from_numpy(image), (side, side)).numpy().copy()
+
+
+def _reduced(image: Array, factor: int) -> Array:
+    """Average an image (C, H, W) over squares of `factor` pixels; what is left at the border is cut off."""
+    channels, height, width = image.shape
+    rows, columns = height // factor, width // factor
+    cut = image[:, : rows * factor, : columns * factor]
+    means: Array = cut.reshape(channels, rows, factor, columns, factor).mean((2, 4), dtype=np.float32)
+    return means
 
 
 def _square(image: Array, side: int | None) -> Array:

@@ -17,6 +17,7 @@ from benchmark.data.case_lists import Entry, Folders, count_of, entries_of
 
 FOLDER = shipped("datasets")
 OTHERS = ("sources", "conditions")  # YAML files beside the descriptors
+CHANGED = ("noise", "stretch", "declared_size", "reduce")  # keys of a descriptor that a condition replaces
 
 
 @dataclass(frozen=True)
@@ -220,5 +221,10 @@ def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:
             )
         level = condition.get("size_level", level)
         content["caption"] = f"{content['caption']} {condition['caption']}"
-        content |= {key: condition[key] for key in ("noise", "stretch", "declared_size") if key in condition}
+        content |= {key: condition[key] for key in CHANGED if key in condition}
+        if "reduce" in condition and "photograph" in next(iter(content.get("cases", [{}]))):
+            raise InputError(
+                f"{dataset.name}: its photographs are cropped as the descriptor says; only images from files "
+                f"are reduced, so leave out @{name}"
+            )
     return replace(dataset, content=content, size_level=level)

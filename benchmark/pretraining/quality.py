@@ -25,7 +25,8 @@ def quality(evidence: Evidence, report: Report) -> Quality:
         For each network or yardstick its numbers:
 
         - similarity, similarity_low: median and 10 % quantile of `kernel_similarity`;
-          misplaced: median of `misplaced_mass`; cases: how many kernels these are from.
+          misplaced: median of `misplaced_mass`; cases: how many kernels these are from. Where the sizes of
+          the kernels are known, also for each size alone.
         - ratio, success: median error ratio of restored crops, and the share of at most `SUCCESS`.
         - correlation: mean over all pairs of samples, without a shift. A generator whose samples are much
           more alike than real kernels has collapsed.
@@ -46,13 +47,18 @@ def _similarities(evidence: Evidence) -> Quality:
     numbers: Quality = {}
     for name, kernels in evidence.estimates.items():
         pairs = list(zip(kernels, evidence.truth, strict=False))
-        similarities = [kernel_similarity(*pair) for pair in pairs]
-        numbers[name] = {
-            "cases": len(pairs),
-            "similarity": float(np.median(similarities)),
-            "similarity_low": float(np.quantile(similarities, 0.1)),
-            "misplaced": float(np.median([misplaced_mass(*pair) for pair in pairs])),
-        }
+        similarities = np.array([kernel_similarity(*pair) for pair in pairs])
+        misplaced = np.array([misplaced_mass(*pair) for pair in pairs])
+        sizes = np.array(evidence.sizes[: len(pairs)])
+        groups = {name: np.ones(len(pairs), bool)}
+        groups |= {f"{name}, {size} px": sizes == size for size in dict.fromkeys(evidence.sizes)}
+        for group, chosen in groups.items():
+            numbers[group] = {
+                "cases": int(chosen.sum()),
+                "similarity": float(np.median(similarities[chosen])),
+                "similarity_low": float(np.quantile(similarities[chosen], 0.1)),
+                "misplaced": float(np.median(misplaced[chosen])),
+            }
     return numbers
 
 

@@ -98,10 +98,11 @@ def _checked(kind: Any, value: Any, where: str) -> Any:
     try:
         converted = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
+        first, *others = error.errors()
         # A place is a number in a list; a name is that of an alternative type.
         place = where + "".join(f"[{step}]" for step in first["loc"] if isinstance(step, int))
-        raise InputError(f"{place}: {_sentence(first)}") from error
+        words = [other["ctx"]["expected"] for other in others if other["type"] == "literal_error"]
+        raise InputError(f"{place}: {_sentence(first, *words)}") from error
     _require_no_truth_for_numbers(value, converted, where)
     return converted
 
@@ -131,8 +132,11 @@ NEEDED = {
 }
 
 
-def _sentence(error: ErrorDetails) -> str:
-    """Say in plain words what pydantic found wrong, for the errors that settings can have."""
+def _sentence(error: ErrorDetails, *words: str) -> str:
+    """Say in plain words what pydantic found wrong, for the errors that settings can have.
+
+    `words` are the texts, in quotes, that would do in place of what is needed.
+    """
     given = error["input"]
     if error["type"] == "literal_error":
         known = re.findall("'([^']*)'", error["ctx"]["expected"])
@@ -144,4 +148,4 @@ def _sentence(error: ErrorDetails) -> str:
     needed = NEEDED.get(error["type"].partition("_")[0])
     if needed is None:
         return error["msg"]
-    return f"{needed} is needed, not {'nothing' if given is None else repr(given)}"
+    return f"{' or '.join((needed, *words))} is needed, not {'nothing' if given is None else repr(given)}"

@@ -8,6 +8,7 @@ correlation form.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,20 @@ OFFICIAL = {
 _ADDING = {0: (4, 1), 1: (5, 1), 2: (6, 1), 3: (5, 0)}
 
 
+# What a generator serves: kernels of about its own size, or all kernels up to the largest published size.
+Size = int | Literal["any"]
+SMALLEST_OF_ANY = 11  # kernel size that the one for all sizes is trained for
+
+
+def side(size: Size) -> int:
+    """Return the side of the kernels of the generator for `size`.
+
+    >>> side(31), side("any")
+    (31, 75)
+    """
+    return max(OFFICIAL) if size == "any" else size
+
+
 def layers_for(size: int) -> Layers:
     """Return the layers for kernels of `size`: the published ones, or others by their pattern.
 
@@ -87,12 +102,17 @@ def serving(declared: int) -> int:
     )
 
 
-def served_by(size: int) -> tuple[int, ...]:
-    """Return the odd kernel sizes, from 7 on, for which `serving` chooses a generator of `size`.
+def served_by(size: Size) -> tuple[int, ...]:
+    """Return the odd kernel sizes that a generator for `size` is trained for.
 
-    >>> served_by(45)
-    (33, 35, 37, 39, 41, 43, 45)
+    They are those for which `serving` chooses it, from 7 on; of the generator for all sizes those from
+    SMALLEST_OF_ANY on.
+
+    >>> served_by(45), served_by("any")[:3]
+    ((33, 35, 37, 39, 41, 43, 45), (11, 13, 15))
     """
+    if size == "any":
+        return tuple(range(SMALLEST_OF_ANY, side(size) + 1, 2))
     smaller = max((official for official in OFFICIAL if official < size), default=5)
     return tuple(range(smaller + 2, size + 1, 2))
 

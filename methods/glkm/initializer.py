@@ -12,6 +12,8 @@ from methods.glkm.encoder import KernelEncoder
 from methods.glkm.first_estimates import FINEST, MAPS, cleaned, kernel_estimates
 from methods.glkm.generator import LATENT
 
+REDUCED_AGAIN = 45  # kernel size from which on `FastInitializer` halves its maps once more
+
 
 class Initializer(nn.Module):
     """Maps lumas (B, 1, H, W) in [0, 1], of any size, to latent codes (B, 100, 1, 1)."""
@@ -41,8 +43,10 @@ class FastInitializer(nn.Module):
         super().__init__()
         self.size, self.width = size, width
         self.encoder = KernelEncoder(size)
+        # Of large maps the last layers would otherwise hold most of the weights.
+        again = size >= REDUCED_AGAIN
         side = size
-        for _ in range(3):
+        for _ in range(3 + again):
             side = (side + 1) // 2
         self.layers = nn.Sequential(
             *_convolution(MAPS, width, 1),
@@ -51,6 +55,7 @@ class FastInitializer(nn.Module):
             *_convolution(2 * width, 2 * width, 1),
             *_convolution(2 * width, 4 * width, 2),
             *_convolution(4 * width, 4 * width, 2),
+            *(_convolution(4 * width, 4 * width, 2) if again else ()),
             nn.Flatten(),
             nn.Linear(4 * width * side**2, 16 * width, bias=False),
             nn.BatchNorm1d(16 * width),

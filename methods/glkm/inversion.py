@@ -6,9 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from methods.glkm.generator import Generator
-
 Reduction = Literal["mean", "sum"]
+KernelsOf = Callable[[Tensor], Tensor]  # a generator G, or its part G2, or these with smaller kernels
 
 
 def minimised(start: Tensor, loss: Callable[[Tensor], Tensor], steps: int, rate: float) -> Tensor:
@@ -27,7 +26,7 @@ def minimised(start: Tensor, loss: Callable[[Tensor], Tensor], steps: int, rate:
 
 
 def inverted(
-    generator: Generator,
+    generator: KernelsOf,
     codes: Tensor,
     kernels: Tensor,
     steps: int,
@@ -36,28 +35,23 @@ def inverted(
 ) -> Tensor:
     """Minimise |G(z) - k| over latent codes z: the inner loop of Algorithm 1 of the GLKM paper.
 
+    Or |G2(w) - k| over the feature maps w of the generator's first layer.
+
     Args:
-        generator: G, frozen.
-        codes: where the codes start, (B, 100, 1, 1).
+        generator: G, frozen; or G2.
+        codes: where the codes start, (B, 100, 1, 1); or the feature maps.
         kernels: the kernels k, (B, 1, n, n), correlation form.
         steps: steps of Adam.
         rate: its learning rate.
         reduction: mean or sum of the absolute differences over all pixels and kernels.
 
     Returns:
-        The codes after the last step, (B, 100, 1, 1).
+        The codes, or the feature maps, after the last step.
     """
     return minimised(codes, _difference(generator, kernels, reduction), steps, rate)
 
 
-def inverted_features(
-    generator: Generator, features: Tensor, kernels: Tensor, steps: int, rate: float
-) -> Tensor:
-    """Minimise |G2(w) - k|, summed, over the feature maps w of the generator's first layer, as `inverted`."""
-    return minimised(features, _difference(generator.kernels, kernels, "sum"), steps, rate)
-
-
-def best_inverted(generator: Generator, starts: Tensor, kernels: Tensor, steps: int, rate: float) -> Tensor:
+def best_inverted(generator: KernelsOf, starts: Tensor, kernels: Tensor, steps: int, rate: float) -> Tensor:
     """Invert `kernels` (B, 1, n, n) from each of `starts` (S, B, 100, 1, 1); return the best codes."""
     ends = torch.stack([inverted(generator, codes, kernels, steps, rate, "sum") for codes in starts])
     with torch.no_grad():
@@ -65,9 +59,7 @@ def best_inverted(generator: Generator, starts: Tensor, kernels: Tensor, steps: 
     return ends[misses.argmin(0), torch.arange(len(kernels), device=kernels.device)]
 
 
-def _difference(
-    kernels_of: Callable[[Tensor], Tensor], kernels: Tensor, reduction: Reduction
-) -> Callable[[Tensor], Tensor]:
+def _difference(kernels_of: KernelsOf, kernels: Tensor, reduction: Reduction) -> Callable[[Tensor], Tensor]:
     def loss(latent: Tensor) -> Tensor:
         difference = (kernels_of(latent) - kernels).abs()
         return difference.mean() if reduction == "mean" else difference.sum()

@@ -1,5 +1,6 @@
 """Start the kernel prior of GLKM for an observation: choose its generator and the first latent variables."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,11 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.core.types import NotSupportedError, Observation
-from methods.glkm.generator import LATENT, OFFICIAL, Generator, serving
+from benchmark.blur.kernel_energy import kernel_energy
+from benchmark.core.types import NotSupportedError, Observation, WeightsMissingError
+from methods.classical import pyramid
+from methods.glkm.generator import LATENT, OFFICIAL, SMALLEST_OF_ANY, Generator, serving
 from methods.glkm.inversion import minimised
 from methods.glkm.latent import LatentKernel, Variable
-from methods.glkm.weights import files, label, load_generator, load_initializer
+from methods.glkm.weights import Origin, files, label, load_generator, load_initializer
+from methods.parts.choice import EDGE
 from methods.parts.colour import luma
 from methods.parts.fit import kernel_count
 from methods.parts.kernel_priors.divergence import cross_entropy_of
@@ -19,7 +23,8 @@ from methods.parts.limits import at_least, declared_size, shares
 from methods.parts.warm_start import StartSettings, estimated_kernel, estimator, fit_to, resized
 from methods.parts.weight_files import weights_folder
 
-INITIALIZER, RANDOM = "initializer", "random"  # all other starts are names of methods
+INITIALIZER, RANDOM, AUTO = "initializer", "random", "auto"  # all other starts are names of methods
+CLASSICAL = "l0-grad"  # the method whose kernel `auto` compares with the initializer's
 # Inversion of a given kernel: first by z from several starts, then by w from the best of their ends.
 RESTARTS, CODE_STEPS, CODE_RATE = 4, 300, 0.05  # starts of z, steps of Adam, its rate
 # A narrow generator reaches no kernel exactly, and the kernels of two methods differ by more than this error.
@@ -36,7 +41,8 @@ class LatentSettings:
     # generator: w and the layers behind it.
     variable: Variable = "features"
     # Where the kernel starts. initializer: where that network puts it. random: z ~ N(0, I). Or the name of a
-    # method, such as l0-grad, whose kernel is inverted into the latent variables (not in the paper).
+    # method, such as l0-grad, whose kernel is inverted into the latent variables (not in the paper). auto:
+    # at the initializer's kernel or that of l0-grad, whichever has less energy (not in the paper).
     start: str = INITIALIZER
     # Share of the iterations during which the kernel rests at that start (not in the paper).
     frozen: float = 0.0
@@ -50,7 +56,7 @@ class LatentSettings:
     def __post_init__(self) -> None:
         at_least(0, self, "latent_rate", "logit_rate")
         shares(self, "frozen", "frozen_share")
-        if self.start not in (INITIALIZER, RANDOM):
+        if self.start not in (INITIALIZER, RANDOM, AUTO):
             estimator(self.start)  # raises InputError unless the method estimates kernels
 
     def files(self) -> list[Path]:
@@ -59,10 +65,13 @@ class LatentSettings:
 
     def for_other_priors(self) -> StartSettings:
         """Return the same start for a kernel prior without a generator; null where no method is named."""
-        return StartSettings(self.start, self.frozen) if self.methods_run_first() else StartSettings()
+        first = self.methods_run_first()
+        return StartSettings(first[0], self.frozen) if first else StartSettings()
 
     def methods_run_first(self) -> tuple[str, ...]:
-        """Return the name of the method whose kernel the prior starts at, if any."""
+        """Return the name of the method whose kernel the prior starts at, or may start at, if any."""
+        if self.start == AUTO:
+            return (CLASSICAL,)
         return () if self.start in (INITIALIZER, RANDOM) else (self.start,)
 
 
@@ -96,28 +105,81 @@ def latent_kernel(
         raise NotSupportedError(
             f"no kernel generator serves a kernel size of {declared}; the largest is {max(OFFICIAL)}"
         )
-    generator, origin = load_generator(weights_folder(settings.weights), serving(declared))
-    support = size if origin.size == "any" else (generator.size, generator.size)
+    folder = weights_folder(settings.weights)
+    generator, origin = load_generator(folder, serving(declared))
+    support = support_of(size, generator, origin)
     (height, width), (h, w) = observation.blurry.shape[1:], support
     if height < h or width < w:
         raise NotSupportedError(
             f"the image ({height} x {width}) is smaller than the generator's kernels ({h} x {w})"
         )
     generator.to(device)
-    count, origins, start = kernel_count(observation), [origin], settings.start
-    if start == INITIALIZER:
-        initializer, other = load_initializer(weights_folder(settings.weights), serving(declared))
-        origins.append(other)
-        codes = initializer.to(device)(eight_bit_luma(blurry)[None])
-    else:
-        codes = torch.randn(RESTARTS, LATENT, 1, 1, generator=rng).to(device)
-    if start in (INITIALIZER, RANDOM):
-        codes = codes[:1].expand(count, -1, -1, -1)
-        return LatentKernel(generator, codes, settings.variable, support), label(*origins)
-    if count > 1:
-        raise NotSupportedError("there is no start at another method's kernel for non-uniform blur")
-    kernels = resized(estimated_kernel(start, observation, rng, device), support).to(device)
-    return starting_at(generator, codes, kernels, settings.variable), label(*origins)
+    count = kernel_count(observation)
+
+    def at(codes: Tensor) -> LatentKernel:
+        return LatentKernel(generator, codes[:1].expand(count, -1, -1, -1), settings.variable, support)
+
+    def predicted() -> tuple[LatentKernel, str]:
+        initializer, other = load_initializer(folder, serving(declared), generator)
+        return at(initializer.to(device)(eight_bit_luma(blurry)[None])), label(origin, other)
+
+    def drawn() -> Tensor:
+        return torch.randn(RESTARTS, LATENT, 1, 1, generator=rng).to(device)
+
+    def estimated(name: str) -> tuple[LatentKernel, str]:
+        if count > 1:
+            raise NotSupportedError("there is no start at another method's kernel for non-uniform blur")
+        codes = drawn()
+        kernels = resized(estimated_kernel(name, observation, rng, device), support).to(device)
+        return starting_at(generator, codes, kernels, settings.variable), label(origin)
+
+    if settings.start == INITIALIZER:
+        return predicted()
+    if settings.start == RANDOM:
+        return at(drawn()), label(origin)
+    if settings.start == AUTO:
+        return _least_energy(observation, predicted, lambda: estimated(CLASSICAL))
+    return estimated(settings.start)
+
+
+def support_of(size: tuple[int, int], generator: Generator, origin: Origin) -> tuple[int, int]:
+    """Return the size (h, w) of the kernels that a generator gives for a declared one.
+
+    It is the generator's own, which may be larger. Of a generator for all sizes it is the next odd size, so
+    that its middle stays the middle, but at least SMALLEST_OF_ANY: it was trained for none smaller.
+    """
+    if origin.size != "any":
+        return generator.size, generator.size
+    height, width = (max(SMALLEST_OF_ANY, pyramid.odd(side)) for side in size)
+    return height, width
+
+
+def _least_energy(
+    observation: Observation, *starts: Callable[[], tuple[LatentKernel, str]]
+) -> tuple[LatentKernel, str]:
+    """Return the start whose kernel has the least energy, see `kernel_energy`, of those that there are.
+
+    Raises what the first start raises if there is none.
+    """
+    priors: list[tuple[LatentKernel, str]] = []
+    failures: list[Exception] = []
+    for start in starts:
+        try:
+            priors.append(start())
+        except (NotSupportedError, WeightsMissingError) as error:
+            failures.append(error)
+    if not priors:
+        raise failures[0]
+    if len(priors) == 1:
+        return priors[0]
+    grey = luma(torch.from_numpy(observation.blurry))[0].numpy()
+
+    def energy(start: tuple[LatentKernel, str]) -> float:
+        with torch.no_grad():
+            kernel = start[0]()[0].cpu().numpy()
+        return kernel_energy(grey, kernel, edge=EDGE)
+
+    return min(priors, key=energy)
 
 
 def starting_at(

@@ -6,6 +6,7 @@ training only, `encoder-<n>.safetensors`; or the published files of the predeces
 of the middle of its logits.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import nn
 
 from benchmark.core.types import InputError, WeightsMissingError
 from methods.glkm.encoder import KernelEncoder
-from methods.glkm.generator import OFFICIAL, PUBLISHED_EPS, Generator
+from methods.glkm.generator import PUBLISHED_EPS, Generator, Size, side
 from methods.glkm.initializer import FastInitializer, Initializer
 from methods.parts.weight_files import (
     OWN,
@@ -29,7 +30,6 @@ from methods.parts.weight_files import (
 
 Kind = Literal["generator", "initializer", "encoder"]
 Way = Literal["adversarial", "GLKM-fast"]  # how a generator was trained: as published, or as a decoder
-Size = int | Literal["any"]
 
 PUBLISHED_WIDTH = 64
 _PUBLISHED_FILES = {"generator": "netG_{}.pth", "initializer": "netE_{}.pth"}
@@ -73,7 +73,7 @@ def files(weights: Path) -> list[Path]:
     return sorted(path for pattern in patterns for path in weights.glob(pattern))
 
 
-def path_of(weights: Path, kind: Kind, size: int) -> Path:
+def path_of(weights: Path, kind: Kind, size: Size) -> Path:
     """Return the file of the network for kernels of `size`; without any, the path that ours would have."""
     candidates = [weights / name for name in _names(kind, size)]
     return next((path for path in candidates if path.is_file()), candidates[0])
@@ -88,6 +88,7 @@ def save(
     steps: int,
     remark: str = "",
     half: bool = False,
+    generator: Generator | None = None,
 ) -> Path:
     """Write a network under its name.
 
@@ -99,6 +100,7 @@ def save(
         steps: of the training.
         remark: 'demo' or nothing.
         half: whether to store float16 numbers.
+        generator: for an initializer, the generator whose codes it gives.
 
     Returns:
         The path of the file.
@@ -109,7 +111,7 @@ def save(
     kind = _kind(network)
     metadata = {
         "kind": kind,
-        "kernel_size": str(max(OFFICIAL) if size == "any" else size),
+        "kernel_size": str(side(size)),
         "serves": "all" if size == "any" else "its size",
         "label": remark,
         "way": way,
@@ -121,18 +123,20 @@ def save(
         metadata["bn_eps"] = str(network.bn_eps)
     if isinstance(network, Initializer | FastInitializer):
         metadata["sees"] = _SEES[type(network)]
+    if generator is not None:
+        metadata["generator"] = _fingerprint(generator)
     path = weights / file_name(kind, size)
     save_network(path, network, metadata, half=half)
     return path
 
 
-def load_generator(weights: Path, size: int) -> tuple[Generator, Origin]:
+def load_generator(weights: Path, size: Size) -> tuple[Generator, Origin]:
     """Read the generator for kernels of `size`, frozen. One for all sizes keeps its own, larger size.
 
     Raises WeightsMissingError when there is none, InputError when its file cannot be used.
     """
     stored = _read(weights, "generator", size)
-    own_size, width, bn_eps = size, PUBLISHED_WIDTH, PUBLISHED_EPS
+    own_size, width, bn_eps = side(size), PUBLISHED_WIDTH, PUBLISHED_EPS
     if stored.is_own:
         own_size, width = int(stored.number("kernel_size")), int(stored.number("width"))
         bn_eps = stored.number("bn_eps")
@@ -140,9 +144,21 @@ def load_generator(weights: Path, size: int) -> tuple[Generator, Origin]:
     return network, _origin(stored, size)
 
 
-def load_initializer(weights: Path, size: int) -> tuple[Initializer | FastInitializer, Origin]:
-    """Read the initializer for kernels of `size`, frozen. Raises as `load_generator`."""
+def load_initializer(
+    weights: Path, size: Size, generator: Generator | None = None
+) -> tuple[Initializer | FastInitializer, Origin]:
+    """Read the initializer for kernels of `size`, frozen.
+
+    Raises as `load_generator`, and InputError when it is known to belong to another generator than the given
+    one, whose codes mean other kernels.
+    """
     stored = _read(weights, "initializer", size)
+    meant = stored.metadata.get("generator")
+    if generator is not None and meant and meant != _fingerprint(generator):
+        raise InputError(
+            f"{stored.path}: was trained with another generator than the one beside it; "
+            "get both from one place, or train it again"
+        )
     width = int(stored.number("width")) if stored.is_own else PUBLISHED_WIDTH
     origin = _origin(stored, size)
     if stored.metadata.get("sees") == _SEES[FastInitializer]:
@@ -151,11 +167,19 @@ def load_initializer(weights: Path, size: int) -> tuple[Initializer | FastInitia
     return frozen_network(lambda: Initializer(width), stored), origin
 
 
-def load_encoder(weights: Path, size: int) -> tuple[KernelEncoder, Origin]:
+def load_encoder(weights: Path, size: Size) -> tuple[KernelEncoder, Origin]:
     """Read the encoder for kernels of `size`, frozen. Raises as `load_generator`."""
     stored = _read(weights, "encoder", size)
     own_size = int(stored.number("kernel_size"))
     return frozen_network(lambda: KernelEncoder(own_size), stored), _origin(stored, size)
+
+
+def _fingerprint(generator: Generator) -> str:
+    """Return a hash of a generator's weights, as read from its file."""
+    content = hashlib.sha256()
+    for name, tensor in sorted(generator.state_dict().items()):
+        content.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()[:16]
 
 
 def _kind(network: nn.Module) -> Kind:
@@ -164,17 +188,19 @@ def _kind(network: nn.Module) -> Kind:
     return "encoder" if isinstance(network, KernelEncoder) else "initializer"
 
 
-def _names(kind: Kind, size: int) -> list[str]:
+def _names(kind: Kind, size: Size) -> list[str]:
     """List the names that a file may have, in the order in which they are looked for."""
+    if size == "any":
+        return [file_name(kind, size)]
     published = [_PUBLISHED_FILES[kind].format(size)] if kind in _PUBLISHED_FILES else []
     return [file_name(kind, size), *published, file_name(kind, "any")]
 
 
-def _read(weights: Path, kind: Kind, size: int) -> Stored:
+def _read(weights: Path, kind: Kind, size: Size) -> Stored:
     path = path_of(weights, kind, size)
     if not path.is_file():
         raise WeightsMissingError(
-            f"{weights}: no {kind} for kernels of {size} x {size}; looked for {_listed(_names(kind, size))}. "
+            f"{weights}: no {kind} for kernels of {_sides(size)}; looked for {_listed(_names(kind, size))}. "
             "Train one with `blindbench pretrain`, or put the published file there"
         )
     stored = read_network(path)
@@ -182,18 +208,20 @@ def _read(weights: Path, kind: Kind, size: int) -> Stored:
         stored.require("kind", kind)
         own_size = int(stored.number("kernel_size"))
         if own_size != size and stored.metadata.get("serves") != "all":
-            raise InputError(
-                f"{path}: was trained for kernels of {own_size} x {own_size}, not {size} x {size}"
-            )
+            raise InputError(f"{path}: was trained for kernels of {_sides(own_size)}, not {_sides(size)}")
     return stored
 
 
-def _origin(stored: Stored, size: int) -> Origin:
+def _origin(stored: Stored, size: Size) -> Origin:
     if not stored.is_own:
         return Origin(_NAMES["adversarial"], size, "official")
     way = stored.metadata.get("way", "")
     serves: Size = "any" if stored.metadata.get("serves") == "all" else size
     return Origin(_NAMES.get(way, way), serves, stored.metadata.get("label", ""))
+
+
+def _sides(size: Size) -> str:
+    return "any size" if size == "any" else f"{size} x {size}"
 
 
 def _listed(names: Sequence[str]) -> str:

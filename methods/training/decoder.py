@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from benchmark.core.progress import Report
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
-from methods.glkm.generator import Generator
+from methods.glkm.generator import LATENT, Generator, Size, side
 from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import file_name
 from methods.training.evidence import Evidence
 from methods.training.generator import examine_generator
+from methods.training.held_out import HeldOut
 from methods.training.kernels import INTENSITIES, turned
 from methods.training.loop import Materials
 from methods.training.registry import Training
@@ -35,7 +36,7 @@ WAY: weights.Way = "GLKM-fast"
 class Settings:
     """Our choice for kernels of 31 px; none of these values is in the paper."""
 
-    kernel_size: int = 31
+    kernel_size: Size = 31  # any: one network of 75 px for all sizes up to that
     supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
     intensities: tuple[float, float] = INTENSITIES  # range, of kernels that are drawn for a size of 65 only
     kernels: int = 20_000  # how many are drawn beforehand
@@ -47,6 +48,7 @@ class Settings:
     late_from: float = 0.6
     divergence_weight: float = 1e-3  # of the KL divergence of the latent codes from N(0, I)
     bn_eps: float = 1e-5  # of the generator's batch norms
+    bfloat16: bool = False  # whether layers compute in bfloat16; weights, losses and Adam have float32
 
     def __post_init__(self) -> None:
         check_kernels(self)
@@ -65,8 +67,8 @@ class Decoder:
         self.settings, self.seed, self.steps = settings, seed, settings.steps
         self.label = weights.label(weights.trained(WAY, settings.kernel_size))
         with initialised_from(torch.Generator().manual_seed(seed)):
-            self.generator = Generator(settings.kernel_size, settings.width, settings.bn_eps).to(device)
-            self.encoder = KernelEncoder(settings.kernel_size).to(device)
+            self.generator = Generator(side(settings.kernel_size), settings.width, settings.bn_eps).to(device)
+            self.encoder = KernelEncoder(side(settings.kernel_size)).to(device)
         self.kernels = kernels_for(settings, seed, materials.processes, report).to(device)
         self.networks = nn.ModuleDict({"generator": self.generator, "encoder": self.encoder})
         self.adam = torch.optim.Adam(self.networks.parameters(), lr=settings.rate, fused=True)
@@ -79,9 +81,11 @@ class Decoder:
         set_rate(self.adam, settings.late_rate if share >= settings.late_from else settings.rate)
         chosen = torch.from_numpy(rng.integers(len(self.kernels), size=settings.batch))
         kernels = turned(self.kernels[chosen.to(self.kernels.device)], rng)
-        mean, log_variance = self.encoder(kernels)
-        noise = torch.from_numpy(rng.standard_normal(tuple(mean.shape), np.float32)).to(mean.device)
-        logits = self.generator.logits(self.generator.features(mean + (log_variance / 2).exp() * noise))
+        noise = rng.standard_normal((len(kernels), LATENT, 1, 1), np.float32)
+        with torch.autocast(kernels.device.type, torch.bfloat16, enabled=settings.bfloat16):
+            mean, log_variance = (part.float() for part in self.encoder(kernels))
+            codes = mean + (log_variance / 2).exp() * torch.from_numpy(noise).to(kernels.device)
+            logits = self.generator.logits(self.generator.features(codes)).float()
         reconstruction = kl_divergence(kernels, logits).mean()
         divergence = (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).sum(1).mean() / 2
         self.adam.zero_grad(set_to_none=True)
@@ -106,10 +110,8 @@ class Decoder:
 
     def examine(self, count: int, report: Report) -> Evidence:
         """Compare generated kernels with real ones, and how closely held-out kernels can be reproduced."""
-        settings = self.settings
-        return examine_generator(
-            self.generator, self.encoder, self.kernels, settings.supports, settings.intensities, count, report
-        )
+        held_out = HeldOut.drawn(self.settings, count, self.kernels.device)
+        return examine_generator(self.generator, self.encoder, self.kernels, held_out, self.seed, report)
 
 
 def _weight_files(settings: Settings) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ class Evidence:
     # Kernels (M, h, w) by name, such as real and generated ones: alike if the training went well.
     samples: Mapping[str, Array] = field(default_factory=dict)
     truth: Array | None = None  # held-out kernels (N, h, w)
+    sizes: tuple[int, ...] = ()  # for a generator for all sizes: the known size of each of these
     # Estimates of the first M <= N of these, (M, h, w), by the name of the estimator.
     estimates: Mapping[str, Array] = field(default_factory=dict)
     blurry: Array | None = None  # the images that were estimated from, (N, H, W) in [0, 1]

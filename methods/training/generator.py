@@ -17,12 +17,13 @@ from torch.nn import functional
 from benchmark.core.progress import Progress, Report
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
-from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator
-from methods.glkm.inversion import best_inverted, inverted_features
+from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator, Size, side
+from methods.glkm.inversion import best_inverted, inverted
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import file_name
-from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
-from methods.training.kernels import INTENSITIES, training_kernels
+from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
+from methods.training.held_out import HeldOut
+from methods.training.kernels import INTENSITIES
 from methods.training.loop import Materials, epoch_batch
 from methods.training.registry import Training
 from methods.training.settings import check_kernels, intensities_without_effect, kernels_for
@@ -34,7 +35,7 @@ WAY: weights.Way = "adversarial"
 class Settings:
     """The values of the predecessor's code, but for the scale of the discriminator's input."""
 
-    kernel_size: int = 31
+    kernel_size: Size = 31  # any: one network of 75 px for all sizes up to that
     supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
     intensities: tuple[float, float] = INTENSITIES  # range, of kernels that are drawn for a size of 65 only
     kernels: int = 60_000  # not published; the steps in the published log mean well above 25,600
@@ -62,8 +63,8 @@ class Adversaries:
     def __init__(
         self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
     ) -> None:
-        self.settings, self.seed, size = settings, seed, settings.kernel_size
-        self.label = weights.label(weights.trained(WAY, size))
+        self.settings, self.seed, size = settings, seed, side(settings.kernel_size)
+        self.label = weights.label(weights.trained(WAY, settings.kernel_size))
         self.per_epoch = -(-settings.kernels // settings.batch)  # the last batch may be smaller
         self.steps = settings.epochs * self.per_epoch
         self.scale = settings.input_scale or float(size)
@@ -126,10 +127,8 @@ class Adversaries:
 
     def examine(self, count: int, report: Report) -> Evidence:
         """Compare generated kernels with real ones, and how closely held-out kernels can be reproduced."""
-        settings = self.settings
-        return examine_generator(
-            self.generator, None, self.kernels, settings.supports, settings.intensities, count, report
-        )
+        held_out = HeldOut.drawn(self.settings, count, self.kernels.device)
+        return examine_generator(self.generator, None, self.kernels, held_out, self.seed, report)
 
     def _networks(self) -> Iterator[tuple[str, nn.Module]]:
         yield from (("generator", self.generator), ("discriminator", self.discriminator))
@@ -144,52 +143,60 @@ def examine_generator(
     generator: Generator,
     encoder: KernelEncoder | None,
     kernels: Tensor,
-    supports: tuple[int, ...],
-    intensities: tuple[float, float],
-    count: int,
+    held_out: HeldOut,
+    seed: int,
     report: Report,
 ) -> Evidence:
     """Examine a generator: samples beside real kernels, and how closely it reproduces held-out kernels.
 
-    A held-out kernel is reproduced by the encoder; by inversion of the code, from several random starts; and
-    from the best code by inversion of the feature maps. Afterwards the networks are in eval mode.
+    A held-out kernel is reproduced by the encoder; by inversion of the code, from the encoder's or else from
+    several random starts; and from the best code by inversion of the feature maps. Afterwards the networks
+    are in eval mode, the generator frozen.
 
     Args:
         generator: the generator.
         encoder: its encoder, if it has one.
         kernels: that it was trained on.
-        supports: the setting of the training.
-        intensities: likewise.
-        count: how many held-out kernels to take.
+        held_out: the held-out kernels.
+        seed: of the training.
         report: of the progress.
     """
-    generator.eval()
-    device = kernels.device
+    generator.eval().requires_grad_(False)
+    device, count = kernels.device, len(held_out.kernels)
     report(Progress("examining", 0, 3))
-    held_out = training_kernels(generator.size, supports, count, HELD_OUT_SEED, intensities=intensities).to(
-        device
-    )
-    few = held_out[:INVERTED]
-    rng = np.random.default_rng(HELD_OUT_SEED)
-    random = torch.from_numpy(rng.standard_normal((max(count, SAMPLES), LATENT, 1, 1), np.float32)).to(device)
-    starts = torch.from_numpy(rng.standard_normal((STARTS, len(few), LATENT, 1, 1), np.float32)).to(device)
+    few = held_out.part(0, INVERTED)
+    rng, most = np.random.default_rng(HELD_OUT_SEED), max(count, SAMPLES, STARTS * len(few.kernels))
+    random = torch.from_numpy(rng.standard_normal((most, LATENT, 1, 1), np.float32)).to(device)
+    starts = random[: STARTS * len(few.kernels)].reshape(STARTS, -1, LATENT, 1, 1)
+
+    def truncated(features: Tensor) -> Tensor:
+        return few.within(generator.logits(features))
+
+    def whole(codes: Tensor) -> Tensor:
+        return truncated(generator.features(codes))
+
     estimates = {}
     with torch.no_grad():
-        generated = as_array(generator(random))
+        generated = as_array(generator(random[:SAMPLES]))
+        random_code = as_array(held_out.within(generator.logits(generator.features(random[:count]))))
         if encoder is not None:
-            estimates["encoder"] = as_array(generator(encoder.eval()(held_out)[0]))
+            codes = encoder.eval()(held_out.kernels)[0]
+            estimates["encoder"] = as_array(held_out.within(generator.logits(generator.features(codes))))
+            starts = codes[None, : len(few.kernels)]
     report(Progress("examining", 1, 3, "inversion"))
-    codes = best_inverted(generator, starts, few, INVERSION_STEPS, INVERSION_RATE)
+    codes = best_inverted(whole, starts, few.kernels, INVERSION_STEPS, INVERSION_RATE)
     report(Progress("examining", 2, 3, "inversion"))
-    features = inverted_features(generator, generator.features(codes), few, INVERSION_STEPS, INVERSION_RATE)
+    start = generator.features(codes)
+    features = inverted(truncated, start, few.kernels, INVERSION_STEPS, INVERSION_RATE, "sum")
     with torch.no_grad():
-        estimates["inversion, codes"] = as_array(generator(codes))
-        estimates["inversion, features"] = as_array(generator.kernels(features))
+        estimates["inversion, codes"] = as_array(whole(codes))
+        estimates["inversion, features"] = as_array(truncated(features))
     report(Progress("examining", 3, 3))
     return Evidence(
         samples={"real": as_array(kernels[:SAMPLES]), "generated": generated[:SAMPLES]},
-        truth=as_array(held_out),
-        estimates=estimates | yardsticks(kernels, count) | {"random code": generated[:count]},
+        truth=as_array(held_out.kernels),
+        sizes=held_out.sizes,
+        estimates=estimates | held_out.yardsticks(kernels, seed) | {"random code": random_code},
         pictured=tuple(estimates),
     )
 

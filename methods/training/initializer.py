@@ -20,14 +20,15 @@ from torch.nn import functional
 from benchmark.core.progress import Progress, Report
 from benchmark.core.types import Array, InputError, WeightsMissingError
 from methods.glkm import weights
-from methods.glkm.generator import LATENT, Generator
+from methods.glkm.generator import LATENT, Generator, Size, side
 from methods.glkm.initializer import FastInitializer, Initializer
 from methods.glkm.inversion import Reduction, inverted
 from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import file_name
-from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array, yardsticks
-from methods.training.kernels import INTENSITIES, training_kernels, turned
+from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
+from methods.training.held_out import HeldOut
+from methods.training.kernels import INTENSITIES, turned
 from methods.training.loop import Materials, epoch_batch
 from methods.training.photographs import Photographs, blurred, reflected
 from methods.training.registry import Training
@@ -39,7 +40,7 @@ from methods.training.settings import check_kernels, intensities_without_effect,
 class Settings:
     """The values of the predecessor's code, as the paper leaves most of them out."""
 
-    kernel_size: int = 31
+    kernel_size: Size = 31  # any: one network for all sizes, with the generator for all sizes
     supports: tuple[int, ...] = ()  # sizes that kernels are drawn for; empty: all that the generator serves
     intensities: tuple[float, float] = INTENSITIES  # range, of kernels that are drawn for a size of 65 only
     kernels: int = 60_000  # how many are drawn beforehand
@@ -71,6 +72,12 @@ class Settings:
     kernel_loss: Literal["l1", "kl"] = "l1"  # mean absolute error, or KL(k || G(E(y)))
     kernel_weight: float = 1.0  # of the kernel loss
     latent_weight: float = 0.1  # lambda of equation (4)
+    bfloat16: bool = False  # whether layers compute in bfloat16; weights, losses and Adam have float32
+
+    @property
+    def side(self) -> int:
+        """The side of the generator's kernels, px."""
+        return side(self.kernel_size)
 
     @property
     def encodes(self) -> bool:
@@ -79,8 +86,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_kernels(self)
-        if self.crop < self.kernel_size:
-            raise ValueError(f"crop must be at least the kernel size {self.kernel_size}, not {self.crop}")
+        if self.crop < self.side:
+            raise ValueError(f"crop must be at least the kernel size {self.side}, not {self.crop}")
 
     def without_effect(self) -> dict[str, str]:
         """Find the settings that change nothing: see `methods.parts.settings.without_effect`."""
@@ -94,12 +101,14 @@ class InitializerTraining:
         self, settings: Settings, materials: Materials, seed: int, device: torch.device, report: Report
     ) -> None:
         """Start a training. Raises InputError when the generator, or a needed encoder, is missing."""
-        self.settings, self.seed, size = settings, seed, settings.kernel_size
+        self.settings, self.seed, size = settings, seed, settings.side
         self.per_epoch = settings.kernels // settings.batch  # the rest is left out
         self.steps = settings.epochs * self.per_epoch
         try:
-            generator, origin = weights.load_generator(materials.weights, size)
-            encoder = weights.load_encoder(materials.weights, size)[0] if settings.encodes else None
+            generator, origin = weights.load_generator(materials.weights, settings.kernel_size)
+            encoder = None
+            if settings.encodes:
+                encoder, _ = weights.load_encoder(materials.weights, settings.kernel_size)
         except WeightsMissingError as error:
             first = "decoder" if settings.encodes else "generator` or `decoder"
             raise InputError(f"{error}: trainings `{first}`") from error
@@ -135,9 +144,10 @@ class InitializerTraining:
             kernels = turned(kernels, rng)
         images = self.blurry(kernels, rng)
         self.initializer.train()
-        codes = self.initializer(images.contiguous(memory_format=self.layout))
-        targets = None if settings.targets == "none" else self.targets(codes.detach(), kernels)
-        losses = collaborative_loss(self.generator, codes, kernels, targets, settings)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=settings.bfloat16):
+            codes = self.initializer(images.contiguous(memory_format=self.layout)).float()
+            targets = None if settings.targets == "none" else self.targets(codes.detach(), kernels).float()
+            losses = collaborative_loss(self.generator, codes, kernels, targets, settings)
         self.adam.zero_grad(set_to_none=True)
         losses["loss"].backward()
         self.adam.step()
@@ -160,7 +170,7 @@ class InitializerTraining:
             exponents = rng.uniform(1 - settings.gamma, 1 + settings.gamma, (len(kernels), 1, 1, 1))
             sharp = sharp ** torch.from_numpy(exponents.astype(np.float32)).to(sharp.device)
         if settings.borders == "reflect":
-            sharp = reflected(sharp, settings.kernel_size)
+            sharp = reflected(sharp, settings.side)
         images = blurred(sharp, kernels)
         return noisy(images, settings.noise, rng) if settings.noise else images
 
@@ -189,7 +199,16 @@ class InitializerTraining:
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the initializer; its way is that of its generator."""
         size = self.settings.kernel_size
-        weights.save(folder, self.initializer, size, way=self.way, steps=steps, remark=remark, half=half)
+        weights.save(
+            folder,
+            self.initializer,
+            size,
+            way=self.way,
+            steps=steps,
+            remark=remark,
+            half=half,
+            generator=self.generator,
+        )
 
     def examine(self, count: int, report: Report) -> Evidence:
         """Predict the kernels of held-out photographs that held-out kernels blur.
@@ -198,37 +217,36 @@ class InitializerTraining:
         8 bits. The upper bound is the kernel that the generator gives for the true kernel's code.
         """
         settings, device = self.settings, self.kernels.device
-        size, crop = settings.kernel_size, settings.crop
+        size, crop = settings.side, settings.crop
         rng = np.random.default_rng(HELD_OUT_SEED)
-        kernels = training_kernels(
-            size, settings.supports, count, HELD_OUT_SEED, intensities=settings.intensities
-        ).to(device)
+        held_out = HeldOut.drawn(settings, count, device)
         photographs = Photographs(self.held_out, crop + size - 1, device)
         self.initializer.eval()
         parts: dict[str, list[Array]] = {"blurry": [], "sharp": [], "initializer": [], self._bound: []}
         for start in range(0, count, AT_ONCE):
             report(Progress("examining", start, count))
-            truth = kernels[start : start + AT_ONCE]
+            part = held_out.part(start, start + AT_ONCE)
+            truth = part.kernels
             sharp = photographs.crops(len(truth), crop + size - 1, rng)
             images = noisy(blurred(sharp, truth), TEST_NOISE, rng)
             margin = size // 2
             with torch.no_grad():
-                estimate = self.generator(self.initializer(images))
+                estimate = part.within(self._logits(self.initializer(images)))
+                bound = part.within(self._logits(self._bounding_codes(truth)))
             parts["blurry"].append(images[:, 0].cpu().numpy())
             parts["sharp"].append(sharp[:, 0, margin : margin + crop, margin : margin + crop].cpu().numpy())
             parts["initializer"].append(as_array(estimate))
-            parts[self._bound].append(as_array(self.generator(self._bounding_codes(truth))))
+            parts[self._bound].append(as_array(bound))
         report(Progress("examining", count, count))
         arrays = {name: np.concatenate(pieces) for name, pieces in parts.items()}
         codes = torch.from_numpy(rng.standard_normal((count, LATENT, 1, 1), np.float32)).to(device)
         with torch.no_grad():
-            random = {"random code": as_array(self.generator(codes))}
-        bound = {self._bound: arrays[self._bound]}
+            random = {"random code": as_array(held_out.within(self._logits(codes)))}
         return Evidence(
-            truth=as_array(kernels),
-            estimates={"initializer": arrays["initializer"]}
-            | bound
-            | yardsticks(self.kernels, count)
+            truth=as_array(held_out.kernels),
+            sizes=held_out.sizes,
+            estimates={name: arrays[name] for name in ("initializer", self._bound)}
+            | held_out.yardsticks(self.kernels, self.seed)
             | random,
             blurry=arrays["blurry"],
             sharp=arrays["sharp"],
@@ -238,7 +256,10 @@ class InitializerTraining:
     def _network(self) -> Initializer | FastInitializer:
         if self.settings.network == "resnet":
             return Initializer(self.settings.width)
-        return FastInitializer(self.settings.kernel_size, self.settings.width)
+        return FastInitializer(self.settings.side, self.settings.width)
+
+    def _logits(self, codes: Tensor) -> Tensor:
+        return self.generator.logits(self.generator.features(codes))
 
     @property
     def _bound(self) -> str:
@@ -269,7 +290,7 @@ def collaborative_loss(
         targets: their codes; None: there are none.
         settings: of the training.
     """
-    logits = generator.logits(generator.features(codes))
+    logits = generator.logits(generator.features(codes)).float()
     if settings.kernel_loss == "l1":
         kernel_term = (logits.flatten(1).softmax(1) - kernels.flatten(1)).abs().mean()
     else:

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from benchmark.core.progress import Report
-from methods.glkm.generator import layers_for
+from methods.glkm.generator import layers_for, served_by, side
 from methods.parts.limits import at_least
 from methods.training.kernels import MOTION_BLUR_AT, SMALLEST, training_kernels
 
@@ -28,12 +28,11 @@ def check_kernels(settings: Any) -> None:
     with such intensities, and enough of these for a batch.
     """
     check_numbers(settings)
-    layers_for(settings.kernel_size)
+    size = side(settings.kernel_size)
+    layers_for(size)
     for support in settings.supports:
-        if support % 2 == 0 or not SMALLEST <= support <= settings.kernel_size:
-            raise ValueError(
-                f"supports must be odd, from {SMALLEST} to {settings.kernel_size}, not {support}"
-            )
+        if support % 2 == 0 or not SMALLEST <= support <= size:
+            raise ValueError(f"supports must be odd, from {SMALLEST} to {size}, not {support}")
     least, largest = settings.intensities
     if not 0 <= least <= largest <= 1:
         raise ValueError(f"intensities must rise from 0 to 1 at most, not {list(settings.intensities)}")
@@ -44,14 +43,19 @@ def check_kernels(settings: Any) -> None:
 def kernels_for(settings: Any, seed: int, processes: int, report: Report) -> Tensor:
     """Draw the kernels that the settings of such a training ask for: see `training_kernels`."""
     return training_kernels(
-        settings.kernel_size,
-        settings.supports,
+        side(settings.kernel_size),
+        supports_of(settings),
         settings.kernels,
         seed,
         processes,
         report,
         settings.intensities,
     )
+
+
+def supports_of(settings: Any) -> tuple[int, ...]:
+    """Return the sizes that such a training draws kernels for."""
+    return settings.supports or served_by(settings.kernel_size)
 
 
 def intensities_without_effect(settings: Any) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Verbs about methods: list, train, measure, investigate."""
 
 import dataclasses
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from benchmark.core.types import InputError
 from benchmark.tools.method_pages import list_settings
 from methods.parts import registry
 from methods.parts.registry import built_in, no_files
+from methods.parts.weight_files import SHIPPED
+from methods.training import registry as trainings
 from tests.benchmark.blur.test_kernel_energy import blurred, motion
 from tests.benchmark.cli.conftest import assert_refused
 
@@ -235,8 +238,14 @@ def test_doctor_finds_the_orientation_without_sharp_images(blindbench, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "pretrain: give the name of a training; --list shows all"),
         (["decodr"], "unknown training 'decodr'. Did you mean 'decoder'?"),
         (["decoder", "--kernel-size", 12], "odd kernel size of at least 13, not 12"),
+        (
+            ["decoder", "--kernel-size", "all"],
+            "decoder.kernel_size: a whole number or 'any' is needed, not 'all'",
+        ),
+        (["decoder", "--set", "kernel_size=any", "--set", "supports=[77]"], "odd, from 7 to 75, not 77"),
         (["decoder", "--max-minutes", 0], "max-minutes must be positive, not 0"),
         (["decoder", "--steps", 0], "steps must be positive"),
         (["decoder", "--seed", -1], "the seed must lie between 0 and"),
@@ -249,6 +258,14 @@ def test_doctor_finds_the_orientation_without_sharp_images(blindbench, tmp_path)
         (["initializer", "--images", "one"], "the only image; at least 2 are needed"),
         (["initializer", "--images", "damaged"], "damaged/a.png: not a photograph that can be read"),
         (["initializer", "--images", "folder"], "no generator for kernels of 31 x 31"),
+        (
+            ["initializer", "--images", "folder", "--kernel-size", "any"],
+            "no generator for kernels of any size; looked for generator-any.safetensors",
+        ),
+        (
+            ["initializer", "--images", "folder", "--kernel-size", "any", "--set", "crop=64"],
+            "crop must be at least the kernel size 75, not 64",
+        ),
     ],
 )
 def test_pretrain_says_what_is_wrong(blindbench, tmp_path, arguments, message):
@@ -259,6 +276,22 @@ def test_pretrain_says_what_is_wrong(blindbench, tmp_path, arguments, message):
             Image.fromarray(image).save(tmp_path / name / f"{index}.png")
     (tmp_path / "damaged" / "a.png").write_text("no image")
     assert_refused(blindbench("pretrain", *arguments, "--out", "out", "--device", "cpu"), message)
+
+
+def test_pretrain_lists_what_trainings_cost_and_are_worth(blindbench):
+    code, output, _ = blindbench("pretrain", "--list")
+    assert code == 0
+    rows = {line.split()[0]: line for line in output.splitlines()[2:]}
+    assert set(rows) == set(trainings.built_in())
+    record = json.loads((SHIPPED / "diffusion-kernel.json").read_text())
+    for said in (
+        record["label"],
+        str(record["steps"]),
+        f"{record['minutes']:g} min, cpu, 1 thread ",
+        f"noise loss: prior {record['quality']['prior']['noise loss']:.3g}, yardstick ",
+    ):
+        assert said in rows["diffusion-kernel"]
+    assert rows["mimo"].split()[-1] == "-"  # none ships
 
 
 def test_pretrain_trains_once(blindbench, tmp_path, monkeypatch):

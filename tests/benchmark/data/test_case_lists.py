@@ -303,6 +303,8 @@ def test_a_condition_changes_noise_or_declared_size_and_nothing_else():
         ),
         ("lai@shot-high", "its blurry images are files, so conditions change the declared size alone"),
         ("lai@size-level-2", "its blurry images are files, so conditions change the declared size alone"),
+        ("lai@half", "its blurry images are files, so conditions change the declared size alone"),
+        ("demo-uniform@half", "only images from files are reduced, so leave out @half"),
         ("lai-sinth", "unknown dataset 'lai-sinth'. Did you mean 'lai-synth'?"),
         ("sources", "unknown dataset 'sources'"),
     ],

@@ -61,6 +61,15 @@ def test_a_stretched_scene_saturates_and_its_truth_is_clipped(folder):
     assert truth.sharp.max() == 1
 
 
+def test_a_condition_halves_the_sharp_image_and_leaves_the_kernel(folder):
+    whole = make_case(levin_synth(folder), "im1_kernel1", 0)
+    half = make_case(levin_synth(folder, name="levin-synth@half"), "im1_kernel1", 0)
+    assert half.scene.shape == (1, 15, 20)  # of 30 x 41
+    np.testing.assert_allclose(half.scene[0, 3, 4], whole.scene[0, 6:8, 8:10].mean(), rtol=1e-6)
+    np.testing.assert_array_equal(half.kernels, whole.kernels)
+    assert half.kernel_size == (5, 5)
+
+
 @pytest.mark.parametrize("boundary", ["zero", "grey", "replicate", "circular"])
 def test_a_blur_of_the_same_size_knows_its_boundary(folder, boundary):
     case = make_case(levin_synth(folder, boundary=boundary), "im1_kernel1", 0)

@@ -25,6 +25,7 @@ from benchmark.pretraining.photographs import collect, read
 from methods.glkm import weights
 from methods.parts.resume import DIGEST_BYTES
 from methods.training import generator as generator_module
+from methods.training import held_out
 from methods.training.kernels import silent
 from tests.conftest import ROOT
 
@@ -87,6 +88,28 @@ def test_training_pays_and_everything_is_written(quick, photographs, tmp_path):
     for said in ("`glkm-fast-13 tiny`", "CC0", "3 photographs", "1 more held out", "--steps 80", "float16"):
         assert said in card
     assert not list(folder.glob("*checkpoint*"))
+
+
+def test_one_network_for_all_sizes_is_judged_at_each(quick, photographs, tmp_path, monkeypatch):
+    monkeypatch.setattr(generator_module, "INVERSION_STEPS", 1)
+    monkeypatch.setattr(held_out, "YARDSTICK", 2)
+    monkeypatch.setattr(pretraining, "HELD_OUT", 9)
+    few = {"kernel_size": "any", "kernels": 8, "batch": 4, "width": 2, "bfloat16": True}
+    decoder = Job.checked(Order("decoder", few, steps=1), tmp_path)
+    assert pretrain(decoder, CPU, 1, silent)
+    settings = {**few, "crop": 80, "targets": "encoder", "network": "fast"}
+    initializer = Order("initializer", settings, (str(photographs),), terms="CC0", steps=1)
+    assert pretrain(Job.checked(initializer, tmp_path), CPU, 1, silent)
+    for stem, judged in (("decoder-any", "inversion, features"), ("initializer-any", "initializer")):
+        rows = quality(tmp_path, stem)
+        assert rows[judged]["cases"] == 9
+        assert {size: rows[f"{judged}, {size} px"]["cases"] for size in held_out.SHOWN} == {
+            size: 1 + (size == 13) for size in held_out.SHOWN
+        }
+        assert rows["mean kernel, 75 px"]["similarity"] > 0
+    network, origin = weights.load_generator(tmp_path, 55)
+    assert (network.size, weights.label(origin)) == (75, "glkm-fast-any")
+    weights.load_initializer(tmp_path, 55, network)  # belongs to it
 
 
 def test_another_order_trains_again(quick, tmp_path):

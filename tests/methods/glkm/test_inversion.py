@@ -1,7 +1,7 @@
 import torch
 
 from methods.glkm.generator import Generator
-from methods.glkm.inversion import best_inverted, inverted, inverted_features
+from methods.glkm.inversion import best_inverted, inverted
 
 
 def generator():
@@ -36,7 +36,7 @@ def test_features_are_inverted_under_the_sum_of_the_differences():
         features = network.features(torch.randn(1, 100, 1, 1))
     variable = features.clone().requires_grad_()
     (gradient,) = torch.autograd.grad((network.kernels(variable) - kernels).abs().sum(), variable)
-    ends = inverted_features(network, features, kernels, steps=1, rate=0.01)
+    ends = inverted(network.kernels, features, kernels, steps=1, rate=0.01, reduction="sum")
     torch.testing.assert_close(
         ends, features - 0.01 * gradient / (gradient.abs() + 1e-8)
     )  # Adam's first step

@@ -86,6 +86,28 @@ def test_a_pair_for_any_size_serves_where_there_is_no_other(tmp_path):
     assert load_generator(tmp_path, 31)[0].size == 31
 
 
+def test_the_pair_for_any_size_is_read_by_that_name_too(tmp_path):
+    generator, encoder = Generator(75, width=2).eval(), KernelEncoder(75).eval()
+    saved(tmp_path, generator, size="any")
+    saved(tmp_path, encoder, size="any")
+    assert torch.equal(load_generator(tmp_path, "any")[0](CODES), generator(CODES))
+    assert load_encoder(tmp_path, "any")[0].size == 75
+    with pytest.raises(WeightsMissingError, match=r"no initializer for kernels of any size; looked for init"):
+        load_initializer(tmp_path, "any")
+
+
+def test_an_initializer_of_another_generator_is_refused(tmp_path):
+    own, other = Generator(31, width=2).eval(), Generator(31, width=2).eval()
+    saved(tmp_path, own, half=True)
+    read, _ = load_generator(tmp_path, 31)
+    saved(tmp_path, Initializer(width=2), generator=read)
+    assert load_initializer(tmp_path, 31, read)[1].size == 31
+    with pytest.raises(InputError, match=r"initializer-31\.safetensors: was trained with another generator"):
+        load_initializer(tmp_path, 31, other)
+    saved(tmp_path, Initializer(width=2))  # of before this was noted
+    load_initializer(tmp_path, 31, other)
+
+
 def test_missing_weights_say_what_was_looked_for_and_what_to_do(tmp_path):
     saved(tmp_path, Generator(31, width=2))
     with pytest.raises(WeightsMissingError, match="no generator for kernels of 55 x 55") as raised:

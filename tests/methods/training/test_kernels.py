@@ -6,10 +6,15 @@ import torch
 from torch.nn import functional
 
 from benchmark.blur.convolution import convolve_valid, rotate_180
+from methods.glkm.latent import LatentKernel
+from methods.training import held_out as held_out_module
 from methods.training import kernels as module
-from methods.training.evidence import as_array, yardsticks
+from methods.training.decoder import Settings as DecoderSettings
+from methods.training.evidence import HELD_OUT_SEED, as_array, yardsticks
+from methods.training.held_out import SHOWN, HeldOut
 from methods.training.kernels import ncc, training_kernels, turned
 from methods.training.photographs import blurred
+from tests.methods.glkm.test_latent import codes, generator
 
 
 def box(kernel):
@@ -32,6 +37,44 @@ def test_kernels_keep_to_the_sizes_they_are_drawn_for():
     for kernel in training_kernels(31, (11,), 30, 0)[:, 0]:
         top, bottom, left, right = box(kernel)
         assert max(bottom - top, right - left) < 11
+
+
+@pytest.mark.parametrize("size", ["any", 31])
+def test_held_out_kernels_of_a_training_for_all_sizes_are_of_each_shown_size_in_turn(size):
+    held_out = HeldOut.drawn(DecoderSettings(kernel_size=size), 20, torch.device("cpu"))
+    if size == 31:
+        assert held_out.sizes == ()
+        assert torch.equal(held_out.kernels, training_kernels(31, (), 20, HELD_OUT_SEED))
+        return
+    assert held_out.sizes == (SHOWN * 3)[:20]
+    extents = []
+    for kernel, known in zip(held_out.kernels[:, 0], held_out.sizes, strict=True):
+        top, bottom, left, right = box(kernel)
+        extents.append(max(bottom - top, right - left) + 1)
+        assert min(top, left) >= (75 - known) // 2
+        assert max(bottom, right) < (75 + known) // 2
+    assert max(extents[:8]) == max(extents[7], extents[6])  # the largest are of the largest sizes
+
+
+def test_a_known_size_is_cut_out_of_the_logits_as_in_use():
+    network, latent = generator(75, width=2), codes(4)
+    held_out = HeldOut(torch.zeros(4, 1, 75, 75), (13, 31, 55, 75)).part(1, 3)
+    logits = network.logits(network.features(latent[1:3]))
+    for kernel, code, size in zip(as_array(held_out.within(logits)), latent[1:3], (31, 55), strict=True):
+        used = LatentKernel(network, code[None], size=(size, size))()[0].detach().numpy()
+        margin = (75 - size) // 2
+        np.testing.assert_allclose(kernel[margin : 75 - margin, margin : 75 - margin], used, rtol=1e-4)
+        assert kernel.sum() == pytest.approx(1, abs=1e-5)
+        assert np.count_nonzero(kernel) == size**2
+
+
+def test_a_yardstick_of_a_known_size_is_of_kernels_of_that_size(monkeypatch):
+    monkeypatch.setattr(held_out_module, "YARDSTICK", 6)
+    held_out = HeldOut(torch.zeros(3, 1, 75, 75), (13, 75, 13))
+    mean = held_out.yardsticks(training_kernels(75, (), 2, 0), 0)["mean kernel"]
+    expected = as_array(training_kernels(75, (13,), 6, 0).mean(0, keepdim=True))[0]
+    np.testing.assert_allclose(mean[[0, 2]], np.stack([expected] * 2), rtol=1e-5)
+    assert np.count_nonzero(mean[1]) > np.count_nonzero(expected)
 
 
 def test_the_seed_decides_and_the_count_does_not():
