@@ -33,6 +33,8 @@ NEEDS = (
 )  # fmt: skip
 MOST_FILES, MOST_BYTES = 8, 16 * 2**20  # of the outputs: what can be taken home
 DAY = "day.json"
+# The trainings that fit into a day, as `<training>-<kernel size>`. Neither needs photographs.
+TRAININGS = ("generator-31", "generator-any", "decoder-31", "decoder-any")
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,27 @@ class Part:
     outputs: Sequence[str]  # files that it writes in the folder of the day
 
 
-def parts(out: Path, device: str = "cuda") -> list[Part]:
+def parts(out: Path, device: str = "cuda", training: str = TRAININGS[0]) -> list[Part]:
     """Return the parts of the day, in order.
 
     Args:
         out: The folder of the day.
         device: cuda; cpu for a rehearsal, a hundredth of everything.
+        training: One of TRAININGS.
     """
     scale = 1.0 if device == "cuda" else 0.01
     on = ["--device", device]
     tests = ["pytest", "-q", "-p", "no:cacheprovider", "-m", "cuda", "tests/cuda"]
     bench = ["benchmark", "bench", "gpu", *on, "--seconds", str(105 * scale), "--out", str(out / "gpu.csv")]
     iterations = ["--iterations", str(round(5000 * scale)), "--out", str(out / "cases.csv")]
-    train = ["benchmark", "pretrain", "generator", "--kernel-size", "31", *on, "--out", str(out), "--half"]
+    name, _, size = training.partition("-")
+    train = ["benchmark", "pretrain", name, "--kernel-size", size, *on, "--out", str(out), "--half"]
     train += ["--max-minutes", str(2.5 * scale)]
     if device == "cpu":
         train += ["--set", "kernels=64", "--set", "width=2", "--set", "batch=8", "--steps", "2"]
-    trained = [f"generator-31.{suffix}" for suffix in ("safetensors", "json", "md", "png")]
+    # A sheet, or the second network: more files than MOST_FILES cannot be taken home.
+    last = f"encoder-{size}.safetensors" if name == "decoder" else f"{training}.png"
+    trained = [f"generator-{size}.safetensors", f"{training}.json", f"{training}.md", last]
     return [
         Part("tests", tests, 120, ["tests.txt"]),
         Part("times", bench, 120, ["gpu.csv"]),
@@ -69,17 +75,23 @@ def parts(out: Path, device: str = "cuda") -> list[Part]:
             Part(method, ["benchmark.tools.gpu_case", method, *on, *iterations], 60, ["cases.csv"])
             for method in FULL_SIZE
         ),
-        Part("generator-31", train, 175, trained),
+        Part(training, train, 175, trained),
     ]
 
 
-def run(out: Path, device: str = "cuda", clock: Callable[[], float] = time.monotonic) -> int:
+def run(
+    out: Path,
+    device: str = "cuda",
+    clock: Callable[[], float] = time.monotonic,
+    training: str = TRAININGS[0],
+) -> int:
     """Do the parts that are not done yet. Returns how many failed or had no time left.
 
     Args:
         out: The folder of the day; made if it is not there.
         device: As in `parts`.
         clock: In seconds.
+        training: One of TRAININGS.
 
     Raises:
         InputError: A package is missing, there is no such device, or the folder cannot be written.
@@ -92,7 +104,7 @@ def run(out: Path, device: str = "cuda", clock: Callable[[], float] = time.monot
     require_writable(out)
     record: dict[str, Any] = {"device": _device(device), "parts": {}} | _record(out)
     began, open_parts = clock(), 0
-    for part in parts(out, device):
+    for part in parts(out, device, training):
         if record["parts"].get(part.name, {}).get("code") == 0:
             print(f"{part.name}: was done before", flush=True)
             continue
@@ -106,7 +118,8 @@ def run(out: Path, device: str = "cuda", clock: Callable[[], float] = time.monot
         write_json(out / DAY, record)
         print(f"{part.name}: {ended['end']} after {ended['seconds']:.0f} s", flush=True)
         open_parts += ended["code"] != 0
-    _tidy(out, [DAY, *(name for part in parts(out, device) for name in part.outputs)])
+    kept = [name for other in TRAININGS for part in parts(out, device, other) for name in part.outputs]
+    _tidy(out, [DAY, *kept])
     return open_parts
 
 
@@ -168,9 +181,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/gpu"))
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"), help="cpu: a rehearsal")
+    parser.add_argument(
+        "--training", default=TRAININGS[0], choices=TRAININGS, help="what is trained at the end"
+    )
     given = parser.parse_args()
     try:
-        sys.exit(1 if run(given.out, given.device) else 0)
+        sys.exit(1 if run(given.out, given.device, training=given.training) else 0)
     except InputError as error:
         print(f"blindbench: {error}", file=sys.stderr)
         sys.exit(2)

@@ -12,7 +12,7 @@ import torch
 
 from benchmark.core.types import InputError
 from benchmark.tools import gpu_day
-from benchmark.tools.gpu_day import DAY, MINUTES, MOST_BYTES, MOST_FILES, parts, run
+from benchmark.tools.gpu_day import DAY, MINUTES, MOST_BYTES, MOST_FILES, TRAININGS, parts, run
 
 
 @pytest.fixture
@@ -60,6 +60,19 @@ def test_the_day_rehearsed(in_process, tmp_path):
     assert run(tmp_path, "cpu") == 0
     assert len(in_process) == 5  # what is done is not done again
     assert len(pd.read_csv(tmp_path / "cases.csv")) == 2
+
+
+@pytest.mark.parametrize("training", TRAININGS)
+def test_other_trainings_take_the_place_of_the_first(in_process, tmp_path, training, monkeypatch):
+    monkeypatch.setattr("methods.training.generator.INVERSION_STEPS", 1)
+    monkeypatch.setattr("methods.training.held_out.YARDSTICK", 2)
+    day = parts(tmp_path, "cpu", training)
+    done = {part.name: {"code": 0} for part in day[:-1]}
+    (tmp_path / DAY).write_text(json.dumps({"parts": done}))
+    assert run(tmp_path, "cpu", training=training) == 0
+    files = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
+    assert files == {DAY, *day[-1].outputs}
+    assert len({DAY, *(name for part in day for name in part.outputs)}) <= MOST_FILES
 
 
 def test_all_limits_together_keep_the_day_within_nine_minutes(tmp_path):
