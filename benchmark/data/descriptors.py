@@ -215,16 +215,27 @@ def _with_conditions(dataset: Dataset, conditions: Sequence[str]) -> Dataset:
         if name not in known:
             raise InputError(f"{dataset.name}: unknown condition '{name}'. {did_you_mean(name, list(known))}")
         condition = known[name]
-        if not dataset.synthesised and condition.keys() - {"caption", "declared_size"}:
+        if not dataset.synthesised and condition.keys() - {"caption", "declared_size", "only_size"}:
             raise InputError(
                 f"{dataset.name}: its blurry images are files, so conditions change the declared size alone"
             )
         level = condition.get("size_level", level)
         content["caption"] = f"{content['caption']} {condition['caption']}"
         content |= {key: condition[key] for key in CHANGED if key in condition}
+        if "only_size" in condition:
+            content["grid"] = _of_size(dataset, content, condition["only_size"])
         if "reduce" in condition and "photograph" in next(iter(content.get("cases", [{}]))):
             raise InputError(
                 f"{dataset.name}: its photographs are cropped as the descriptor says; only images from files "
                 f"are reduced, so leave out @{name}"
             )
     return replace(dataset, content=content, size_level=level)
+
+
+def _of_size(dataset: Dataset, content: Mapping[str, Any], size: int) -> Mapping[str, Any]:
+    """Return the grid of a descriptor with the kernels of one declared size alone."""
+    grid = content.get("grid", {"kernels": {}})
+    kernels = {name: kernel for name, kernel in grid["kernels"].items() if kernel["declared_size"] == size}
+    if not kernels:
+        raise InputError(f"{dataset.name}: no kernel of its grid has a declared size of {size} px")
+    return {**grid, "kernels": kernels}

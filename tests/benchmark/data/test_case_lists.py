@@ -294,6 +294,14 @@ def test_a_condition_changes_noise_or_declared_size_and_nothing_else():
     assert "half of the way" in noisy.content["caption"]
 
 
+def test_a_condition_takes_the_cases_with_kernels_of_one_size():
+    whole, part = find_dataset("lai-synth"), find_dataset("lai-synth@half@kernel-55")
+    assert part.case_ids == [case for case in whole.case_ids if case.endswith("_kernel_03")]
+    assert (part.case_count, part.content["reduce"]) == (25, 2)
+    assert {entry.declared_size for entry in part.entries.values()} == {55}
+    assert find_dataset("lai@kernel-55").case_count == whole.case_count / 4
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -304,6 +312,8 @@ def test_a_condition_changes_noise_or_declared_size_and_nothing_else():
         ("lai@shot-high", "its blurry images are files, so conditions change the declared size alone"),
         ("lai@size-level-2", "its blurry images are files, so conditions change the declared size alone"),
         ("lai@half", "its blurry images are files, so conditions change the declared size alone"),
+        ("levin@kernel-31", "levin@kernel-31: no kernel of its grid has a declared size of 31 px"),
+        ("demo-uniform@kernel-31", "no kernel of its grid has a declared size of 31 px"),
         ("demo-uniform@half", "only images from files are reduced, so leave out @half"),
         ("lai-sinth", "unknown dataset 'lai-sinth'. Did you mean 'lai-synth'?"),
         ("sources", "unknown dataset 'sources'"),
