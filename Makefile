@@ -13,7 +13,6 @@ SOAK ?= 500
 GPU_OUT ?= results/gpu
 WHEELS ?=
 GPU ?= cuda
-GPU_TRAINING ?= generator-31
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 .PHONY: help tables figures performance test site mutants drill gpu clean
 
@@ -66,7 +65,7 @@ drill: $(VENV)/.installed
 # Sets up no .venv: a machine with a GPU may have no internet.
 gpu:
 	$(if $(WHEELS),$(GPU_PYTHON) -m pip install --quiet --no-index --no-deps $(WHEELS)/*.whl)
-	$(GPU_PYTHON) -m benchmark.tools.gpu_day --out $(GPU_OUT) --device $(GPU) --training $(GPU_TRAINING)
+	$(GPU_PYTHON) -m benchmark.tools.gpu_day --out $(GPU_OUT) --device $(GPU)
 
 clean:
 	find results -mindepth 1 ! -name README.md ! -path results/reference ! -path 'results/reference/*.csv.gz' -delete
