@@ -38,13 +38,19 @@ def warp_average(image: Tensor, homographies: Tensor, boundary: Boundary = "repl
     at_once = max(1, SAMPLES_AT_ONCE // image[0].numel())
     total = torch.zeros_like(image)
     for some in homographies.to(image).split(at_once):
-        # Computes the sample positions again in the backward pass instead of keeping them.
-        part = checkpoint(
-            _warp_sum, image, some, _PADDING[boundary], use_reentrant=False, preserve_rng_state=False
-        )
-        assert isinstance(part, Tensor)
-        total = total + part
+        summed = _recomputed_sum if image.requires_grad or some.requires_grad else _warp_sum
+        total = total + summed(image, some, _PADDING[boundary])
     return total / len(homographies)
+
+
+def _recomputed_sum(image: Tensor, homographies: Tensor, padding: str) -> Tensor:
+    """Return `_warp_sum`; the backward pass computes the sample positions again instead of keeping them.
+
+    Only where there is one: the first `checkpoint` of a process loads torch's compiler, which takes a second.
+    """
+    part = checkpoint(_warp_sum, image, homographies, padding, use_reentrant=False, preserve_rng_state=False)
+    assert isinstance(part, Tensor)
+    return part
 
 
 def _warp_sum(image: Tensor, homographies: Tensor, padding: str) -> Tensor:

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tabulate import tabulate
 
-from benchmark.cli.options import ExperimentSeed, page
+from benchmark.cli.options import ExperimentSeed, page, text_table
 from benchmark.core.types import InputError
 
 app = typer.Typer()
@@ -66,9 +65,9 @@ def show_datasets(
     if name is not None:
         typer.echo(page(describe_dataset(name)))
         return
-    typer.echo(tabulate(list_datasets(), headers="keys", tablefmt="simple"))
+    typer.echo(text_table(list_datasets(), headers="keys", tablefmt="simple"))
     widths = [None, 40, 20, None, 40]
-    typer.echo("\n" + tabulate(list_sources(), headers="keys", tablefmt="simple", maxcolwidths=widths))
+    typer.echo("\n" + text_table(list_sources(), headers="keys", tablefmt="simple", maxcolwidths=widths))
     typer.echo("\n[K] marks what is generally known and was not read on the owners' page.")
 
 

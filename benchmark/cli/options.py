@@ -1,13 +1,11 @@
 """Options that several verbs share: their texts, and how their values are read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tabulate import tabulate
 
-from benchmark.core.schema import parse_yaml
 from benchmark.core.types import InputError
 
 Results = Annotated[
@@ -30,6 +28,8 @@ def given_settings(texts: Sequence[str] | None, **options: int | str | None) -> 
     Raises:
         InputError: A text has no equals sign or no YAML value, or a setting is given twice.
     """
+    from benchmark.core.schema import parse_yaml
+
     settings: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     for text in texts or ():
         key, equals, value = text.partition("=")
@@ -41,8 +41,15 @@ def given_settings(texts: Sequence[str] | None, **options: int | str | None) -> 
     return settings
 
 
+def text_table(rows: Iterable[Any], **layout: Any) -> str:
+    """Lay out rows as text by `tabulate`, which is loaded here alone, as it takes a tenth of a second."""
+    from tabulate import tabulate
+
+    return tabulate(rows, **layout)
+
+
 def page(lines: Sequence[tuple[str, str]]) -> str:
     """Write pairs of a heading and a text, one below the other."""
-    return tabulate(
+    return text_table(
         lines, tablefmt="plain", maxcolwidths=[None, 80], break_long_words=False, break_on_hyphens=False
     )

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tabulate import tabulate
 
-from benchmark.cli.options import DEMO, Results, Threads
+from benchmark.cli.options import DEMO, Results, Threads, text_table
 from benchmark.core.progress import IN_WORK
 from benchmark.core.types import InputError, Status
 
@@ -177,7 +176,7 @@ def show_plan(
 def _show(rows: list[dict[str, Any]], columns: int) -> None:
     """Print a table whose last column has long texts."""
     widths = [None] * (columns - 1) + [80]
-    typer.echo(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=widths))
+    typer.echo(text_table(rows, headers="keys", tablefmt="simple", maxcolwidths=widths))
 
 
 @app.command()

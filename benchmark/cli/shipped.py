@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from tabulate import tabulate
 
-from benchmark.cli.options import DEMO, Device
+from benchmark.cli.options import DEMO, Device, text_table
 from benchmark.core.types import InputError
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def verify(
         reporting("verify ·") as report,
     ):
         checks = verify(chosen, Path(folder), target, prepare, report)
-    typer.echo(tabulate(table_of(checks), headers="keys", tablefmt="simple", disable_numparse=True))
+    typer.echo(text_table(table_of(checks), headers="keys", tablefmt="simple", disable_numparse=True))
     for reason in reasons(checks):
         typer.echo(f"blindbench: {reason}", err=True)
     raise typer.Exit(exit_code(checks))

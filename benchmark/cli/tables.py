@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
-from tabulate import tabulate
 
-from benchmark.cli.options import DEMO, Results
+from benchmark.cli.options import DEMO, Results, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +75,7 @@ def explain(
     of_cell = (numbers.dataset == dataset) & (numbers.method == method) & (numbers.metric == metric)
     (cell,) = numbers[of_cell].to_dict("records")
     typer.echo(page(about_number(found, cell)) + "\n")
-    typer.echo(tabulate(restoration_rows(found), headers="keys", tablefmt="simple", disable_numparse=True))
+    typer.echo(text_table(restoration_rows(found), headers="keys", tablefmt="simple", disable_numparse=True))
     records = f"All settings and hashes: run.json below {results / 'restorations' / dataset / method}"
     typer.echo("\n" + "\n".join([*remarks(found.values), records]))
 

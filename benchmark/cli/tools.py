@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from tabulate import tabulate
 
-from benchmark.cli.options import Device, ExperimentSeed, Threads, given_settings, page
+from benchmark.cli.options import Device, ExperimentSeed, Threads, given_settings, page, text_table
 from benchmark.core.types import InputError
 
 app = typer.Typer()
@@ -23,14 +22,14 @@ def show_methods(
     if name is None:
         widths = [None, None, None, 70]
         rows, broken = list_methods()
-        typer.echo(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=widths))
+        typer.echo(text_table(rows, headers="keys", tablefmt="simple", maxcolwidths=widths))
         for sentence in broken:
             typer.echo(f"blindbench: {sentence}", err=True)
         return
     typer.echo(page(describe_method(name)) + "\n")
     settings = list_settings(name)
     if settings:
-        typer.echo(tabulate(settings, headers="keys", tablefmt="simple", maxcolwidths=[None, 30, 70]))
+        typer.echo(text_table(settings, headers="keys", tablefmt="simple", maxcolwidths=[None, 30, 70]))
     else:
         typer.echo("It has no settings.")
 
@@ -164,7 +163,7 @@ def detective(
     with reporting("detective ·") as report:
         table = investigate(pairing.pairs, float(published), metric, report)
     nearest = table.head(rows).round({"value": 4, "difference": 4}).to_dict("records")
-    typer.echo(tabulate(nearest, headers="keys", tablefmt="simple"))
+    typer.echo(text_table(nearest, headers="keys", tablefmt="simple"))
     typer.echo(conclusion(table, published))
 
 
@@ -191,7 +190,7 @@ def match(
     selected = find_dataset(dataset).selected(cases.split(","))
     result = matched(selected, (kernel_files if kernels else restored_images)(path))
     if result.files:
-        typer.echo(tabulate(result.files.items(), headers=["case", "file"], tablefmt="simple") + "\n")
+        typer.echo(text_table(result.files.items(), headers=["case", "file"], tablefmt="simple") + "\n")
     typer.echo(f"{len(result.files)} of {len(selected)} cases have one file.")
     leftovers = {"Without a file": result.missing, "Files of no case": result.unused}
     for title, names in leftovers.items():
@@ -227,16 +226,16 @@ def doctor(
     seen = [read_image(path).astype(float) for path in blurry]
     if not sharp:
         found = energies(seen, kernels)
-        typer.echo(tabulate(found.items(), headers=["kernel file", "energy"], floatfmt=".4f"))
+        typer.echo(text_table(found.items(), headers=["kernel file", "energy"], floatfmt=".4f"))
         typer.echo("\n" + verdict_of(found))
         return
     truth = [read_image(path).astype(float) for path in sharp]
     diagnosis = diagnose_together(list(zip(truth, seen, strict=True)), kernels)
     rows = [(entry.orientation, entry.light, f"{entry.residual:.4f}") for entry in diagnosis.candidates]
-    typer.echo(tabulate(rows, headers=["kernel file", "light", "residual"], tablefmt="simple"))
+    typer.echo(text_table(rows, headers=["kernel file", "light", "residual"], tablefmt="simple"))
     borders = sorted(diagnosis.borders.items(), key=lambda entry: entry[1])
     if borders:
-        typer.echo("\n" + tabulate(borders, headers=["boundary", "residual at the border"], floatfmt=".4f"))
+        typer.echo("\n" + text_table(borders, headers=["boundary", "residual at the border"], floatfmt=".4f"))
     typer.echo("\n" + "\n".join(conclusions(diagnosis)))
 
 

@@ -176,7 +176,7 @@ def find_dataset(name: str, folder: Path = FOLDER) -> Dataset:
     require_safe(name, "dataset")
     base, *conditions = name.split("@")
     path, data = folder / f"{base}.yaml", data_folder() if folder == FOLDER else folder
-    if base not in dataset_names(folder):
+    if base in OTHERS or not path.is_file():
         raise InputError(f"unknown dataset '{base}'. {did_you_mean(base, dataset_names(folder))}")
     content = checked(read_yaml(path), "dataset", str(path))
     dataset = _with_conditions(Dataset(name, path, data, content), conditions)

@@ -11,7 +11,8 @@ from benchmark.core.types import InputError
     [
         ("a: 1\nb: 2\na: 3\n", "line 3, column 1: .*the key 'a' stands in line 1, too; keep one of them"),
         ("m:\n  x: {k: 1, k: 2}\n", "line 2, column 13: .*the key 'k' stands in line 2, too"),
-        ("a: [1\n", "line 2, column 1: not valid YAML"),
+        ("a: [1\n", r"line 2, column 1: not valid YAML \(expected ',' or '\]', but got '<stream end>'"),
+        ("a: [1, 2", "line 1, column 9: not valid YAML"),
     ],
 )
 def test_a_file_that_cannot_be_taken_at_its_word_is_refused(tmp_path, text, message):
@@ -39,13 +40,15 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (BOMB, r"its aliases \(\*name\) stand for more than 100000 entries"),
         ("a: &a [*a]\n", r"its aliases \(\*name\) stand for more"),
         ("[" * 20_000, "nested too deeply"),
+        ("- " * 20_000 + "a", "nested too deeply"),
+        ("".join(f"{' ' * depth}a:\n" for depth in range(2_000)), "nested too deeply"),
         ("a: 2026-99-99\n", "month must be in 1..12"),
         (f"a: {'9' * 5000}\n", "not valid YAML"),
         ("a: !!python/object/apply:os.system [touch x]\n", "could not determine a constructor"),
         ("[a, b]: 1\n", "not valid YAML"),
         ("a: \x00\n", "special characters are not allowed"),
     ],
-    ids=["bomb", "circle", "deep", "date", "number", "code", "list as key", "control character"],
+    ids=["bomb", "circle", "deep", "deep list", "deep map", "date", "number", "code", "list key", "control"],
 )
 def test_a_hostile_file_is_one_line(tmp_path, text, message):
     path = tmp_path / "file.yaml"
