@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.blur.kernel_energy import kernel_energy
+from benchmark.blur.kernel_energy import energy_weight, kernel_energy
 from benchmark.blur.noise_level import noise_sigma
 from benchmark.blur.nonblind import Kernel
 from benchmark.core.faults import fault_behind
@@ -86,6 +86,7 @@ class Choice:
         self.boxes = [observation.kernel_size or size for _, size in self.plan]
         # Energies are compared over the pixels that the largest box leaves.
         self.largest = max(h for h, _ in self.boxes), max(w for _, w in self.boxes)
+        self.weight = energy_weight(self.luma)
         self.turns = [
             (number, part) for number, (each, _) in enumerate(self.plan) for part in range(each.parts)
         ]
@@ -151,6 +152,10 @@ class Choice:
             self.running = self._build(len(self.outcomes))
             self.running.load_state_dict(state["running"])
 
+    def energy(self, kernel: Kernel) -> float:
+        """Compute the energy of a kernel (h, w) of the luma; less is better."""
+        return kernel_energy(self.luma, kernel, self.largest, EDGE, self.weight)
+
     def _ranked(self) -> list[Outcome]:
         """Return the outcomes with a kernel, the least energy first, of equal ones the earlier first."""
         ended = [outcome for outcome in self.outcomes if outcome.kernel is not None]
@@ -183,7 +188,7 @@ class Choice:
             _mean_label(count),
             size=best[0].size,
             seconds=time.process_time() - started,
-            energy=kernel_energy(self.luma, kernel, self.largest, EDGE),
+            energy=self.energy(kernel),
             kernel=torch.from_numpy(kernel),
             weights=", ".join(dict.fromkeys(filter(None, (outcome.weights for outcome in best)))),
             merged=count,
@@ -203,7 +208,7 @@ class Choice:
                 best,
                 label=f"{best.label}, last polish",
                 seconds=time.process_time() - started,
-                energy=kernel_energy(self.luma, kernel, self.largest, EDGE),
+                energy=self.energy(kernel),
                 kernel=torch.from_numpy(kernel),
                 is_last=True,
             )
@@ -228,7 +233,7 @@ class Choice:
                 self.running.step(iteration)
             if part + 1 == parts:
                 kernel = polish(self.luma, _boxed(self.running.estimate(), self.boxes[number]))
-                energy = kernel_energy(self.luma, kernel, self.largest, EDGE)
+                energy = self.energy(kernel)
                 ended = {
                     "energy": energy,
                     "kernel": torch.from_numpy(kernel),

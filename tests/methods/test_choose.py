@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.blur.kernel_energy import ONSET
 from benchmark.core.types import InputError, Observation, Status
 from benchmark.runs.provenance import code_of
 from benchmark.runs.settings import effective
@@ -32,7 +33,7 @@ def test_more_effort_runs_more_candidates():
 def test_the_page_on_choose_has_the_numbers_of_the_code():
     page = " ".join((ROOT / "docs/choose.md").read_text().split())
     assert (EDGE, MERGES, NEAR) == (3.0, (2, 3), 0.01)
-    assert "an edge counts three times" in page
+    assert f"an edge counts three times; where the luma's noise is above {ONSET}, the weight" in page
     assert "merges the two kernels of least energy" in page and "then the three of least energy" in page
     assert "at most 1 % above the least" in page
     assert min(DEFAULT.weights) / FINE == pytest.approx(3)

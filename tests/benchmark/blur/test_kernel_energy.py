@@ -1,14 +1,17 @@
 """The energy of kernels: least for the true one."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
 from skimage import data
 
-from benchmark.blur.kernel_energy import kernel_energy
+from benchmark.blur.kernel_energy import NOISE, ONSET, WEIGHT, energy_weight, kernel_energy
+from benchmark.blur.noise_level import noise_sigma, smooth_sigma
 from benchmark.blur.trajectory import trajectory_kernel
 from benchmark.core.types import InputError
+from tests.conftest import ROOT
 
 
 def blurred(name, kernel, side=100):
@@ -60,3 +63,34 @@ def test_dearer_edges_are_counted_on_the_same_latent_image():
         assert three - two == pytest.approx(two - one)
         shares[name] = two - one
     assert 0 < shares["true"] < shares["spike"] <= 1
+
+
+def with_noise(name, sigma):
+    blurry = blurred(name, motion(1))
+    return blurry + sigma * np.random.default_rng(1).standard_normal(blurry.shape)
+
+
+@pytest.mark.parametrize("name", ["camera", "astronaut", "coins"])
+def test_the_weight_grows_with_the_noise_from_its_onset_on(name):
+    assert energy_weight(with_noise(name, 0.0)) == WEIGHT
+    for sigma in (0.01, 0.02):
+        assert energy_weight(with_noise(name, sigma)) == pytest.approx(WEIGHT * sigma / NOISE, rel=0.2)
+
+
+def test_texture_is_no_noise_where_a_part_is_smooth():
+    image = np.full((128, 128), 0.5)
+    image[:, 32:] += 0.1 * np.random.default_rng(0).standard_normal((128, 96))
+    assert smooth_sigma(image) == 0 and noise_sigma(image) > 0.05
+    noisy = image + 0.01 * np.random.default_rng(1).standard_normal(image.shape)
+    assert smooth_sigma(noisy) == pytest.approx(0.01, rel=0.15)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 50), (3, 3), (7, 40)])
+def test_small_images_have_an_estimate_too(shape):
+    assert np.isfinite(smooth_sigma(np.random.default_rng(0).random(shape)))
+
+
+def test_the_onset_is_what_the_measurements_say():
+    rows = pd.read_csv(ROOT / "docs/results/choose-noise.csv")
+    assert (rows.smooth_sigma[rows.noise >= 0.01] > ONSET).all()
+    assert (rows.smooth_sigma[rows.noise <= 0.005] < ONSET).all()

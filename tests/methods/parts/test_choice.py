@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.blur.kernel_energy import kernel_energy
+from benchmark.blur.kernel_energy import WEIGHT, energy_weight, kernel_energy
 from benchmark.core.faults import MachineError
 from benchmark.core.types import NotSupportedError, Observation, Status
 from methods.parts import choice, registry
@@ -359,3 +359,13 @@ def test_a_wrong_candidate_is_refused_in_one_line(description, message):
     with pytest.raises(ValueError, match=message) as caught:
         Candidate.read(description)
     assert "\n" not in str(caught.value)
+
+
+def test_the_weight_of_its_energies_follows_the_noise():
+    noisy = LUMA + 0.02 * np.random.default_rng(0).standard_normal(LUMA.shape)
+    observation = Observation("test", "case", noisy[None].astype(np.float32), TRUE.shape)
+    candidates = [Candidate.read({"method": "l0-fast"})]
+    made = choice.Choice(candidates, observation, torch.Generator().manual_seed(0))
+    weight = energy_weight(made.luma)
+    assert weight > 5 * WEIGHT
+    assert made.energy(TRUE) == kernel_energy(made.luma, TRUE, TRUE.shape, EDGE, weight)
