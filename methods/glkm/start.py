@@ -120,7 +120,10 @@ def latent_kernel(
         return LatentKernel(generator, codes[:1].expand(count, -1, -1, -1), settings.variable, support)
 
     def predicted() -> tuple[LatentKernel, str]:
-        initializer, other = load_initializer(folder, serving(declared), generator)
+        try:
+            initializer, other = load_initializer(folder, serving(declared), generator)
+        except WeightsMissingError as error:
+            raise WeightsMissingError(f"{error}; or set another start, such as start: {AUTO}") from error
         return at(initializer.to(device)(eight_bit_luma(blurry)[None])), label(origin, other)
 
     def drawn() -> Tensor:
