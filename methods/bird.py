@@ -124,7 +124,7 @@ def _invert(
     prior = image_prior(settings.view)
     view = View(observation, settings.view, device, prior)
     kernel = None if draw_kernel is None else draw_kernel()
-    noise = torch.randn(1, 3, *view.size, generator=rng)
+    noise = torch.randn(view.shape, generator=rng)
     return Inversion(
         view=view,
         kernel=None if kernel is None else kernel.prior.to(device),

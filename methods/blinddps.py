@@ -88,6 +88,7 @@ def problem(
     prior = image_prior(settings.view)
     kernel_prior = priors.load(priors.path_of(settings.kernel_prior, "diffusion-kernel"), "diffusion-kernel")
     side = kernel_prior.side
+    assert side is not None  # as every model of kernels has one
     if observation.kernel_size is not None and max(observation.kernel_size) > side + 1 - side % 2:
         raise NotSupportedError(
             f"the kernel model is for kernels of up to {side} x {side}, not "
@@ -95,7 +96,7 @@ def problem(
         )
     view = View(observation, settings.view, device, prior)
     kernel_prior.network.to(device)
-    image = torch.randn(1, 3, *view.size, generator=rng)
+    image = torch.randn(view.shape, generator=rng)
     kernel = torch.randn(1, 1, side, side, generator=rng)
     noise = generator_from(rng, device)
     return ParallelSampling(
@@ -127,7 +128,7 @@ def glkm_problem(
     prior = image_prior(settings.view)
     view = View(observation, settings.view, device, prior)
     kernel, label = latent_kernel(observation, settings.kernel, rng, device)
-    image = torch.randn(1, 3, *view.size, generator=rng)
+    image = torch.randn(view.shape, generator=rng)
     noise = generator_from(rng, device)
     return ParallelSampling(
         view=view,

@@ -70,7 +70,7 @@ class Inversion:
         Args:
             view: the blurry image and the diffusion model.
             kernel: the prior of one kernel (1, h, w); None: there is no blur.
-            noise: x_T, (1, 3, H, W).
+            noise: x_T, (1, C, H, W).
             settings: of the optimisation.
             kernel_rate: Adam's rate for the kernel prior.
             rest: in so many first iterations the kernel prior does not change.
@@ -87,7 +87,7 @@ class Inversion:
         self.numbers = strided_steps(settings.stride)
 
     def image(self) -> Tensor:
-        """Return g(x_T), (1, 3, H, W) in [-1, 1]."""
+        """Return g(x_T), (1, C, H, W) in [-1, 1]."""
         return ddim_chain(self.noise, self._noise_in, self.numbers)
 
     def step(self, iteration: int) -> Step:

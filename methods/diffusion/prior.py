@@ -1,4 +1,4 @@
-"""Diffusion models as priors, and their files.
+"""Diffusion models and denoisers as priors, and their files.
 
 Published weights (`datasets/sources.yaml` says where they are) are recognised by their tensors. The metadata
 of ours say what they are.
@@ -17,6 +17,7 @@ from benchmark.core.types import InputError, WeightsMissingError
 from methods.diffusion import hub
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
+from methods.diffusion.denoiser import Denoiser, DenoiserLayers, layers_of, noise_of_step
 from methods.diffusion.schedule import Prediction, levels
 from methods.parts.weight_files import (
     SHIPPED,
@@ -28,8 +29,8 @@ from methods.parts.weight_files import (
 )
 
 Kind = Literal["diffusion-image", "diffusion-kernel"]
-Network = AdmUNet | DdpmUNet | hub.HubUNet
-Layers = AdmLayers | DdpmLayers | hub.HubLayers
+Network = AdmUNet | DdpmUNet | hub.HubUNet | Denoiser
+Layers = AdmLayers | DdpmLayers | hub.HubLayers | DenoiserLayers
 
 CHANNELS: Mapping[Kind, int] = {"diffusion-image": 3, "diffusion-kernel": 1}
 _SUBJECT: Mapping[Kind, str] = {"diffusion-image": "images", "diffusion-kernel": "kernels"}
@@ -46,15 +47,20 @@ PUBLISHED: Mapping[str, tuple[Layers, int]] = {
 
 @dataclass(frozen=True)
 class Prior:
-    """A diffusion model, frozen, in eval mode, with the chain of 1000 steps of `schedule.linear_betas`."""
+    """A network that says what noise is in an image of a step of `schedule.linear_betas`' chain of 1000.
+
+    It is frozen and in eval mode.
+    """
 
     network: Network
-    side: int  # of the images that it was trained on, in pixels
+    side: int | None  # of the images that it is for, in pixels; None: any
     label: str  # as in tables
     predicts: Prediction = "noise"
 
     def output(self, images: Tensor, number: int) -> Tensor:
         """Estimate the noise in images (B, C, H, W) of a step; learned variances follow as more channels."""
+        if self.predicts == "residual":
+            return noise_of_step(self.network, images, levels()[number])
         steps = torch.full((len(images),), number, device=images.device)
         output: Tensor = self.network(images, steps)
         if self.predicts == "velocity":
@@ -72,6 +78,8 @@ def build(layers: Layers) -> Network:
             return DdpmUNet(layers)
         case hub.HubLayers():
             return hub.HubUNet(layers)
+        case DenoiserLayers():
+            return Denoiser(layers)
 
 
 def path_of(setting: str, kind: Kind) -> Path:
@@ -149,9 +157,12 @@ def load(path: Path, kind: Kind) -> Prior:
         )
     stored = read_network(path)
     layers: Layers
+    side: int | None
     predicts: Prediction = "velocity" if stored.metadata.get("tells") == "velocity" else "noise"
     if stored.is_own:
         layers, side, label = _ours(stored)
+    elif denoiser := layers_of(stored.tensors):
+        layers, side, label, predicts = denoiser, None, f"{path.stem} denoiser", "residual"
     else:
         layers, side = PUBLISHED[_recognised(stored)]
         label = f"{path.stem} official"
@@ -167,7 +178,10 @@ def _of_hub(folder: Path, kind: Kind) -> Prior:
 
 
 def _check_channels(path: Path, layers: Layers, kind: Kind) -> None:
-    if layers.in_channels != CHANNELS[kind]:
+    if isinstance(layers, DenoiserLayers) and kind == "diffusion-kernel":
+        raise InputError(f"{path}: a denoiser of images, not a diffusion model of kernels")
+    is_grey = isinstance(layers, DenoiserLayers) and layers.in_channels == 1
+    if layers.in_channels != CHANNELS[kind] and not is_grey:
         raise InputError(
             f"{path}: a model with {layers.in_channels} channels, not one of {_SUBJECT[kind]}, "
             f"which have {CHANNELS[kind]}"
@@ -192,5 +206,5 @@ def _recognised(stored: Stored) -> str:
             return name
     raise InputError(
         f"{stored.path}: holds no diffusion model that is known here: ADM of 128 or 256 channels, the kernel "
-        "model of BlindDPS, or the DDPM of CelebA-HQ"
+        "model of BlindDPS, the DDPM of CelebA-HQ, or a denoiser without biases"
     )

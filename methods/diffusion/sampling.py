@@ -218,7 +218,7 @@ class ParallelSampling:
 
         Args:
             view: the blurry image and the diffusion model of images.
-            image: the noise, (1, 3, H, W).
+            image: the noise, (1, C, H, W).
             kernel: the kernel's part.
             settings: of the sampling.
             draw: gives fresh noise.

@@ -25,8 +25,9 @@ STEPS = 1000  # of every published model
 # A_t) x_0, of T. Salimans, J. Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR
 # 2022. With it a network that was hardly trained is better already: a prediction of 0 takes the scaled noisy
 # image for the noise, which is right where nearly all is noise. The yardstick on the cards of such models
-# (`methods/weights/diffusion-*.md`) is this prediction.
-Prediction = Literal["noise", "velocity"]
+# (`methods/weights/diffusion-*.md`) is this prediction. 'residual': what a denoiser takes off an image, see
+# `methods.diffusion.denoiser`.
+Prediction = Literal["noise", "velocity", "residual"]
 Floats = NDArray[np.float64]
 
 

@@ -1,12 +1,12 @@
 """An observation in the range and size of a diffusion model of images: what BIRD and BlindDPS share.
 
-Inside, images are (1, 3, H, W) in [-1, 1]. The mid-grey border of the published methods is a border of zeros
+Inside, images are (1, C, H, W) in [-1, 1]. The mid-grey border of the published methods is a border of zeros
 there.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import Literal
@@ -26,9 +26,9 @@ Border = Literal["grey", "interior"]
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """Settings: the diffusion model of the image, and what it is given."""
+    """Settings: the prior of the image, a diffusion model or a denoiser, and what it is given."""
 
-    prior: str = ""  # file or folder of the image model; the shipped one, of demo size, if empty
+    prior: str = ""  # file or folder of the prior; the shipped one, of demo size, if empty
     # Whether to take images of another size than the model's. The model runs on them as it is, since
     # convolutions have no size, with sides rounded up to what its levels divide. It was not trained on them,
     # and the papers do not do so.
@@ -44,22 +44,30 @@ class View:
     def __init__(
         self, observation: Observation, settings: ViewSettings, device: torch.device, prior: Prior
     ) -> None:
-        """Prepare an observation. Raises NotSupportedError when the model is not for images of its size."""
+        """Prepare an observation.
+
+        Raises NotSupportedError when the model is not for images of its size, or for grey ones alone.
+        """
         photo = torch.from_numpy(observation.blurry).to(device)
         self.grey = len(photo) == 1
         self.frame = (photo.shape[1], photo.shape[2])
         side, factor = prior.side, prior.network.layers.factor
-        if self.frame != (side, side) and not settings.other_sizes:
+        channels = prior.network.layers.in_channels
+        if channels == 1 and not self.grey:
+            raise NotSupportedError(
+                f"{prior.label} is for grey images, not for colour; take such images, or another prior"
+            )
+        if side is not None and self.frame != (side, side) and not settings.other_sizes:
             raise NotSupportedError(
                 f"the diffusion model is for images of {side} x {side}, not {self.frame[0]} x "
                 f"{self.frame[1]}; take such images, another prior, or set other_sizes"
             )
-        # The size of the model's images, whose middle is the frame of the observation.
-        self.size = (factor * ceil(self.frame[0] / factor), factor * ceil(self.frame[1] / factor))
+        # (1, C, H, W) of the model's images, whose middle is the frame of the observation.
+        self.shape = (1, channels, *(factor * ceil(length / factor) for length in self.frame))
         self.prior, self.device = prior, device
         prior.network.to(device)
-        # The model is one of colour images: a grey image gets three equal channels.
-        self.blurry = (2 * photo - 1).expand(3, -1, -1)
+        # For a model of colour images a grey one gets three equal channels.
+        self.blurry = (2 * photo - 1).expand(channels, -1, -1)
         self.margin = (0, 0)
         if settings.border == "interior":
             height, width = declared_size(observation, "the border 'interior'")
@@ -68,7 +76,7 @@ class View:
                 raise NotSupportedError("no pixel lies far enough inside for the border 'interior'")
 
     def output(self, images: Tensor, number: int, bfloat16: bool) -> Tensor:
-        """Return what the model says of images (1, 3, H, W) of a step, in their type.
+        """Return what the model says of images (1, C, H, W) of a step, in their type.
 
         Args:
             images: in [-1, 1], with the noise of the step.
@@ -83,7 +91,7 @@ class View:
         """Return the blurry image minus the blur of the model's image.
 
         Args:
-            images: (1, 3, H, W) in [-1, 1].
+            images: (1, C, H, W) in [-1, 1].
             kernels: (1, h, w), odd sides; None: no blur.
 
         Returns:
@@ -96,9 +104,9 @@ class View:
         return (self.blurry - image)[..., top : rows - top, left : columns - left]
 
     def result(self, images: Tensor) -> Tensor:
-        """Return the model's image (1, 3, H, W) in [-1, 1] as a restored one (C, H, W) in [0, 1]."""
+        """Return the model's image (1, C, H, W) in [-1, 1] as a restored one (C, H, W) in [0, 1]."""
         image = (central_crop(images[0], self.frame) + 1) / 2
-        return luma(image) if self.grey else image
+        return luma(image) if self.grey and len(image) == 3 else image
 
     @contextmanager
     def memory(self, gradient: bool, advice: str) -> Iterator[None]:
@@ -111,8 +119,8 @@ class View:
         try:
             yield
         except torch.OutOfMemoryError as error:
-            need = memory_need(self.prior, self.size, gradient) / 2**30
-            sides = f"{self.size[0]} x {self.size[1]}"
+            need = memory_need(self.prior, self.shape, gradient) / 2**30
+            sides = f"{self.shape[2]} x {self.shape[3]}"
             raise torch.OutOfMemoryError(
                 f"too little memory: the diffusion model needs about {need:.1f} GiB for {sides}; {advice}"
             ) from error
@@ -123,7 +131,7 @@ def odd(kernels: Tensor) -> Tensor:
     return odd_from_correlation(rotate_180(kernels), "before")
 
 
-def memory_need(prior: Prior, size: tuple[int, int], gradient: bool) -> int:
+def memory_need(prior: Prior, shape: tuple[int, ...], gradient: bool) -> int:
     """Estimate how many bytes a model needs for one image: its weights and its activations.
 
     With the gradient all saved activations count, without it six of the largest. They are counted by running
@@ -131,14 +139,13 @@ def memory_need(prior: Prior, size: tuple[int, int], gradient: bool) -> int:
 
     Args:
         prior: the model.
-        size: of the image, (H, W).
+        shape: of the image, (1, C, H, W).
         gradient: whether the gradient is needed.
     """
     weights = sum(4 * parameter.numel() for parameter in prior.network.parameters())
     with torch.device("meta"):
         network = priors.build(prior.network.layers)
-        images = torch.empty(1, priors.CHANNELS["diffusion-image"], *size)
-        step = torch.zeros(1, dtype=torch.long)
+        images = torch.empty(shape)
     saved: list[int] = []
 
     def keep(tensor: Tensor) -> Tensor:
@@ -147,7 +154,7 @@ def memory_need(prior: Prior, size: tuple[int, int], gradient: bool) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(images.requires_grad_(), step)
+        replace(prior, network=network).output(images.requires_grad_(), 0)
     return weights + (sum(saved) if gradient else 6 * max(saved))
 
 

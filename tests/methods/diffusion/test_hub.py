@@ -83,7 +83,7 @@ def test_a_folder_of_the_hub_is_a_prior(model, folder):
     assert {path.name for path in prior.files_of(folder)} == {
         "config.json", "diffusion_pytorch_model.safetensors", "scheduler_config.json",
     }  # fmt: skip
-    assert memory_need(loaded, (16, 16), True) > memory_need(loaded, (16, 16), False)
+    assert memory_need(loaded, images.shape, True) > memory_need(loaded, images.shape, False)
 
 
 def test_all_in_one_folder_will_do_and_a_velocity_becomes_noise(model, tmp_path):

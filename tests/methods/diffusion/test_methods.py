@@ -37,7 +37,7 @@ class Analytic(nn.Module):
     def __init__(self, numbers):
         super().__init__()
         self.numbers = [float(number) for number in numbers]
-        self.layers = SimpleNamespace(factor=1)
+        self.layers = SimpleNamespace(factor=1, in_channels=3)
         self.checkpointing = False
 
     def forward(self, images, steps):
@@ -365,10 +365,10 @@ def test_the_grey_border_is_grey(folder):
 
 @pytest.mark.parametrize(("name", "option"), [("bird", "bfloat16"), ("blinddps", "checkpointing")])
 def test_too_little_memory_names_the_need_and_the_option(name, option, folder, monkeypatch):
-    def full(prior, images, number):
+    def full(view, images, number, bfloat16):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    monkeypatch.setattr(Prior, "output", full)
+    monkeypatch.setattr(View, "output", full)
     restoration = restored(name, observed(), settings_of(name, folder))
     assert restoration.status is Status.OUT_OF_MEMORY
     assert "the diffusion model needs about 0.0 GiB for 32 x 32" in restoration.reason
@@ -381,10 +381,10 @@ def test_too_little_memory_names_the_need_and_the_option(name, option, folder, m
 def test_the_gradient_needs_more_memory_than_the_map():
     prior = Prior(lively(TINY), 32, "")
     for side in (32, 64):
-        size = (side, side)
-        assert view.memory_need(prior, size, True) > view.memory_need(prior, size, False)
+        shape = (1, 3, side, side)
+        assert view.memory_need(prior, shape, True) > view.memory_need(prior, shape, False)
     weights = sum(4 * parameter.numel() for parameter in prior.network.parameters())
-    small, large = (view.memory_need(prior, (side, side), True) - weights for side in (32, 64))
+    small, large = (view.memory_need(prior, (1, 3, side, side), True) - weights for side in (32, 64))
     assert large > 3.5 * small  # at least as the pixels
 
 
