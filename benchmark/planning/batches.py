@@ -3,8 +3,8 @@
 import torch
 
 from benchmark.core.types import InputError, NotSupportedError, Observation, WeightsMissingError
+from benchmark.planning.measuring import Measuring, described
 from benchmark.planning.plan import AUTO, Plan
-from benchmark.planning.work import Measuring, described
 from benchmark.runs.machine import free_memory
 from benchmark.runs.names import base_method
 from benchmark.runs.restore import NOBODY

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from benchmark.core.types import InputError
+from benchmark.planning.measuring import Cost
 from benchmark.planning.plan import Plan
-from benchmark.planning.work import Cost, Estimates
+from benchmark.planning.work import Estimates
 
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 

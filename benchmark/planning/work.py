@@ -6,8 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,13 @@ from benchmark.core.types import (
     Truth,
     WeightsMissingError,
 )
+from benchmark.data.case_lists import Entry
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe
 from benchmark.planning.config import make_plan
+from benchmark.planning.measuring import LATER, Cost, Measuring, described
 from benchmark.planning.plan import AUTO, FILE, Plan
-from benchmark.runs import provenance
 from benchmark.runs.machine import prepare
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import method_settings
@@ -38,11 +39,10 @@ from benchmark.scoring.protocols import find_protocol
 from benchmark.scoring.scores import Restored
 from benchmark.tools import pilot
 from benchmark.tools.calibration import Calibration
-from benchmark.tools.pilot import Pilot, UnknownError, Work
+from benchmark.tools.pilot import UnknownError
 from methods.parts.registry import Method
-from methods.parts.settings import flat
 
-SAMPLED = 3  # cases of a dataset whose sizes stand for all
+SAMPLED = 3  # cases of a dataset that stand for all
 # What the job that measures the start of jobs does: nothing, with one image.
 NOTHING = {
     "profile": "start",
@@ -53,7 +53,6 @@ NOTHING = {
     "methods": {"blurry": {}},
 }
 UNREADABLE = "its images cannot be read"
-LATER = "not measured yet; the same command goes on measuring"
 
 
 class Sample:
@@ -86,18 +85,6 @@ class Sample:
         }
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What something takes."""
-
-    seconds: float = 0.0  # of a CPU core, or of a GPU
-    memory: float = 0.0  # MiB
-    once: float = 0.0  # seconds, besides, for all that a job does of it
-    on_gpu: bool = False
-    remark: str = ""  # why it takes nothing, or why that is not known
-    is_known: bool = True
-
-
 class Estimates:
     """What the work of a plan takes on this machine.
 
@@ -121,10 +108,14 @@ class Estimates:
         }
 
     def _sampled(self, dataset: str) -> list[Sample]:
-        """Choose some cases of a dataset, evenly spread."""
+        """Choose some cases of a dataset."""
         cases = list(self.plan.datasets[dataset].cases)
-        chosen = cases[:: max(1, -(-len(cases) // SAMPLED))]
-        return [Sample(self.plan, dataset, case, self.calibration) for case in chosen]
+        try:
+            entries = find_dataset(dataset).entries
+            sizes = {case: _kernel_size(entries[case]) for case in cases}
+        except InputError:  # the data are not here
+            sizes = dict.fromkeys(cases, 0)
+        return [Sample(self.plan, dataset, case, self.calibration) for case in representatives(sizes)]
 
     def _unknown(self, dataset: str) -> Cost | None:
         """Say why nothing is known of a dataset; None where it is known."""
@@ -179,52 +170,24 @@ class Estimates:
         return Cost(seconds, memory, max(cost.once for cost in costs), on_gpu)
 
 
-@dataclass(frozen=True)
-class Measuring:
-    """Estimates what a method takes with its settings, by measurements that are kept."""
+def representatives(sizes: Mapping[str, int]) -> list[str]:
+    """Choose SAMPLED cases, of small, middle and large kernels, by case to kernel size in px.
 
-    method: Method
-    settings: Any
-    device: torch.device
-    calibration: Calibration
-    seconds: float | None = None  # that a measurement may take on a CPU; None: as long as it wants
+    Cases stand in the order of their sizes, in SAMPLED equal parts; the middle one of each is taken.
 
-    def cost(self, seen: Mapping[str, Any], observation: Callable[[], Observation]) -> Cost:
-        """Estimate what the restoration of a case takes.
+    >>> representatives({"a": 27, "b": 11, "c": 13, "d": 21, "e": 15, "f": 19})
+    ['c', 'f', 'a']
+    """
+    ordered = sorted(sizes, key=lambda case: sizes[case])
+    count = min(SAMPLED, len(ordered))
+    return [ordered[(2 * part + 1) * len(ordered) // (2 * count)] for part in range(count)]
 
-        Args:
-            seen: As `described` describes the observation.
-            observation: Makes it, where something must be measured.
 
-        Raises:
-            NotSupportedError: The method does not treat it.
-            WeightsMissingError: The weights that the method starts from are not here.
-            UnknownError: What it takes is not measured.
-        """
-        decides = {
-            "method": self.method.name,
-            "settings": flat(self.settings),
-            "code": provenance.code_of(self.method, self.settings),
-            "device": str(self.device),
-        }
-        # Counted work tells how sizes differ; where none can be counted, each size is measured.
-        like = seen
-        if self.method.gpu:
-            like = {"channels": seen["shape"][0], "blur_model": seen["blur_model"]}
-        measured = self.calibration.recall(
-            {**decides, **like},
-            lambda: asdict(
-                pilot.measure(self.method, observation(), self.settings, self.device, self.seconds)
-            ),
-        )
-        counted = self.calibration.recall(
-            {**decides, **seen, "what": "work"},
-            lambda: asdict(pilot.count_work(self.method, observation(), self.settings)),
-        )
-        if measured is None or counted is None:
-            raise UnknownError(LATER)
-        known, work = Pilot(**{**measured, "work": Work(**measured["work"])}), Work(**counted)
-        return Cost(known.seconds(work), known.mebibytes(work), known.once)
+def _kernel_size(entry: Entry) -> int:
+    """Return the kernel size in px that a descriptor has for a case; 0 where it has none."""
+    recipes = (entry.kernel or {}).values()
+    drawn = [recipe.get("size", 0) if isinstance(recipe, Mapping) else recipe for recipe in recipes]
+    return entry.declared_size or max(drawn, default=0)
 
 
 def _seen(method: Method, sample: Sample) -> Observation:
@@ -233,17 +196,6 @@ def _seen(method: Method, sample: Sample) -> Observation:
     if method.needs_true_kernels:
         return observation
     return Observation(**{key: value for key, value in vars(observation).items() if key != "kernels"})
-
-
-def described(observation: Observation) -> dict[str, Any]:
-    """Describe an observation without its values."""
-    return {
-        "shape": list(observation.blurry.shape),
-        "kernel_size": observation.kernel_size,
-        "blur_model": observation.blur_model,
-        "boundary": observation.boundary,
-        "grid": observation.grid,
-    }
 
 
 def _start() -> tuple[float, float]:

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -114,6 +115,7 @@ def measure(
         WeightsMissingError: The weights that it starts from are not here.
         UnknownError: The method failed, or took too long.
     """
+    _load_counter()
     part = middle(observation)
     if part is observation:
         return _measured(method, observation, settings, device, seconds)
@@ -192,6 +194,12 @@ def _operations(work: Callable[[], object]) -> float:
     with FlopCounterMode(display=False) as counter:
         work()
     return float(counter.get_total_flops())
+
+
+@cache
+def _load_counter() -> None:
+    """Count an operation: the first count of a process loads parts of torch, a second that is no method's."""
+    _operations(lambda: torch.zeros(1).add(1))
 
 
 def _clock(device: torch.device) -> Callable[[], float]:

@@ -1,5 +1,8 @@
 """How many cases of a job are on their way at once."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +11,12 @@ from benchmark.core.types import InputError, Observation, Restoration, Status, T
 from benchmark.planning import batches
 from benchmark.planning.batches import SHARE, cases_at_once
 from benchmark.planning.config import make_plan
+from benchmark.planning.measuring import Measuring
 from benchmark.planning.plan import AUTO
-from benchmark.planning.work import Measuring
 from benchmark.runs import machine
 from benchmark.runs.watch import Watch
 from tests.benchmark.cli.conftest import CONFIG
+from tests.conftest import ROOT
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 TINY = CONFIG["methods"]["selfdeblur"]
@@ -146,3 +150,14 @@ def test_what_torch_keeps_of_a_gpu_counts_as_free(monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 50 * 2**20)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 20 * 2**20)
     assert machine.free_memory(GPU) == 130
+
+
+def test_a_job_loads_neither_what_draws_nor_what_compiles():
+    code = (
+        "import sys, torch, benchmark.planning.batches, benchmark.planning.plan, benchmark.runs.restore\n"
+        "from benchmark.blur.warp import warp_average\n"
+        "warp_average(torch.zeros(1, 4, 4), torch.eye(3)[None])\n"
+        "print({'matplotlib', 'torch._dynamo'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmark.core.types import InputError
+from benchmark.data.descriptors import find_dataset
 from benchmark.planning.budget import costs, duration, fitting
 from benchmark.planning.config import make_plan
-from benchmark.planning.work import LATER, UNREADABLE, Cost, Estimates, Measuring
+from benchmark.planning.measuring import LATER, Cost, Measuring
+from benchmark.planning.work import UNREADABLE, Estimates, _kernel_size, representatives
 from benchmark.tools.calibration import Calibration
 from tests.benchmark.cli.conftest import CONFIG
 
@@ -50,6 +53,13 @@ def test_cases_that_are_on_their_way_together_need_the_memory_of_all(plan, tmp_p
     assert [of[batch]["selfdeblur"].memory for batch in of] == [150, 150, 350]
     assert {of[batch]["l0-grad"].memory for batch in of} == {150}  # it takes one at a time
     assert {cost.seconds for costs_of in of.values() for cost in costs_of.values()} == {2.0}
+
+
+@pytest.mark.parametrize("dataset", ["levin-synth", "lai-synth", "choose-fresh", "photo-blurs"])
+def test_the_cases_that_stand_for_a_dataset_have_kernels_as_large_as_all_on_average(dataset):
+    sizes = {case: _kernel_size(entry) for case, entry in find_dataset(dataset).entries.items()}
+    chosen = [sizes[case] for case in representatives(sizes)]
+    assert np.mean(chosen) == pytest.approx(np.mean(list(sizes.values())), rel=0.05)
 
 
 def test_rows_take_of_a_budget_what_fits_in_the_order_of_the_config(plan, estimates, monkeypatch):

@@ -3,8 +3,9 @@
 import pytest
 
 from benchmark.planning.config import make_plan
+from benchmark.planning.measuring import Cost
 from benchmark.planning.progress import UNMEASURED, WorkDone, work_of
-from benchmark.planning.work import Cost, Estimates
+from benchmark.planning.work import Estimates
 from benchmark.tools.calibration import Calibration
 from tests.benchmark.cli.conftest import CONFIG
 

@@ -43,6 +43,14 @@ def test_operations_are_counted_without_computing_as_when_computing(name):
     assert counted.iterations >= 40
 
 
+def test_what_the_counter_loads_at_first_is_no_time_of_a_method(monkeypatch):
+    done = []
+    monkeypatch.setattr(pilot, "_load_counter", lambda: done.append("loaded"))
+    monkeypatch.setattr(pilot, "_measured", lambda *_: done.append("measured"))
+    measure(built_in()["selfdeblur"], observe(48), tiny("selfdeblur"), CPU)
+    assert done == ["loaded", "measured"]
+
+
 def test_four_times_the_pixels_are_about_four_times_the_operations():
     method, settings = built_in()["selfdeblur"], tiny("selfdeblur")
     small, large = (count_work(method, observe(side), settings) for side in (96, 192))
