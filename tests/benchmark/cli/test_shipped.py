@@ -349,7 +349,10 @@ def test_a_setting_that_was_not_the_default_is_used_again(shipped):
         ({"dataset": lambda _: "levin", "case": lambda _: "im1_kernel1"}, "im1_kernel1_img.png"),
         ({"case": lambda _: "dog"}, "there is no case 'dog'"),
         ({"method": lambda _: "l0-gard"}, "l0-grad"),
-        ({"weights_hash": lambda _: "other"}, "the pre-trained weights here are others"),
+        (
+            dict.fromkeys(("weights", "weights_hash", "image_sha256"), lambda _: "other"),
+            "the pre-trained weights here are others",
+        ),
         ({"settings": lambda _: '{"turns": 3}'}, "unknown setting 'turns'"),
         ({"protocol": lambda _: "shift"}, "shift"),
     ],
@@ -365,6 +368,12 @@ def test_a_row_that_cannot_be_repeated_is_named_and_the_others_are_verified(
     assert "seed0: not verified: " in line
     assert reason in line
     assert verdicts(output)["demo-uniform/l0-grad/astronaut/seed0", "psnr"] == "same"
+
+
+def test_weights_that_came_beside_those_of_a_row_do_not_matter_where_the_image_is_the_same(shipped):
+    code, output, _ = shipped("verify", altered(weights_hash=lambda _: "other"), *L0)
+    assert code == 0
+    assert verdicts(output)[ROW, "image"] == "same"
 
 
 def test_a_metric_whose_weights_are_not_here_is_not_verified_and_changes_nothing_else(shipped, monkeypatch):
