@@ -153,7 +153,7 @@ def load(path: Path, kind: Kind) -> Prior:
     if not path.is_file():
         raise WeightsMissingError(
             f"{path}: there is no such file; train one with `blindbench pretrain {kind}`, or get a published "
-            "one: sources `diffusion_...` of datasets/sources.yaml"
+            "one: sources `diffusion_...` and `denoiser_...` of datasets/sources.yaml"
         )
     stored = read_network(path)
     layers: Layers

@@ -9,6 +9,7 @@ import yaml
 from benchmark.blur.convolution import blur
 from benchmark.blur.noise import Gaussian, Saturation
 from benchmark.blur.operators import SvolaBlur
+from benchmark.core.colour import LUMA
 from benchmark.core.images import write_image
 from benchmark.core.schema import read_yaml
 from benchmark.core.types import InputError
@@ -90,6 +91,13 @@ def test_large_images_become_squares_with_strokes_of_an_even_size(folder):
     assert (case.kernel_size, case.kernels.shape) == ((16, 16), (1, 17, 17))
     assert case.boundary == "grey"
     assert case.noise == (Gaussian(0.01),)
+    content["files"]["grey"] = True
+    (folder / "celebahq.yaml").write_text(yaml.safe_dump(content))
+    grey = make_case(find_dataset("celebahq", folder), "1", 0)
+    assert grey.scene.shape == (1, 64, 64)
+    # Not the same: values are clipped after an image is resized.
+    assert np.abs(grey.scene[0] - np.tensordot(LUMA, case.scene, 1)).mean() < 0.01
+    assert all(np.abs(grey.scene[0] - channel).mean() > 0.03 for channel in case.scene)
 
 
 def test_a_condition_changes_the_noise_but_not_the_kernel():
