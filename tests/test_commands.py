@@ -47,7 +47,7 @@ PLACEHOLDERS = {
     "VERB": "methods",
 }
 # That commands name, beside the demo.
-PROFILES = ("glkm-claims", "precision", "kernels", "three-seeds", "diffusion")
+PROFILES = ("glkm-claims", "precision", "kernels", "three-seeds", "diffusion", "denoiser")
 
 
 def printed(program):
