@@ -275,7 +275,9 @@ function startCase() {
   dialog.addEventListener("close", () => {
     if (location.hash.startsWith("#case=")) location.replace("#closed"); // names no place, so nothing scrolls
   });
-  dialog.addEventListener("keydown", (event) => {
+  // Of the window: a button that had the focus may have been drawn anew, and then nothing in the dialog has it.
+  window.addEventListener("keydown", (event) => {
+    if (!dialog.open || byId("provenance").open) return;
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
     const button = { ArrowLeft: "previous-case", ArrowRight: "next-case", "+": "Zoom-in", "-": "Zoom-out", 0: "Zoom-fit" }[event.key];
     if (button) byId(button).click();

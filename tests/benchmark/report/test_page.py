@@ -119,11 +119,12 @@ def test_a_case_opens_by_click_and_by_keys_and_closes_with_escape(page):
     open_case(page)
     assert page.text_content("#case-title") == "camera"
     assert page.url.endswith("#case=demo-uniform/camera/selfdeblur")
+    page.evaluate("document.activeElement.blur()")  # as when a button with the focus is drawn anew
     page.keyboard.press("ArrowRight")
     page.locator("#case-title", has_text="astronaut").wait_for()
     page.keyboard.press("Escape")
     page.wait_for_selector("#case", state="hidden")
-    assert "#case" not in page.url
+    page.wait_for_url("**/*#closed")
     page.locator("#heat-map td[tabindex='0']").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
