@@ -164,8 +164,8 @@ class Restoration:
     # Wall clock from building the problem to reading the result, over all parts of a resumed run, without the
     # time for snapshots. What torch loads at its first use counts.
     seconds: float = 0.0
-    # Processor time of the process over the same parts, all threads added up: other work on the machine
-    # hardly changes it.
+    # Processor time of the process over the same parts, all threads added up. To wait for a processor does
+    # not count, but where two share a core, other work prolongs it, too.
     core_seconds: float = 0.0
     peak_memory_mib: float = 0.0  # of the device (GPU) or of the process (CPU)
     device: str = "cpu"

@@ -19,7 +19,7 @@ from benchmark.blur.motion_blur import motion_blur_kernel
 from benchmark.blur.noise import NOISES, Noise, OneOf
 from benchmark.blur.smooth_tracks import lai_like_kernel
 from benchmark.blur.trajectory import trajectory_kernel
-from benchmark.core.colour import LUMA
+from benchmark.core.colour import full_range_luma
 from benchmark.core.images import read_image
 from benchmark.core.seeds import generator
 from benchmark.core.types import Array, BlurModel, Boundary, InputError
@@ -117,7 +117,9 @@ def _synthetic(dataset: Dataset, entry: Entry, rng: np.random.Generator) -> Case
     else:
         files = dataset.content.get("files", {})
         sharp = _reduced(read_image(dataset.file(entry.sharp)), dataset.content.get("reduce", 1))
-        scene = _square(_grey(sharp) if files.get("grey") else sharp, files.get("side"))
+        if files.get("grey"):
+            sharp = full_range_luma(sharp).astype(np.float32)
+        scene = _square(sharp, files.get("side"))
         if "crop" in files:
             scene = _central_square(scene, files["crop"] + extent - 1, entry, dataset.path)
     shake = None
@@ -254,14 +256,6 @@ def _reduced(image: Array, factor: int) -> Array:
     cut = image[:, : rows * factor, : columns * factor]
     means: Array = cut.reshape(channels, rows, factor, columns, factor).mean((2, 4), dtype=np.float32)
     return means
-
-
-def _grey(image: Array) -> Array:
-    """Return the luma (1, H, W) of an image (C, H, W)."""
-    if len(image) == 1:
-        return image
-    luma: Array = np.einsum("c,chw->hw", np.array(LUMA, np.float32), image)
-    return luma[None]
 
 
 def _square(image: Array, side: int | None) -> Array:

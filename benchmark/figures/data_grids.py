@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.ndimage import laplace
 
+from benchmark.core.colour import full_range_luma
 from benchmark.core.types import Array, InputError
 from benchmark.figures.comparisons import detail_window, draw_compared
 from benchmark.figures.definition import Drawing
@@ -20,7 +21,6 @@ from benchmark.figures.image_grids import (
 from benchmark.figures.layout import caption, cell_width, image_axes, save
 from benchmark.figures.style import CHOSEN
 from benchmark.runs.store import Store
-from benchmark.scoring.colour import full_range_luma
 
 KERNEL_CELL = 1.3  # inches
 SMALLEST = (

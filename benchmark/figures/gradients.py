@@ -7,10 +7,10 @@ import numpy as np
 import scipy  # loads its parts when they are used; signal takes a third of a second
 from numpy.typing import NDArray
 
+from benchmark.core.colour import full_range_luma
 from benchmark.core.types import Array
 from benchmark.figures.layout import HEIGHT, WIDTH, caption, plot_axes, save
 from benchmark.figures.style import COLOURS, plain
-from benchmark.scoring.colour import full_range_luma
 
 Floats = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, rfft2
 
+from benchmark.core.colour import full_range_luma
 from benchmark.core.types import InputError
 from benchmark.scoring.alignment import Aligned, Image, intensity_gain, require_one_shape
-from benchmark.scoring.colour import full_range_luma
 
 
 def best_frame(estimate: Image, frames: Iterable[Image]) -> Aligned:

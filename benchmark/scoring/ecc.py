@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, correlate1d
 from torch.nn import functional
 
+from benchmark.core.colour import full_range_luma
 from benchmark.core.types import InputError
 from benchmark.scoring.alignment import Aligned, Image, intensity_gain, require_one_shape
-from benchmark.scoring.colour import full_range_luma
 
 Plane = NDArray[np.float64]  # (H, W)
 ITERATIONS = 100

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from benchmark.blur.kernel_energy import kernel_energy
 from benchmark.blur.nonblind import hyper_laplacian
+from benchmark.core.colour import full_range_luma
 from benchmark.scoring.alignment import best_shift
-from benchmark.scoring.colour import full_range_luma
 
 Floats = NDArray[np.floating[Any]]
 

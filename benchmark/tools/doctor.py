@@ -20,9 +20,9 @@ from scipy.stats import kurtosis
 
 from benchmark.blur.convolution import convolve_valid
 from benchmark.blur.kernel_energy import kernel_energy
+from benchmark.core.colour import full_range_luma
 from benchmark.core.types import InputError
 from benchmark.scoring.alignment import Image, best_shift
-from benchmark.scoring.colour import full_range_luma
 
 Kernel = NDArray[np.float64]  # (h, w)
 

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, uniform_filter
 
 from benchmark.blur.noise_level import noise_sigma
+from benchmark.core.colour import full_range_luma
 from benchmark.core.types import Array
-from benchmark.scoring.colour import full_range_luma
 from benchmark.scoring.kernel_scores import kernel_similarity
 
 Floats = NDArray[np.float64]

@@ -106,7 +106,7 @@ class View:
     def result(self, images: Tensor) -> Tensor:
         """Return the model's image (1, C, H, W) in [-1, 1] as a restored one (C, H, W) in [0, 1]."""
         image = (central_crop(images[0], self.frame) + 1) / 2
-        return luma(image) if self.grey and len(image) == 3 else image
+        return luma(image) if self.grey else image
 
     @contextmanager
     def memory(self, gradient: bool, advice: str) -> Iterator[None]:

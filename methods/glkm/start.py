@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.blur.kernel_energy import kernel_energy
+from benchmark.blur.kernel_energy import energy_weight, kernel_energy
 from benchmark.core.types import NotSupportedError, Observation, WeightsMissingError
 from methods.classical import pyramid
 from methods.glkm.generator import LATENT, OFFICIAL, SMALLEST_OF_ANY, Generator, serving
@@ -160,9 +160,10 @@ def support_of(size: tuple[int, int], generator: Generator, origin: Origin) -> t
 def _least_energy(
     observation: Observation, *starts: Callable[[], tuple[LatentKernel, str]]
 ) -> tuple[LatentKernel, str]:
-    """Return the start whose kernel has the least energy, see `kernel_energy`, of those that there are.
+    """Return the start whose kernel has the least energy, of those that there are.
 
-    Raises what the first start raises if there is none.
+    The energy is that by which `choose` compares kernels. If there is none, what the first start raised is
+    raised.
     """
     priors: list[tuple[LatentKernel, str]] = []
     failures: list[Exception] = []
@@ -176,11 +177,12 @@ def _least_energy(
     if len(priors) == 1:
         return priors[0]
     grey = luma(torch.from_numpy(observation.blurry))[0].numpy()
+    weight = energy_weight(grey)
 
     def energy(start: tuple[LatentKernel, str]) -> float:
         with torch.no_grad():
             kernel = start[0]()[0].cpu().numpy()
-        return kernel_energy(grey, kernel, edge=EDGE)
+        return kernel_energy(grey, kernel, edge=EDGE, weight=weight)
 
     return min(priors, key=energy)
 

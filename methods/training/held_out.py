@@ -1,4 +1,4 @@
-"""The kernels that networks are examined on: never trained on, and for all sizes at sizes that are shown."""
+"""The kernels that networks are examined on: never trained on, and of eight sizes for a network of all."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +15,7 @@ from methods.training.kernels import training_kernels
 from methods.training.settings import supports_of
 
 # What a generator for all sizes is examined at: two small ones, Lai's four, and two between.
-SHOWN = (13, 21, 31, 41, 51, 55, 65, 75)
+EXAMINED = (13, 21, 31, 41, 51, 55, 65, 75)
 YARDSTICK = 100  # kernels of each size that its mean is taken of
 
 
@@ -28,7 +28,7 @@ class HeldOut:
 
     @classmethod
     def drawn(cls, settings: Any, count: int, device: torch.device) -> "HeldOut":
-        """Draw them for the settings of a training; for one for all sizes, each of SHOWN in turn."""
+        """Draw them for the settings of a training; for one for all sizes, each of EXAMINED in turn."""
         size = side(settings.kernel_size)
 
         def draw(supports: tuple[int, ...], count: int) -> Tensor:
@@ -37,9 +37,9 @@ class HeldOut:
 
         if settings.kernel_size != "any":
             return cls(draw(supports_of(settings), count), ())
-        sizes = tuple(SHOWN[number % len(SHOWN)] for number in range(count))
-        each = -(-count // len(SHOWN))
-        of_size = torch.stack([draw((shown,), each) for shown in SHOWN], dim=1)
+        sizes = tuple(EXAMINED[number % len(EXAMINED)] for number in range(count))
+        each = -(-count // len(EXAMINED))
+        of_size = torch.stack([draw((shown,), each) for shown in EXAMINED], dim=1)
         return cls(of_size.flatten(0, 1)[:count], sizes)
 
     def part(self, start: int, end: int) -> "HeldOut":

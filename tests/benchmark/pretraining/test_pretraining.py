@@ -103,8 +103,8 @@ def test_one_network_for_all_sizes_is_judged_at_each(quick, photographs, tmp_pat
     for stem, judged in (("decoder-any", "inversion, features"), ("initializer-any", "initializer")):
         rows = quality(tmp_path, stem)
         assert rows[judged]["cases"] == 9
-        assert {size: rows[f"{judged}, {size} px"]["cases"] for size in held_out.SHOWN} == {
-            size: 1 + (size == 13) for size in held_out.SHOWN
+        assert {size: rows[f"{judged}, {size} px"]["cases"] for size in held_out.EXAMINED} == {
+            size: 1 + (size == 13) for size in held_out.EXAMINED
         }
         assert rows["mean kernel, 75 px"]["similarity"] > 0
     network, origin = weights.load_generator(tmp_path, 55)

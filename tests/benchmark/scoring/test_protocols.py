@@ -6,6 +6,7 @@ import skimage.data
 from skimage.metrics import structural_similarity
 from skimage.transform import ProjectiveTransform, warp
 
+from benchmark.core.colour import full_range_luma
 from benchmark.core.images import write_image
 from benchmark.core.types import InputError, Observation, Restoration, Status, Truth
 from benchmark.data.descriptors import dataset_names, find_dataset
@@ -13,7 +14,7 @@ from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring import ecc
 from benchmark.scoring.alignment import intensity_gain
 from benchmark.scoring.best_frame import best_frame
-from benchmark.scoring.colour import full_range_luma, studio_range_luma
+from benchmark.scoring.colour import studio_range_luma
 from benchmark.scoring.metrics import METRICS, psnr, ssim_3d, ssim_masked
 from benchmark.scoring.protocols import PROTOCOLS, find_protocol
 from benchmark.scoring.scores import score_method

@@ -11,7 +11,7 @@ from methods.training import held_out as held_out_module
 from methods.training import kernels as module
 from methods.training.decoder import Settings as DecoderSettings
 from methods.training.evidence import HELD_OUT_SEED, as_array, yardsticks
-from methods.training.held_out import SHOWN, HeldOut
+from methods.training.held_out import EXAMINED, HeldOut
 from methods.training.kernels import ncc, training_kernels, turned
 from methods.training.photographs import blurred
 from tests.methods.glkm.test_latent import codes, generator
@@ -46,7 +46,7 @@ def test_held_out_kernels_of_a_training_for_all_sizes_are_of_each_shown_size_in_
         assert held_out.sizes == ()
         assert torch.equal(held_out.kernels, training_kernels(31, (), 20, HELD_OUT_SEED))
         return
-    assert held_out.sizes == (SHOWN * 3)[:20]
+    assert held_out.sizes == (EXAMINED * 3)[:20]
     extents = []
     for kernel, known in zip(held_out.kernels[:, 0], held_out.sizes, strict=True):
         top, bottom, left, right = box(kernel)
