@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.blur.kernel_energy import energy_weight
 from benchmark.core.types import NotSupportedError, Observation, WeightsMissingError
 from methods.glkm import start
 from methods.glkm.generator import Generator, served_by, serving, side
@@ -92,7 +93,8 @@ def test_auto_takes_the_start_of_less_energy(folder, estimate, monkeypatch, favo
     ends = {name: prior_of(folder, observe((55, 55)), start=name)[0] for name in ("initializer", "l0-grad")}
     asked = []
 
-    def energy(luma, kernel, edge):
+    def energy(luma, kernel, edge, weight):
+        assert weight == energy_weight(luma)
         asked.append((luma.shape, kernel.shape, edge))
         return np.abs(kernel - ends[favoured]()[0].detach().numpy()).sum()
 
