@@ -24,7 +24,7 @@ help:
 	@echo "make site         write the documentation as a site to site/"
 	@echo "make mutants      change the methods in small ways, and report what no test notices"
 	@echo "make drill        kill commands, break the machine, feed hostile input, and report what became of it"
-	@echo "make gpu          nine minutes of a GPU: tests, times, two full-size cases, a training (GPU=cpu: a rehearsal)"
+	@echo "make gpu          nine minutes of a GPU: tests, times, two full-size cases, a TRAINING (GPU=cpu: a rehearsal)"
 	@echo "make clean        delete results/ but what ships with the repository (keeps .venv)"
 
 # Without --no-compile pip compiles 20,000 modules, of which few are ever imported.
@@ -65,7 +65,8 @@ drill: $(VENV)/.installed
 # Sets up no .venv: a machine with a GPU may have no internet.
 gpu:
 	$(if $(WHEELS),$(GPU_PYTHON) -m pip install --quiet --no-index --no-deps $(WHEELS)/*.whl)
-	$(GPU_PYTHON) -m benchmark.tools.gpu_day --out $(GPU_OUT) --device $(GPU)
+	$(GPU_PYTHON) -m benchmark.tools.gpu_day --out $(GPU_OUT) --device $(GPU) \
+		$(if $(TRAINING),--training $(TRAINING)) $(addprefix --images ,$(IMAGES)) $(if $(START),--start $(START))
 
 clean:
 	find results -mindepth 1 ! -name README.md ! -path results/reference ! -path 'results/reference/*.csv.gz' -delete

@@ -95,6 +95,9 @@ def pretrain(
             help="A folder with pairs, blur/ beside sharp/ or gt/, at any depth; in place of --images."
         ),
     ] = None,
+    start: Annotated[
+        str, typer.Option(help="A folder: begin with the weights that the same training wrote there.")
+    ] = "",
     data_terms: Annotated[
         str, typer.Option(help="Terms of the photographs, for the model card. Those of sources are known.")
     ] = "",
@@ -131,8 +134,8 @@ def pretrain(
         raise InputError("pretrain: give the name of a training; --list shows all")
     overrides = given_settings([*[f"kernel_size={kernel_size}"] * (kernel_size is not None), *(set_ or ())])
     order = Order(
-        name, overrides, images=tuple(images or ()), pairs=tuple(pairs or ()), terms=data_terms,
-        steps=steps, minutes=max_minutes, seed=seed, remark=remark, half=half,
+        name, overrides, images=tuple(images or ()), pairs=tuple(pairs or ()), start=start,
+        terms=data_terms, steps=steps, minutes=max_minutes, seed=seed, remark=remark, half=half,
     )  # fmt: skip
     job = Job.checked(order, out)
     prepare(threads)

@@ -13,7 +13,7 @@ Results made with these weights are labelled `{label}`.
 - Paper: {paper}
 - Weights: {files}
 - Data: {data}
-- Trained for {steps} steps in {minutes:g} minutes on {device}, threads: {threads}
+- Trained for {steps} steps in {minutes:g} minutes on {device}, threads: {threads}{before}
 - Seed: {seed}
 - Code: {code_version}
 
@@ -49,6 +49,7 @@ def model_card(record: Mapping[str, Any], *, paper: str, data: str, half: bool) 
         paper=paper,
         files=", ".join(f"`{name}`" + " (float16)" * half for name in record["weights"]),
         data=data,
+        before=f"; begun with weights of {earlier} steps" if (earlier := record["earlier_steps"]) else "",
         quality_table=_table([{"": name, **row} for name, row in record["quality"].items()]),
         settings_table=_table(
             [{"setting": name, "value": str(value)} for name, value in record["settings"].items()]

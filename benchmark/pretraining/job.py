@@ -39,6 +39,7 @@ class Order:
     settings: Mapping[str, Any] = field(default_factory=dict)  # those that differ from the defaults
     images: tuple[str, ...] = ()  # folders of photographs, or sources
     pairs: tuple[str, ...] = ()  # folders of blurry and sharp photographs, or sources
+    start: str = ""  # a folder: begin with the weights that an earlier training wrote there; empty: at random
     terms: str = ""  # of the photographs; empty means those that their sources state
     steps: int | None = None  # None means the training's own number
     minutes: float | None = None  # ends the training too; its learning rates fall within this time
@@ -73,6 +74,8 @@ class Job:
             raise InputError(f"{order.training} learns from no pairs; leave out --pairs (in a config: pairs)")
         if order.pairs and order.images:
             raise InputError("images and pairs are both given; leave out one of them")
+        if order.start and Path(order.start).resolve() == folder.resolve():
+            raise InputError(f"start: {order.start}: is where the results go; write them elsewhere, by --out")
         if order.images and not job.training.photographs:
             raise InputError(
                 f"{order.training} learns from no photographs; leave out --images (in a config: images)"
@@ -104,9 +107,15 @@ class Job:
         return self.folder / f"{self.stem}.json"
 
     @property
+    def starts(self) -> list[Path]:
+        """The weights that it begins with: those that an earlier job of the same kind wrote."""
+        folder = Path(self.order.start)
+        return [folder / path.name for path in self.outputs] if self.order.start else []
+
+    @property
     def inputs(self) -> list[Path]:
         """The weights of earlier trainings that it reads."""
-        return list(self.training.inputs(self.settings, self.folder))
+        return [*self.training.inputs(self.settings, self.folder), *self.starts]
 
     @property
     def outputs(self) -> list[Path]:
@@ -128,7 +137,8 @@ class Job:
 
     def recipe(self) -> str:
         """Return a hash of the order, all settings, and the photographs."""
-        order = asdict(self.order) | {"settings": asdict(self.settings), "images": [], "pairs": []}
+        of_files = {"images": [], "pairs": [], "start": bool(self.order.start)}  # by their content instead
+        order = asdict(self.order) | {"settings": asdict(self.settings)} | of_files
         return digest(order, self.photographs.identity)
 
     def identity(self) -> str:
@@ -147,6 +157,7 @@ class Job:
         for folder in order.pairs:
             arguments += ["--pairs", folder]
         options = {
+            "start": order.start or None,
             "max-minutes": order.minutes and f"{order.minutes:g}",
             "steps": order.steps,
             "seed": order.seed or None,
@@ -196,7 +207,13 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
 
     Returns:
         False when the job was finished before.
+
+    Raises:
+        InputError: weights to begin with are missing or do not fit.
     """
+    for path in job.starts:
+        if not path.is_file():
+            raise InputError(f"start: {path} is missing; name a folder with the weights of {job.stem}")
     with locked(job.folder / f".{job.stem}.lock"):
         identity = job.identity()
         if _is_finished(job, identity):
@@ -204,6 +221,7 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
         remove_leftovers(job.folder)
         materials = _materials(job, processes)
         trainee = job.training.start(job.settings, materials, job.order.seed, device, report)
+        earlier = trainee.begin_with(Path(job.order.start)) if job.order.start else 0
         saved = job.folder / f".{job.stem}.checkpoint.pt"
         history = train(
             trainee,
@@ -215,7 +233,7 @@ def pretrain(job: Job, device: torch.device, processes: int, report: Report) -> 
             max_minutes=job.order.minutes,
         )
         with sealed(*job.files):
-            _write(job, trainee, history, identity, device, report)
+            _write(job, trainee, history, earlier, identity, device, report)
         saved.unlink(missing_ok=True)
     return True
 
@@ -239,11 +257,27 @@ def _is_finished(job: Job, identity: str) -> bool:
 
 
 def _write(
-    job: Job, trainee: Trainee, history: History, identity: str, device: torch.device, report: Report
+    job: Job,
+    trainee: Trainee,
+    history: History,
+    earlier: int,
+    identity: str,
+    device: torch.device,
+    report: Report,
 ) -> None:
-    """Write the weights, and all that tells how good they are."""
+    """Write the weights, and all that tells how good they are.
+
+    Args:
+        job: The job.
+        trainee: Its training, at the end.
+        history: Of the training.
+        earlier: How many steps had made the weights that it began with.
+        identity: Of the job.
+        device: Where it was trained.
+        report: Takes the progress.
+    """
     evidence = trainee.examine(HELD_OUT, report)
-    trainee.save(job.folder, history.step, job.order.remark, job.order.half)
+    trainee.save(job.folder, earlier + history.step, job.order.remark, job.order.half)
     write_text(job.folder / f"{job.stem}.csv", pd.DataFrame(history.rows).to_csv(index=False))
     draw(evidence, job.folder / f"{job.stem}.png")
     record = {
@@ -254,6 +288,7 @@ def _write(
         "settings": asdict(job.settings),
         "seed": job.order.seed,
         "steps": history.step,
+        "earlier_steps": earlier,
         "minutes": round(history.seconds / 60, 2),
         "photographs": len(job.photographs.files),
         "terms": job.photographs.terms,

@@ -62,10 +62,10 @@ class Size:
     cases: int
 
 
-_PLAN = yaml.safe_load(Path(__file__).with_name("gpu.yaml").read_text(encoding="utf-8"))
+PLAN: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("gpu.yaml").read_text(encoding="utf-8"))
 # A kernel of 17 px: Levin's first.
-SIZES = tuple(Size(Workload(row["method"], {}, size=row["side"]), row["cases"]) for row in _PLAN["bench"])
-FULL_SIZE: tuple[str, ...] = tuple(_PLAN["full_size"])  # the methods that `gpu_day` runs in full
+SIZES = tuple(Size(Workload(row["method"], {}, size=row["side"]), row["cases"]) for row in PLAN["bench"])
+FULL_SIZE: tuple[str, ...] = tuple(PLAN["full_size"])  # the methods that `gpu_day` runs in full
 _TINY = {"channels": 4, "skip_channels": 2, "scales": 2, "kernel_hidden": 8}
 REHEARSAL = (Size(Workload(SIZES[0].work.method, _TINY, size=32, kernel_size=5), 2),)
 

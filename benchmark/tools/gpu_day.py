@@ -8,6 +8,7 @@ one stopped. What is left of the time goes to the trainings, in the order of wha
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -20,9 +21,11 @@ from typing import Any
 import torch
 
 from benchmark.core.files import require_writable, write_json, write_text
+from benchmark.core.schema import look_up
 from benchmark.core.types import InputError
+from benchmark.pretraining.job import Job, jobs
 from benchmark.runs.gpus import require_gpu
-from benchmark.tools.gpu_bench import FULL_SIZE
+from benchmark.tools.gpu_bench import FULL_SIZE, PLAN
 from methods.parts.solver import device_name
 
 MINUTES = 9.0  # of the whole day
@@ -33,8 +36,9 @@ NEEDS = (
 )  # fmt: skip
 MOST_FILES, MOST_BYTES = 8, 16 * 2**20  # of the outputs: what can be taken home
 DAY = "day.json"
-# The trainings that fit into a day, as `<training>-<kernel size>`. Neither needs photographs.
-TRAININGS = ("generator-31", "generator-any", "decoder-31", "decoder-any")
+TRAININGS: Mapping[str, Mapping[str, Any]] = PLAN["trainings"]  # what may be trained at the end of a day
+FIRST = next(iter(TRAININGS))
+TAKEN = 4  # files of a training that are taken home
 
 
 @dataclass(frozen=True)
@@ -47,27 +51,52 @@ class Part:
     outputs: Sequence[str]  # files that it writes in the folder of the day
 
 
-def parts(out: Path, device: str = "cuda", training: str = TRAININGS[0]) -> list[Part]:
+@dataclass(frozen=True)
+class Wish:
+    """What is trained at the end of the day."""
+
+    training: str = FIRST  # one of TRAININGS
+    images: tuple[str, ...] = ()  # folders of photographs, or sources; empty: those of gpu.yaml
+    start: str = ""  # a folder with weights of the same training to begin with
+
+    def job(self, out: Path, device: str) -> Job:
+        """Return the training as a job whose results go to the folder `out`.
+
+        Raises:
+            InputError: There is no such training, or the wish does not fit it.
+        """
+        recipe = dict(look_up(TRAININGS, self.training, "training of a GPU day"))
+        rehearsed = recipe.pop("rehearsal")
+        recipe |= {"half": True, "minutes": 2.5, "start": self.start}
+        if self.images:
+            recipe["images"] = list(self.images)
+        if device == "cpu":
+            recipe |= {"settings": {**recipe["settings"], **rehearsed}, "steps": 2}
+        (job,) = jobs([recipe], out).values()
+        return job
+
+
+def parts(out: Path, device: str = "cuda", wish: Wish = Wish()) -> list[Part]:
     """Return the parts of the day, in order.
 
     Args:
         out: The folder of the day.
         device: cuda; cpu for a rehearsal, a hundredth of everything.
-        training: One of TRAININGS.
+        wish: What is trained at the end.
+
+    Raises:
+        InputError: As `Wish.job`.
     """
     scale = 1.0 if device == "cuda" else 0.01
     on = ["--device", device]
     tests = ["pytest", "-q", "-p", "no:cacheprovider", "-m", "cuda", "tests/cuda"]
     bench = ["benchmark", "bench", "gpu", *on, "--seconds", str(105 * scale), "--out", str(out / "gpu.csv")]
     iterations = ["--iterations", str(round(5000 * scale)), "--out", str(out / "cases.csv")]
-    name, _, size = training.partition("-")
-    train = ["benchmark", "pretrain", name, "--kernel-size", size, *on, "--out", str(out), "--half"]
-    train += ["--max-minutes", str(2.5 * scale)]
-    if device == "cpu":
-        train += ["--set", "kernels=64", "--set", "width=2", "--set", "batch=8", "--steps", "2"]
-    # A sheet, or the second network: more files than MOST_FILES cannot be taken home.
-    last = f"encoder-{size}.safetensors" if name == "decoder" else f"{training}.png"
-    trained = [f"generator-{size}.safetensors", f"{training}.json", f"{training}.md", last]
+    job = wish.job(out, device)
+    train = ["benchmark", *shlex.split(job.command)[1:], *on, "--out", str(out)]
+    card = job.record_path.with_suffix(".md")
+    worth = [*job.outputs, job.record_path, card, job.record_path.with_suffix(".png")]
+    trained = [path.name for path in worth[:TAKEN]]
     return [
         Part("tests", tests, 120, ["tests.txt"]),
         Part("times", bench, 120, ["gpu.csv"]),
@@ -75,7 +104,7 @@ def parts(out: Path, device: str = "cuda", training: str = TRAININGS[0]) -> list
             Part(method, ["benchmark.tools.gpu_case", method, *on, *iterations], 60, ["cases.csv"])
             for method in FULL_SIZE
         ),
-        Part(training, train, 175, trained),
+        Part(wish.training, train, 175, trained),
     ]
 
 
@@ -83,7 +112,7 @@ def run(
     out: Path,
     device: str = "cuda",
     clock: Callable[[], float] = time.monotonic,
-    training: str = TRAININGS[0],
+    wish: Wish = Wish(),
 ) -> int:
     """Do the parts that are not done yet. Returns how many failed or had no time left.
 
@@ -91,20 +120,28 @@ def run(
         out: The folder of the day; made if it is not there.
         device: As in `parts`.
         clock: In seconds.
-        training: One of TRAININGS.
+        wish: What is trained at the end.
 
     Raises:
-        InputError: A package is missing, there is no such device, or the folder cannot be written.
+        InputError: A package or the weights of an earlier training are missing, there is no such device, or
+            the folder cannot be written.
     """
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing:
         raise InputError(
             f"missing here: {', '.join(missing)}; bring their wheels in a folder: make gpu WHEELS=folder"
         )
+    job = wish.job(out, device)
+    _ = job.photographs  # refuses folders without any before the minutes run
+    for path in job.inputs:
+        if not path.is_file():
+            raise InputError(
+                f"{path} is missing, which {wish.training} needs; train it first, or copy it there"
+            )
     require_writable(out)
     record: dict[str, Any] = {"device": _device(device), "parts": {}} | _record(out)
     began, open_parts = clock(), 0
-    for part in parts(out, device, training):
+    for part in parts(out, device, wish):
         if record["parts"].get(part.name, {}).get("code") == 0:
             print(f"{part.name}: was done before", flush=True)
             continue
@@ -118,7 +155,7 @@ def run(
         write_json(out / DAY, record)
         print(f"{part.name}: {ended['end']} after {ended['seconds']:.0f} s", flush=True)
         open_parts += ended["code"] != 0
-    kept = [name for other in TRAININGS for part in parts(out, device, other) for name in part.outputs]
+    kept = [name for other in TRAININGS for part in parts(out, device, Wish(other)) for name in part.outputs]
     _tidy(out, [DAY, *kept])
     return open_parts
 
@@ -181,12 +218,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/gpu"))
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"), help="cpu: a rehearsal")
+    parser.add_argument("--training", default=FIRST, choices=TRAININGS, help="what is trained at the end")
     parser.add_argument(
-        "--training", default=TRAININGS[0], choices=TRAININGS, help="what is trained at the end"
+        "--images", action="append", default=[], help="photographs to train on, in place of BSDS500"
     )
+    parser.add_argument("--start", default="", help="a folder with weights of this training to begin with")
     given = parser.parse_args()
     try:
-        sys.exit(1 if run(given.out, given.device, training=given.training) else 0)
+        wish = Wish(given.training, tuple(given.images), given.start)
+        sys.exit(1 if run(given.out, given.device, wish=wish) else 0)
     except InputError as error:
         print(f"blindbench: {error}", file=sys.stderr)
         sys.exit(2)

@@ -20,6 +20,7 @@ from methods.glkm.generator import LATENT, Generator, Size, side
 from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import file_name
+from methods.training.earlier import earlier_weights, take_over
 from methods.training.evidence import Evidence
 from methods.training.generator import examine_generator
 from methods.training.held_out import HeldOut
@@ -101,6 +102,18 @@ class Decoder:
         """Continue from a state of `state_dict`."""
         self.networks.load_state_dict(state["networks"])
         self.adam.load_state_dict(state["adam"])
+
+    def begin_with(self, folder: Path) -> int:
+        """Take over a generator and its encoder, as `Trainee`."""
+        kinds: tuple[tuple[weights.Kind, nn.Module], ...] = (
+            ("encoder", self.encoder),
+            ("generator", self.generator),
+        )
+        steps = 0
+        for kind, network in kinds:
+            path = folder / file_name(kind, self.settings.kernel_size)
+            steps = take_over(network, earlier_weights(path, "kind", kind))
+        return steps
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the generator and the encoder."""

@@ -22,6 +22,8 @@ from methods.diffusion import prior
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.schedule import STEPS, Chain, clean, ddim_chain, strided_steps
 from methods.parts.seeding import initialised_from
+from methods.parts.weight_files import file_name
+from methods.training.earlier import earlier_weights, take_over
 from methods.training.evidence import HELD_OUT_SEED, Evidence
 from methods.training.schedules import cosine, set_rate
 from methods.training.settings import check_numbers
@@ -147,6 +149,14 @@ class DiffusionTraining:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.adam.load_state_dict(state["adam"])
+
+    def begin_with(self, folder: Path) -> int:
+        """Take over a network with averaged weights, as `Trainee`."""
+        path = folder / file_name(self.kind, self.settings.side)
+        stored = earlier_weights(path, "kind", self.kind)
+        stored.require("tells", "velocity")
+        take_over(self.average, stored)
+        return take_over(self.network, stored)
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the network with its averaged weights."""

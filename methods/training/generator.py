@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.core.progress import Progress, Report
+from benchmark.core.types import InputError
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator, Size, side
@@ -119,6 +120,13 @@ class Adversaries:
         for name, network in self._networks():
             network.load_state_dict(state["networks"][name])
             self.adams[name].load_state_dict(state["adams"][name])
+
+    def begin_with(self, folder: Path) -> int:
+        """Raise InputError: the discriminator, which is half of the training, is not kept."""
+        raise InputError(
+            f"start: {folder}: holds a generator without its discriminator, so that an adversarial training "
+            "cannot begin there; leave out the start, or train by `decoder`"
+        )
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the generator; the discriminator is no longer needed."""

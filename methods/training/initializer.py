@@ -26,6 +26,7 @@ from methods.glkm.inversion import Reduction, inverted
 from methods.parts.kernel_priors.divergence import kl_divergence
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import file_name
+from methods.training.earlier import earlier_weights, take_over
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
 from methods.training.held_out import HeldOut
 from methods.training.kernels import INTENSITIES, turned
@@ -195,6 +196,13 @@ class InitializerTraining:
         """Continue from a state of `state_dict`."""
         self.initializer.load_state_dict(state["initializer"])
         self.adam.load_state_dict(state["adam"])
+
+    def begin_with(self, folder: Path) -> int:
+        """Take over an initializer, as `Trainee`. It must have been trained with the same generator."""
+        path = folder / file_name("initializer", self.settings.kernel_size)
+        stored = earlier_weights(path, "kind", "initializer")
+        weights.load_initializer(folder, self.settings.kernel_size, self.generator)  # refuses another one's
+        return take_over(self.initializer, stored)
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the initializer; its way is that of its generator."""

@@ -62,6 +62,13 @@ class Trainee(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state of `state_dict`."""
 
+    def begin_with(self, folder: Path) -> int:
+        """Take over the weights that `save` wrote into a folder; return after how many steps.
+
+        Raises:
+            InputError: a file cannot be read or does not fit, or the training needs more than is in it.
+        """
+
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the networks after `steps` steps, with `remark` in their metadata, as float16 if `half`."""
 

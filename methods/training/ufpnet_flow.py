@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from benchmark.core.progress import Report
 from benchmark.core.types import Array
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
+from methods.training.earlier import earlier_weights, take_over
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
 from methods.training.kernels import SMALLEST, training_kernels, turned, unit_sum
 from methods.training.loop import Materials
@@ -94,7 +96,12 @@ class FlowTraining:
         self.flow.load_state_dict(state["flow"])
         self.adam.load_state_dict(state["adam"])
 
-    def save(self, folder: Any, steps: int, remark: str, half: bool) -> None:
+    def begin_with(self, folder: Path) -> int:
+        """Take over a flow, as `Trainee`."""
+        path = folder / weights.file_name(STAGE, self.settings.kernel_size)
+        return take_over(self.flow, earlier_weights(path, "stage", STAGE))
+
+    def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the flow."""
         settings = self.settings
         shape = Shape(

@@ -13,6 +13,7 @@ from benchmark.core.progress import Progress, Report
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import frozen_network
+from methods.training.earlier import earlier_weights, take_over
 from methods.training.evidence import HELD_OUT_SEED, Evidence, Means, as_array
 from methods.training.kernels import training_kernels, unit_sum
 from methods.training.loop import Materials
@@ -116,6 +117,12 @@ class EstimatorTraining:
         """Continue from a state of `state_dict`."""
         self.estimator.load_state_dict(state["estimator"])
         self.adam.load_state_dict(state["adam"])
+
+    def begin_with(self, folder: Path) -> int:
+        """Take over an estimator, as `Trainee`; the flow stays as it is."""
+        path = folder / weights.file_name(STAGE, self.settings.kernel_size)
+        stored = earlier_weights(path, "stage", STAGE)
+        return take_over(self.estimator, stored.part("estimator"))
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the estimator, and the flow with it."""

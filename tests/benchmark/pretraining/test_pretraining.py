@@ -24,6 +24,7 @@ from benchmark.pretraining.job import Job, Order, jobs, pretrain
 from benchmark.pretraining.photographs import collect, read
 from methods.glkm import weights
 from methods.parts.resume import DIGEST_BYTES
+from methods.parts.weight_files import read_network
 from methods.training import generator as generator_module
 from methods.training import held_out
 from methods.training.kernels import silent
@@ -117,6 +118,31 @@ def test_another_order_trains_again(quick, tmp_path):
         order = Order("generator", DECODER | {"kernels": 40}, steps=steps)
         assert pretrain(Job.checked(order, tmp_path), CPU, 1, silent)
     assert json.loads((tmp_path / "generator-13.json").read_text())["steps"] == 2
+
+
+def test_a_training_goes_on_from_the_weights_of_another(quick, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert pretrain(Job.checked(Order("decoder", DECODER, steps=3), first), CPU, 1, silent)
+    order = Order("decoder", DECODER, steps=2, start=str(first))
+    assert pretrain(Job.checked(order, second), CPU, 1, silent)
+    assert not pretrain(Job.checked(order, second), CPU, 1, silent)  # finished
+    assert weights.load_generator(second, 13)[0].state_dict().keys()
+    card = (second / "decoder-13.md").read_text()
+    assert "2 steps" in card
+    assert "begun with weights of 3 steps" in card
+    assert f"--start {first}" in card
+    assert read_network(second / "encoder-13.safetensors").metadata["steps"] == "5"
+    assert pretrain(Job.checked(Order("decoder", DECODER, steps=4), first), CPU, 1, silent)
+    assert pretrain(Job.checked(order, second), CPU, 1, silent)  # its start is another one
+
+
+def test_a_start_that_cannot_be_is_one_line(tmp_path):
+    with pytest.raises(
+        InputError, match=r"start: .*encoder-13\.safetensors is missing|start: .*generator-13"
+    ):
+        pretrain(Job.checked(Order("decoder", DECODER, start=str(tmp_path / "no")), tmp_path), CPU, 1, silent)
+    with pytest.raises(InputError, match="is where the results go"):
+        Job.checked(Order("decoder", DECODER, start=str(tmp_path)), tmp_path)
 
 
 def test_a_killed_process_is_continued_to_the_same_weights(tmp_path):

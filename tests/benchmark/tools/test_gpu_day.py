@@ -9,10 +9,14 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
+from skimage import data
 
+from benchmark.core.files import write_json
 from benchmark.core.types import InputError
 from benchmark.tools import gpu_day
-from benchmark.tools.gpu_day import DAY, MINUTES, MOST_BYTES, MOST_FILES, TRAININGS, parts, run
+from benchmark.tools.gpu_day import DAY, MINUTES, MOST_BYTES, MOST_FILES, TRAININGS, Wish, parts, run
+from methods.training.registry import built_in
 
 
 @pytest.fixture
@@ -62,17 +66,63 @@ def test_the_day_rehearsed(in_process, tmp_path):
     assert len(pd.read_csv(tmp_path / "cases.csv")) == 2
 
 
-@pytest.mark.parametrize("training", TRAININGS)
-def test_other_trainings_take_the_place_of_the_first(in_process, tmp_path, training, monkeypatch):
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in ("astronaut", "coffee"):
+        Image.fromarray(getattr(data, name)()).save(folder / f"{name}.png")
+    return str(folder)
+
+
+# Each after what it needs.
+@pytest.mark.parametrize(
+    "chain",
+    [
+        ("generator-any",),
+        ("decoder-31", "initializer-31"),
+        ("decoder-any", "initializer-any"),
+        ("diffusion-image",),
+        ("diffusion-kernel",),
+        ("ufpnet-flow", "ufpnet-kernels", "ufpnet"),
+        ("nafnet",),
+        ("mimo",),
+        ("mimo-ufp",),
+    ],
+)
+def test_other_trainings_take_the_place_of_the_first(in_process, tmp_path, chain, photographs, monkeypatch):
     monkeypatch.setattr("methods.training.generator.INVERSION_STEPS", 1)
     monkeypatch.setattr("methods.training.held_out.YARDSTICK", 2)
-    day = parts(tmp_path, "cpu", training)
-    done = {part.name: {"code": 0} for part in day[:-1]}
-    (tmp_path / DAY).write_text(json.dumps({"parts": done}))
-    assert run(tmp_path, "cpu", training=training) == 0
-    files = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
-    assert files == {DAY, *day[-1].outputs}
-    assert len({DAY, *(name for part in day for name in part.outputs)}) <= MOST_FILES
+    monkeypatch.setattr("methods.training.diffusion.SAMPLING_STRIDE", 500)
+    monkeypatch.setattr("methods.training.diffusion.PICTURED", 1)
+    monkeypatch.setattr("methods.training.restorer.EXAMINED", 1)
+    out = tmp_path / "day"
+    for training in chain:
+        wish = Wish(training, (photographs,) if "images" in TRAININGS[training] else ())
+        day = parts(out, "cpu", wish)
+        done = {part.name: {"code": 0} for part in day[:-1]}
+        write_json(out / DAY, {"parts": done})
+        assert run(out, "cpu", wish=wish) == 0
+        assert {DAY, *day[-1].outputs} <= {path.name for path in out.iterdir()}
+        assert len({DAY, *(name for part in day for name in part.outputs)}) <= MOST_FILES
+
+
+def test_every_training_can_be_wished_for(tmp_path):
+    assert {recipe["training"] for recipe in TRAININGS.values()} == set(built_in())
+    for name in TRAININGS:
+        assert "--half" in parts(tmp_path, wish=Wish(name))[-1].command
+    begun = parts(tmp_path, wish=Wish("ufpnet-flow", start="earlier"))[-1].command
+    assert begun[begun.index("--start") + 1] == "earlier"
+
+
+def test_what_a_wish_lacks_is_named_before_the_day_begins(tmp_path, photographs):
+    with pytest.raises(InputError, match=r"generator-any\.safetensors is missing, which initializer"):
+        run(tmp_path, "cpu", wish=Wish("initializer-any", (photographs,)))
+    with pytest.raises(InputError, match=r"unknown training of a GPU day 'decoder'"):
+        parts(tmp_path, "cpu", Wish("decoder"))
+    with pytest.raises(InputError, match="nowhere"):
+        run(tmp_path, "cpu", wish=Wish("nafnet", (str(tmp_path / "nowhere"),)))
+    assert not (tmp_path / DAY).exists()
 
 
 def test_all_limits_together_keep_the_day_within_nine_minutes(tmp_path):

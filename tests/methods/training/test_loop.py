@@ -106,24 +106,24 @@ def materials(tmp_path):
     return Materials(list(photographs[:2]), list(photographs[2:]), weights=tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("start", "settings"),
-    [
-        (Decoder, DecoderSettings(**TINY, steps=4)),
-        (Adversaries, GeneratorSettings(**TINY | {"kernels": 20}, epochs=2)),
-        (InitializerTraining, InitializerSettings(**TINY, epochs=2, crop=24, inner_steps=2)),
-        (InitializerTraining, InitializerSettings(
-            **TINY, epochs=2, crop=24, targets="none", borders="valid", noise=0.01, gamma=0.2,
-            kernel_loss="kl", schedule="cosine",
-        )),
-        (InitializerTraining, InitializerSettings(
-            **TINY, network="fast", epochs=2, crop=24, richest_of=2, targets="encoder",
-        )),
-        (diffusion_image.start, diffusion_image.Settings(**DIFFUSION, side=16)),
-        (diffusion_image.start, diffusion_image.Settings(**DIFFUSION, side=32, parts="crops")),
-        (diffusion_kernel.start, diffusion_kernel.Settings(**DIFFUSION, side=64)),
-    ],
-)  # fmt: skip
+TRAININGS = [
+    (Decoder, DecoderSettings(**TINY, steps=4)),
+    (Adversaries, GeneratorSettings(**TINY | {"kernels": 20}, epochs=2)),
+    (InitializerTraining, InitializerSettings(**TINY, epochs=2, crop=24, inner_steps=2)),
+    (InitializerTraining, InitializerSettings(
+        **TINY, epochs=2, crop=24, targets="none", borders="valid", noise=0.01, gamma=0.2,
+        kernel_loss="kl", schedule="cosine",
+    )),
+    (InitializerTraining, InitializerSettings(
+        **TINY, network="fast", epochs=2, crop=24, richest_of=2, targets="encoder",
+    )),
+    (diffusion_image.start, diffusion_image.Settings(**DIFFUSION, side=16)),
+    (diffusion_image.start, diffusion_image.Settings(**DIFFUSION, side=32, parts="crops")),
+    (diffusion_kernel.start, diffusion_kernel.Settings(**DIFFUSION, side=64)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "settings"), TRAININGS)
 def test_a_training_that_was_stopped_continues_to_the_same_weights(start, settings, materials, tmp_path):
     def trained(saved, *stops):
         for steps in stops:
@@ -137,6 +137,37 @@ def test_a_training_that_was_stopped_continues_to_the_same_weights(start, settin
     with pytest.raises(KeyboardInterrupt):
         stop_after(trainee, 2, tmp_path / "parts.pt")
     torch.testing.assert_close(trained(tmp_path / "parts.pt", 5), whole, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("start", "settings"), [case for case in TRAININGS if case[0] is not Adversaries])
+def test_a_training_begins_with_the_weights_of_an_earlier_one(start, settings, materials, tmp_path):
+    earlier = start(settings, materials, 3, CPU, silent)
+    earlier.step(0, 0.0)
+    earlier.save(tmp_path / "earlier", 7, "", half=False)
+    trainee = start(settings, materials, 4, CPU, silent)
+    assert trainee.begin_with(tmp_path / "earlier") == 7
+    trainee.save(tmp_path / "now", 7, "", half=False)
+    files = sorted((tmp_path / "earlier").iterdir())
+    assert [file.name for file in files] == sorted(file.name for file in (tmp_path / "now").iterdir())
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "now" / file.name).read_bytes()
+    trainee.step(0, 0.0)  # the optimiser has the same weights
+    trainee.save(tmp_path / "later", 8, "", half=False)
+    assert all(file.read_bytes() != (tmp_path / "later" / file.name).read_bytes() for file in files)
+
+
+def test_what_a_training_cannot_begin_with_is_one_line(materials, tmp_path):
+    adversaries = Adversaries(GeneratorSettings(**TINY), materials, 0, CPU, silent)
+    with pytest.raises(InputError, match=r"start: .*without its discriminator.*`decoder`"):
+        adversaries.begin_with(materials.weights)
+    settings = InitializerSettings(**TINY, crop=24)
+    InitializerTraining(settings, materials, 0, CPU, silent).save(tmp_path, 1, "", half=False)
+    weights.save(tmp_path, Generator(13, 4, 1e-5), 13, way="GLKM-fast", steps=0)  # another one
+    with pytest.raises(InputError, match="was trained with another generator"):
+        InitializerTraining(settings, materials, 0, CPU, silent).begin_with(tmp_path)
+    wide = Decoder(DecoderSettings(**TINY | {"width": 8}), materials, 0, CPU, silent)
+    with pytest.raises(InputError, match="does not fit the network"):
+        wide.begin_with(materials.weights)
 
 
 def stop_after(trainee, steps, saved):

@@ -67,6 +67,15 @@ def folder(tmp_path_factory, photographs):
     return path
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_stage_begins_with_the_weights_of_an_earlier_one(name, folder, photographs, tmp_path):
+    trainee = started(name, folder, photographs)
+    assert trainee.begin_with(folder) == 3
+    trainee.save(tmp_path, 3, "demo", half=False)
+    (file,) = tmp_path.iterdir()
+    assert file.read_bytes() == (folder / file.name).read_bytes()
+
+
 def drawn(photographs, kind):
     kernels = training_kernels(SIZE, (SIZE,), 20, 0)
     images = Photographs(photographs, 38, CPU, colour=True)
