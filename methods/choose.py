@@ -15,6 +15,7 @@ import torch
 from benchmark.core.types import Observation
 from methods.parts.candidates import Candidate
 from methods.parts.choice import Choice
+from methods.parts.limits import at_least
 from methods.parts.registry import Method
 
 Effort = Literal["low", "normal", "high"]
@@ -55,9 +56,13 @@ class Settings:
     # The candidates to run instead: each a mapping with a `method` (<method> or <method>@<preset>), and if
     # wanted its `settings`, the `size` of its kernel in declared sizes (default 1) and a `seed` (default 0).
     candidates: tuple[dict[str, Any], ...] = ()
+    # px, the side of the part of a larger image that kernels are estimated from; five times the kernel's box
+    # if that is more. 0: the whole image.
+    window: int = 384
 
     def __post_init__(self) -> None:
         """Raise ValueError or InputError unless the candidates can run."""
+        at_least(0, self, "window")
         for number, description in enumerate(self.candidates):
             try:
                 candidate = Candidate.read(description)
@@ -80,7 +85,7 @@ def problem(
 ) -> Choice:
     """Run the candidates on the CPU, and restore with the best kernel or a mean of the best."""
     del device
-    return Choice(settings.plan(), observation, rng)
+    return Choice(settings.plan(), observation, rng, settings.window)
 
 
 METHOD = Method(

@@ -37,6 +37,7 @@ class Work:
     iterations: int  # 0 for methods without any
     operations: float  # floating-point, of one iteration or, without any, of all; 0: not counted
     pixels: int  # of the image
+    seen: int  # pixels that an iteration works on: of the image, or of a window of it
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,13 @@ class Pilot:
 
     def mebibytes(self, work: Work) -> float:
         """Estimate how much memory a restoration with more or less work takes."""
-        return self.memory * self._ratio(work)
+        is_counted = work.operations and self.work.operations
+        return self.memory * (self._ratio(work) if is_counted else work.pixels / self.work.pixels)
 
     def _ratio(self, work: Work) -> float:
         if work.operations and self.work.operations:
             return work.operations / self.work.operations
-        return work.pixels / self.work.pixels
+        return work.seen / self.work.seen
 
 
 class UnknownError(Exception):
@@ -85,13 +87,14 @@ def count_work(method: Method, observation: Observation, settings: Any) -> Work:
         raise
     except Exception:  # it asks the device for values
         problem = _built(method, observation, settings, torch.device("cpu"))
-        return Work(problem.iterations, 0.0, pixels)
+        return Work(problem.iterations, 0.0, pixels, _seen(problem, observation))
+    seen = _seen(problem, observation)
     if not problem.iterations and not method.gpu:
-        return Work(0, 0.0, pixels)  # computes with NumPy, whatever the device
+        return Work(0, 0.0, pixels, seen)  # computes with NumPy, whatever the device
     try:
-        return Work(problem.iterations, _operations(lambda: _first(problem)), pixels)
+        return Work(problem.iterations, _operations(lambda: _first(problem)), pixels, seen)
     except Exception:
-        return Work(problem.iterations, 0.0, pixels)
+        return Work(problem.iterations, 0.0, pixels, seen)
 
 
 def measure(
@@ -123,7 +126,8 @@ def measure(
         pilot = _measured(method, part, settings, device, seconds)
     except NotSupportedError:  # perhaps of the part alone
         return _measured(method, observation, settings, device, seconds)
-    whole = replace(pilot.work, pixels=observation.blurry[0].size, operations=0.0)
+    pixels = observation.blurry[0].size
+    whole = replace(pilot.work, pixels=pixels, seen=pixels, operations=0.0)
     if pilot.seconds(whole) > WHOLE:
         return pilot
     return _measured(method, observation, settings, device, seconds)
@@ -162,7 +166,8 @@ def _measure(method: Method, observation: Observation, settings: Any, device: to
     first = clock() - began
     taken = _memory(device)  # of a method without iterations; what it does once more says nothing of it
     times: list[float] = []
-    while len(times) < min(ITERATIONS, problem.iterations - 1) and sum(times) < SECONDS:
+    is_few = problem.iterations <= ITERATIONS  # then each may be another work, and all are done
+    while len(times) < min(ITERATIONS, problem.iterations - 1) and (is_few or sum(times) < SECONDS):
         began = clock()
         problem.step(1 + len(times))
         times.append(clock() - began)
@@ -170,9 +175,9 @@ def _measure(method: Method, observation: Observation, settings: Any, device: to
     problem.estimate()
     end = clock() - began
     taken = _memory(device) if problem.iterations else taken
-    iteration = statistics.median(times) if times else 0.0
+    iteration = (statistics.fmean if is_few else statistics.median)(times) if times else 0.0
     once = max(0.0, first - (iteration if problem.iterations else end))
-    work = Work(problem.iterations, operations, observation.blurry[0].size)
+    work = Work(problem.iterations, operations, observation.blurry[0].size, _seen(problem, observation))
     return Pilot(work, start, iteration, end, once, taken - memory)
 
 
@@ -180,6 +185,12 @@ def _built(method: Method, observation: Observation, settings: Any, device: torc
     if observation.blur_model not in method.blur_models:
         raise NotSupportedError(f"{method.name} does not treat {observation.blur_model} blur")
     return method.problem(observation, settings, torch.Generator().manual_seed(SEED), device)
+
+
+def _seen(problem: Problem, observation: Observation) -> int:
+    """Count the pixels that an iteration works on; a problem that sees a window says how many it has."""
+    seen: int = getattr(problem, "pixels_seen", observation.blurry[0].size)
+    return seen
 
 
 def _first(problem: Problem) -> None:

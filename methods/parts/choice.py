@@ -3,8 +3,8 @@
 Energies say which kernels are good (`benchmark.blur.kernel_energy`), but not exactly: estimates that go wrong
 in different ways may have nearly the same. The mean of the best, polished in its turn, is better than most of
 them, and often has less energy than all. Where there is little noise, the kernel that counts is polished once
-more under a smaller weight. Each candidate works on the luma of the image. One that fails is
-left out, and the record says why.
+more under a smaller weight. Each candidate works on the luma of the image; of a large one, on a window. One
+that fails is left out, and the record says why.
 """
 
 import time
@@ -28,6 +28,7 @@ from methods.parts.kernel_steps import aligned_mean
 from methods.parts.polish import PolishSettings, polish
 from methods.parts.solver import Problem, Result, Step, is_lack_of_memory
 from methods.parts.warm_start import resized
+from methods.parts.window import richest_window
 
 # Ours, chosen on the photographs of datasets/choose-tuning.yaml.
 EDGE = 3.0  # energy of an edge: with 1, polished kernels often have less energy than the true one
@@ -36,6 +37,7 @@ NEAR = 0.01  # how far the energy of a mean may lie above the least one, as a sh
 FINE = 1e-5  # weight of the gradients in the last polish
 FINE_NOISE = 0.004  # the largest standard deviation with one: chosen at 0.003; with 0.01 kernels get worse
 FINE_ROUNDS = 10
+WINDOW_KERNELS = 5  # kernel sizes that a window has at least on each side
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,11 @@ class Choice:
     device = torch.device("cpu")
 
     def __init__(
-        self, candidates: Sequence[Candidate], observation: Observation, rng: torch.Generator
+        self,
+        candidates: Sequence[Candidate],
+        observation: Observation,
+        rng: torch.Generator,
+        window: int = 0,
     ) -> None:
         """Plan the steps; nothing runs yet.
 
@@ -77,15 +83,22 @@ class Choice:
             candidates: In the order in which they run.
             observation: With a uniform blur.
             rng: Seeds all candidates: one draw.
+            window: The side of the window in px that kernels are estimated from; WINDOW_KERNELS times the
+                largest box of a kernel if that is more. 0: the whole image.
         """
         self.blurry = observation.blurry.astype(np.float64)
         grey = luma(torch.from_numpy(observation.blurry)).numpy()
-        self.observation, self.luma = replace(observation, blurry=grey), grey[0].astype(np.float64)
         self.plan = with_sizes(candidates, observation)
         # Kernels are polished in the declared box, else in one of the size that their method was asked for.
         self.boxes = [observation.kernel_size or size for _, size in self.plan]
         # Energies are compared over the pixels that the largest box leaves.
         self.largest = max(h for h, _ in self.boxes), max(w for _, w in self.boxes)
+        self.window: tuple[slice, slice] | None = None  # rows and columns; None: the whole image
+        side = max(window, WINDOW_KERNELS * max(self.largest))
+        if window and side < max(grey.shape[1:]):
+            self.window = richest_window(grey[0], (side, side))
+            grey = np.ascontiguousarray(grey[:, *self.window])
+        self.observation, self.luma = replace(observation, blurry=grey), grey[0].astype(np.float64)
         self.weight = energy_weight(self.luma)
         self.turns = [
             (number, part) for number, (each, _) in enumerate(self.plan) for part in range(each.parts)
@@ -132,7 +145,10 @@ class Choice:
             raise NotSupportedError(f"no candidate gave a kernel: {reason}")
         result = deconvolved(self.blurry, best.kernel.numpy(), "hyper-laplacian")
         described = [outcome.described() for outcome in self.outcomes]
-        return replace(result, notes={"candidates": described, "chosen": best.label})
+        notes = {"candidates": described, "chosen": best.label}
+        if self.window is not None:
+            notes["window"] = [[side.start, side.stop] for side in self.window]  # rows, columns
+        return replace(result, notes=notes)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the outcomes so far and the state of the candidate that is running."""
@@ -151,6 +167,11 @@ class Choice:
         if state["running"]:
             self.running = self._build(len(self.outcomes))
             self.running.load_state_dict(state["running"])
+
+    @property
+    def pixels_seen(self) -> int:
+        """How many pixels the candidates work on."""
+        return int(self.luma.size)
 
     def energy(self, kernel: Kernel) -> float:
         """Compute the energy of a kernel (h, w) of the luma; less is better."""

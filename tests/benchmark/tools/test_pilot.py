@@ -67,16 +67,47 @@ def test_the_operations_of_a_trained_network_are_counted(name):
 
 def test_a_classical_method_is_neither_counted_nor_run_to_count():
     method = replace(built_in()["l0-grad"], problem=lambda *_: Direct(lambda: 1 / 0))
-    assert count_work(method, observe(32), method.settings()) == Work(0, 0.0, 32 * 32)
+    assert count_work(method, observe(32), method.settings()) == Work(0, 0.0, 32 * 32, 32 * 32)
 
 
 def test_more_operations_take_more_time_for_iterations_and_more_pixels_for_the_end():
-    known = Pilot(Work(100, 1e9, 1000), start=1.0, iteration=0.01, end=2.0, once=9.0, memory=50.0)
+    known = Pilot(Work(100, 1e9, 1000, 1000), start=1.0, iteration=0.01, end=2.0, once=9.0, memory=50.0)
     assert known.seconds(known.work) == pytest.approx(1 + 1 + 2)
-    assert known.seconds(Work(200, 3e9, 2000)) == pytest.approx(1 + 200 * 0.03 + 4)
-    assert known.mebibytes(Work(200, 3e9, 2000)) == pytest.approx(150)
-    uncounted = replace(known, work=Work(0, 0.0, 1000), iteration=0.0)
-    assert uncounted.seconds(Work(0, 0.0, 3000)) == pytest.approx(1 + 6)
+    assert known.seconds(Work(200, 3e9, 2000, 2000)) == pytest.approx(1 + 200 * 0.03 + 4)
+    assert known.mebibytes(Work(200, 3e9, 2000, 2000)) == pytest.approx(150)
+    uncounted = replace(known, work=Work(0, 0.0, 1000, 1000), iteration=0.0)
+    assert uncounted.seconds(Work(0, 0.0, 3000, 3000)) == pytest.approx(1 + 6)
+
+
+def test_where_iterations_see_a_window_these_grow_no_further():
+    known = Pilot(Work(10, 0.0, 1000, 1000), start=1.0, iteration=0.5, end=2.0, once=0.0, memory=50.0)
+    assert known.seconds(Work(10, 0.0, 8000, 2000)) == pytest.approx(1 + 10 * 0.5 * 2 + 2 * 8)
+    assert known.mebibytes(Work(10, 0.0, 8000, 2000)) == pytest.approx(400)
+    method, settings = built_in()["choose"], effective(built_in()["choose"].settings, {"window": 40}, "test")
+    work = count_work(method, observe(64), settings)
+    assert (work.pixels, work.seen) == (64 * 64, 40 * 40)
+
+
+class Growing(Direct):
+    """Each iteration is longer than the one before."""
+
+    def __init__(self, iterations):
+        super().__init__(lambda: Result(torch.ones(1, 16, 16)))
+        self.iterations, self.seconds = iterations, 0.0
+
+    def step(self, iteration):
+        self.seconds += 0.1 * (1 + iteration)
+
+
+def test_of_few_iterations_all_are_measured(monkeypatch):
+    problem = Growing(7)
+    monkeypatch.setattr(pilot, "_built", lambda *_: problem)
+    monkeypatch.setattr(pilot, "_clock", lambda _: lambda: problem.seconds)
+    measured = pilot._measure(odd(None), observe(16), Settings(), CPU)
+    assert measured.iteration == pytest.approx(np.mean([0.2, 0.3, 0.4, 0.5, 0.6, 0.7]))
+    problem = Growing(pilot.ITERATIONS + 1)
+    measured = pilot._measure(odd(None), observe(16), Settings(), CPU)
+    assert measured.iteration == pytest.approx(0.3)  # until SECONDS are over
 
 
 def test_of_a_large_image_the_middle_is_measured(monkeypatch):

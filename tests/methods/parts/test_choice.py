@@ -263,6 +263,29 @@ def test_colour_images_are_estimated_from_their_luma_and_restored_in_colour(offe
     assert restoration.image.shape == (3, 100, 100)
 
 
+@pytest.mark.parametrize(
+    ("window", "seen"), [(0, (100, 100)), (120, (100, 100)), (80, (80, 80)), (9, (65, 65))]
+)
+def test_kernels_of_a_large_image_are_estimated_from_a_window(offer, window, seen):
+    told = []
+
+    def build(observation):
+        told.append(observation.blurry[0])
+        return gives(TRUE)(observation)
+
+    offer(right=build)
+    observation = Observation("test", "case", BLURRY, TRUE.shape)
+    chosen = Choice([Candidate("right")], observation, torch.Generator().manual_seed(0), window)
+    ((_, restoration),) = solve([Task("case", lambda: chosen)])
+    assert told[0].shape == seen
+    assert restoration.image.shape == BLURRY.shape  # all of the image is restored
+    if seen == (100, 100):
+        assert "window" not in restoration.notes
+    else:
+        rows, columns = (slice(*side) for side in restoration.notes["window"])
+        np.testing.assert_array_equal(told[0], BLURRY[0, rows, columns])
+
+
 def test_sizes_are_told_in_declared_sizes_and_kernels_come_back_in_the_declared_box(offer):
     told = []
 
