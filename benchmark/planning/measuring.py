@@ -1,7 +1,7 @@
 """Estimate what the restoration of a case takes, by a measurement on this machine that is kept."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -56,6 +56,7 @@ class Measuring:
             "settings": flat(self.settings),
             "code": provenance.code_of(self.method, self.settings),
             "device": str(self.device),
+            "form": [[entry.name for entry in fields(kind)] for kind in (Pilot, Work)],  # as it is kept
         }
         # Counted work tells how sizes differ; where none can be counted, each size is measured.
         like = seen

@@ -1,17 +1,20 @@
 """What a plan takes on this machine, and what of it fits in a budget."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
+from benchmark.planning import measuring
 from benchmark.planning.budget import costs, duration, fitting
 from benchmark.planning.config import make_plan
 from benchmark.planning.measuring import LATER, Cost, Measuring
 from benchmark.planning.work import UNREADABLE, Estimates, _kernel_size, representatives
+from benchmark.tools import pilot
 from benchmark.tools.calibration import Calibration
+from benchmark.tools.pilot import Pilot
 from tests.benchmark.cli.conftest import CONFIG
 
 
@@ -53,6 +56,27 @@ def test_cases_that_are_on_their_way_together_need_the_memory_of_all(plan, tmp_p
     assert [of[batch]["selfdeblur"].memory for batch in of] == [150, 150, 350]
     assert {of[batch]["l0-grad"].memory for batch in of} == {150}  # it takes one at a time
     assert {cost.seconds for costs_of in of.values() for cost in costs_of.values()} == {2.0}
+
+
+def test_what_an_earlier_version_measured_in_another_form_is_measured_again(plan, tmp_path, monkeypatch):
+    @dataclass(frozen=True)
+    class Earlier:
+        iterations: int
+        operations: float
+
+    monkeypatch.setattr("benchmark.planning.work._start", lambda: (1.0, 50.0))
+    monkeypatch.setattr(Estimates, "_scoring", lambda *_: Cost())
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "Work", Earlier)
+        patch.setattr(pilot, "measure", lambda *_: Pilot(Earlier(0, 0.0), 1.0, 0.0, 1.0, 0.0, 1.0))
+        patch.setattr(pilot, "count_work", lambda *_: Earlier(0, 0.0))
+        patch.setattr(Pilot, "seconds", lambda *_: 1.0)
+        patch.setattr(Pilot, "mebibytes", lambda *_: 1.0)
+        calibration = Calibration(tmp_path, seconds=600.0)
+        Estimates(plan, calibration)
+        calibration.save()
+    known = Estimates(plan, Calibration(tmp_path, seconds=600.0)).restorations
+    assert all(cost.is_known for cost in known.values())
 
 
 @pytest.mark.parametrize("dataset", ["levin-synth", "lai-synth", "choose-fresh", "photo-blurs"])
