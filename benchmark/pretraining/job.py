@@ -74,6 +74,8 @@ class Job:
             raise InputError(f"{order.training} learns from no pairs; leave out --pairs (in a config: pairs)")
         if order.pairs and order.images:
             raise InputError("images and pairs are both given; leave out one of them")
+        if order.start and job.training.no_start:
+            raise InputError(f"start: {job.training.no_start}")
         if order.start and Path(order.start).resolve() == folder.resolve():
             raise InputError(f"start: {order.start}: is where the results go; write them elsewhere, by --out")
         if order.images and not job.training.photographs:

@@ -58,6 +58,12 @@ class Settings:
         return intensities_without_effect(self)
 
 
+NO_START = (
+    "earlier weights have no discriminator, without which an adversarial training cannot begin; leave it out, "
+    "or train by `decoder`"
+)
+
+
 class Adversaries:
     """A `Trainee` of `methods.training.loop`."""
 
@@ -123,10 +129,8 @@ class Adversaries:
 
     def begin_with(self, folder: Path) -> int:
         """Raise InputError: the discriminator, which is half of the training, is not kept."""
-        raise InputError(
-            f"start: {folder}: holds a generator without its discriminator, so that an adversarial training "
-            "cannot begin there; leave out the start, or train by `decoder`"
-        )
+        del folder
+        raise InputError(f"start: {NO_START}")
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the generator; the discriminator is no longer needed."""
@@ -233,4 +237,5 @@ TRAINING = Training(
     settings=Settings,
     start=Adversaries,
     outputs=_weight_files,
+    no_start=NO_START,
 )

@@ -141,6 +141,8 @@ def test_a_start_that_cannot_be_is_one_line(tmp_path):
         InputError, match=r"start: .*encoder-13\.safetensors is missing|start: .*generator-13"
     ):
         pretrain(Job.checked(Order("decoder", DECODER, start=str(tmp_path / "no")), tmp_path), CPU, 1, silent)
+    with pytest.raises(InputError, match="start: earlier weights have no discriminator"):
+        Job.checked(Order("generator", DECODER | {"kernels": 40}, start=str(tmp_path / "no")), tmp_path)
     with pytest.raises(InputError, match="is where the results go"):
         Job.checked(Order("decoder", DECODER, start=str(tmp_path)), tmp_path)
 
