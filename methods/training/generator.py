@@ -59,8 +59,8 @@ class Settings:
 
 
 NO_START = (
-    "earlier weights have no discriminator, without which an adversarial training cannot begin; leave it out, "
-    "or train by `decoder`"
+    "earlier weights have no discriminator, without which an adversarial training cannot begin; leave the "
+    "start out, or train by `decoder`"
 )
 
 
