@@ -27,7 +27,8 @@ def rows(results: Path, calibration: Calibration) -> Iterator[dict[str, object]]
     for method in plan.methods:
         of_method = {data: cost for (name, data), cost in estimates.restorations.items() if name == method}
         counts = {data: len(plan.datasets[data].cases) * len(plan.seeds) for data in of_method}
-        planned = sum(cost.seconds * counts[data] for data, cost in of_method.items())
+        once = max(cost.once for cost in of_method.values()) * len(plan.shards[method])
+        planned = once + sum(cost.seconds * counts[data] for data, cost in of_method.items())
         taken = runs[runs.method == method]
         memory = max(cost.memory for cost in of_method.values())
         row = dict.fromkeys(COLUMNS, "") | {"method": method, "by": plan.config["profile"], "at": method}
