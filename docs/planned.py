@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.core.files import write_text
+from benchmark.core.types import InputError
 from benchmark.planning.plan import Plan
 from benchmark.planning.work import Estimates
 from benchmark.runs.machine import describe, prepare
@@ -26,6 +27,9 @@ def rows(results: Path, calibration: Calibration) -> Iterator[dict[str, object]]
     runs = pd.read_csv(results / "runs.csv")
     for method in plan.methods:
         of_method = {data: cost for (name, data), cost in estimates.restorations.items() if name == method}
+        unknown = [cost.remark for cost in of_method.values() if not cost.is_known]
+        if unknown:
+            raise InputError(f"{method}: what it takes is not known: {unknown[0]}")
         counts = {data: len(plan.datasets[data].cases) * len(plan.seeds) for data in of_method}
         once = max(cost.once for cost in of_method.values()) * len(plan.shards[method])
         planned = once + sum(cost.seconds * counts[data] for data, cost in of_method.items())
@@ -48,7 +52,7 @@ def main() -> None:
     parser.add_argument("results", type=Path, nargs="+")
     given = parser.parse_args()
     prepare(1)
-    calibration = Calibration(again=True)
+    calibration = Calibration(again=True, seconds=600.0)  # more than `blindbench plan` takes: all is measured
     found = [row for results in given.results for row in rows(results, calibration)]
     write_text(given.file, pd.DataFrame(found).to_csv(index=False, float_format="%.3f"))
 
