@@ -47,7 +47,7 @@ PLACEHOLDERS = {
     "VERB": "methods",
 }
 # That commands name, beside the demo.
-PROFILES = ("glkm-claims", "precision", "kernels", "three-seeds", "diffusion", "denoiser")
+PROFILES = ("glkm-claims", "precision", "kernels", "three-seeds", "diffusion", "gopro-pairs", "denoiser")
 
 
 def printed(program):
