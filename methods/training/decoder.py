@@ -112,7 +112,7 @@ class Decoder:
         steps = 0
         for kind, network in kinds:
             path = folder / file_name(kind, self.settings.kernel_size)
-            steps = take_over(network, earlier_weights(path, "kind", kind))
+            steps = take_over(network, earlier_weights(path, kind))
         return steps
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:

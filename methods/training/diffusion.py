@@ -153,7 +153,7 @@ class DiffusionTraining:
     def begin_with(self, folder: Path) -> int:
         """Take over a network with averaged weights, as `Trainee`."""
         path = folder / file_name(self.kind, self.settings.side)
-        stored = earlier_weights(path, "kind", self.kind)
+        stored = earlier_weights(path, self.kind)
         stored.require("tells", "velocity")
         take_over(self.average, stored)
         return take_over(self.network, stored)

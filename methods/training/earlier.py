@@ -7,24 +7,23 @@ from torch import nn
 from methods.parts.weight_files import Stored, fill, read_network
 
 
-def earlier_weights(path: Path, kind: str, value: str) -> Stored:
-    """Read the file of an earlier training.
+def earlier_weights(path: Path, kind: str) -> Stored:
+    """Read the network of an earlier training.
 
     Args:
         path: of the file.
-        kind: the entry of its metadata that says what it holds.
-        value: what it must hold.
+        kind: of the network, such as 'generator', as the metadata of its file say it.
 
     Raises:
-        InputError: it cannot be read, or holds something else.
+        InputError: the file cannot be read, or holds something else.
     """
     stored = read_network(path)
-    stored.require(kind, value)
+    stored.require("kind", kind)
     return stored
 
 
 def take_over(network: nn.Module, stored: Stored) -> int:
-    """Give a network the weights of an earlier training; return after how many steps these were written.
+    """Give a network the weights of an earlier training; return how many steps these were trained for.
 
     Raises:
         InputError: they are those of a network of other sizes.

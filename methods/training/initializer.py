@@ -200,7 +200,7 @@ class InitializerTraining:
     def begin_with(self, folder: Path) -> int:
         """Take over an initializer, as `Trainee`. It must have been trained with the same generator."""
         path = folder / file_name("initializer", self.settings.kernel_size)
-        stored = earlier_weights(path, "kind", "initializer")
+        stored = earlier_weights(path, "initializer")
         weights.load_initializer(folder, self.settings.kernel_size, self.generator)  # refuses another one's
         return take_over(self.initializer, stored)
 

@@ -63,7 +63,7 @@ class Trainee(Protocol):
         """Continue from a state of `state_dict`."""
 
     def begin_with(self, folder: Path) -> int:
-        """Take over the weights that `save` wrote into a folder; return after how many steps.
+        """Take over the weights that `save` wrote into a folder; return their number of steps.
 
         Raises:
             InputError: a file cannot be read or does not fit, or the training needs more than is in it.

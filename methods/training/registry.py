@@ -37,8 +37,8 @@ class Training:
     # (settings, weights folder) -> paths of the weight files that it reads, whether they exist or not
     inputs: Callable[[Any, Path], Sequence[Path]] = no_inputs
     photographs: bool = False  # whether it needs photographs
-    no_start: str = ""  # why it cannot begin with the weights of an earlier one; empty: it can
     pairs: bool = False  # whether it takes pairs of blurry and sharp photographs in their place
+    no_start: str = ""  # why it cannot begin with the weights of an earlier one; empty: it can
 
 
 @cache

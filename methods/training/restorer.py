@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from benchmark.core.progress import Progress, Report
 from methods.parts.limits import at_least
-from methods.training.earlier import earlier_weights, take_over
+from methods.training.earlier import take_over
 from methods.training.evidence import HELD_OUT_SEED, Evidence, Means
 from methods.training.kernels import training_kernels
 from methods.training.loop import Materials
@@ -110,8 +110,7 @@ class RestorerTraining:
 
     def begin_with(self, folder: Path) -> int:
         """Take over the restoring part of a network, as `Trainee`; its kernels stay as they are."""
-        path = folder / weights.file_name(self.stage, self.network.shape.kernel_size)
-        stored = earlier_weights(path, "stage", self.stage)
+        stored, _ = weights.load(folder, self.stage, self.network.shape.kernel_size)
         return take_over(self.network.restorer, stored.part("restorer"))
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:

@@ -13,7 +13,7 @@ from benchmark.core.progress import Report
 from benchmark.core.types import Array
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
-from methods.training.earlier import earlier_weights, take_over
+from methods.training.earlier import take_over
 from methods.training.evidence import HELD_OUT_SEED, Evidence, as_array
 from methods.training.kernels import SMALLEST, training_kernels, turned, unit_sum
 from methods.training.loop import Materials
@@ -98,8 +98,8 @@ class FlowTraining:
 
     def begin_with(self, folder: Path) -> int:
         """Take over a flow, as `Trainee`."""
-        path = folder / weights.file_name(STAGE, self.settings.kernel_size)
-        return take_over(self.flow, earlier_weights(path, "stage", STAGE))
+        stored, _ = weights.load(folder, STAGE, self.settings.kernel_size)
+        return take_over(self.flow, stored)
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
         """Write the flow."""

@@ -13,7 +13,7 @@ from benchmark.core.progress import Progress, Report
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import frozen_network
-from methods.training.earlier import earlier_weights, take_over
+from methods.training.earlier import take_over
 from methods.training.evidence import HELD_OUT_SEED, Evidence, Means, as_array
 from methods.training.kernels import training_kernels, unit_sum
 from methods.training.loop import Materials
@@ -120,8 +120,7 @@ class EstimatorTraining:
 
     def begin_with(self, folder: Path) -> int:
         """Take over an estimator, as `Trainee`; the flow stays as it is."""
-        path = folder / weights.file_name(STAGE, self.settings.kernel_size)
-        stored = earlier_weights(path, "stage", STAGE)
+        stored, _ = weights.load(folder, STAGE, self.settings.kernel_size)
         return take_over(self.estimator, stored.part("estimator"))
 
     def save(self, folder: Path, steps: int, remark: str, half: bool) -> None:
