@@ -38,9 +38,12 @@ def test_operations_are_counted_without_computing_as_when_computing(name):
     method, settings = built_in()[name], tiny(name)
     counted = count_work(method, observe(48), settings)
     measured = measure(method, observe(48), settings, CPU)
-    assert counted == measured.work
+    assert replace(counted, tensors=measured.work.tensors) == measured.work
+    # Adam goes through all weights at once on a CPU, and makes copies of them where nothing is computed.
+    assert counted.tensors == pytest.approx(measured.work.tensors, abs=2)
     assert counted.operations > 1e6
     assert counted.iterations >= 40
+    assert counted.tensors > 0.1
 
 
 def test_what_the_counter_loads_at_first_is_no_time_of_a_method(monkeypatch):
@@ -74,9 +77,24 @@ def test_more_operations_take_more_time_for_iterations_and_more_pixels_for_the_e
     known = Pilot(Work(100, 1e9, 1000, 1000), start=1.0, iteration=0.01, end=2.0, once=9.0, memory=50.0)
     assert known.seconds(known.work) == pytest.approx(1 + 1 + 2)
     assert known.seconds(Work(200, 3e9, 2000, 2000)) == pytest.approx(1 + 200 * 0.03 + 4)
-    assert known.mebibytes(Work(200, 3e9, 2000, 2000)) == pytest.approx(150)
     uncounted = replace(known, work=Work(0, 0.0, 1000, 1000), iteration=0.0)
     assert uncounted.seconds(Work(0, 0.0, 3000, 3000)) == pytest.approx(1 + 6)
+
+
+def test_more_tensors_take_more_memory_and_libraries_do_not_grow():
+    known = Pilot(Work(0, 1e9, 1000, 1000, 10.0), start=0.0, iteration=0.0, end=1.0, once=0.0, memory=150.0)
+    tiled = Work(0, 9e9, 9000, 9000, tensors=30.0)  # a network that goes over an image by tiles
+    assert known.mebibytes(known.work) == 150
+    assert known.mebibytes(tiled) == pytest.approx(150 + 2 * 20)
+    on_gpu = replace(known, memory=15.0, factor=1.5)  # has no libraries in its memory
+    assert on_gpu.mebibytes(tiled) == pytest.approx(1.5 * 30)
+
+
+def test_a_larger_image_takes_a_network_with_tiles_little_more_memory_for_its_kernels():
+    method = built_in()["ufpnet"]
+    small, large = (count_work(method, observe(side), method.settings()) for side in (512, 1024))
+    assert large.operations / small.operations > 4
+    assert large.tensors / small.tensors < 3
 
 
 def test_where_iterations_see_a_window_these_grow_no_further():
