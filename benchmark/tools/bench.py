@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.blur.convolution import convolve_valid_direct, convolve_valid_fft
 from benchmark.core.seeds import generator
@@ -26,6 +25,7 @@ from benchmark.runs.machine import keep_freed_memory
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import method_settings
 from benchmark.tables.timings import CONVOLUTION, OURS, PLAIN, PRODUCT, beside_ceilings
+from benchmark.tools.counting import Counting
 from benchmark.tools.plain_loop import PlainLoop
 from methods.parts.precision import processor_has_bfloat16
 from methods.parts.settings import flat, keys_of
@@ -196,9 +196,9 @@ def _serve(connection: Connection, build: Callable[[], Callable[[], object]], th
     torch.set_num_threads(threads)
     try:
         step = build()
-        with FlopCounterMode(display=False) as counter:
+        with Counting() as counter:
             step()
-        connection.send(counter.get_total_flops())
+        connection.send(counter.operations)
         while True:
             if connection.recv() == "memory":
                 connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)

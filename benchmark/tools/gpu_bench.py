@@ -18,16 +18,13 @@ from typing import Any
 import pandas as pd
 import torch
 import yaml
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.core.progress import Progress, Report
 from benchmark.core.types import InputError, NotSupportedError
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import method_settings
 from benchmark.tools.bench import Workload
+from benchmark.tools.counting import Counting
 from benchmark.tools.plain_loop import PlainLoop
 from methods.parts.capture import EAGER, WARM_UP
 from methods.parts.precision import multiplying
@@ -82,32 +79,13 @@ class Count:
         return max(self.flop / device.flops[precision], self.bytes / device.bandwidth)
 
 
-class _Traffic(TorchDispatchMode):
-    """Counts the bytes that operators read and write. A view costs nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0.0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        """Run an operator and count."""
-        del types
-        result = func(*args, **(kwargs or {}))
-        if not func.is_view:
-            for leaf in tree_leaves((args, kwargs or {}, result)):
-                self.bytes += leaf.numel() * leaf.element_size() if isinstance(leaf, Tensor) else 0
-        return result
-
-
 def count(work: Workload) -> Count:
     """Count a step of a workload's last stage; `meta` has no fused Adam, which would move fewer bytes."""
     problem = _problem(work, META)
     last = problem.iterations - 1
-    with FlopCounterMode(display=False) as flops, _Traffic() as traffic:
+    with Counting() as counter:
         problem.step(last)
-    return Count(float(flops.get_total_flops()), traffic.bytes)
+    return Count(counter.operations, counter.traffic)
 
 
 def counted() -> pd.DataFrame:

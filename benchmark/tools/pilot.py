@@ -15,12 +15,11 @@ from functools import cache
 from typing import Any, TypeVar
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.core.forks import ForkError, in_a_fork
 from benchmark.core.types import NotSupportedError, Observation, WeightsMissingError
 from benchmark.runs.machine import prepare
-from benchmark.tools.live_tensors import LiveTensors
+from benchmark.tools.counting import Counting
 from methods.parts.registry import Method
 from methods.parts.solver import Problem
 
@@ -215,9 +214,9 @@ def _first(problem: Problem) -> None:
 
 def _counted(work: Callable[[], object]) -> tuple[float, float]:
     """Count the floating-point operations of some work, and the most MiB that its tensors have."""
-    with LiveTensors() as tensors, FlopCounterMode(display=False) as counter:
+    with Counting() as counter:
         work()
-    return float(counter.get_total_flops()), tensors.peak / 2**20
+    return counter.operations, counter.peak / 2**20
 
 
 @cache

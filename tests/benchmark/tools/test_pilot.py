@@ -68,6 +68,11 @@ def test_the_operations_of_a_trained_network_are_counted(name):
     assert work.operations > 1e6
 
 
+def test_the_operations_of_a_guided_diffusion_are_counted():
+    method = built_in()["blinddps"]
+    assert count_work(method, observe(64), method.settings()).operations > 1e6
+
+
 def test_a_classical_method_is_neither_counted_nor_run_to_count():
     method = replace(built_in()["l0-grad"], problem=lambda *_: Direct(lambda: 1 / 0))
     assert count_work(method, observe(32), method.settings()) == Work(0, 0.0, 32 * 32, 32 * 32)
