@@ -36,8 +36,8 @@ from benchmark.tools.streaks import ALIKE, kernel_of_streaks
 from benchmark.tools.texture import Slices, has_texture, textured_part
 from benchmark.tools.verdict import AGREEMENT, UNEXPLAINED, Verdict, judge, nothing_done
 from benchmark.tools.windows import deconvolve, restored_window
-from methods.parts.choice import EDGE
 from methods.parts.kernel_steps import SMOOTHING, normalised
+from methods.parts.polish import EDGE
 from methods.parts.registry import built_in
 
 # Estimates the kernel of a part (C, H, W) for a declared size in px.

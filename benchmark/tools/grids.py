@@ -22,8 +22,8 @@ from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.measures import Floats, luma_of, noise_level
 from benchmark.tools.texture import Slices, textured_part
 from benchmark.tools.windows import data_weight, deconvolve
-from methods.parts.choice import EDGE
 from methods.parts.kernel_steps import normalised
+from methods.parts.polish import EDGE
 from methods.parts.registry import built_in
 
 SHAPE = (2, 2)  # nodes of the grid, rows and columns

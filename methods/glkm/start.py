@@ -15,11 +15,11 @@ from methods.glkm.generator import LATENT, OFFICIAL, SMALLEST_OF_ANY, Generator,
 from methods.glkm.inversion import minimised
 from methods.glkm.latent import LatentKernel, Variable
 from methods.glkm.weights import Origin, files, label, load_generator, load_initializer
-from methods.parts.choice import EDGE
 from methods.parts.colour import luma
 from methods.parts.fit import kernel_count
 from methods.parts.kernel_priors.divergence import cross_entropy_of
 from methods.parts.limits import at_least, declared_size, shares
+from methods.parts.polish import EDGE
 from methods.parts.warm_start import StartSettings, estimated_kernel, estimator, fit_to, resized
 from methods.parts.weight_files import weights_folder
 

@@ -1,10 +1,11 @@
 """Run candidates on one image, polish their kernels, and restore with the best: by energy, and by means.
 
 Energies say which kernels are good (`benchmark.blur.kernel_energy`), but not exactly: estimates that go wrong
-in different ways may have nearly the same. The mean of the best, polished in its turn, is better than most of
-them, and often has less energy than all. Where there is little noise, the kernel that counts is polished once
-more under a smaller weight. Each candidate works on the luma of the image; of a large one, on a window. One
-that fails is left out, and the record says why.
+in different ways may have nearly the same. The best one is polished once more so that it keeps faint parts,
+which is another candidate. The mean of the best, polished in its turn, is better than most of them, and often
+has less energy than all. Where there is little noise, the kernel that counts is polished at last under a
+smaller weight. Each candidate works on the luma of the image; of a large one, on a window. One that fails is
+left out, and the record says why.
 """
 
 import time
@@ -25,13 +26,12 @@ from methods.parts.candidates import Candidate, with_sizes
 from methods.parts.colour import luma
 from methods.parts.ending import deconvolved
 from methods.parts.kernel_steps import aligned_mean
-from methods.parts.polish import PolishSettings, polish
+from methods.parts.polish import EDGE, FAINT, PolishSettings, polish
 from methods.parts.solver import Problem, Result, Step, is_lack_of_memory
 from methods.parts.warm_start import resized
 from methods.parts.window import richest_window
 
 # Ours, chosen on the photographs of datasets/choose-tuning.yaml.
-EDGE = 3.0  # energy of an edge: with 1, polished kernels often have less energy than the true one
 MERGES = (2, 3)  # each of the last steps merges so many kernels of least energy, earlier means among them
 NEAR = 0.01  # how far the energy of a mean may lie above the least one, as a share of it
 FINE = 1e-5  # weight of the gradients in the last polish
@@ -62,7 +62,7 @@ class Outcome:
 
 
 class Choice:
-    """A `Problem` of `methods.parts.solver`: its steps are parts of candidates, means, and the last polish.
+    """A `Problem` of `methods.parts.solver`: parts of candidates, faint parts, means, the last polish.
 
     Its loss is the energy of the kernel that counts so far. All candidates run on the CPU, as most can do no
     other.
@@ -103,7 +103,7 @@ class Choice:
         self.turns = [
             (number, part) for number, (each, _) in enumerate(self.plan) for part in range(each.parts)
         ]
-        self.iterations = len(self.turns) + len(MERGES) + 1
+        self.iterations = len(self.turns) + len(MERGES) + 2
         self.first_seed = int(torch.randint(2**62, (), generator=rng))
         self.weights = ""  # of the kernel that counts
         self.outcomes: list[Outcome] = []  # of the candidates so far, in their order, and then of the means
@@ -111,19 +111,23 @@ class Choice:
         self.seconds = 0.0  # of one core that it has taken
 
     def step(self, iteration: int) -> Step:
-        """Run one part of a candidate, and after its last one polish its kernel; then merge; then refine."""
+        """Run one part of a candidate, and after its last one polish its kernel; then improve and merge."""
         if iteration < len(self.turns):
             number, part = self.turns[iteration]
             label = self.plan[number][0].label
             if len(self.outcomes) == number:  # it has not failed in an earlier part
                 self._run(number, part)
+        elif iteration == len(self.turns):
+            label = "faint parts"
+            self._improve(label, FAINT)
         elif iteration + 1 < self.iterations:
-            count = MERGES[iteration - len(self.turns)]
+            count = MERGES[iteration - len(self.turns) - 1]
             label = _mean_label(count)
             self._merge(count)
         else:
             label = "last polish"
-            self._refine()
+            if noise_sigma(self.luma) <= FINE_NOISE:
+                self._improve(label, replace(FAINT, weights=(FINE,) * FINE_ROUNDS), is_last=True)
         best = self._best()
         self.weights = "" if best is None else best.weights
         loss = 0.0 if best is None else best.energy
@@ -216,22 +220,21 @@ class Choice:
         )
         self.outcomes.append(outcome)
 
-    def _refine(self) -> None:
-        """Polish the kernel that counts once more, if there is one and little noise."""
+    def _improve(self, label: str, settings: PolishSettings, is_last: bool = False) -> None:
+        """Polish the kernel that counts so far once more, if there is one."""
         best = self._best()
-        if best is None or best.kernel is None or noise_sigma(self.luma) > FINE_NOISE:
+        if best is None or best.kernel is None:
             return
         started = time.process_time()
-        settings = PolishSettings(weights=(FINE,) * FINE_ROUNDS)
         kernel = polish(self.luma, best.kernel.numpy(), settings)
         self.outcomes.append(
             replace(
                 best,
-                label=f"{best.label}, last polish",
+                label=f"{best.label}, {label}",
                 seconds=time.process_time() - started,
                 energy=self.energy(kernel),
                 kernel=torch.from_numpy(kernel),
-                is_last=True,
+                is_last=is_last,
             )
         )
 

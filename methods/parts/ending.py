@@ -17,7 +17,7 @@ from benchmark.blur.noise_level import data_weight
 from benchmark.blur.nonblind import Image, Kernel, hyper_laplacian_valid
 from benchmark.core.types import NotSupportedError, Observation
 from methods.parts.colour import luma
-from methods.parts.polish import polish
+from methods.parts.polish import complete, polish
 from methods.parts.solver import Problem, Result, Step
 
 OWN: Literal["own"] = "own"
@@ -90,7 +90,8 @@ def deconvolved(blurry: Image, kernel: Kernel, finish: Deconvolution) -> Result:
         NotSupportedError: the image is not larger than the kernel, which is to be polished.
     """
     if finish == "polished":
-        kernel = polish(luma(torch.from_numpy(blurry)).numpy()[0], kernel)
+        grey = luma(torch.from_numpy(blurry)).numpy()[0]
+        kernel = complete(grey, polish(grey, kernel))
     image = hyper_laplacian_valid(blurry, kernel, data_weight(blurry))
     return Result(torch.from_numpy(image), torch.from_numpy(kernel[None]))
 

@@ -10,7 +10,6 @@ from benchmark.blur.conjugate_gradients import Array
 from benchmark.blur.nonblind import Kernel
 
 FRAGMENT = 0.1  # share of the mass below which a connected component is noise; that of Pan's code
-
 SMOOTHING = 1.0  # px, standard deviation: how far apart traces of two estimates may lie and still agree
 
 
@@ -44,18 +43,46 @@ def normal_equations(
     return product, correlated(g[:, top : height - h // 2, left : width - w // 2])
 
 
-def cleaned(kernel: Kernel, threshold: float) -> Kernel | None:
+def cleaned(kernel: Kernel, threshold: float, fragment: float = FRAGMENT) -> Kernel | None:
     """Remove small and negative entries, then small fragments; return None if nothing is left.
 
-    Entries below `threshold` times the largest go first, then 8-connected components with less than FRAGMENT
-    of the remaining mass. The sum of the result is 1.
+    Entries below `threshold` times the largest go first, then 8-connected components with less than
+    `fragment` of the remaining mass. The sum of the result is 1.
     """
     kept = normalised(np.where(kernel < threshold * kernel.max(), 0, kernel))
     if kept is None:
         return None
     components, count = label(kept, structure=np.ones((3, 3)))
     masses = np.bincount(components.ravel(), kept.ravel(), count + 1)
-    return normalised(np.where(masses[components] < FRAGMENT, 0, kept))
+    return normalised(np.where(masses[components] < fragment, 0, kept))
+
+
+def to_middle(kernel: Kernel) -> tuple[int, int]:
+    """Return the shift (rows, columns) in whole pixels that brings the non-zero entries to the middle.
+
+    It is zero where they are within half a pixel of it already, and where there are none.
+
+    >>> to_middle(np.eye(1, 9))
+    (0, 4)
+    """
+    shift = []
+    for axis, side in enumerate(kernel.shape):
+        filled = np.flatnonzero(kernel.any(1 - axis))
+        shift.append(int((side - 1 - filled[0] - filled[-1]) / 2) if len(filled) else 0)
+    return shift[0], shift[1]
+
+
+def moved(kernel: Kernel, shift: tuple[int, int]) -> Kernel:
+    """Move a kernel by (rows, columns), as far as no non-zero entry leaves its box.
+
+    >>> moved(np.array([[0, 1, 1, 0, 0]]), (0, 3))
+    array([[0, 0, 0, 1, 1]])
+    """
+    for axis, side in enumerate(kernel.shape):
+        filled = np.flatnonzero(kernel.any(1 - axis))
+        if len(filled):
+            kernel = np.roll(kernel, int(np.clip(shift[axis], -filled[0], side - 1 - filled[-1])), axis)
+    return kernel
 
 
 def normalised(kernel: Kernel) -> Kernel | None:

@@ -13,11 +13,12 @@ import numpy as np
 from scipy.fft import next_fast_len
 
 from benchmark.blur.conjugate_gradients import conjugate_gradients
+from benchmark.blur.kernel_energy import energy_weight, kernel_energy
 from benchmark.blur.latent_image import extended, gradients, sparse_gradients
 from benchmark.blur.noise_level import data_weight
 from benchmark.blur.nonblind import ALPHA, Image, Kernel, hyper_laplacian_valid
 from benchmark.core.types import NotSupportedError
-from methods.parts.kernel_steps import cleaned, normal_equations
+from methods.parts.kernel_steps import FRAGMENT, cleaned, moved, normal_equations, to_middle
 
 TOLERANCE = 1e-5  # of conjugate gradients, on the norm of the residual
 
@@ -31,6 +32,10 @@ class PolishSettings:
     weights: tuple[float, ...] = (3e-4,) * 20 + (3e-5,) * 10
     ridge: float = 0.5  # weight of |k|^2, k the kernel
     threshold: float = 0.03  # share of the largest entry below which an entry is noise
+    fragment: float = FRAGMENT  # share of the mass below which a connected component is noise
+    # Whether the non-zero entries are moved to the middle of the box after each round. Estimates are centred
+    # by their mass: a faint part far from it has no room.
+    makes_room: bool = False
     steps: int = 10  # of conjugate gradients per round
     # Largest roughness, sum |grad|^ALPHA, of the image restored with the polished kernel, over that with the
     # kernel before: above it the polished kernel is dropped.
@@ -38,6 +43,13 @@ class PolishSettings:
 
 
 DEFAULT = PolishSettings()
+EDGE = 3.0  # energy of an edge: with 1, polished kernels often have less energy than the true one
+# Fragments with less than a tenth of a kernel's mass may be noise, or what a camera left that paused twice
+# and moved fast in between. These rounds keep them; the energy decides.
+FAINT = PolishSettings(fragment=0.01, makes_room=True)
+# By this factor must a kernel with faint parts have less energy. Energies nearer than that rank nothing, as
+# for the means of `methods.parts.choice`.
+COMPLETING = 0.99
 
 
 def polish(blurry: Image, kernel: Kernel, settings: PolishSettings = DEFAULT) -> Kernel:
@@ -69,15 +81,37 @@ def polish(blurry: Image, kernel: Kernel, settings: PolishSettings = DEFAULT) ->
     return better if roughness(better) <= settings.roughening * roughness(kernel) else kernel
 
 
+def complete(blurry: Image, polished: Kernel) -> Kernel:
+    """Look for faint parts that polishing took for noise: polish once more and keep them where they explain.
+
+    Args:
+        blurry: luma (H, W) in [0, 1].
+        polished: a result of `polish`, (h, w).
+
+    Returns:
+        The kernel (h, w) with its faint parts if it has less energy by COMPLETING (see
+        `benchmark.blur.kernel_energy`), else `polished` itself.
+
+    Raises:
+        NotSupportedError: the image is not larger than the kernel.
+    """
+    weight = energy_weight(blurry)
+    whole = polish(blurry, polished, FAINT)
+    least, energy = (kernel_energy(blurry, kernel, None, EDGE, weight) for kernel in (polished, whole))
+    return whole if energy < COMPLETING * least else polished
+
+
 def _after_rounds(blurry: Image, kernel: Kernel, settings: PolishSettings) -> Kernel:
     """Update latent image and kernel in turns, in float32.
 
-    A round after which nothing is left of the kernel, as on an image without edges, leaves it as it was.
+    What moved to make room moves back at last, as far as it fits. A round after which nothing is left of the
+    kernel, as on an image without edges, leaves it as it was.
     """
     (height, width), (h, w) = blurry.shape, kernel.shape
     single = blurry.astype(np.float32)
     periodic, observed = extended(single, (h, w)), gradients(single)
     grid = (next_fast_len(height - 1, real=True), next_fast_len(width - 1, real=True))
+    way = np.zeros(2, int)  # that the kernel was moved, in all
     for weight in settings.weights:
         image = sparse_gradients(periodic, kernel, weight)[:height, :width]
         product, target = normal_equations(gradients(image), observed, (h, w), grid)
@@ -88,6 +122,9 @@ def _after_rounds(blurry: Image, kernel: Kernel, settings: PolishSettings) -> Ke
             settings.steps,
             TOLERANCE,
         )
-        clean = cleaned(solution.astype(np.float64), settings.threshold)
+        clean = cleaned(solution.astype(np.float64), settings.threshold, settings.fragment)
         kernel = kernel if clean is None else clean
-    return kernel
+        if settings.makes_room:
+            shift = to_middle(kernel)
+            kernel, way = moved(kernel, shift), way + shift
+    return moved(kernel, (-way[0], -way[1]))

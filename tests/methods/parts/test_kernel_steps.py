@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import convolve2d
 
-from methods.parts.kernel_steps import aligned_mean, cleaned, normal_equations
+from methods.parts.kernel_steps import aligned_mean, cleaned, moved, normal_equations, to_middle
 
 
 def test_cleaning_equals_the_reference(fixture):
@@ -50,3 +50,27 @@ def test_a_mean_of_kernels_does_not_depend_on_their_shifts_and_boxes():
     assert mixed.shape == (9, 9)
     assert mixed.sum() == pytest.approx(1)
     assert (mixed >= kernel / 2 - 1e-12).all()
+
+
+def test_a_fragment_stays_where_smaller_ones_are_noise():
+    kernel = np.zeros((9, 9))
+    kernel[2, 2:6], kernel[7, 7] = 1, 0.3
+    np.testing.assert_allclose(cleaned(kernel, 0.05, 0.01), kernel / 4.3)
+    assert cleaned(kernel, 0.05)[7, 7] == 0
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (8, 11), (7, 6)])
+def test_entries_in_the_middle_stay_there_and_none_is_ever_lost(shape):
+    kernel = np.zeros(shape)
+    kernel[0, 1], kernel[2, 3] = 0.9, 0.1
+    middle = moved(kernel, to_middle(kernel))
+    assert to_middle(middle) == (0, 0)
+    assert sorted(middle[middle > 0]) == [0.1, 0.9]
+    for shift in ((-50, 50), (50, -50), (1, 1)):
+        assert sorted(moved(middle, shift)[moved(middle, shift) > 0]) == [0.1, 0.9]
+    np.testing.assert_array_equal(moved(middle, tuple(-way for way in to_middle(kernel))), kernel)
+
+
+def test_an_empty_kernel_moves_nowhere():
+    assert to_middle(np.zeros((3, 4))) == (0, 0)
+    np.testing.assert_array_equal(moved(np.zeros((3, 4)), (1, 1)), np.zeros((3, 4)))

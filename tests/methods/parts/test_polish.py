@@ -9,7 +9,7 @@ from skimage import data
 from benchmark.blur.kernel_energy import kernel_energy
 from benchmark.core.types import NotSupportedError
 from benchmark.scoring.kernel_scores import kernel_similarity
-from methods.parts.polish import PolishSettings, polish
+from methods.parts.polish import PolishSettings, complete, polish
 from tests.benchmark.blur.test_kernel_energy import blurred, motion
 
 
@@ -23,6 +23,35 @@ def test_a_smeared_kernel_comes_nearer_to_the_true_one(name):
     assert kernel_similarity(better, true) > kernel_similarity(smeared, true) + 0.05
     assert kernel_energy(blurry, better) < kernel_energy(blurry, smeared)
     assert better.shape == true.shape and better.min() >= 0 and better.sum() == pytest.approx(1)
+
+
+def fast_between_slow():
+    """A kernel (17, 17) of a camera that moved fast, and so left little, from one slow part to another."""
+    kernel = np.zeros((17, 17))
+    kernel[12:15, 2:5] = [[0, 0, 3], [0, 2, 3], [4, 4, 2]]
+    kernel[11:2:-1, 5:14] = 0.2 * np.eye(9)
+    kernel[2:5, 14] = 0.8, 0.9, 0.8
+    return kernel / kernel.sum()
+
+
+@pytest.mark.parametrize("name", ["camera", "astronaut", "coins"])
+def test_a_faint_part_beyond_the_box_is_found_if_the_energy_says_so(name):
+    true = fast_between_slow()
+    blurry = blurred(name, true, side=150)
+    cut = np.zeros_like(true)  # centred by its mass: there is no room for the faint end
+    cut[:10, 7:] = true[5:15, 2:12]
+    polished = polish(blurry, cut / cut.sum())
+    whole = complete(blurry, polished)
+    assert not np.array_equal(whole, polished)
+    assert kernel_similarity(whole, true) > kernel_similarity(polished, true) + 0.01
+    assert whole.sum() == pytest.approx(1) and whole.min() >= 0
+
+
+@pytest.mark.parametrize("name", ["camera", "astronaut", "coins"])
+def test_a_kernel_without_faint_parts_stays_as_it_is(name):
+    blurry = blurred(name, motion(1))
+    polished = polish(blurry, motion(1))
+    assert complete(blurry, polished) is polished
 
 
 def test_kernels_with_even_sides_keep_their_place():
