@@ -30,7 +30,11 @@ from methods.parts.choice import Choice
 
 PHOTOGRAPHS = find_dataset("choose-tuning").case_ids[::3]
 SIZE, PART = 21, 7  # px: of the kernel, of each slow part
-MASSES = (0.75, 0.05, 0.2)  # of the first slow part, the fast one, the second slow one
+MASSES = (
+    0.78,
+    0.07,
+    0.15,
+)  # of the first slow part, the fast one, the second slow one: as of Levin's sixth kernel
 NOISE = 0.003
 PROTOCOL = "levin-shift"
 

@@ -10,8 +10,8 @@ from benchmark.runs.provenance import code_of
 from benchmark.runs.settings import effective
 from methods.choose import EFFORTS, METHOD
 from methods.parts.candidates import UNDECLARED
-from methods.parts.choice import EDGE, FINE, FINE_NOISE, MERGES, NEAR
-from methods.parts.polish import DEFAULT
+from methods.parts.choice import FINE, FINE_NOISE, MERGES, NEAR
+from methods.parts.polish import COMPLETING, DEFAULT, EDGE, FAINT
 from methods.parts.solver import Task, solve
 from tests.benchmark.blur.test_kernel_energy import blurred, motion
 from tests.conftest import ROOT
@@ -34,6 +34,8 @@ def test_the_page_on_choose_has_the_numbers_of_the_code():
     page = " ".join((ROOT / "docs/choose.md").read_text().split())
     assert (EDGE, MERGES, NEAR) == (3.0, (2, 3), 0.01)
     assert f"an edge counts three times; where the luma's noise is above {ONSET}, the weight" in page
+    assert f"fragments of {FAINT.fragment:.0%} of its mass" in page and FAINT.makes_room
+    assert f"{1 - COMPLETING:.0%} less energy" in " ".join((ROOT / "docs/methods.md").read_text().split())
     assert "merges the two kernels of least energy" in page and "then the three of least energy" in page
     assert "at most 1 % above the least" in page
     assert min(DEFAULT.weights) / FINE == pytest.approx(3)

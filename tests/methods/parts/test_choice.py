@@ -11,11 +11,11 @@ from benchmark.core.faults import MachineError
 from benchmark.core.types import NotSupportedError, Observation, Status
 from methods.parts import choice, registry
 from methods.parts.candidates import PARTS, Candidate, with_sizes
-from methods.parts.choice import EDGE, FINE, FINE_NOISE, FINE_ROUNDS, MERGES, NEAR, Choice
+from methods.parts.choice import FINE, FINE_ROUNDS, MERGES, NEAR, Choice
 from methods.parts.direct import Direct
 from methods.parts.ending import deconvolved
 from methods.parts.kernel_steps import aligned_mean
-from methods.parts.polish import PolishSettings, polish
+from methods.parts.polish import EDGE, FAINT, polish
 from methods.parts.settings import flat
 from methods.parts.solver import Result, Step, Task, solve
 from tests.benchmark.blur.test_kernel_energy import blurred, motion
@@ -99,10 +99,23 @@ def choose(*names, blurry=BLURRY, size=TRUE.shape, path=None, **more):
     return restoration
 
 
+IMPROVE = Choice._improve
+
+
 @pytest.fixture(autouse=True)
-def without_last_polish(monkeypatch):
-    """Leave the last polish out, but where a test asks for it: any image has too much noise."""
-    monkeypatch.setattr(choice, "FINE_NOISE", -1.0)
+def without_more_polishing(monkeypatch):
+    """Polish each kernel once, but where a test asks for more."""
+    improve_only(monkeypatch, "nothing")
+
+
+def improve_only(monkeypatch, step):
+    """Let the one step of `Choice` polish once more that has this label."""
+
+    def improve(self, label, *args, **more):
+        if label == step:
+            IMPROVE(self, label, *args, **more)
+
+    monkeypatch.setattr(Choice, "_improve", improve)
 
 
 LUMA = BLURRY[0].astype(np.float64)
@@ -140,7 +153,7 @@ def test_kernels_are_polished_ranked_by_energy_and_merged(offer, order):
     chosen = [name for name in MEANS if ended[name][1] <= (1 + NEAR) * least][-1:] or ranked[:1]
     assert restoration.notes["chosen"] == chosen[0]
     check_image(restoration, ended[chosen[0]][0])
-    assert [row["stage"] for row in restoration.trace] == [*order, *MEANS, "last polish"]
+    assert [row["stage"] for row in restoration.trace] == [*order, "faint parts", *MEANS, "last polish"]
     assert restoration.trace[-1]["loss"] == ended[chosen[0]][1]
 
 
@@ -170,13 +183,22 @@ def test_a_single_kernel_is_kept_as_it_is(offer):
 
 
 def test_the_kernel_that_counts_is_polished_once_more(offer, monkeypatch):
-    monkeypatch.setattr(choice, "FINE_NOISE", FINE_NOISE)
+    improve_only(monkeypatch, "last polish")
     offer(right=gives(TRUE))
     restoration = choose("right")
-    kernel = polish(LUMA, polished(TRUE)[0], PolishSettings(weights=(FINE,) * FINE_ROUNDS))
+    kernel = polish(LUMA, polished(TRUE)[0], replace(FAINT, weights=(FINE,) * FINE_ROUNDS))
     assert restoration.notes["chosen"] == "right, last polish"
     assert restoration.notes["candidates"][1]["energy"] == kernel_energy(LUMA, kernel, TRUE.shape, EDGE)
     check_image(restoration, kernel)
+
+
+def test_the_best_kernel_with_its_faint_parts_is_another_candidate(offer, monkeypatch):
+    improve_only(monkeypatch, "faint parts")
+    offer(right=gives(TRUE), other=gives(OTHER))
+    noted = choose("other", "right").notes["candidates"]
+    kernel = polish(LUMA, polished(TRUE)[0], FAINT)
+    assert [each["candidate"] for each in noted] == ["other", "right", "right, faint parts", *MEANS]
+    assert noted[2]["energy"] == kernel_energy(LUMA, kernel, TRUE.shape, EDGE)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +249,7 @@ def test_a_killed_run_repeats_no_candidate_that_has_ended(offer, tmp_path, dies_
     offer(first=counted, long=lambda observation: Iterated(TRUE, 25))
     long = Candidate("long", {"iterations": 25})
     whole = choose("first", long)
-    assert whole.iterations == 1 + PARTS + len(MERGES) + 1
+    assert whole.iterations == 1 + PARTS + 1 + len(MERGES) + 1
     ran.clear()
     offer(first=counted, long=lambda observation: Iterated(TRUE, 25, dies_at))
     with pytest.raises(Killed):
