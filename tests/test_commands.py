@@ -47,7 +47,16 @@ PLACEHOLDERS = {
     "VERB": "methods",
 }
 # That commands name, beside the demo.
-PROFILES = ("glkm-claims", "precision", "kernels", "three-seeds", "diffusion", "gopro-pairs", "denoiser")
+PROFILES = (
+    "glkm-claims",
+    "precision",
+    "kernels",
+    "three-seeds",
+    "diffusion",
+    "gopro-pairs",
+    "denoiser",
+    "quick",
+)
 
 
 def printed(program):

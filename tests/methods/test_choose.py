@@ -64,7 +64,9 @@ def test_only_where_there_is_little_noise_the_kernel_is_polished_once_more(noise
     observation = Observation("test", "case", blurry[None].astype(np.float32), true.shape)
     chosen, rng = settings(candidates=[{"method": "l0-fast"}]), torch.Generator().manual_seed(0)
     ((_, restoration),) = solve([Task("case", lambda: METHOD.problem(observation, chosen, rng, CPU))])
-    assert restoration.notes["chosen"] == ("l0-fast, last polish" if is_polished else "l0-fast")
+    labels = [each["candidate"] for each in restoration.notes["candidates"]]
+    assert labels[:4] == ["l0-fast", "l0-fast, faint parts", "mean of 2", "mean of 3"]
+    assert restoration.notes["chosen"].endswith(", last polish") == is_polished == (len(labels) == 5)
 
 
 def test_its_results_become_stale_with_those_of_its_candidates():
