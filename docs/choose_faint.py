@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from choose_noise import psnr
 from scipy.signal import fftconvolve
 from skimage import draw
 
@@ -22,8 +23,6 @@ from benchmark.core.types import Observation, Truth
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe
-from benchmark.scoring.protocols import find_protocol
-from benchmark.scoring.scores import Restored
 from methods.choose import LOW
 from methods.parts.candidates import Candidate
 from methods.parts.choice import Choice
@@ -36,7 +35,6 @@ MASSES = (
     0.15,
 )  # of the first slow part, the fast one, the second slow one: as of Levin's sixth kernel
 NOISE = 0.003
-PROTOCOL = "levin-shift"
 
 
 def paused_twice(rng: np.random.Generator) -> Kernel:
@@ -62,13 +60,6 @@ def blurred(name: str) -> tuple[Observation, Truth, Kernel]:
     rim = SIZE // 2
     sharp = truth.sharp[:, rim:-rim, rim:-rim]
     return Observation("faint", name, noisy.astype(np.float32), (SIZE, SIZE)), Truth("", sharp=sharp), kernel
-
-
-def psnr(image: np.ndarray, observation: Observation, truth: Truth) -> float:
-    """Score an image (C, H, W)."""
-    rules = find_protocol(PROTOCOL)
-    value, _ = Restored(image, truth, rules, observation.blurry, None).score(rules.metric("psnr"))
-    return value
 
 
 def row(name: str) -> dict[str, object]:

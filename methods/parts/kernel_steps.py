@@ -65,11 +65,8 @@ def to_middle(kernel: Kernel) -> tuple[int, int]:
     >>> to_middle(np.eye(1, 9))
     (0, 4)
     """
-    shift = []
-    for axis, side in enumerate(kernel.shape):
-        filled = np.flatnonzero(kernel.any(1 - axis))
-        shift.append(int((side - 1 - filled[0] - filled[-1]) / 2) if len(filled) else 0)
-    return shift[0], shift[1]
+    rows, columns = (int((after - before) / 2) for before, after in _margins(kernel))
+    return rows, columns
 
 
 def moved(kernel: Kernel, shift: tuple[int, int]) -> Kernel:
@@ -78,11 +75,19 @@ def moved(kernel: Kernel, shift: tuple[int, int]) -> Kernel:
     >>> moved(np.array([[0, 1, 1, 0, 0]]), (0, 3))
     array([[0, 0, 0, 1, 1]])
     """
+    within = [
+        min(max(way, -before), after) for way, (before, after) in zip(shift, _margins(kernel), strict=True)
+    ]
+    return np.roll(kernel, within, (0, 1))
+
+
+def _margins(kernel: Kernel) -> list[tuple[int, int]]:
+    """Count the empty rows before and after the non-zero entries, and the empty columns; 0 if all are."""
+    margins = []
     for axis, side in enumerate(kernel.shape):
         filled = np.flatnonzero(kernel.any(1 - axis))
-        if len(filled):
-            kernel = np.roll(kernel, int(np.clip(shift[axis], -filled[0], side - 1 - filled[-1])), axis)
-    return kernel
+        margins.append((int(filled[0]), side - 1 - int(filled[-1])) if len(filled) else (0, 0))
+    return margins
 
 
 def normalised(kernel: Kernel) -> Kernel | None:

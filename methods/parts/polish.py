@@ -47,8 +47,8 @@ EDGE = 3.0  # energy of an edge: with 1, polished kernels often have less energy
 # Fragments with less than a tenth of a kernel's mass may be noise, or what a camera left that paused twice
 # and moved fast in between. These rounds keep them; the energy decides.
 FAINT = PolishSettings(fragment=0.01, makes_room=True)
-# By this factor must a kernel with faint parts have less energy. Energies nearer than that rank nothing, as
-# for the means of `methods.parts.choice`.
+# A kernel with faint parts is taken if its energy is below this share of that without them. Energies nearer
+# to each other rank nothing, as for the means of `methods.parts.choice`.
 COMPLETING = 0.99
 
 
@@ -82,15 +82,15 @@ def polish(blurry: Image, kernel: Kernel, settings: PolishSettings = DEFAULT) ->
 
 
 def complete(blurry: Image, polished: Kernel) -> Kernel:
-    """Look for faint parts that polishing took for noise: polish once more and keep them where they explain.
+    """Polish once more so that faint parts stay; keep the result where it has clearly less energy.
 
     Args:
         blurry: luma (H, W) in [0, 1].
         polished: a result of `polish`, (h, w).
 
     Returns:
-        The kernel (h, w) with its faint parts if it has less energy by COMPLETING (see
-        `benchmark.blur.kernel_energy`), else `polished` itself.
+        The kernel (h, w) with its faint parts if its energy (`benchmark.blur.kernel_energy`) is below
+        COMPLETING times that of `polished`, else `polished` itself.
 
     Raises:
         NotSupportedError: the image is not larger than the kernel.
@@ -104,8 +104,8 @@ def complete(blurry: Image, polished: Kernel) -> Kernel:
 def _after_rounds(blurry: Image, kernel: Kernel, settings: PolishSettings) -> Kernel:
     """Update latent image and kernel in turns, in float32.
 
-    What moved to make room moves back at last, as far as it fits. A round after which nothing is left of the
-    kernel, as on an image without edges, leaves it as it was.
+    A kernel that was moved to make room moves back at the end, as far as it fits in the box. A round after
+    which nothing is left of the kernel, as on an image without edges, leaves it as it was.
     """
     (height, width), (h, w) = blurry.shape, kernel.shape
     single = blurry.astype(np.float32)
