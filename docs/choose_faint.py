@@ -1,12 +1,14 @@
 """Blur by a camera that paused twice and moved fast in between: python docs/choose_faint.py FILE.csv
 
 Every third photograph of datasets/choose-tuning.yaml, which nothing reports, under kernels with a slow part,
-a faint fast one, and a shorter slow one. A row has the PSNR of `choose` at low effort before and after it
-looks for faint parts of the kernel, and that of the true kernel. Half a minute of a core each.
+a faint fast one, and a shorter slow one. A row has the PSNR of `choose` at low effort as it is, without its
+two steps that look for faint parts, and without these and larger boxes; and that of the true kernel. Less
+than a minute of a core each.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,7 @@ from benchmark.data.synthesis import observe
 from methods.choose import LOW
 from methods.parts.candidates import Candidate
 from methods.parts.choice import Choice
+from methods.parts.polish import PolishSettings
 
 PHOTOGRAPHS = find_dataset("choose-tuning").case_ids[::3]
 SIZE, PART = 21, 7  # px: of the kernel, of each slow part
@@ -62,22 +65,40 @@ def blurred(name: str) -> tuple[Observation, Truth, Kernel]:
     return Observation("faint", name, noisy.astype(np.float32), (SIZE, SIZE)), Truth("", sharp=sharp), kernel
 
 
+class Plain(Choice):
+    """`choose` without the steps that look for faint parts of the kernel."""
+
+    def _improve(self, label: str, settings: PolishSettings, *args: Any, **more: Any) -> None:
+        if label not in ("faint parts", "more room"):
+            super()._improve(label, settings, *args, **more)
+
+
+class Declared(Plain):
+    """The same, and no kernel is polished in a box that is larger than declared."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.largest = (SIZE, SIZE)
+        self.boxes = [self.largest] * len(self.boxes)
+
+
+KINDS = {"declared_box": Declared, "larger_boxes": Plain, "choose": Choice}
+
+
 def row(name: str) -> dict[str, object]:
-    """Run `choose` on a photograph."""
+    """Run each kind of `choose` on a photograph."""
     observation, truth, kernel = blurred(name)
-    choice = Choice([Candidate.read(each) for each in LOW], observation, torch.Generator().manual_seed(0))
-    scores = []
-    for iteration in range(choice.iterations - 1):
-        if iteration == choice.iterations - 2:
-            scores.append(psnr(choice.estimate().image.numpy(), observation, truth))
-        choice.step(iteration)
-    scores.append(psnr(choice.estimate().image.numpy(), observation, truth))
+    scores = {}
+    for kind, build in KINDS.items():
+        choice = build([Candidate.read(each) for each in LOW], observation, torch.Generator().manual_seed(0))
+        for iteration in range(choice.iterations):
+            choice.step(iteration)
+        scores[kind] = psnr(choice.estimate().image.numpy(), observation, truth)
     best = hyper_laplacian_valid(observation.blurry, kernel, data_weight(observation.blurry))
     return {
         "photograph": name,
         "blurry": psnr(observation.blurry, observation, truth),
-        "before": scores[0],
-        "after": scores[1],
+        **scores,
         "true_kernel": psnr(best.astype(np.float32), observation, truth),
     }
 

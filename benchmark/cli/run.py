@@ -25,6 +25,7 @@ app = typer.Typer()
 
 Dataset = Annotated[str, typer.Argument(help="A dataset of the plan: <dataset> or <dataset>@<condition>.")]
 Method = Annotated[str, typer.Argument(help="A method of the plan: <method> or <method>@<setting>.")]
+Methods = Annotated[list[str], typer.Argument(help="Methods of the plan.", show_default=False)]
 Shard = Annotated[
     int | None, typer.Option(min=0, help="Only this part of its work; the default is all of it.")
 ]
@@ -238,8 +239,8 @@ def _restore(
 
 
 @app.command()
-def score(method: Method, results: Results = DEMO, shard: Shard = None, threads: Threads = 1) -> None:
-    """Compare a method's restorations with the sharp images.
+def score(methods: Methods, results: Results = DEMO, shard: Shard = None, threads: Threads = 1) -> None:
+    """Compare restorations of methods with the sharp images.
 
     Nothing is downloaded: LPIPS needs the weights that `blindbench download metric-weights` brings.
     """
@@ -252,9 +253,15 @@ def score(method: Method, results: Results = DEMO, shard: Shard = None, threads:
     from benchmark.scoring.scores import score_method, score_snapshots
 
     plan, store = Plan.read(results), Store(results)
-    snapshots, metrics = plan.find_method(method).snapshots, plan.config["metrics"]
+    metrics = plan.config["metrics"]
+    for method in methods:
+        plan.find_method(method)
+    if shard is not None and len(methods) > 1:
+        raise InputError(f"--shard {shard}: name one method, not {len(methods)}")
     prepare(threads)
-    for number in _numbers(method, shard, len(plan.score_shards[method])):
+    jobs = [(name, n) for name in methods for n in _numbers(name, shard, len(plan.score_shards[name]))]
+    for method, number in jobs:
+        snapshots = plan.methods[method].snapshots
         frames, on_the_way = [], []
         for dataset, seed, cases in plan.score_shards[method][number]:
             protocol = plan.datasets[dataset].protocol

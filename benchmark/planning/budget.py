@@ -105,7 +105,7 @@ def _restorations(plan: Plan, estimates: Estimates, method: str) -> dict[str, An
 
 
 def _scores(plan: Plan, estimates: Estimates) -> dict[str, Any]:
-    jobs = sum(map(len, plan.score_shards.values()))
+    jobs = len(plan.scored_together) + sum(len(plan.score_shards[name]) for name in plan.scored_alone)
     each = [
         estimates.scores[run.dataset].seconds * len(plan.datasets[run.dataset].cases) for run in plan.runs()
     ]

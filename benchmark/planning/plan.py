@@ -1,7 +1,7 @@
 """The plan of a profile: a checked config and what follows from it, written once for all steps of a run."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,10 @@ from methods.parts.registry import Cost
 FILE = "plan.json"  # in the results folder
 AUTO = "auto"  # the value of a config's `batch` that leaves it to the device
 SCORED_PER_JOB = 200  # restorations: minutes of scoring. Ours.
+# Methods with few restorations share a job of at most so many: loading the metrics takes longer than one of
+# them. Ours.
+SCORED_TOGETHER = 20
+TOGETHER = "score_together_"  # the workflow's rules for these jobs: this and a number
 # For which a job of restorations asks a cluster, by the cost of its method. One that takes longer is sent
 # again and goes on from its checkpoint. Ours.
 JOB_MINUTES: Mapping[Cost, int] = {"seconds": 60, "minutes": 240, "long": 720}
@@ -215,6 +219,28 @@ class Plan:
         """The shards of every method's restorations: one job scores one of them."""
         return {name: cut(self._parts(name), SCORED_PER_JOB) for name in self.methods}
 
+    @cached_property
+    def scored_together(self) -> list[list[str]]:
+        """The methods that one job scores together, in the config's order; others have jobs of their own."""
+        groups: list[list[str]] = []
+        room = 0
+        for name in self.methods:
+            count = sum(len(part.cases) for part in self._parts(name))
+            if not 0 < count <= SCORED_TOGETHER or name in self.converging:
+                continue
+            if count > room:
+                groups.append([])
+                room = SCORED_TOGETHER
+            groups[-1].append(name)
+            room -= count
+        return [group for group in groups if len(group) > 1]
+
+    @property
+    def scored_alone(self) -> list[str]:
+        """The methods whose scoring jobs score nothing else."""
+        together = {name for group in self.scored_together for name in group}
+        return [name for name in self.methods if name not in together]
+
     def _parts(self, method: str) -> list[Part]:
         """List what a method restores, in order."""
         return [
@@ -256,6 +282,12 @@ class Plan:
         """List the files of a scoring job: the scores of results and, where there are any, of snapshots."""
         on_the_way = [self.store.convergence_of(method, shard)] if method in self.converging else []
         return [self.store.scores_of(method, shard), *on_the_way]
+
+    def score_step(self, group: Sequence[str]) -> Step:
+        """Return what the job of methods that are scored together reads and writes."""
+        names = [(method, number) for method in group for number, _ in enumerate(self.score_shards[method])]
+        inputs = [file for name in names for file in self.score_inputs(*name)]
+        return Step(inputs, [file for name in names for file in self.score_files(*name)])
 
     @property
     def joined(self) -> list[Path]:
@@ -302,8 +334,11 @@ class Plan:
         for method in self.methods:
             for number, _ in enumerate(self.shards[method]):
                 yield Step(self.restore_inputs(method, number), [self.store.records(method, number)])
+        for method in self.scored_alone:
             for number, _ in enumerate(self.score_shards[method]):
                 yield Step(self.score_inputs(method, number), self.score_files(method, number))
+        for group in self.scored_together:
+            yield self.score_step(group)
         yield Step(self.joined_inputs(), self.joined)
         for table in self.tables:
             yield Step(self.table_inputs(table), self.store.table_files(table))

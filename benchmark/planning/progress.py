@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from benchmark.planning.budget import in_words
-from benchmark.planning.plan import Plan
+from benchmark.planning.plan import TOGETHER, Plan
 from benchmark.planning.work import Estimates
 from benchmark.runs.names import base_method
 from benchmark.runs.shards import Part
@@ -29,9 +29,10 @@ def work_of(estimates: Estimates, rule: str, wildcards: Mapping[str, str]) -> fl
         return start + estimates.observations[dataset].seconds * len(plan.datasets[dataset].cases)
     if not rule.startswith(("restore", "score")):
         return start if rule in ("collect", "table", "figure", "report_page", "train") else 0.0
-    method, shard = wildcards["method"], int(wildcards["shard"])
     if rule.startswith("score"):
-        return start + _sum(plan.score_shards[method][shard], lambda name: estimates.scores[name].seconds)
+        parts = _scored(plan, rule, wildcards)
+        return start + _sum(parts, lambda name: estimates.scores[name].seconds)
+    method, shard = wildcards["method"], int(wildcards["shard"])
     rough = UNMEASURED[base_method(method).cost]
 
     def restoring(dataset: str) -> float:
@@ -39,6 +40,14 @@ def work_of(estimates: Estimates, rule: str, wildcards: Mapping[str, str]) -> fl
         return cost.seconds if cost.is_known else rough
 
     return start + _sum(plan.shards[method][shard], restoring)
+
+
+def _scored(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Sequence[Part]:
+    """Return what a scoring job scores: a shard of one method, or all of several."""
+    if rule.startswith(TOGETHER):
+        methods = plan.scored_together[int(rule.removeprefix(TOGETHER))]
+        return [part for method in methods for shard in plan.score_shards[method] for part in shard]
+    return plan.score_shards[wildcards["method"]][int(wildcards["shard"])]
 
 
 def _sum(parts: Sequence[Part], seconds: Callable[[str], float]) -> float:

@@ -235,8 +235,8 @@ class Choice:
         if best is None or best.kernel is None or box == best.kernel.shape:
             return
         started = time.process_time()
-        kernel = best.kernel if box is None else resized(best.kernel[None], box)[0]
-        kernel = polish(self.luma, kernel.numpy(), settings)
+        start = best.kernel if box is None else resized(best.kernel[None], box)[0]
+        kernel = polish(self.luma, start.numpy(), settings)
         self.outcomes.append(
             replace(
                 best,

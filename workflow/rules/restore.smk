@@ -4,6 +4,7 @@
 # changes, the job runs again; when plan.json alone changes, nothing does.
 from benchmark.core.resources import data_folder
 from benchmark.data.download import MARKER
+from benchmark.planning.plan import TOGETHER
 
 
 # Only for the sources whose terms the config accepts.
@@ -75,7 +76,9 @@ rule score:
     benchmark:
         f"{RESULTS}/benchmarks/score/{{method}}/{{shard}}.tsv"
     wildcard_constraints:
-        method=one_of([name for name in PLAN.methods if name not in PLAN.converging]),
+        method=one_of(
+            [name for name in PLAN.scored_alone if name not in PLAN.converging]
+        ),
     threads: 1
     params:
         results=results,
@@ -94,3 +97,28 @@ use rule score as score_with_snapshots with:
         convergence=f"{RESULTS}/convergence/{{method}}/{{shard}}.csv",
     wildcard_constraints:
         method=one_of(PLAN.converging),
+
+
+# One job for several methods with few cases each: to load the metrics takes longer than to compute them.
+for number, group in enumerate(PLAN.scored_together):
+    step = PLAN.score_step(group)
+
+    rule:
+        name:
+            f"{TOGETHER}{number}"
+        input:
+            step.inputs,
+        output:
+            step.outputs,
+        log:
+            f"{RESULTS}/logs/score/together/{number}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/score/together/{number}.tsv"
+        threads: 1
+        params:
+            results=results,
+            methods=group,
+            decides=[stale.scores(PLAN, method, 0) for method in group],
+        shell:
+            "blindbench score {params.methods:q}"
+            " --results {params.results:q} --threads {threads:q} > {log:q} 2>&1"

@@ -133,6 +133,35 @@ def test_metrics_without_weights_stay_empty_and_say_why(synthesized, monkeypatch
     assert not (tmp_path / "nothing here").exists()
 
 
+def test_one_call_scores_several_methods_as_several_calls_do(synthesized):
+    write_plan(methods={"blurry": {}, "oracle": {}}, cases=ONE_CASE)
+    names = ("blurry", "oracle")
+    for name in names:
+        assert synthesized(*restore(name))[0] == 0
+        assert synthesized("score", name, *HERE)[0] == 0
+    files = [RESULTS / f"scores/{name}/0.csv" for name in names]
+    apart = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    assert synthesized("score", *names, *HERE)[0] == 0
+    assert [file.read_bytes() for file in files] == apart
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("blurry", "orakel"), "the plan has no method 'orakel'. Did you mean 'oracle'?"),
+        (("blurry", "oracle", "--shard", "0"), "--shard 0: name one method, not 2"),
+    ],
+)
+def test_of_several_methods_all_are_known_and_scored_whole(synthesized, names, message):
+    write_plan(methods={"blurry": {}, "oracle": {}}, cases=ONE_CASE)
+    assert synthesized(*restore("blurry"))[0] == 0
+    code, _, error = synthesized("score", *names, *HERE)
+    assert (code, error.splitlines()[-1]) == (2, f"blindbench: {message}")
+    assert not (RESULTS / "scores/blurry/0.csv").exists()
+
+
 def test_a_photograph_without_a_sharp_image_has_no_reference_scores_on_the_full_frame(blindbench):
     write_plan(datasets=["demo-real"], metrics=["psnr", "ssim", "lpips", "vif", "piqe"])
     for step in (("synthesize", "demo-real"), ("restore", "blurry")):

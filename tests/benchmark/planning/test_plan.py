@@ -15,7 +15,7 @@ from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_datas
 from benchmark.figures.paper_figures import paper_figure, paper_figures
 from benchmark.planning.config import make_plan, read_configs
 from benchmark.planning.overview import plan_overview
-from benchmark.planning.plan import Plan, Run
+from benchmark.planning.plan import Plan, Run, Step
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective
 from benchmark.runs.shards import Part
@@ -553,6 +553,33 @@ def test_every_run_is_restored_scored_and_joined(monkeypatch, shard_size, scored
         for file in plan.score_files(method, number)
     ]
     assert plan.store.convergence in plan.joined
+
+
+@pytest.mark.parametrize(
+    ("most", "seeds", "snapshots", "together"),
+    [
+        (7, [0], [], [["blurry", "oracle", "l0-grad"], ["selfdeblur"]]),
+        (6, [0, 1], [], [["blurry"], ["oracle"], ["l0-grad"], ["selfdeblur"]]),
+        (20, [0], [], [["blurry", "oracle", "l0-grad", "selfdeblur"]]),
+        (20, [0], [3], [["blurry", "oracle", "l0-grad"], ["selfdeblur"]]),  # snapshots take longer to score
+        (1, [0], [], []),
+    ],
+)
+def test_methods_with_few_restorations_share_a_job_that_scores_them(
+    monkeypatch, most, seeds, snapshots, together
+):
+    monkeypatch.setattr("benchmark.planning.plan.SCORED_TOGETHER", most)
+    methods = {"blurry": {}, "oracle": {}, "l0-grad": {}, "selfdeblur": {"iterations": 3}}
+    config = changed(methods=methods, datasets=["demo-uniform"], seeds=seeds, snapshots=snapshots)
+    plan = make_plan(config, "x.yaml")
+    assert plan.scored_together == [group for group in together if len(group) > 1]
+    steps = [step for step in plan.steps() if "scores" in step.outputs[0].parts]
+    scored = [file for step in steps for file in step.outputs]
+    assert sorted(scored) == sorted(plan.joined_inputs())
+    for group in plan.scored_together:
+        records = [file for method in group for file in plan.records(method)]
+        scores = [plan.store.scores_of(method, 0) for method in group]
+        assert Step(records, scores) in steps
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,14 @@ def test_the_work_of_a_job_is_that_of_its_cases(estimates, rule, wildcards, seco
     assert work_of(estimates, rule, wildcards) == seconds
 
 
+def test_the_work_of_a_job_that_scores_several_methods_is_that_of_all_their_cases(tmp_path):
+    plan = make_plan({**CONFIG, "methods": {"blurry": {}, "oracle": {}}, "seeds": [0, 1]}, "x.yaml")
+    made = Estimates(plan, Calibration(tmp_path, seconds=0.0))
+    made.start, made.scores = Cost(2.0), {"demo-uniform": Cost(0.5)}
+    assert plan.scored_together == [["blurry", "oracle"]]
+    assert work_of(made, "score_together_0", {}) == 2 + 2 * 4 * 0.5
+
+
 def test_what_is_left_follows_from_the_time_that_the_work_took_so_far():
     clock = iter([100.0, 110.0, 150.0])
     done = WorkDone({1: 10.0, 2: 30.0, 3: 60.0, 4: 0.0}, lambda: next(clock))
