@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

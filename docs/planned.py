@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import write_text
-from benchmark.core.types import InputError
 from benchmark.planning.plan import Plan
 from benchmark.planning.work import Estimates
 from benchmark.runs.machine import describe, prepare

@@ -12,7 +12,8 @@ from typing import Literal
 
 import torch
 
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.diffusion import prior as priors
 from methods.diffusion.sampling import (
     KernelDiffusion,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
+from benchmark.core.errors import InputError, NotSupportedError
 from benchmark.core.images import read_image
-from benchmark.core.types import Array, InputError, NotSupportedError, Observation
+from benchmark.core.types import Array, Observation
 from methods.parts.case_files import CaseFiles, restored_images
 from methods.parts.direct import Direct
 from methods.parts.registry import Method

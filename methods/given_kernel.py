@@ -13,8 +13,9 @@ import torch
 
 from benchmark.blur.kernel_energy import is_turned, kernel_energy
 from benchmark.blur.nonblind import Image, Kernel
+from benchmark.core.errors import InputError, NotSupportedError
 from benchmark.core.kernel_files import read_kernel
-from benchmark.core.types import InputError, NotSupportedError, Observation
+from benchmark.core.types import Observation
 from methods.parts.case_files import CaseFiles, kernel_files
 from methods.parts.colour import luma
 from methods.parts.direct import Direct

@@ -13,7 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.glkm.large import SmallFirst, fit_latent
 from methods.glkm.start import LatentSettings
 from methods.parts.ending import EndingSettings, with_ending

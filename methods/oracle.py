@@ -20,7 +20,8 @@ from benchmark.blur.nonblind import (
     hyper_laplacian_valid,
 )
 from benchmark.blur.operators import SvolaBlur
-from benchmark.core.types import KnownBlur, NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import KnownBlur, Observation
 from methods.parts.direct import Direct
 from methods.parts.limits import positive
 from methods.parts.registry import Method

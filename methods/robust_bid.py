@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.convolution import blur, uniform_blur
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.parts.ending import EndingSettings, with_ending
 from methods.parts.fit import Fit, ReadOut, build_fit, middle
 from methods.parts.image_priors.skip import SkipSettings

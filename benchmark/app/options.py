@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 # As in benchmark/tools/search.py, which takes seconds to import; a test compares them.
 Blur = Literal["motion", "defocus"]

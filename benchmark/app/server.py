@@ -22,8 +22,8 @@ from urllib.parse import parse_qs
 
 from benchmark.app.options import Options
 from benchmark.app.session import Session
+from benchmark.core.errors import InputError
 from benchmark.core.faults import cannot_write
-from benchmark.core.types import InputError
 
 ADDRESS = "127.0.0.1"
 LARGEST_UPLOAD = 200 * 2**20  # bytes

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.app.options import Options
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 UPLOAD = "upload"  # the name of the photo's file in its folder
 HEARTBEAT = 15.0  # seconds after which a stream without news says that it lives

@@ -21,12 +21,13 @@ import torch
 from skimage.transform import resize
 
 from benchmark.app.options import Options
+from benchmark.core.errors import InputError
 from benchmark.core.faults import MachineError, fault_behind
 from benchmark.core.images import write_image, write_kernel_image
 from benchmark.core.kernel_files import read_kernel
 from benchmark.core.photos import Photo, read_photo, write_photo
 from benchmark.core.progress import Progress
-from benchmark.core.types import Array, InputError
+from benchmark.core.types import Array
 from benchmark.runs.machine import prepare
 from benchmark.tools.deblur import Deblurring, KernelCandidate, read_part
 from benchmark.tools.measures import Floats, visible

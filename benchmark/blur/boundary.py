@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.core.types import Boundary, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Boundary
 
 GREY = 0.5  # the zero of the diffusion methods, whose images are in [-1, 1]
 _CONSTANT = {"zero": 0.0, "grey": GREY}

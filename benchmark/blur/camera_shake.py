@@ -19,7 +19,7 @@ from benchmark.blur.convolution import rotate_180
 from benchmark.blur.smooth_tracks import POINTS, smooth_profile, smooth_track
 from benchmark.blur.svola import node_centres
 from benchmark.blur.trajectory import ANXIETIES, Path, TrajectoryDraws, framed, splat, trace_path
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 Floats = NDArray[np.float64]
 Speed = Literal["constant", "varying"]

@@ -16,7 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.boundary import latent_frame
-from benchmark.core.types import Boundary, InputError
+from benchmark.core.errors import InputError
+
+# Kernels of at least this many entries go through the FFT. In `blindbench bench` (forward and backward,
+from benchmark.core.types import Boundary
 
 # Kernels of at least this many entries go through the FFT. In `blindbench bench` (forward and backward,
 # one thread, images of 64 to 512 px) the FFT is faster from 5 x 5 on; at 3 x 3 both take about as long. It is

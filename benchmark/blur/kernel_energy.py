@@ -8,7 +8,7 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 
 from benchmark.blur.latent_image import extended, gradients, sparse_gradients
 from benchmark.blur.noise_level import smooth_sigma
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 WEIGHT = 1e-4  # of |grad S|_0 in the latent image; ours, the smallest weight of Pan's schedule
 # Noise takes edges into S. Where there is much, a kernel that hardly blurs has the least energy unless the

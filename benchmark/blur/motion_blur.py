@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from benchmark.blur.convolution import odd_from_correlation
 from benchmark.blur.trajectory import Path
-from benchmark.core.types import Array, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array
 
 Rng = np.random.Generator | np.random.RandomState  # the second, legacy one reproduces the released kernels
 Floats = NDArray[np.float64]

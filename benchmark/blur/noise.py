@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import hsv2rgb, rgb2hsv
 
-from benchmark.core.types import Array, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array
 
 Floats = NDArray[np.float64]
 

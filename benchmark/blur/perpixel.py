@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from benchmark.blur.boundary import latent_frame
-from benchmark.core.types import Boundary, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Boundary
 
 
 def blur_per_pixel(image: Tensor, kernels: Tensor, boundary: Boundary) -> Tensor:

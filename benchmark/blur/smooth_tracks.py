@@ -11,7 +11,8 @@ from scipy.interpolate import CubicSpline
 
 from benchmark.blur.convolution import rotate_180
 from benchmark.blur.trajectory import Path, centred_in_box, framed
-from benchmark.core.types import Array, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array
 
 Floats = NDArray[np.float64]
 

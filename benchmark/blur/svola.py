@@ -22,7 +22,8 @@ from torch import Tensor
 
 from benchmark.blur.boundary import latent_frame
 from benchmark.blur.convolution import fast_length
-from benchmark.core.types import Boundary, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Boundary
 
 Form = Literal["input", "output"]
 Window = Literal["linear", "hann"]

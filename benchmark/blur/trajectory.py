@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmark.blur.convolution import rotate_180
-from benchmark.core.types import Array, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array
 
 Path = NDArray[np.complex128]
 

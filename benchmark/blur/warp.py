@@ -5,7 +5,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from benchmark.core.types import Boundary, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Boundary
 
 SAMPLES_AT_ONCE = 2**21  # pixels times poses; some tens of MB
 _PADDING = {"replicate": "border", "zero": "zeros"}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.options import ExperimentSeed, page, text_table
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 app = typer.Typer()
 

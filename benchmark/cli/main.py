@@ -9,9 +9,9 @@ from typer.models import CommandInfo
 
 from benchmark.cli import data, figures, photo, report, run, shipped, tables, tools
 from benchmark.core import stop
+from benchmark.core.errors import InputError
 from benchmark.core.faults import MachineError, fault_behind, require_memory
 from benchmark.core.resources import version
-from benchmark.core.types import InputError
 
 # The verbs that people type, by purpose. All other verbs are steps of the workflow.
 GROUPS = {

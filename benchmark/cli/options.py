@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 Results = Annotated[
     Path, typer.Option(help="The results folder, results/<profile>; its plan.json says what names mean.")

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from benchmark.core.types import Array, Restoration
+
 from benchmark.cli.options import Device, Seed, given_settings
+from benchmark.core.errors import InputError
 from benchmark.core.files import require_writable
-from benchmark.core.types import Array, InputError, Restoration
 
 app = typer.Typer()
 
@@ -154,7 +156,7 @@ def serve_page(
     serve(port, lambda url: typer.echo(f"Open {url}\nNothing leaves this machine. Ctrl-C ends it."))
 
 
-def _image_of(restoration: Restoration, name: str) -> Array:
+def _image_of(restoration: "Restoration", name: str) -> "Array":
     """Return the image; where the method failed, print one line and exit with code 1."""
     from benchmark.tools.one_image import RestorationError, require_image
 

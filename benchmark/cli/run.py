@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.cli.options import DEMO, Results, Threads, text_table
+from benchmark.core.errors import InputError
 from benchmark.core.progress import IN_WORK
-from benchmark.core.types import InputError, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -355,6 +355,8 @@ def _plan(configs: list[Path] | None) -> "tuple[Plan, list[Path]]":
 
 
 def _warn_of_failures(records: list[dict[str, Any]]) -> None:
+    from benchmark.core.types import Status
+
     for record in records:
         if record["status"] != Status.OK.value:
             where = f"{record['method']} on {record['dataset']}/{record['case']}, seed {record['seed']}"

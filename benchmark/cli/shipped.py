@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.options import DEMO, Device, text_table
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

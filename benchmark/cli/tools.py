@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchmark.cli.options import Device, ExperimentSeed, Threads, given_settings, page, text_table
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 app = typer.Typer()
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import replacing
-from benchmark.core.types import InputError
 
 
 def write_arrays(path: Path, **arrays: Any) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tifffile import PHOTOMETRIC, PLANARCONFIG, TiffFile, TiffFileError, TiffPage, imwrite
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 Pixels = NDArray[Any]  # (H, W, C), numbers as the file has them
 

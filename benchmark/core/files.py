@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from benchmark.core.errors import InputError
 from benchmark.core.faults import cannot_write, fault_behind
-from benchmark.core.types import InputError
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from benchmark.core.deep_pixels import (
     read_tiff_tags,
     upright,
 )
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 with suppress(ImportError):  # who has pillow-heif can read what phones write
     from pillow_heif import register_heif_opener

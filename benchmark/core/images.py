@@ -10,9 +10,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from benchmark.core.deep_pixels import Pixels
+from benchmark.core.errors import InputError
 from benchmark.core.files import replacing
 from benchmark.core.image_files import read_file
-from benchmark.core.types import Array, InputError
+from benchmark.core.types import Array
 
 KERNEL_PICTURE = 384  # px, the longer side of a kernel's picture at most, unless the kernel itself is larger
 ENLARGED = "kernel-enlarged"  # the name of a text in a kernel's PNG: how many px a side an entry has

@@ -9,10 +9,10 @@ import scipy  # loads its parts when they are used
 from numpy.typing import NDArray
 
 from benchmark.core.arrays import numbers
+from benchmark.core.errors import InputError
 from benchmark.core.files import replacing
 from benchmark.core.forks import in_a_fork
 from benchmark.core.images import read_kernel_image
-from benchmark.core.types import InputError
 
 NAMES = ("kernel", "kernels")  # of the array, where a file holds several
 LONGEST = 30.0  # seconds to read a MATLAB file; one of a kernel takes milliseconds

@@ -2,7 +2,7 @@
 
 import re
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 # No separator of paths, no blank, nothing that a shell, a list or a pattern of files would read as its own.
 # '@' joins a name and its conditions or settings.

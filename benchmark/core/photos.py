@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.core.deep_pixels import Pixels, small_png, write_deep_png, write_deep_tiff
+from benchmark.core.errors import InputError
 from benchmark.core.files import replacing
 from benchmark.core.image_files import HEIF_SUFFIXES, Content, Descriptions, read_file
 from benchmark.core.images import as_pillow, scaled, value_range
-from benchmark.core.types import Array, InputError
+from benchmark.core.types import Array
 
 Kind = Literal["uint8", "uint16", "uint32", "float32"]
 

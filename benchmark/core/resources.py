@@ -9,7 +9,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 MIRROR = "BLINDBENCH_MIRROR"  # environment variable: the data/ and weights/ in its folder are searched first
 _CHECKOUT = Path(__file__).resolve().parents[2]

@@ -13,10 +13,10 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from yaml.composer import Composer
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import read_text
 from benchmark.core.names import ADVICE, is_safe, shortened
 from benchmark.core.resources import shipped
-from benchmark.core.types import InputError
 
 SCHEMAS = shipped("workflow/schemas")
 MOST_ENTRIES = 100_000  # of one file, with all aliases written out

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import read_text, write_text
-from benchmark.core.types import InputError
 
 
 def file_hash(path: Path) -> str:

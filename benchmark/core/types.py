@@ -17,32 +17,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core.errors import InputError
+
 Array = NDArray[np.float32]
 BlurModel = Literal["uniform", "nonuniform"]
 Boundary = Literal["valid", "zero", "grey", "replicate", "circular"]
-
-
-LONGEST_MESSAGE = 1000  # characters; a message may quote what a user gave
-
-
-class InputError(ValueError):
-    """Something that the user gave is wrong. The message is one line: where, what, and what to do instead.
-
-    >>> str(InputError("config.yaml: unknown key 'a\\nb'"))
-    "config.yaml: unknown key 'a b'"
-    """
-
-    def __init__(self, message: str) -> None:
-        line = " ".join(message.splitlines())
-        super().__init__(line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}...")
-
-
-class NotSupportedError(Exception):
-    """A method cannot treat a case. The message is the reason, for the user."""
-
-
-class WeightsMissingError(Exception):
-    """The weights of a pre-trained network are not here. The message says which."""
 
 
 class Status(Enum):

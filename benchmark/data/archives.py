@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 # The libraries raise these for damaged archives; NotImplementedError stands for an unknown compression.
 _DAMAGE = (

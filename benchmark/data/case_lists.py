@@ -13,8 +13,8 @@ from os.path import isfile, join
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.errors import InputError
 from benchmark.core.names import require_inside, require_safe
-from benchmark.core.types import InputError
 
 # Of spreadsheets: the bytes with which a file begins to the encoding that it may have, tried in turn. Excel
 # writes Windows' Western European characters where it is not asked for UTF-8.

@@ -20,9 +20,10 @@ from benchmark.blur.noise import NOISES, Noise, OneOf
 from benchmark.blur.smooth_tracks import lai_like_kernel
 from benchmark.blur.trajectory import trajectory_kernel
 from benchmark.core.colour import full_range_luma
+from benchmark.core.errors import InputError
 from benchmark.core.images import read_image
 from benchmark.core.seeds import generator
-from benchmark.core.types import Array, BlurModel, Boundary, InputError
+from benchmark.core.types import Array, BlurModel, Boundary
 from benchmark.data.case_lists import Entry
 from benchmark.data.descriptors import Dataset
 

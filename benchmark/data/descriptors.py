@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import write_text
 from benchmark.core.names import require_inside, require_safe
 from benchmark.core.resources import MIRROR, data_folder, mirror, shipped
 from benchmark.core.schema import checked, did_you_mean, read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.case_lists import Entry, Folders, count_of, entries_of
 
 FOLDER = shipped("datasets")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pooch
 
+from benchmark.core.errors import InputError
 from benchmark.core.faults import fault_behind
 from benchmark.core.files import (
     locked,
@@ -30,7 +31,6 @@ from benchmark.core.files import (
 )
 from benchmark.core.resources import data_folder
 from benchmark.core.seals import has_hash, is_whole, seal_of, sealed, sealed_hashes
-from benchmark.core.types import InputError
 from benchmark.data.archives import extract
 from benchmark.data.sources import FILE, Archive, Source
 from benchmark.data.transfer import TransferError, fetch

@@ -1,7 +1,7 @@
 """Which datasets there are and where their files come from: the pages of `blindbench datasets`."""
 
+from benchmark.core.errors import InputError
 from benchmark.core.resources import MIRROR, data_folder, mirror
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import dataset_names, find_dataset, presence
 from benchmark.data.sources import all_sources
 

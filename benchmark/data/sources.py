@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmark.core.errors import InputError
 from benchmark.core.resources import shipped
 from benchmark.core.schema import checked, look_up, read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import dataset_names, find_dataset
 
 FILE = shipped("datasets/sources.yaml")

@@ -17,8 +17,8 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress import TransferSpeedColumn as SpeedColumn
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import write_text
-from benchmark.core.types import InputError
 
 TIMEOUT = (10, 60)  # seconds to wait for a connection to each address of a host, and for the next byte
 CHUNK = 2**20  # bytes read at once

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from benchmark.core.types import Array, InputError, Truth
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array, Truth
 from benchmark.figures.definition import Drawing
 from benchmark.figures.image_grids import (
     ImagePanel,

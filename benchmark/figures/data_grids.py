@@ -6,7 +6,8 @@ import numpy as np
 from scipy.ndimage import laplace
 
 from benchmark.core.colour import full_range_luma
-from benchmark.core.types import Array, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array
 from benchmark.figures.comparisons import detail_window, draw_compared
 from benchmark.figures.definition import Drawing
 from benchmark.figures.image_grids import (

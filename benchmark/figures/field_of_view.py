@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from benchmark.blur.convolution import blur
 from benchmark.blur.trajectory import framed, splat
-from benchmark.core.types import Array, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array
 from benchmark.figures.definition import Drawing
 from benchmark.figures.image_grids import draw_image, draw_title
 from benchmark.figures.layout import TEXT_SIZE, caption, cell_width, image_axes, save

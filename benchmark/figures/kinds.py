@@ -6,7 +6,8 @@ papers.yaml name it.
 
 import pandas as pd
 
-from benchmark.core.types import Array, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array
 from benchmark.figures.comparisons import comparison
 from benchmark.figures.data_grids import kernel_sizes, observations, scene_frames
 from benchmark.figures.definition import Drawing, Kind

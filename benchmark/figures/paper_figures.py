@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import checked, did_you_mean, look_up, read_yaml
-from benchmark.core.types import InputError
 from benchmark.figures.definition import FirstCases, Kind, PaperFigure
 from benchmark.figures.kinds import KINDS
 from benchmark.scoring.metrics import find_metric

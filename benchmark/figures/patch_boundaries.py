@@ -5,7 +5,8 @@ import torch
 
 from benchmark.blur.nonblind import hyper_laplacian, hyper_laplacian_by_cg
 from benchmark.blur.operators import SvolaBlur
-from benchmark.core.types import Array, InputError, KnownBlur
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array, KnownBlur
 from benchmark.figures.comparisons import draw_compared, window_with_most
 from benchmark.figures.definition import Drawing
 from benchmark.figures.image_grids import ImagePanel, ImageRow, psnr_label, sharp_panels

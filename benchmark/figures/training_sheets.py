@@ -5,9 +5,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import read_json
 from benchmark.core.images import read_image
-from benchmark.core.types import InputError
 from benchmark.figures.image_grids import draw_image
 from benchmark.figures.layout import caption, save
 from methods.parts.weight_files import SHIPPED

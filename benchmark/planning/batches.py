@@ -2,7 +2,8 @@
 
 import torch
 
-from benchmark.core.types import InputError, NotSupportedError, Observation, WeightsMissingError
+from benchmark.core.errors import InputError, NotSupportedError, WeightsMissingError
+from benchmark.core.types import Observation
 from benchmark.planning.measuring import Measuring, described
 from benchmark.planning.plan import AUTO, Plan
 from benchmark.runs.machine import free_memory

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.planning.measuring import Cost
 from benchmark.planning.plan import Plan
 from benchmark.planning.work import Estimates

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import did_you_mean
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import Dataset, find_dataset
 from benchmark.data.sources import find_source
 from benchmark.figures.paper_figures import paper_figure

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.planning.plan import Plan
 from benchmark.runs.names import is_control
 from benchmark.runs.store import Store, observation_hash

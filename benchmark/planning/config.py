@@ -6,9 +6,9 @@ from typing import Any
 
 from snakemake.utils import update_config
 
+from benchmark.core.errors import InputError
 from benchmark.core.resources import mirror
 from benchmark.core.schema import checked, read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, find_dataset
 from benchmark.data.sources import all_sources
 from benchmark.planning.checks import (

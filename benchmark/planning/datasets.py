@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from benchmark.core.errors import InputError
 from benchmark.core.hashes import digest
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import Dataset
 from benchmark.data.download import marker_of
 from benchmark.data.sources import Source

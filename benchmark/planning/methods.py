@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import did_you_mean
-from benchmark.core.types import InputError
 from benchmark.planning.parts import MethodPlan
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import kept_snapshots, method_settings

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.data.download import download
 from benchmark.data.sources import find_source
 from benchmark.data.transfer import TransferError

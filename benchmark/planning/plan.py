@@ -9,9 +9,9 @@ from typing import IO, Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import try_lock, write_json
 from benchmark.core.schema import checked, did_you_mean
-from benchmark.core.types import InputError
 from benchmark.planning.parts import DatasetPlan, FigurePlan, MethodPlan, TablePlan, TrainingPlan
 from benchmark.runs.names import base_method
 from benchmark.runs.shards import Part, cut

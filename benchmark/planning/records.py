@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import read_json
 from benchmark.core.seals import require_whole
-from benchmark.core.types import InputError
 from benchmark.planning.plan import Plan, Run
 from benchmark.runs.store import RESTORE, Store, read_record
 from benchmark.scoring.csv_files import SCORE_COLUMNS, read_frame

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import did_you_mean
-from benchmark.core.types import InputError
 from benchmark.planning.plan import Plan
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import read_json, write_json
 from benchmark.core.seals import file_hash, is_whole, seal_of, sealed_hashes
-from benchmark.core.types import InputError, Status
+from benchmark.core.types import Status
 from benchmark.data.download import download_again, downloaded_hashes, marker_of
 from benchmark.data.sources import find_source
 from benchmark.data.transfer import TransferError

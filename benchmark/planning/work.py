@@ -15,15 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmark.core.errors import InputError, NotSupportedError, WeightsMissingError
 from benchmark.core.files import write_json
-from benchmark.core.types import (
-    InputError,
-    KnownBlur,
-    NotSupportedError,
-    Observation,
-    Truth,
-    WeightsMissingError,
-)
+from benchmark.core.types import KnownBlur, Observation, Truth
 from benchmark.data.case_lists import Entry
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset

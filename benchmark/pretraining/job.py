@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import locked, remove_leftovers, write_json, write_text
 from benchmark.core.hashes import digest, files_hash
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
 from benchmark.core.seals import sealed
-from benchmark.core.types import InputError
 from benchmark.pretraining.card import model_card
 from benchmark.pretraining.photographs import Collection, collect, collect_pairs, read, read_pairs
 from benchmark.pretraining.quality import quality

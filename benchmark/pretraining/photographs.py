@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core.errors import InputError
 from benchmark.core.hashes import digest
 from benchmark.core.image_files import is_photograph
 from benchmark.core.images import read_image
 from benchmark.core.resources import data_folder, mirror
-from benchmark.core.types import InputError
 from benchmark.data.sources import all_sources
 
 Photograph = NDArray[np.uint8]  # (C, H, W), C = 1 (grey) or 3 (RGB)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import look_up
-from benchmark.core.types import InputError
 from benchmark.planning.plan import Plan
 from benchmark.planning.records import read_records
 from benchmark.runs import provenance as hashes

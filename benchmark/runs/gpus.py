@@ -6,7 +6,7 @@ import warnings
 
 import torch
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 
 def require_gpu() -> None:

@@ -18,8 +18,8 @@ import scipy.linalg  # noqa: F401  (loads SciPy's linear algebra, which `describ
 import torch
 from threadpoolctl import threadpool_info
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import private_folder, replacing, try_lock
-from benchmark.core.types import InputError
 from benchmark.runs.gpus import memory_left, require_gpu
 from methods.parts.precision import multiplying
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from methods.parts import registry
 from methods.parts.presets import Preset
 from methods.parts.settings import required_keys

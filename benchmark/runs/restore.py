@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
+from benchmark.core.errors import NotSupportedError
 from benchmark.core.files import locked, remove_leftovers, write_json
 from benchmark.core.hashes import digest, files_hash
 from benchmark.core.progress import Report
 from benchmark.core.resources import version
 from benchmark.core.seals import sealed
 from benchmark.core.seeds import seed_from
-from benchmark.core.types import NotSupportedError, Observation, Restoration, Status
+from benchmark.core.types import Observation, Restoration, Status
 from benchmark.runs import machine, provenance
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import kept_snapshots, method_settings

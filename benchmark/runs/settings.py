@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import did_you_mean
-from benchmark.core.types import InputError
 from benchmark.runs.names import base_method, preset_of
 from methods.parts.presets import Preset
 from methods.parts.settings import compose, flat, required_keys, types_of, without_effect

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 Image = NDArray[np.float64]  # (C, H, W), C = 1 (grey) or 3 (RGB)
 

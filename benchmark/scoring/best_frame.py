@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft2, rfft2
 
 from benchmark.core.colour import full_range_luma
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.scoring.alignment import Aligned, Image, intensity_gain, require_one_shape
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import replacing
 from benchmark.core.seals import require_whole, sealed
-from benchmark.core.types import InputError
 
 SCORE_COLUMNS = ("dataset", "group", "case", "method", "seed", "protocol", "metric", "value", "note")
 CONVERGENCE_COLUMNS = (

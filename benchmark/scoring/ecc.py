@@ -13,7 +13,7 @@ from scipy.ndimage import convolve1d, correlate1d
 from torch.nn import functional
 
 from benchmark.core.colour import full_range_luma
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.scoring.alignment import Aligned, Image, intensity_gain, require_one_shape
 
 Plane = NDArray[np.float64]  # (H, W)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.resources import data_folder, mirror
-from benchmark.core.types import InputError
 from benchmark.data.sources import find_source
 from benchmark.scoring.alignment import Image
 

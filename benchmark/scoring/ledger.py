@@ -17,10 +17,10 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import locked
 from benchmark.core.hashes import digest
 from benchmark.core.resources import here_or_shipped
-from benchmark.core.types import InputError
 from benchmark.scoring.csv_files import read_frame, write_frame
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.shipped import JSON_COLUMNS, NAME_COLUMNS, ORIGIN_COLUMNS, metrics_of, row_name

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from benchmark.blur.field import reblurred
+from benchmark.core.errors import InputError
 from benchmark.core.schema import look_up
-from benchmark.core.types import InputError
 from benchmark.scoring import iqa
 from benchmark.scoring.alignment import Image
 from benchmark.scoring.kernel_scores import energy, error_ratio, kernel_psnr, kernel_similarity

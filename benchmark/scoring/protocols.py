@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import look_up
-from benchmark.core.types import InputError
 from benchmark.scoring.alignment import BORDER, MAX_SHIFT, Aligned, Image, best_shift, whole_frame
 from benchmark.scoring.best_frame import best_frame
 from benchmark.scoring.colour import studio_range_luma

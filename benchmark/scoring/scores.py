@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.faults import fault_behind
 from benchmark.core.images import read_image
-from benchmark.core.types import Array, InputError, Status, Truth
+from benchmark.core.types import Array, Status, Truth
 from benchmark.runs.store import (
     Store,
     read_kernel_field,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.hashes import digest
-from benchmark.core.types import InputError
 from benchmark.runs.names import NO_TITLES, Titles, method_title
 from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS
 

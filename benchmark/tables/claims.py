@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import checked, did_you_mean, look_up, read_yaml
-from benchmark.core.types import InputError
 from benchmark.tables.claim_measures import MEASURES, Measure, unit_of, with_unit
 from benchmark.tables.paper_tables import FOLDER, paper_of
 from benchmark.tables.published import printed_numbers

@@ -5,7 +5,7 @@ from functools import cache
 
 import pandas as pd
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.data.descriptors import find_dataset, presence
 
 

@@ -25,7 +25,7 @@ from typing import Self
 import pandas as pd
 from tabulate import tabulate
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.runs.names import short_label, weights_behind
 from benchmark.scoring.ledger import is_ledger, read_shipped
 from benchmark.tables.leaderboard import Standings, best_within, in_order, of_dataset, standings

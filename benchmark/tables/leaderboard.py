@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.data.descriptors import find_dataset
 from benchmark.runs.names import is_made_elsewhere, role_of
 from benchmark.scoring.metrics import METRICS

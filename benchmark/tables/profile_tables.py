@@ -5,7 +5,7 @@ from itertools import chain
 
 import pandas as pd
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.data.descriptors import Dataset
 from benchmark.runs.names import NO_TITLES, Titles, method_title
 from benchmark.tables.definition import Block, Column, Definition, Grid, Row

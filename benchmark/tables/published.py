@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import did_you_mean
-from benchmark.core.types import InputError
 from benchmark.tables.definition import Published
 
 DEVIATION = "_std"  # ends the name of a published metric's standard deviation

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.scoring.csv_files import read_frame
 
 PLAIN, OURS = "plain loop", "blindbench"

@@ -19,8 +19,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.blur.convolution import convolve_valid_direct, convolve_valid_fft
+from benchmark.core.errors import InputError, NotSupportedError, WeightsMissingError
 from benchmark.core.seeds import generator
-from benchmark.core.types import InputError, NotSupportedError, Observation, WeightsMissingError
+from benchmark.core.types import Observation
 from benchmark.runs.machine import keep_freed_memory
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import method_settings

@@ -9,10 +9,10 @@ from typing import Any
 
 import platformdirs
 
+from benchmark.core.errors import InputError
 from benchmark.core.faults import MachineError
 from benchmark.core.files import write_json
 from benchmark.core.hashes import digest
-from benchmark.core.types import InputError
 from benchmark.runs import machine
 
 FILE = "calibration.json"  # in the user's cache folder

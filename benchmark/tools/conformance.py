@@ -15,18 +15,10 @@ from typing import Any, cast, get_args
 import numpy as np
 import torch
 
+from benchmark.core.errors import InputError, NotSupportedError, WeightsMissingError
 from benchmark.core.images import write_image
 from benchmark.core.progress import Progress, Report, silent
-from benchmark.core.types import (
-    Array,
-    InputError,
-    KnownBlur,
-    NotSupportedError,
-    Observation,
-    Restoration,
-    Status,
-    WeightsMissingError,
-)
+from benchmark.core.types import Array, KnownBlur, Observation, Restoration, Status
 from benchmark.runs.settings import changed, effective
 from benchmark.tools.device_reads import NoReads
 from benchmark.tools.method_pages import describe_settings

@@ -17,8 +17,9 @@ from skimage.transform import downscale_local_mean, resize
 
 from benchmark.blur.kernel_energy import is_turned, kernel_energy
 from benchmark.blur.noise_level import without_impulses
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Progress, Report, silent
-from benchmark.core.types import Array, InputError, Restoration, Status
+from benchmark.core.types import Array, Restoration, Status
 from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.grids import KernelGrid, blurred_on_grid, find_grid, per_pixel_method, restore_on_grid
 from benchmark.tools.measures import (

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from benchmark.core.colour import full_range_luma
+from benchmark.core.errors import InputError
 from benchmark.core.image_files import is_photograph
 from benchmark.core.images import read_image
 from benchmark.core.progress import Progress, Report
-from benchmark.core.types import InputError
 from benchmark.scoring.alignment import Image, best_shift, shifted
 from benchmark.scoring.colour import studio_range_luma
 from benchmark.scoring.metrics import METRICS

@@ -21,7 +21,7 @@ from scipy.stats import kurtosis
 from benchmark.blur.convolution import convolve_valid
 from benchmark.blur.kernel_energy import kernel_energy
 from benchmark.core.colour import full_range_luma
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.scoring.alignment import Image, best_shift
 
 Kernel = NDArray[np.float64]  # (h, w)

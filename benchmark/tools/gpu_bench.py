@@ -19,8 +19,8 @@ import pandas as pd
 import torch
 import yaml
 
+from benchmark.core.errors import InputError, NotSupportedError
 from benchmark.core.progress import Progress, Report
-from benchmark.core.types import InputError, NotSupportedError
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import method_settings
 from benchmark.tools.bench import Workload

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.resources import version
-from benchmark.core.types import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe

@@ -20,9 +20,9 @@ from typing import Any
 
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import require_writable, write_json, write_text
 from benchmark.core.schema import look_up
-from benchmark.core.types import InputError
 from benchmark.pretraining.job import Job, jobs
 from benchmark.runs.gpus import require_gpu
 from benchmark.tools.gpu_bench import FULL_SIZE, PLAN

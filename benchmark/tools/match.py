@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.core.types import InputError, NotSupportedError
+from benchmark.core.errors import InputError, NotSupportedError
 from methods.parts.case_files import CaseFiles
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import write_text
 from benchmark.core.resources import checkout
-from benchmark.core.types import InputError
 from methods.parts.registry import is_taken
 
 TEMPLATES = Path(__file__).parent / "templates"

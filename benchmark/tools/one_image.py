@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Report, silent
 from benchmark.core.seeds import seed_from
-from benchmark.core.types import Array, InputError, Observation, Restoration, Status
+from benchmark.core.types import Array, Observation, Restoration, Status
 from benchmark.runs.names import base_method, require_preset
 from benchmark.runs.restore import builder
 from benchmark.runs.settings import method_settings

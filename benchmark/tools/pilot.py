@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 import torch
 
+from benchmark.core.errors import NotSupportedError, WeightsMissingError
 from benchmark.core.forks import ForkError, in_a_fork
-from benchmark.core.types import NotSupportedError, Observation, WeightsMissingError
+from benchmark.core.types import Observation
 from benchmark.runs.machine import prepare
 from benchmark.tools.counting import Counting
 from methods.parts.registry import Method

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Progress, Report
-from benchmark.core.types import InputError
 from benchmark.runs.machine import describe
 from benchmark.runs.names import base_method
 from benchmark.tables.timings import COLUMNS, MACHINE, THREADS

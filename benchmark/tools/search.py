@@ -5,8 +5,8 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Report, silent
-from benchmark.core.types import InputError
 from benchmark.tools.deblur import KERNEL_METHOD, Deblurring, KernelCandidate, deep_method
 from benchmark.tools.one_image import OneImage
 

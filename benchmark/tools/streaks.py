@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_dilation, find_objects, grey_opening, label
 
-from benchmark.core.types import Array, InputError
+from benchmark.core.errors import InputError
+from benchmark.core.types import Array
 from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.measures import CLIPPED, Floats, is_point, luma_of, roundness
 from benchmark.tools.texture import Slices

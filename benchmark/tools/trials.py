@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Progress, Report, silent
-from benchmark.core.types import Array, InputError
+from benchmark.core.types import Array
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import Dataset
 from benchmark.data.synthesis import observe

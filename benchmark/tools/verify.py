@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Progress, Report
 from benchmark.core.seeds import generator
-from benchmark.core.types import InputError, Status
+from benchmark.core.types import Status
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe

@@ -14,8 +14,9 @@ from deepinv.models import Reconstructor
 from deepinv.physics import Physics
 from torch import Tensor
 
+from benchmark.core.errors import InputError
 from benchmark.core.seeds import seed_from
-from benchmark.core.types import Array, Boundary, InputError, KnownBlur
+from benchmark.core.types import Array, Boundary, KnownBlur
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe

@@ -8,7 +8,8 @@ import torch
 
 from benchmark.blur.latent_image import gradients
 from benchmark.blur.nonblind import Image, Kernel
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.classical.pyramid import odd
 from methods.parts.colour import luma
 from methods.parts.direct import Direct

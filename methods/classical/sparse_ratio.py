@@ -19,7 +19,7 @@ from skimage.transform import resize
 
 from benchmark.blur.latent_image import gradients
 from benchmark.blur.nonblind import Image, Kernel, transfer_function
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 from methods.classical.deconvolution import soft
 from methods.classical.kernel import centred, offset
 from methods.classical.pyramid import RATIO, odd, two_tap

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from methods.diffusion.schedule import STEPS, Prediction, linear_betas
 
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")

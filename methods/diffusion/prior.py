@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.core.types import InputError, WeightsMissingError
+from benchmark.core.errors import InputError, WeightsMissingError
 from methods.diffusion import hub
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet

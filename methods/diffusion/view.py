@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.blur.convolution import blur, central_crop, odd_from_correlation, rotate_180
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.diffusion import prior as priors
 from methods.diffusion.prior import Prior
 from methods.parts.colour import luma

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from methods.parts.kernel_priors.softmax import softmax2d
 
 LATENT = 100  # entries of a latent code z

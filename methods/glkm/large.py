@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.classical import pyramid
 from methods.glkm.generator import OFFICIAL
 from methods.glkm.start import LatentSettings, latent_kernel

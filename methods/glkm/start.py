@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmark.blur.kernel_energy import energy_weight, kernel_energy
-from benchmark.core.types import NotSupportedError, Observation, WeightsMissingError
+from benchmark.core.errors import NotSupportedError, WeightsMissingError
+from benchmark.core.types import Observation
 from methods.classical import pyramid
 from methods.glkm.generator import LATENT, OFFICIAL, SMALLEST_OF_ANY, Generator, serving
 from methods.glkm.inversion import minimised

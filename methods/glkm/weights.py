@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import nn
 
-from benchmark.core.types import InputError, WeightsMissingError
+from benchmark.core.errors import InputError, WeightsMissingError
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import PUBLISHED_EPS, Generator, Size, side
 from methods.glkm.initializer import FastInitializer, Initializer

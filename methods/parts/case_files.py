@@ -9,9 +9,9 @@ from functools import cached_property
 from glob import escape, glob
 from pathlib import Path
 
+from benchmark.core.errors import InputError, NotSupportedError
 from benchmark.core.image_files import PHOTOGRAPHS
 from benchmark.core.kernel_files import READERS
-from benchmark.core.types import InputError, NotSupportedError
 
 PLACE = re.compile(r"\{(\w*)\}")
 WORD = re.compile(r"[^\W_]+")  # names are compared word by word: im1_kernel2 is im1, kernel2

@@ -20,8 +20,9 @@ from torch import Tensor
 from benchmark.blur.kernel_energy import energy_weight, kernel_energy
 from benchmark.blur.noise_level import noise_sigma
 from benchmark.blur.nonblind import Kernel
+from benchmark.core.errors import NotSupportedError
 from benchmark.core.faults import fault_behind
-from benchmark.core.types import NotSupportedError, Observation, Status
+from benchmark.core.types import Observation, Status
 from methods.parts.candidates import Candidate, with_sizes
 from methods.parts.colour import luma
 from methods.parts.ending import deconvolved

@@ -15,7 +15,8 @@ import torch
 
 from benchmark.blur.noise_level import data_weight
 from benchmark.blur.nonblind import Image, Kernel, hyper_laplacian_valid
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.parts.colour import luma
 from methods.parts.polish import complete, polish
 from methods.parts.solver import Problem, Result, Step

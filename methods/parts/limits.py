@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from math import inf
 
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 
 
 def declared_size(observation: Observation, who: str) -> tuple[int, int]:

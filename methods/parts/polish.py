@@ -17,7 +17,7 @@ from benchmark.blur.kernel_energy import energy_weight, kernel_energy
 from benchmark.blur.latent_image import extended, gradients, sparse_gradients
 from benchmark.blur.noise_level import data_weight
 from benchmark.blur.nonblind import ALPHA, Image, Kernel, hyper_laplacian_valid
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 from methods.parts.kernel_steps import FRAGMENT, cleaned, moved, normal_equations, to_middle
 
 TOLERANCE = 1e-5  # of conjugate gradients, on the norm of the residual

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 
 Precision = Literal["float32", "tf32", "bfloat16", "auto"]
 TF32_CAPABILITY = (8, 0)  # Ampere: NVIDIA A100 Tensor Core GPU Architecture, 2020

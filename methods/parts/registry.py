@@ -21,7 +21,8 @@ from typing import Any, Literal
 import torch
 
 import methods
-from benchmark.core.types import BlurModel, InputError, Observation
+from benchmark.core.errors import InputError
+from benchmark.core.types import BlurModel, Observation
 from methods.parts.presets import Preset
 from methods.parts.solver import Problem
 

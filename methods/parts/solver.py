@@ -28,17 +28,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from benchmark.core import stop
+from benchmark.core.errors import InputError, NotSupportedError, WeightsMissingError
 from benchmark.core.faults import fault_behind
 from benchmark.core.progress import Progress, Report, silent
-from benchmark.core.types import (
-    Array,
-    InputError,
-    NotSupportedError,
-    Restoration,
-    Snapshot,
-    Status,
-    WeightsMissingError,
-)
+from benchmark.core.types import Array, Restoration, Snapshot, Status
 from methods.parts import resume
 
 log = logging.getLogger(__name__)

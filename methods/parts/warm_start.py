@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.core.types import InputError, NotSupportedError, Observation, Status
+from benchmark.core.errors import InputError, NotSupportedError
+from benchmark.core.types import Observation, Status
 from methods.parts import registry
 from methods.parts.kernel_priors.divergence import cross_entropy_of
 from methods.parts.kernel_priors.protocol import KernelPrior, KernelSetup

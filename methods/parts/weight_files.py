@@ -19,8 +19,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import replacing
-from benchmark.core.types import InputError
 
 SHIPPED = Path(__file__).parents[1] / "weights"  # the folder of the package's own networks, of demo size
 OWN = ".safetensors"  # the ending of the files that are written here

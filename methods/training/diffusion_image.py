@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Report
-from benchmark.core.types import InputError
 from methods.parts.weight_files import file_name
 from methods.training.diffusion import DiffusionSettings, DiffusionTraining
 from methods.training.loop import Materials

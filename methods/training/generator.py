@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Progress, Report
-from benchmark.core.types import InputError
 from methods.glkm import weights
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import LATENT, PUBLISHED_EPS, Discriminator, Generator, Size, side

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmark.core.errors import InputError, WeightsMissingError
 from benchmark.core.progress import Progress, Report
-from benchmark.core.types import Array, InputError, WeightsMissingError
+from benchmark.core.types import Array
 from methods.glkm import weights
 from methods.glkm.generator import LATENT, Generator, Size, side
 from methods.glkm.initializer import FastInitializer, Initializer

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.core import stop
+from benchmark.core.errors import InputError
 from benchmark.core.progress import Progress, Report
-from benchmark.core.types import InputError
 from methods.parts import resume
 from methods.training.evidence import Evidence
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from benchmark.core.errors import InputError, WeightsMissingError
 from benchmark.core.progress import Report
-from benchmark.core.types import InputError, WeightsMissingError
 from methods.parts.limits import at_least
 from methods.parts.seeding import initialised_from
 from methods.parts.weight_files import weights_folder

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from methods.training.kernels import TURNS, turned
 from methods.training.loop import Materials
 from methods.training.photographs import Photographs, blurred

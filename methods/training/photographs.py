@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from benchmark.blur.convolution import fast_length
 from benchmark.core.colour import LUMA
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 
 class Photographs:

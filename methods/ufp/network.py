@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 from methods.ufp.blocks import KernelAttention, NafBlock
 from methods.ufp.estimator import KernelEstimator, standardised, uncertain
 from methods.ufp.flow import KernelFlow

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from benchmark.core.types import InputError, WeightsMissingError
+from benchmark.core.errors import InputError, WeightsMissingError
 from methods.parts import weight_files
 from methods.parts.weight_files import OWN, Stored, frozen_network, read_network, save_network
 from methods.ufp.network import Shape, UfpNet, mimo_shape

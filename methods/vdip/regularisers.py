@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.parts.limits import at_least
 from methods.parts.objectives import Objective, weighted
 from methods.vdip.bound import extreme_channels, kernel_energy, negative_entropy, sparse_gradients

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import blindbench
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from tests.conftest import ROOT
 
 deepinv = pytest.importorskip("deepinv", reason="no deepinv here: pip install 'blindbench[deepinv]'")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from benchmark.cli import main as cli
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 EXAMPLES = int(os.environ.get("BLINDBENCH_FUZZ", "0"))
 FEW = 5  # of each kind in `make test`

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from benchmark.blur.kernel_energy import ONSET
-from benchmark.core.types import InputError, Observation, Status
+from benchmark.core.errors import InputError
+from benchmark.core.types import Observation, Status
 from benchmark.runs.provenance import code_of
 from benchmark.runs.settings import effective
 from methods.choose import EFFORTS, METHOD

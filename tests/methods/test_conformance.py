@@ -9,7 +9,8 @@ from importlib.metadata import EntryPoints
 import pytest
 import torch
 
-from benchmark.core.types import InputError, NotSupportedError, Status, Truth
+from benchmark.core.errors import InputError, NotSupportedError
+from benchmark.core.types import Status, Truth
 from benchmark.runs.restore import Shard, restore_shard
 from benchmark.runs.shards import Part
 from benchmark.runs.store import Store, read_record

@@ -6,7 +6,8 @@ import torch
 
 from benchmark.blur.convolution import central_crop, rotate_180, uniform_blur
 from benchmark.blur.svola import svola
-from benchmark.core.types import NotSupportedError, Observation, Status, WeightsMissingError
+from benchmark.core.errors import NotSupportedError, WeightsMissingError
+from benchmark.core.types import Observation, Status
 from methods.dip_glkm import METHOD, Settings
 from methods.glkm import start
 from methods.glkm.initializer import Initializer

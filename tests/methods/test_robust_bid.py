@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError, NotSupportedError, Observation, Status
+from benchmark.core.errors import InputError, NotSupportedError
+from benchmark.core.types import Observation, Status
 from methods.parts.settings import change, compose
 from methods.parts.solver import Task, solve
 from methods.robust_bid import ImageSettings, Settings, half, problem, problem_without_kernel, shifted

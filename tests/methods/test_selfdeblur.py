@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from benchmark.blur.convolution import rotate_180, uniform_blur
-from benchmark.core.types import NotSupportedError, Observation, Status
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation, Status
 from methods.parts import solver
 from methods.parts.colour import luma
 from methods.parts.fit import Fit, middle

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError, NotSupportedError
+from benchmark.core.errors import InputError, NotSupportedError
 from benchmark.runs.settings import effective
 from benchmark.tools.conformance import CPU, observe
 from methods.parts import registry

@@ -20,7 +20,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from benchmark.core.faults import MachineError, fault_behind
 from benchmark.core.progress import IN_WORK
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.planning import stale
 from benchmark.planning.config import make_plan, read_configs
 from benchmark.planning.metric_weights import get_weights

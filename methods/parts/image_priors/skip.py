@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 from methods.parts.limits import at_least
 from methods.parts.precision import Precision, check_precision, type_of_maps
 from methods.parts.seeding import initialised_from

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 from methods.parts.image_priors.skip import CODE_SCALE, SkipNetwork, SkipSettings
 from methods.parts.seeding import initialised_from
 

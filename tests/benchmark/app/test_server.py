@@ -19,7 +19,7 @@ import pytest
 from benchmark.app import server as module
 from benchmark.app.options import Options
 from benchmark.app.server import Server
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 PATIENCE = 300  # seconds for what takes a few
 

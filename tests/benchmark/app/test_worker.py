@@ -7,9 +7,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from benchmark.app import options, worker
 from benchmark.app.options import Options
+from benchmark.core.errors import InputError
 from benchmark.core.images import read_image, write_image, write_kernel_image
 from benchmark.core.photos import read_photo
-from benchmark.core.types import InputError, Restoration, Status
+from benchmark.core.types import Restoration, Status
 from benchmark.tools import search
 from benchmark.tools.deblur import deblur_photo
 from benchmark.tools.measures import visible

@@ -8,7 +8,7 @@ from skimage.io import imread
 
 from benchmark.blur.boundary import extend, latent_frame, latent_size
 from benchmark.blur.convolution import blur, convolve_valid, odd_from_correlation, rotate_180
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.scoring.metrics import psnr
 
 # What scipy and NumPy call the same boundary.

@@ -4,7 +4,7 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from benchmark.blur.camera_shake import CameraShake, patch_centres, simulate_shake
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 LAI_PADDING = 20  # pixels by which the released script of Lai et al. replicates the image's edges
 LAI_ROTATION_SCALE = 0.5  # of that script, which multiplies translations by 0

@@ -13,7 +13,7 @@ from benchmark.blur.convolution import (
     rotate_180,
     uniform_blur,
 )
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 BOTH = [convolve_valid_direct, convolve_valid_fft]
 L_KERNEL = torch.tensor([[1.0, 0, 0], [2, 0, 0], [3, 4, 0]], dtype=torch.float64) / 10

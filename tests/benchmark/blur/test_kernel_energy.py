@@ -10,7 +10,7 @@ from skimage import data
 from benchmark.blur.kernel_energy import NOISE, ONSET, WEIGHT, energy_weight, kernel_energy
 from benchmark.blur.noise_level import noise_sigma, smooth_sigma
 from benchmark.blur.trajectory import trajectory_kernel
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from tests.conftest import ROOT
 
 

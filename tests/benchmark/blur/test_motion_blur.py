@@ -4,7 +4,7 @@ import torch
 
 from benchmark.blur.convolution import convolve_valid
 from benchmark.blur.motion_blur import draw, motion_blur_kernel, motion_path
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 
 @pytest.mark.parametrize("seed", [0, 1, 123])

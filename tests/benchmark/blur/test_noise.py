@@ -13,7 +13,7 @@ from benchmark.blur.noise import (
     Uniform,
     add_noise,
 )
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 KINDS = {
     "gauss": ("gauss_sigma", Gaussian, 20_000),

@@ -9,7 +9,7 @@ from benchmark.blur import warp
 from benchmark.blur.convolution import blur, odd_from_correlation, rotate_180
 from benchmark.blur.perpixel import blur_per_pixel
 from benchmark.blur.warp import warp_average
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmark.blur.smooth_tracks import TURNING, lai_like_kernel, smooth_profile, smooth_track
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 
 @pytest.mark.parametrize("size", [7, 9, 31, 75])

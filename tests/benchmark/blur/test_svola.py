@@ -12,7 +12,7 @@ from benchmark.blur.convolution import convolve_valid, rotate_180
 from benchmark.blur.perpixel import blur_per_pixel
 from benchmark.blur.svola import axis_windows, node_centres, svola
 from benchmark.blur.warp import warp_average
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 FORMS, WINDOWS = ["input", "output"], ["linear", "hann"]
 

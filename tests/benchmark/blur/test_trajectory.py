@@ -8,7 +8,7 @@ from benchmark.blur.trajectory import (
     trace_path,
     trajectory_kernel,
 )
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 
 @pytest.mark.parametrize("case", ["a", "b"])

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 import methods
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.tools.method_pages import list_settings
 from methods.parts import registry
 from methods.parts.registry import built_in, no_files

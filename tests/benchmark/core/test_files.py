@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from benchmark.core.errors import InputError
 from benchmark.core.faults import MachineError
 from benchmark.core.files import locked, remove_leftovers, replacing, try_lock, write_text
-from benchmark.core.types import InputError
 
 
 def test_a_file_is_whole_or_absent(tmp_path):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.core.errors import InputError
 from benchmark.core.images import read_image, write_image, write_kernel_image
 from benchmark.core.photos import Photo, read_photo, write_photo
-from benchmark.core.types import InputError
 from tests.conftest import ROOT
 
 

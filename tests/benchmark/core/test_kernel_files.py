@@ -8,9 +8,9 @@ import scipy.io
 import tifffile
 from PIL import Image
 
+from benchmark.core.errors import InputError
 from benchmark.core.images import write_kernel_image
 from benchmark.core.kernel_files import read_kernel, write_kernel
-from benchmark.core.types import InputError
 
 KERNEL = np.array([[0.0, 0.25], [0.25, 0.5], [0.0, 0.0]])
 

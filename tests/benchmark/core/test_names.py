@@ -2,8 +2,8 @@
 
 import pytest
 
+from benchmark.core.errors import InputError
 from benchmark.core.names import is_safe, require_inside, require_safe
-from benchmark.core.types import InputError
 
 HOSTILE = (
     "", ".", "..", "../x", "/tmp/x", "a/b", "a\\b", "a b", "a,b", "$(touch x)", "`touch x`", "a;b", "a|b",

@@ -13,10 +13,10 @@ import tifffile
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
+from benchmark.core.errors import InputError
 from benchmark.core.image_files import FORMATS
 from benchmark.core.images import read_image
 from benchmark.core.photos import Photo, read_photo, require_format, write_photo
-from benchmark.core.types import InputError
 
 RNG = np.random.default_rng(0)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import checked, read_yaml
-from benchmark.core.types import InputError
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 import pytest
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.data import archives
 from benchmark.data.archives import Limits, extract
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmark.core.errors import InputError
 from benchmark.core.resources import mirror
 from benchmark.core.schema import read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset, presence
 from benchmark.data.overview import list_datasets
 from benchmark.data.sources import all_sources

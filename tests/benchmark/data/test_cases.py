@@ -10,9 +10,9 @@ from benchmark.blur.convolution import blur
 from benchmark.blur.noise import Gaussian, Saturation
 from benchmark.blur.operators import SvolaBlur
 from benchmark.core.colour import LUMA
+from benchmark.core.errors import InputError
 from benchmark.core.images import write_image
 from benchmark.core.schema import read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.cases import declared_kernel_size, make_case
 from benchmark.data.descriptors import FOLDER, MIRROR, find_dataset
 from benchmark.data.synthesis import observe

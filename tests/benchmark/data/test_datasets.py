@@ -8,8 +8,8 @@ import torch
 import yaml
 
 from benchmark.blur.convolution import uniform_blur
+from benchmark.core.errors import InputError
 from benchmark.core.images import write_image
-from benchmark.core.types import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import MIRROR, find_dataset
 from benchmark.data.synthesis import observe

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import FOLDER, find_dataset
 from benchmark.data.synthesis import observe

@@ -21,9 +21,9 @@ import requests
 import yaml
 
 from benchmark.cli import main as cli
+from benchmark.core.errors import InputError
 from benchmark.core.faults import MachineError
 from benchmark.core.schema import read_yaml
-from benchmark.core.types import InputError
 from benchmark.data import transfer
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
 from benchmark.data.download import download, download_again, downloaded_hashes

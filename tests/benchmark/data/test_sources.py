@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.sources import FILE, all_sources, find_source
 
 SOURCES = all_sources()

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import read_yaml
-from benchmark.core.types import InputError, Restoration, Status
+from benchmark.core.types import Restoration, Status
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import FOLDER, find_dataset
 from benchmark.data.synthesis import observe

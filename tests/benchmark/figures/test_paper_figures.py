@@ -9,8 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import checked, read_yaml
-from benchmark.core.types import InputError, Restoration, Status
+from benchmark.core.types import Restoration, Status
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import MIRROR, find_dataset
 from benchmark.data.synthesis import observe

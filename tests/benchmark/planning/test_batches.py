@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError, Observation, Restoration, Status, Truth
+from benchmark.core.errors import InputError
+from benchmark.core.types import Observation, Restoration, Status, Truth
 from benchmark.planning import batches
 from benchmark.planning.batches import SHARE, cases_at_once
 from benchmark.planning.config import make_plan

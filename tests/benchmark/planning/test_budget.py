@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.data.descriptors import find_dataset
 from benchmark.planning import measuring
 from benchmark.planning.budget import costs, duration, fitting

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import FOLDER, MIRROR, dataset_names, find_dataset
 from benchmark.figures.paper_figures import paper_figure, paper_figures
 from benchmark.planning.config import make_plan, read_configs

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.planning.config import make_plan
 from benchmark.planning.targets import check_targets
 from tests.benchmark.cli.conftest import CONFIG

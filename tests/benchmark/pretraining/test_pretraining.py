@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.pretraining import job as pretraining
 from benchmark.pretraining import photographs as training_photographs
 from benchmark.pretraining import quality as training_quality

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from benchmark.cli.main import app
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 
 
 @pytest.fixture

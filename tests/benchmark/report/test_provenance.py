@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmark.cli.main import app
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.report.provenance import provenance
 from tests.benchmark.report.conftest import CONFIG
 

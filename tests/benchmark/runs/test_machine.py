@@ -9,7 +9,7 @@ import threading
 import pytest
 import torch
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.runs import machine
 from benchmark.runs.gpus import require_memory
 from benchmark.runs.machine import claimed_device

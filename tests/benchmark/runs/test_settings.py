@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.runs.settings import changed, effective, method_settings
 from methods.parts.settings import compose, flat
 from methods.selfdeblur import METHOD, Settings

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmark.core.arrays import write_arrays
-from benchmark.core.types import InputError, Observation, Restoration, Status, Truth
+from benchmark.core.errors import InputError
+from benchmark.core.types import Observation, Restoration, Status, Truth
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.blur.kernel_energy import kernel_energy
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.data.synthesis import observe

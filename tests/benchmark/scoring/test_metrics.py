@@ -13,8 +13,8 @@ import skimage.data
 import torch
 from torchvision.models import alexnet
 
+from benchmark.core.errors import InputError
 from benchmark.core.images import read_image
-from benchmark.core.types import InputError
 from benchmark.data.sources import find_source
 from benchmark.scoring import iqa
 from benchmark.scoring.metrics import METRICS, variants

@@ -7,8 +7,9 @@ from skimage.metrics import structural_similarity
 from skimage.transform import ProjectiveTransform, warp
 
 from benchmark.core.colour import full_range_luma
+from benchmark.core.errors import InputError
 from benchmark.core.images import write_image
-from benchmark.core.types import InputError, Observation, Restoration, Status, Truth
+from benchmark.core.types import Observation, Restoration, Status, Truth
 from benchmark.data.descriptors import dataset_names, find_dataset
 from benchmark.runs.store import Store, write_restoration
 from benchmark.scoring import ecc

@@ -6,8 +6,8 @@ import torch
 
 from benchmark.blur.convolution import uniform_blur
 from benchmark.blur.field import reblurred
+from benchmark.core.errors import InputError
 from benchmark.core.images import read_image
-from benchmark.core.types import InputError
 from benchmark.scoring.alignment import best_shift
 from benchmark.scoring.metrics import psnr, reblur_psnr, reblur_ssim_3d, ssim, ssim_wang
 from benchmark.scoring.protocols import PROTOCOLS

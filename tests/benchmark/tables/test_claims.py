@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import checked, read_yaml
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
 from benchmark.runs.names import base_method
 from benchmark.runs.settings import effective

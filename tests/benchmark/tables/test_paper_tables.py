@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.core.errors import InputError
 from benchmark.core.schema import checked, read_yaml
-from benchmark.core.types import InputError
 from benchmark.scoring.csv_files import RUN_COLUMNS, SCORE_COLUMNS
 from benchmark.scoring.protocols import PROTOCOLS
 from benchmark.tables.paper_tables import FOLDER, define, paper_table, paper_tables

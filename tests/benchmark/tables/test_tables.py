@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 
+from benchmark.core.errors import InputError
 from benchmark.core.seeds import generator
-from benchmark.core.types import InputError
 from benchmark.data.descriptors import find_dataset
 from benchmark.runs.names import labelled, weights_behind
 from benchmark.scoring.csv_files import SCORE_COLUMNS

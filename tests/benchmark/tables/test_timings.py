@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.tables.excerpts import filled
 from benchmark.tables.timings import COLUMNS, beside_ceilings, growth
 

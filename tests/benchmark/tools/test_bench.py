@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import silent
-from benchmark.core.types import InputError
 from benchmark.tables.timings import COLUMNS, CONVOLUTION, OURS, PLAIN, PRODUCT
 from benchmark.tools import bench, scaling
 from benchmark.tools.bench import Workload, bench_method, time_in_turns

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError, NotSupportedError, WeightsMissingError
+from benchmark.core.errors import InputError, NotSupportedError, WeightsMissingError
 from benchmark.tools.conformance import PROMISES, check_method
 from methods.parts.direct import Direct
 from methods.parts.limits import positive

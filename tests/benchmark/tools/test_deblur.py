@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve
 
-from benchmark.core.types import InputError, Restoration, Status
+from benchmark.core.errors import InputError
+from benchmark.core.types import Restoration, Status
 from benchmark.runs.names import base_method
 from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools import deblur as module

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import skimage.data
 
+from benchmark.core.errors import InputError
 from benchmark.core.images import read_image, write_image
-from benchmark.core.types import InputError
 from benchmark.scoring.metrics import psnr, ssim, ssim_3d, ssim_wang
 from benchmark.scoring.protocols import PROTOCOLS
 from benchmark.tools.detective import conclusion, describe, investigate, pair_by_name, tolerance

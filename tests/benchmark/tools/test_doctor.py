@@ -6,8 +6,8 @@ import skimage.data
 from scipy.ndimage import convolve
 from scipy.ndimage import shift as spline_shift
 
+from benchmark.core.errors import InputError
 from benchmark.core.images import read_image
-from benchmark.core.types import InputError
 from benchmark.tools.doctor import (
     ORIENTATIONS,
     conclusions,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmark.core.errors import InputError
 from benchmark.core.progress import silent
-from benchmark.core.types import InputError
 from benchmark.tools import gpu_bench
 from benchmark.tools.bench import Workload
 from benchmark.tools.gpu_bench import DEVICES, REHEARSAL, SIZES, Count, Size, count, measure

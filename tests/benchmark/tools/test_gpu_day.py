@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from skimage import data
 
+from benchmark.core.errors import InputError
 from benchmark.core.files import write_json
-from benchmark.core.types import InputError
 from benchmark.tools import gpu_day
 from benchmark.tools.gpu_day import DAY, MINUTES, MOST_BYTES, MOST_FILES, TRAININGS, Wish, parts, run
 from methods.training.registry import built_in

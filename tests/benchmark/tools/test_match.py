@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.tools.match import match
 from methods.parts.case_files import restored_images
 

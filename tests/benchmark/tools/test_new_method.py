@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.planning.config import make_plan
 from benchmark.tools import new_method as writer
 from benchmark.tools.conformance import check_method

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from benchmark.runs.settings import effective
 from benchmark.tools import pilot
 from benchmark.tools.pilot import Pilot, UnknownError, Work, count_work, measure, middle

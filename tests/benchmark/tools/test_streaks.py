@@ -5,7 +5,8 @@ import pytest
 from scipy.ndimage import convolve
 from skimage import data
 
-from benchmark.core.types import InputError, Restoration, Status
+from benchmark.core.errors import InputError
+from benchmark.core.types import Restoration, Status
 from benchmark.scoring import metrics
 from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.scoring.protocols import find_protocol

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.core.types import InputError, Restoration, Status
+from benchmark.core.errors import InputError
+from benchmark.core.types import Restoration, Status
 from benchmark.data.cases import make_case
 from benchmark.data.descriptors import find_dataset
 from benchmark.tools.trials import counted, trials

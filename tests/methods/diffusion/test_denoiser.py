@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from benchmark.core.types import InputError, NotSupportedError, Observation, Status
+from benchmark.core.errors import InputError, NotSupportedError
+from benchmark.core.types import Observation, Status
 from methods.diffusion import prior as priors
 from methods.diffusion.denoiser import Denoiser, DenoiserLayers, noise_of_step
 from methods.diffusion.schedule import clean, levels

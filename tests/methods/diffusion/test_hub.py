@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from methods.diffusion import hub, prior
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet
 from methods.diffusion.view import memory_need

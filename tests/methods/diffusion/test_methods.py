@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from benchmark.blur.convolution import rotate_180
-from benchmark.core.types import InputError, NotSupportedError, Observation, Status, WeightsMissingError
+from benchmark.core.errors import InputError, NotSupportedError, WeightsMissingError
+from benchmark.core.types import Observation, Status
 from methods.diffusion import prior as priors
 from methods.diffusion import sampling, view
 from methods.diffusion.adm import AdmLayers, AdmUNet

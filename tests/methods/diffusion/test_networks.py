@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError, WeightsMissingError
+from benchmark.core.errors import InputError, WeightsMissingError
 from methods.diffusion import adm, ddpm, prior
 from methods.diffusion.adm import AdmLayers, AdmUNet
 from methods.diffusion.ddpm import DdpmLayers, DdpmUNet

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from methods.glkm.generator import (
     LATENT,
     OFFICIAL,

@@ -6,7 +6,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from benchmark.blur.convolution import central_crop, convolve_valid, rotate_180
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.classical import pyramid
 from methods.glkm.large import enlarged, free_kernel, full_size, is_large, shrunken
 from methods.glkm.start import LatentSettings, latent_kernel

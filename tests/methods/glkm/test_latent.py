@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from benchmark.blur.convolution import rotate_180
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 from methods.glkm import start
 from methods.glkm.generator import LATENT, Generator
 from methods.glkm.latent import LatentKernel

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from benchmark.blur.kernel_energy import energy_weight
-from benchmark.core.types import NotSupportedError, Observation, WeightsMissingError
+from benchmark.core.errors import NotSupportedError, WeightsMissingError
+from benchmark.core.types import Observation
 from methods.glkm import start
 from methods.glkm.generator import Generator, served_by, serving, side
 from methods.glkm.initializer import FastInitializer, Initializer

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.core.types import InputError, WeightsMissingError
+from benchmark.core.errors import InputError, WeightsMissingError
 from methods.glkm.encoder import KernelEncoder
 from methods.glkm.generator import LATENT, PUBLISHED_EPS, Generator
 from methods.glkm.initializer import FastInitializer, Initializer

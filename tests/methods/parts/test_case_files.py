@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.core.types import InputError, NotSupportedError
+from benchmark.core.errors import InputError, NotSupportedError
 from methods.parts.case_files import kernel_files, restored_images
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from benchmark.blur.kernel_energy import WEIGHT, energy_weight, kernel_energy
+from benchmark.core.errors import NotSupportedError
 from benchmark.core.faults import MachineError
-from benchmark.core.types import NotSupportedError, Observation, Status
+from benchmark.core.types import Observation, Status
 from benchmark.scoring.kernel_scores import kernel_similarity
 from methods.parts import choice, registry
 from methods.parts.candidates import PARTS, Candidate, with_sizes

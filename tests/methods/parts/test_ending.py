@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from benchmark.blur.nonblind import hyper_laplacian_valid
+from benchmark.core.errors import InputError
 from benchmark.core.images import write_image
-from benchmark.core.types import InputError, Observation, Status
+from benchmark.core.types import Observation, Status
 from benchmark.runs.settings import effective
 from benchmark.scoring.kernel_scores import kernel_similarity
 from benchmark.tools.conformance import observe

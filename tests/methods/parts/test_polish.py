@@ -7,7 +7,7 @@ from scipy.signal import convolve2d
 from skimage import data
 
 from benchmark.blur.kernel_energy import energy_weight, kernel_energy
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 from benchmark.scoring.kernel_scores import kernel_similarity
 from methods.parts.polish import COMPLETING, EDGE, FAINT, PolishSettings, complete, polish
 from tests.benchmark.blur.test_kernel_energy import blurred, motion

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from benchmark.runs.settings import effective, kept_snapshots
 from methods.parts import registry
 from methods.parts.settings import change, compose, flat, keys_of, without_effect

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmark.core.types import NotSupportedError, Observation
+from benchmark.core.errors import NotSupportedError
+from benchmark.core.types import Observation
 from methods.parts.image_priors.skip import (
     ConvBlock,
     DeepImagePrior,

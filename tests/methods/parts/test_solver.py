@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from benchmark.core import stop
-from benchmark.core.types import NotSupportedError, Status, WeightsMissingError
+from benchmark.core.errors import NotSupportedError, WeightsMissingError
+from benchmark.core.types import Status
 from methods.parts import resume as checkpoint
 from methods.parts.direct import Direct
 from methods.parts.solver import CHECKPOINT_EVERY, LOG_EVERY, Result, Step, Task, solve

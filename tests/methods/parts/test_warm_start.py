@@ -7,7 +7,8 @@ from torch import nn
 
 from benchmark.blur.convolution import central_crop, convolve_valid
 from benchmark.blur.trajectory import trajectory_kernel
-from benchmark.core.types import InputError, NotSupportedError, Observation
+from benchmark.core.errors import InputError, NotSupportedError
+from benchmark.core.types import Observation
 from methods.parts import registry
 from methods.parts.direct import Direct
 from methods.parts.kernel_priors.fcn import FcnKernel

@@ -7,8 +7,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from benchmark.core.errors import InputError
 from benchmark.core.faults import MachineError
-from benchmark.core.types import InputError
 from methods.parts.weight_files import Stored, fill, frozen_network, read_network, save_network
 
 

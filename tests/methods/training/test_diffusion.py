@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError
+from benchmark.core.errors import InputError
 from methods.diffusion import prior
 from methods.training import diffusion_image, diffusion_kernel
 from methods.training.diffusion import PICTURED

@@ -8,7 +8,8 @@ import pytest
 import torch
 from skimage import data
 
-from benchmark.core.types import InputError, Observation, Status
+from benchmark.core.errors import InputError
+from benchmark.core.types import Observation, Status
 from methods import nafnet, ufpnet
 from methods.parts.solver import Task, solve
 from methods.training import mimo, mimo_ufp, registry, ufpnet_flow, ufpnet_kernels

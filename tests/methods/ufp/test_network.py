@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import NotSupportedError
+from benchmark.core.errors import NotSupportedError
 from methods.ufp import network as module
 from methods.ufp.estimator import standardised, uncertain
 from methods.ufp.network import Shape, UfpNet, decoded, padded_to

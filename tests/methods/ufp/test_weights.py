@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.core.types import InputError, Observation, Status, WeightsMissingError
+from benchmark.core.errors import InputError, WeightsMissingError
+from benchmark.core.types import Observation, Status
 from benchmark.runs.settings import effective
 from methods import nafnet, ufpnet
 from methods.parts.settings import compose

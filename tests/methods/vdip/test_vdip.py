@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from benchmark.blur.convolution import rotate_180, uniform_blur
-from benchmark.core.types import InputError, NotSupportedError, Observation, Status
+from benchmark.core.errors import InputError, NotSupportedError
+from benchmark.core.types import Observation, Status
 from methods.glkm.generator import Generator
 from methods.glkm.initializer import Initializer
 from methods.glkm.weights import save
