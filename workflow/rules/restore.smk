@@ -118,7 +118,9 @@ for number, group in enumerate(PLAN.scored_together):
         params:
             results=results,
             methods=group,
-            decides=[stale.scores(PLAN, method, 0) for method in group],
+            decides=lambda wildcards, group=group: [
+                stale.scores(PLAN, method, 0) for method in group
+            ],
         shell:
             "blindbench score {params.methods:q}"
             " --results {params.results:q} --threads {threads:q} > {log:q} 2>&1"
