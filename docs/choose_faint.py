@@ -1,19 +1,21 @@
-"""Blur by a camera that paused twice and moved fast in between: python docs/choose_faint.py FILE.csv
+"""Try larger boxes for the kernels of `choose`: python docs/choose_faint.py FILE.csv
 
-Every third photograph of datasets/choose-tuning.yaml, which nothing reports, under kernels with a slow part,
-a faint fast one, and a shorter slow one. A row has the PSNR of `choose` at low effort as it is, without its
-two steps that look for faint parts, and without these and larger boxes; and that of the true kernel. Less
-than a minute of a core each.
+Every third photograph of datasets/choose-tuning.yaml, which nothing reports, under its own kernel and under
+one of a camera that paused twice and moved fast in between: a slow part, a faint fast one, and a shorter slow
+one. A row has the PSNR of `choose` at low effort, of two variants with larger boxes, and of the true kernel.
+A minute of a core each.
 """
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from choose_noise import psnr
+from choose_noise import photograph, psnr
 from scipy.signal import fftconvolve
 from skimage import draw
 
@@ -28,9 +30,11 @@ from benchmark.data.synthesis import observe
 from methods.choose import LOW
 from methods.parts.candidates import Candidate
 from methods.parts.choice import Choice
-from methods.parts.polish import PolishSettings
+from methods.parts.polish import COMPLETING, PolishSettings, polish
+from methods.parts.warm_start import resized
 
 PHOTOGRAPHS = find_dataset("choose-tuning").case_ids[::3]
+LARGER = 1.4  # declared sizes: of the larger boxes
 SIZE, PART = 21, 7  # px: of the kernel, of each slow part
 MASSES = (
     0.78,
@@ -65,29 +69,46 @@ def blurred(name: str) -> tuple[Observation, Truth, Kernel]:
     return Observation("faint", name, noisy.astype(np.float32), (SIZE, SIZE)), Truth("", sharp=sharp), kernel
 
 
-class Plain(Choice):
-    """`choose` without the steps that look for faint parts of the kernel."""
+class Room(Choice):
+    """`choose` that looks for faint parts once more, in a box of LARGER times the declared size.
 
-    def _improve(self, label: str, settings: PolishSettings, *args: Any, **more: Any) -> None:
-        if label not in ("faint parts", "more room"):
-            super()._improve(label, settings, *args, **more)
+    What it finds is another candidate if it has clearly less energy.
+    """
 
-
-class Declared(Plain):
-    """The same, and no kernel is polished in a box that is larger than declared."""
+    most = COMPLETING  # its energy in those of the best, at most
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.largest = (SIZE, SIZE)
-        self.boxes = [self.largest] * len(self.boxes)
+        declared = self.observation.kernel_size
+        assert declared is not None
+        self.largest = (round(LARGER * declared[0]), round(LARGER * declared[1]))
+
+    def _improve(self, label: str, settings: PolishSettings, is_last: bool = False) -> None:
+        super()._improve(label, settings, is_last)
+        best = self._best()
+        if label != "faint parts" or best is None or best.kernel is None:
+            return
+        kernel = polish(self.luma, resized(best.kernel[None], self.largest)[0].numpy(), settings)
+        energy = self.energy(kernel)
+        if energy < self.most * best.energy:
+            self.outcomes.append(replace(best, label="room", energy=energy, kernel=torch.from_numpy(kernel)))
 
 
-KINDS = {"declared_box": Declared, "larger_boxes": Plain, "choose": Choice}
+class Boxes(Room):
+    """The same, but whatever its energy; and candidates with larger kernels are polished in their own box."""
+
+    most = np.inf
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.boxes = [max(size, box) for (_, size), box in zip(self.plan, self.boxes, strict=True)]
 
 
-def row(name: str) -> dict[str, object]:
+KINDS = {"choose": Choice, "room": Room, "larger_boxes": Boxes}
+
+
+def row(kernel_of: str, observation: Observation, truth: Truth, kernel: Kernel) -> dict[str, object]:
     """Run each kind of `choose` on a photograph."""
-    observation, truth, kernel = blurred(name)
     scores = {}
     for kind, build in KINDS.items():
         choice = build([Candidate.read(each) for each in LOW], observation, torch.Generator().manual_seed(0))
@@ -96,11 +117,20 @@ def row(name: str) -> dict[str, object]:
         scores[kind] = psnr(choice.estimate().image.numpy(), observation, truth)
     best = hyper_laplacian_valid(observation.blurry, kernel, data_weight(observation.blurry))
     return {
-        "photograph": name,
+        "photograph": observation.case,
+        "kernel": kernel_of,
         "blurry": psnr(observation.blurry, observation, truth),
         **scores,
         "true_kernel": psnr(best.astype(np.float32), observation, truth),
     }
+
+
+def rows(name: str) -> Iterator[dict[str, object]]:
+    """Return the rows of a photograph."""
+    yield row("paused twice", *blurred(name))
+    observation, truth = photograph(name, NOISE)
+    assert truth.kernels is not None
+    yield row("own", observation, truth, truth.kernels[0].astype(np.float64))
 
 
 def main() -> None:
@@ -108,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     out = parser.parse_args().file
-    found = [row(name) for name in PHOTOGRAPHS]
+    found = [each for name in PHOTOGRAPHS for each in rows(name)]
     write_text(out, pd.DataFrame(found).to_csv(index=False, float_format="%.5g"))
 
 

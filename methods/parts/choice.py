@@ -2,10 +2,10 @@
 
 Energies say which kernels are good (`benchmark.blur.kernel_energy`), but not exactly: estimates that go wrong
 in different ways may have nearly the same. The best one is polished once more so that it keeps faint parts,
-and again in the largest box of all; each is another candidate. The mean of the best, polished in its turn, is
-better than most of them, and often has less energy than all. Where there is little noise, the kernel that
-counts is polished at last under a smaller weight. Each candidate works on the luma of the image; of a large
-one, on a window. One that fails is left out, and the record says why.
+which is another candidate. The mean of the best, polished in its turn, is better than most of them, and often
+has less energy than all. Where there is little noise, the kernel that counts is polished at last under a
+smaller weight. Each candidate works on the luma of the image; of a large one, on a window. One that fails is
+left out, and the record says why.
 """
 
 import time
@@ -37,9 +37,8 @@ MERGES = (2, 3)  # each of the last steps merges so many kernels of least energy
 NEAR = 0.01  # how far the energy of a mean may lie above the least one, as a share of it
 FINE = 1e-5  # weight of the gradients in the last polish
 FINE_NOISE = 0.004  # the largest standard deviation with one: chosen at 0.003; with 0.01 kernels get worse
-LAST = replace(FAINT, weights=(FINE,) * 10)  # the last polish
+FINE_ROUNDS = 10
 WINDOW_KERNELS = 5  # kernel sizes that a window has at least on each side
-LARGEST_SHARE = 0.5  # of the image's sides: larger boxes than this are the declared ones alone
 
 
 @dataclass(frozen=True)
@@ -86,17 +85,17 @@ class Choice:
             observation: With a uniform blur.
             rng: Seeds all candidates: one draw.
             window: The side of the window in px that kernels are estimated from; WINDOW_KERNELS times the
-                declared size if that is more, or the largest size tried where none is declared. 0: the whole
-                image.
+                largest box of a kernel if that is more. 0: the whole image.
         """
         self.blurry = observation.blurry.astype(np.float64)
         grey = luma(torch.from_numpy(observation.blurry)).numpy()
         self.plan = with_sizes(candidates, observation)
-        self.boxes = [_box(size, observation) for _, size in self.plan]  # in which kernels are polished
+        # Kernels are polished in the declared box, else in one of the size that their method was asked for.
+        self.boxes = [observation.kernel_size or size for _, size in self.plan]
         # Energies are compared over the pixels that the largest box leaves.
         self.largest = max(h for h, _ in self.boxes), max(w for _, w in self.boxes)
         self.window: tuple[slice, slice] | None = None  # rows and columns; None: the whole image
-        side = max(window, WINDOW_KERNELS * max(observation.kernel_size or self.largest))
+        side = max(window, WINDOW_KERNELS * max(self.largest))
         if window and side < max(grey.shape[1:]):
             self.window = richest_window(grey[0], (side, side))
             grey = np.ascontiguousarray(grey[:, *self.window])
@@ -105,7 +104,7 @@ class Choice:
         self.turns = [
             (number, part) for number, (each, _) in enumerate(self.plan) for part in range(each.parts)
         ]
-        self.iterations = len(self.turns) + 2 + len(MERGES) + 1
+        self.iterations = len(self.turns) + len(MERGES) + 2
         self.first_seed = int(torch.randint(2**62, (), generator=rng))
         self.weights = ""  # of the kernel that counts
         self.outcomes: list[Outcome] = []  # of the candidates so far, in their order, and then of the means
@@ -122,17 +121,14 @@ class Choice:
         elif iteration == len(self.turns):
             label = "faint parts"
             self._improve(label, FAINT)
-        elif iteration == len(self.turns) + 1:
-            label = "more room"
-            self._improve(label, FAINT, self.largest)
         elif iteration + 1 < self.iterations:
-            count = MERGES[iteration - len(self.turns) - 2]
+            count = MERGES[iteration - len(self.turns) - 1]
             label = _mean_label(count)
             self._merge(count)
         else:
             label = "last polish"
             if noise_sigma(self.luma) <= FINE_NOISE:
-                self._improve(label, LAST, is_last=True)
+                self._improve(label, replace(FAINT, weights=(FINE,) * FINE_ROUNDS), is_last=True)
         best = self._best()
         self.weights = "" if best is None else best.weights
         loss = 0.0 if best is None else best.energy
@@ -225,19 +221,13 @@ class Choice:
         )
         self.outcomes.append(outcome)
 
-    def _improve(
-        self, label: str, settings: PolishSettings, box: tuple[int, int] | None = None, is_last: bool = False
-    ) -> None:
-        """Polish the kernel that counts so far once more, if there is one; in a larger box (h, w) if given.
-
-        Nothing happens where the kernel fills that box already.
-        """
+    def _improve(self, label: str, settings: PolishSettings, is_last: bool = False) -> None:
+        """Polish the kernel that counts so far once more, if there is one."""
         best = self._best()
-        if best is None or best.kernel is None or box == best.kernel.shape:
+        if best is None or best.kernel is None:
             return
         started = time.process_time()
-        start = best.kernel if box is None else resized(best.kernel[None], box)[0]
-        kernel = polish(self.luma, start.numpy(), settings)
+        kernel = polish(self.luma, best.kernel.numpy(), settings)
         self.outcomes.append(
             replace(
                 best,
@@ -284,23 +274,6 @@ class Choice:
         if ended:
             self.outcomes.append(Outcome(candidate.label, size, self.seconds, **ended))
             self.running, self.seconds = None, 0.0
-
-
-def _box(size: tuple[int, int], observation: Observation) -> tuple[int, int]:
-    """Return the box (h, w) in which a kernel is polished: the larger of its method's and the declared one.
-
-    An estimate is centred by its mass, and a declared box may fit the kernel tightly: then a faint part far
-    from the middle has no room in it.
-    """
-    declared = observation.kernel_size
-    if declared is None:
-        return size
-    frame = observation.blurry.shape[1:]
-    h, w = (
-        max(own, side) if own <= LARGEST_SHARE * length else side
-        for own, side, length in zip(size, declared, frame, strict=True)
-    )
-    return h, w
 
 
 def _mean_label(count: int) -> str:

@@ -36,7 +36,7 @@ def steps_of(method):
     """How many steps of the solver a tiny run has."""
     names = defaults(method.settings)
     if "candidates" in names:
-        return 1 + PARTS + 2 + len(MERGES) + 1  # two candidates, faint parts, room, means, the last polish
+        return 1 + PARTS + 1 + len(MERGES) + 1  # two candidates, faint parts, means, the last polish
     return TINY["iterations"] if "iterations" in names else 0
 
 

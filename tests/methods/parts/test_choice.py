@@ -10,10 +10,9 @@ from benchmark.blur.kernel_energy import WEIGHT, energy_weight, kernel_energy
 from benchmark.core.errors import NotSupportedError
 from benchmark.core.faults import MachineError
 from benchmark.core.types import Observation, Status
-from benchmark.scoring.kernel_scores import kernel_similarity
 from methods.parts import choice, registry
 from methods.parts.candidates import PARTS, Candidate, with_sizes
-from methods.parts.choice import LAST, MERGES, NEAR, Choice
+from methods.parts.choice import FINE, FINE_ROUNDS, MERGES, NEAR, Choice
 from methods.parts.direct import Direct
 from methods.parts.ending import deconvolved
 from methods.parts.kernel_steps import aligned_mean
@@ -21,7 +20,6 @@ from methods.parts.polish import EDGE, FAINT, polish
 from methods.parts.settings import flat
 from methods.parts.solver import Result, Step, Task, solve
 from tests.benchmark.blur.test_kernel_energy import blurred, motion
-from tests.methods.parts.test_polish import fast_between_slow, without_room
 
 TRUE, OTHER = (kernel / kernel.sum() for kernel in (motion(1), motion(2)))
 BLURRY = blurred("camera", TRUE).astype(np.float32)[None]
@@ -156,8 +154,7 @@ def test_kernels_are_polished_ranked_by_energy_and_merged(offer, order):
     chosen = [name for name in MEANS if ended[name][1] <= (1 + NEAR) * least][-1:] or ranked[:1]
     assert restoration.notes["chosen"] == chosen[0]
     check_image(restoration, ended[chosen[0]][0])
-    stages = [*order, "faint parts", "more room", *MEANS, "last polish"]
-    assert [row["stage"] for row in restoration.trace] == stages
+    assert [row["stage"] for row in restoration.trace] == [*order, "faint parts", *MEANS, "last polish"]
     assert restoration.trace[-1]["loss"] == ended[chosen[0]][1]
 
 
@@ -190,7 +187,7 @@ def test_the_kernel_that_counts_is_polished_once_more(offer, monkeypatch):
     improve_only(monkeypatch, "last polish")
     offer(right=gives(TRUE))
     restoration = choose("right")
-    kernel = polish(LUMA, polished(TRUE)[0], LAST)
+    kernel = polish(LUMA, polished(TRUE)[0], replace(FAINT, weights=(FINE,) * FINE_ROUNDS))
     assert restoration.notes["chosen"] == "right, last polish"
     assert restoration.notes["candidates"][1]["energy"] == kernel_energy(LUMA, kernel, TRUE.shape, EDGE)
     check_image(restoration, kernel)
@@ -203,44 +200,6 @@ def test_the_best_kernel_with_its_faint_parts_is_another_candidate(offer, monkey
     kernel = polish(LUMA, polished(TRUE)[0], FAINT)
     assert [each["candidate"] for each in noted] == ["other", "right", "right, faint parts", *MEANS]
     assert noted[2]["energy"] == kernel_energy(LUMA, kernel, TRUE.shape, EDGE)
-
-
-def test_the_best_kernel_in_a_larger_box_is_another_candidate(offer, monkeypatch):
-    improve_only(monkeypatch, "more room")
-    offer(right=gives(TRUE), other=gives(OTHER))
-    noted = choose("right", Candidate("other", size=1.5)).notes["candidates"]
-    kernel = polish(LUMA, np.pad(polish(LUMA, TRUE), ((4, 3), (4, 3))), FAINT)
-    assert noted[2]["candidate"] == "right, more room"
-    assert noted[2]["energy"] == kernel_energy(LUMA, kernel, (20, 20), EDGE)
-
-
-def test_a_declared_box_that_fits_tightly_loses_no_faint_end(offer, monkeypatch):
-    improve_only(monkeypatch, "more room")
-    true = fast_between_slow()
-    tight = true[2:15, 2:15]
-    blurry = blurred("coins", true, side=150).astype(np.float32)[None]
-    offer(centred=gives(np.pad(without_room(true)[:13, 4:], 0) / without_room(true)[:13, 4:].sum()))
-    room = Candidate("centred", size=1.5)
-    similarities = []
-    for candidates in (["centred"], ["centred", room]):
-        kernel = choose(*candidates, blurry=blurry, size=tight.shape).kernels[0]
-        similarities.append(kernel_similarity(kernel.astype(np.float64), true))
-    assert similarities[1] > similarities[0] + 0.01
-
-
-@pytest.mark.parametrize(
-    ("declared", "told", "frame", "box"),
-    [
-        ((13, 13), (18, 18), (100, 100), (18, 18)),  # more than declared
-        ((13, 13), (9, 9), (100, 100), (13, 13)),  # less
-        ((13, 13), (18, 18), (100, 30), (18, 13)),  # more, and more than half of one side of the image
-        ((61, 61), (61, 61), (100, 100), (61, 61)),  # declared, however large
-        (None, (21, 21), (100, 100), (21, 21)),
-    ],
-)
-def test_kernels_are_polished_in_the_larger_box(offer, declared, told, frame, box):
-    observation = Observation("test", "case", np.zeros((1, *frame), np.float32), declared)
-    assert choice._box(told, observation) == box
 
 
 @pytest.mark.parametrize(
@@ -291,7 +250,7 @@ def test_a_killed_run_repeats_no_candidate_that_has_ended(offer, tmp_path, dies_
     offer(first=counted, long=lambda observation: Iterated(TRUE, 25))
     long = Candidate("long", {"iterations": 25})
     whole = choose("first", long)
-    assert whole.iterations == 1 + PARTS + 2 + len(MERGES) + 1
+    assert whole.iterations == 1 + PARTS + 1 + len(MERGES) + 1
     ran.clear()
     offer(first=counted, long=lambda observation: Iterated(TRUE, 25, dies_at))
     with pytest.raises(Killed):
@@ -350,7 +309,7 @@ def test_kernels_of_a_large_image_are_estimated_from_a_window(offer, window, see
         np.testing.assert_array_equal(told[0], BLURRY[0, rows, columns])
 
 
-def test_sizes_are_told_in_declared_sizes(offer):
+def test_sizes_are_told_in_declared_sizes_and_kernels_come_back_in_the_declared_box(offer):
     told = []
 
     def build(observation):
@@ -363,6 +322,7 @@ def test_sizes_are_told_in_declared_sizes(offer):
     offer(some=build)
     restoration = choose(Candidate("some", size=0.6), Candidate("some", size=1.5), Candidate("some"))
     assert told == [(8, 8), (20, 20), (13, 13)]
+    assert restoration.kernels.shape == (1, 13, 13)
     assert restoration.notes["candidates"][0]["candidate"] == "some, size x 0.6"
 
 
