@@ -69,9 +69,10 @@ def test_the_demo_asks_for_what_the_readme_says():
     }
     assert plan.shards["selfdeblur@quick"] == [[Part("demo-uniform", 0, ["camera", "astronaut"])]]
     assert plan.seeds == [0]
-    settings = plan.methods["selfdeblur@quick"].settings
-    assert settings["channels"] == QUICK["channels"]
-    assert settings["kernel_rate"] is None  # the default for this length of run
+    fits = [plan.methods[name].settings for name in ("selfdeblur@quick", "dip-glkm@quick")]
+    assert [settings["channels"] for settings in fits] == [16, 32]
+    assert [settings["iterations"] for settings in fits] == [350, 200]
+    assert fits[0]["kernel_rate"] is None  # the default for this length of run
 
 
 def test_the_paper_profile_compiles_every_table_of_the_papers():
