@@ -72,10 +72,10 @@ def blurred(name: str) -> tuple[Observation, Truth, Kernel]:
 class Room(Choice):
     """`choose` that looks for faint parts once more, in a box of LARGER times the declared size.
 
-    What it finds is another candidate if it has clearly less energy.
+    The kernel from there is another candidate if its energy is below `most` times the least.
     """
 
-    most = COMPLETING  # its energy in those of the best, at most
+    most = COMPLETING
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -95,7 +95,7 @@ class Room(Choice):
 
 
 class Boxes(Room):
-    """The same, but whatever its energy; and candidates with larger kernels are polished in their own box."""
+    """`Room` that takes any energy, and polishes candidates with larger kernels in their own boxes."""
 
     most = np.inf
 

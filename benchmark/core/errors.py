@@ -1,4 +1,4 @@
-"""The errors whose message a user reads: bad input, a case that a method cannot treat, weights not here."""
+"""Errors whose message a user reads: bad input, a case that a method cannot treat, missing weights."""
 
 LONGEST_MESSAGE = 1000  # characters; a message may quote what a user gave
 

@@ -22,10 +22,10 @@ from methods.parts.registry import Cost
 FILE = "plan.json"  # in the results folder
 AUTO = "auto"  # the value of a config's `batch` that leaves it to the device
 SCORED_PER_JOB = 200  # restorations: minutes of scoring. Ours.
-# Methods with few restorations share a job of at most so many: loading the metrics takes longer than one of
-# them. Ours.
+# The most restorations of several methods that one job scores. To load the metrics takes longer than to score
+# one. Ours.
 SCORED_TOGETHER = 20
-TOGETHER = "score_together_"  # the workflow's rules for these jobs: this and a number
+TOGETHER = "score_together_"  # begins the names of the workflow's rules for these jobs; a number follows
 # For which a job of restorations asks a cluster, by the cost of its method. One that takes longer is sent
 # again and goes on from its checkpoint. Ours.
 JOB_MINUTES: Mapping[Cost, int] = {"seconds": 60, "minutes": 240, "long": 720}
@@ -221,7 +221,7 @@ class Plan:
 
     @cached_property
     def scored_together(self) -> list[list[str]]:
-        """The methods that one job scores together, in the config's order; others have jobs of their own."""
+        """Groups of methods with few restorations, in the config's order: one job scores a group."""
         groups: list[list[str]] = []
         room = 0
         for name in self.methods:
@@ -237,7 +237,7 @@ class Plan:
 
     @property
     def scored_alone(self) -> list[str]:
-        """The methods whose scoring jobs score nothing else."""
+        """The other methods: each has scoring jobs of its own."""
         together = {name for group in self.scored_together for name in group}
         return [name for name in self.methods if name not in together]
 
@@ -284,7 +284,7 @@ class Plan:
         return [self.store.scores_of(method, shard), *on_the_way]
 
     def score_step(self, group: Sequence[str]) -> Step:
-        """Return what the job of methods that are scored together reads and writes."""
+        """Return the files that the job of a group of `scored_together` reads and writes."""
         names = [(method, number) for method in group for number, _ in enumerate(self.score_shards[method])]
         inputs = [file for name in names for file in self.score_inputs(*name)]
         return Step(inputs, [file for name in names for file in self.score_files(*name)])
